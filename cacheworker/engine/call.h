@@ -1,0 +1,54 @@
+/* call.h: one command being executed; what a command function gets.
+ *
+ * A command function reads argv, works on the keyspace, writes exactly one reply (unless it says otherwise), and tells
+ * what is to be propagated. It never looks at a clock, a socket or a client's state beyond what stands here. */
+#ifndef CACHEWORKER_ENGINE_CALL_H
+#define CACHEWORKER_ENGINE_CALL_H
+
+#include "common/base/buf.h"
+#include "common/command/command.h"
+#include "common/resp/resp_writer.h"
+
+struct cw_engine;
+struct cw_session;
+struct cw_keyspace;
+
+struct cw_call {
+    struct cw_engine *engine;       /* borrowed */
+    struct cw_session *session;     /* borrowed; NULL when the command comes from a stream or a file */
+    struct cw_keyspace *keyspace;   /* borrowed; all databases */
+    unsigned database;              /* index of the selected one */
+    const struct command *command;  /* borrowed */
+    const struct slice *argv;       /* borrowed for the call */
+    size_t argc;
+    struct buf *reply;              /* borrowed; the session's output */
+    int protocol;                   /* 2 or 3 */
+    int64_t now_ms;                 /* wall clock, one value for the whole command: what expiry compares with */
+
+    /* Out. A command that changed data adds to dirty; then argv is propagated as it stands, unless the function called
+     * cw_call_propagate (which replaces it, and may be called several times) or cw_call_propagate_nothing. Whatever is
+     * propagated must be deterministic: absolute times, results instead of random choices. */
+    uint64_t dirty;
+    bool propagation_replaced;
+};
+
+typedef void (*cw_command_function)(struct cw_call *call);
+
+/* Puts one command (array of bulk strings, in the call's database) into the stream after the call. */
+void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc);
+void cw_call_propagate_nothing(struct cw_call *call);
+
+/* Frequent errors, in Redis' words. */
+#define CW_ERROR_SYNTAX      "ERR syntax error"
+#define CW_ERROR_WRONG_TYPE  "WRONGTYPE Operation against a key holding the wrong kind of value"
+#define CW_ERROR_NOT_INTEGER "ERR value is not an integer or out of range"
+#define CW_ERROR_NOT_FLOAT   "ERR value is not a valid float"
+#define CW_ERROR_NO_KEY      "ERR no such key"
+#define CW_ERROR_RANGE       "ERR index out of range"
+
+static inline void cw_reply_error(struct cw_call *call, const char *text)
+{
+    resp_write_error(call->reply, slice_text(text));
+}
+
+#endif

@@ -1,0 +1,1 @@
+# Adds its files to libcacheworker_core_a_SOURCES.

@@ -1,0 +1,6 @@
+# cacheworker/: the engine. Every folder but shell/ is core. Rooms name their files in a local.mk of their own.
+noinst_LIBRARIES += libcacheworker_core.a
+libcacheworker_core_a_SOURCES = cacheworker/engine/worker.h cacheworker/engine/call.h
+include cacheworker/keyspace/local.mk
+include cacheworker/engine/local.mk
+include cacheworker/ha/local.mk

@@ -1,0 +1,107 @@
+#include "common/base/door.h"
+
+#include "common/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void effects_clear(struct effects *effects)
+{
+    effects->count = 0;
+    buf_clear(&effects->text);
+}
+
+void effects_free(struct effects *effects)
+{
+    mem_free(effects->items);
+    buf_free(&effects->text);
+    *effects = (struct effects){0};
+}
+
+struct slice effects_text(const struct effects *effects, const struct effect *effect)
+{
+    struct slice all = buf_slice(&effects->text);
+    CHECK(effect->text_offset + effect->text_length <= all.length);
+    return slice_of(all.data + effect->text_offset, effect->text_length);
+}
+
+static struct effect *append(struct effects *effects, enum effect_kind kind, link_id link)
+{
+    if (effects->count == effects->capacity) {
+        effects->capacity = effects->capacity ? 2 * effects->capacity : 64;
+        effects->items = mem_resize(effects->items, effects->capacity * sizeof(struct effect));
+    }
+    struct effect *effect = &effects->items[effects->count++];
+    effect->kind = kind;
+    effect->link = link;
+    return effect;
+}
+
+void effect_listen(struct effects *effects)
+{
+    append(effects, EFFECT_LISTEN, LINK_NONE);
+}
+
+void effect_connect(struct effects *effects, link_id link, const struct address *address)
+{
+    append(effects, EFFECT_CONNECT, link)->address = *address;
+}
+
+void effect_flush(struct effects *effects, link_id link)
+{
+    append(effects, EFFECT_FLUSH, link);
+}
+
+void effect_close(struct effects *effects, link_id link)
+{
+    append(effects, EFFECT_CLOSE, link);
+}
+
+void effect_drain(struct effects *effects, link_id link)
+{
+    append(effects, EFFECT_DRAIN, link);
+}
+
+void effect_pause(struct effects *effects, link_id link)
+{
+    append(effects, EFFECT_PAUSE, link);
+}
+
+void effect_resume(struct effects *effects, link_id link)
+{
+    append(effects, EFFECT_RESUME, link);
+}
+
+void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes)
+{
+    struct effect *effect = append(effects, EFFECT_PERSIST, LINK_NONE);
+    effect->name = name;
+    effect->token = token;
+    effect->text_offset = buf_length(&effects->text);
+    effect->text_length = bytes.length;
+    buf_add_slice(&effects->text, bytes);
+}
+
+void effect_exit(struct effects *effects, int status)
+{
+    append(effects, EFFECT_EXIT, LINK_NONE)->level = status;
+}
+
+void effect_log(struct effects *effects, enum log_level level, const char *format, ...)
+{
+    struct effect *effect = append(effects, EFFECT_LOG, LINK_NONE);
+    effect->level = (int)level;
+    effect->text_offset = buf_length(&effects->text);
+
+    va_list arguments;
+    va_start(arguments, format);
+    int needed = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    CHECK(needed >= 0);
+    char *place = buf_reserve(&effects->text, (size_t)needed + 1);
+    va_start(arguments, format);
+    vsnprintf(place, (size_t)needed + 1, format, arguments);
+    va_end(arguments);
+    buf_commit(&effects->text, (size_t)needed);
+    effect->text_length = (size_t)needed;
+}

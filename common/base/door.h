@@ -1,0 +1,146 @@
+/* door.h: the one door between a core and its world.
+ *
+ * Every daemon is a deterministic core: events go in (bytes, closed links, completed writes, the time), effects come
+ * out (connect, flush, close, make durable). The world is either common/shell/host.c, over libevent and the kernel, or
+ * tests/sim, over a simulated network, disk and clock. A core sees no descriptor, no clock and no file.
+ *
+ * Links. A link is a byte stream, named by a small number that the core chooses (an index into its own table) and may
+ * use again after it closed the link or was told EVENT_CLOSED. Inbound: the world asks accept(). Outbound: the core
+ * emits EFFECT_CONNECT and gets EVENT_OPENED, or EVENT_CLOSED when that failed (the world bounds the attempt: 3 s).
+ *
+ * Turns. The world delivers EVENT_RECEIVED for every link that was readable, then one EVENT_TURN: so a core may collect
+ * a batch over all links, and execute it in EVENT_TURN. Received bytes are borrowed until that turn has returned; what
+ * is not consumed by then the core copies. A turn is also given when deadline() has passed.
+ *
+ * Output. The core keeps what it wants to send. It emits EFFECT_FLUSH for a link; after the step the world reads the
+ * clock anew and calls output(now) just before the bytes go to the kernel, again when the kernel takes more, and sent()
+ * for what it took. So a check that must hold when bytes leave (the lease) is made in output(), with a `now` that was
+ * read after the last command was executed. A gate that opens again is announced by another EFFECT_FLUSH.
+ *
+ * Order. Effects are carried out in the order in which they were emitted. EFFECT_PERSIST is durable when
+ * EVENT_PERSISTED says so; a core that must persist before it sends emits the send only then.
+ *
+ * Time. now_ns is CLOCK_BOOTTIME in nanoseconds, for all control logic; wall_us is wall-clock microseconds, for what
+ * users see as a date (key expiry, TIME). */
+#ifndef COMMON_BASE_DOOR_H
+#define COMMON_BASE_DOOR_H
+
+#include "common/base/address.h"
+#include "common/base/buf.h"
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+#define NS_PER_US ((int64_t)1000)
+#define NS_PER_MS ((int64_t)1000000)
+#define NS_PER_S  ((int64_t)1000000000)
+#define NEVER_NS  INT64_MAX
+
+typedef uint32_t link_id;
+#define LINK_NONE ((link_id)UINT32_MAX)
+
+enum event_kind {
+    EVENT_START,     /* first of all; the files were given at creation */
+    EVENT_OPENED,    /* `link`, which the core asked for, is connected */
+    EVENT_RECEIVED,  /* `bytes` arrived on `link`; borrowed until the next EVENT_TURN has returned */
+    EVENT_CLOSED,    /* `link` is gone; its number is the core's again */
+    EVENT_PERSISTED, /* the EFFECT_PERSIST numbered `token` is durable, or failed with `result` < 0 */
+    EVENT_TURN,      /* everything that was readable was delivered; work, and look at the time */
+    EVENT_STOP,      /* end in order: finish, then emit EFFECT_EXIT */
+};
+
+struct event {
+    enum event_kind kind;
+    link_id link;
+    int result; /* EVENT_PERSISTED */
+    uint64_t token;
+    struct slice bytes;
+    int64_t now_ns;
+    int64_t wall_us;
+};
+
+enum effect_kind {
+    EFFECT_LISTEN,  /* open all configured listeners; emitted once, when the core is ready to be asked */
+    EFFECT_CONNECT, /* open `link` to `address` */
+    EFFECT_FLUSH,   /* `link` has output */
+    EFFECT_CLOSE,   /* close `link` now; no EVENT_CLOSED follows */
+    EFFECT_DRAIN,   /* write what output() still gives for `link`, at most 1 s long, then close; EVENT_CLOSED follows */
+    EFFECT_PAUSE,   /* read no more from `link` until EFFECT_RESUME */
+    EFFECT_RESUME,
+    EFFECT_PERSIST, /* replace file `name` by `bytes`: aside, fsync, rename, fsync of the directory */
+    EFFECT_LOG,
+    EFFECT_EXIT, /* end the process with status `level` */
+};
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+struct effect {
+    enum effect_kind kind;
+    link_id link;
+    int level;               /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
+    uint64_t token;          /* EFFECT_PERSIST */
+    const char *name;        /* EFFECT_PERSIST: borrowed, a constant of the core */
+    struct address address;  /* EFFECT_CONNECT */
+    size_t text_offset;      /* EFFECT_PERSIST, EFFECT_LOG: where in effects->text */
+    size_t text_length;
+};
+
+/* Owned by the world, reused for every step; a core only appends. */
+struct effects {
+    struct effect *items; /* owned */
+    size_t count;
+    size_t capacity;
+    struct buf text; /* owned; what PERSIST and LOG carry */
+};
+
+void effects_clear(struct effects *effects);
+void effects_free(struct effects *effects);
+
+/* The bytes that a PERSIST or LOG effect carries; borrowed until the next append or clear. */
+struct slice effects_text(const struct effects *effects, const struct effect *effect);
+
+void effect_listen(struct effects *effects);
+void effect_connect(struct effects *effects, link_id link, const struct address *address);
+void effect_flush(struct effects *effects, link_id link);
+void effect_close(struct effects *effects, link_id link);
+void effect_drain(struct effects *effects, link_id link);
+void effect_pause(struct effects *effects, link_id link);
+void effect_resume(struct effects *effects, link_id link);
+void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes);
+void effect_exit(struct effects *effects, int status);
+void effect_log(struct effects *effects, enum log_level level, const char *format, ...) PRINTF(3, 4);
+
+/* What a core shows of itself. One table per daemon, constant. */
+struct door {
+    /* Somebody connected to configured listener number `listener`. The link's number, or LINK_NONE: the world closes
+     * it at once. A core that wants to refuse with words accepts, and drains. */
+    link_id (*accept)(void *core, int listener, const struct address *peer, int64_t now_ns, struct effects *effects);
+
+    void (*step)(void *core, const struct event *event, struct effects *effects);
+
+    /* The bytes that may leave on `link` at `now_ns`; empty when there are none or a gate is shut. Borrowed until the
+     * next call of any kind. */
+    struct slice (*output)(void *core, link_id link, int64_t now_ns);
+
+    /* The kernel took the first `count` bytes of what output() gave. */
+    void (*sent)(void *core, link_id link, size_t count, struct effects *effects);
+
+    /* When the core wants an EVENT_TURN at the latest; NEVER_NS; anything not after `now` means at once. */
+    int64_t (*deadline)(const void *core);
+
+    void (*destroy)(void *core);
+};
+
+/* Big files (snapshots), read at creation and written by SAVE. A table, so that the simulator's disk is the same code.
+ * All calls are synchronous and return 0 or a negative error; names are plain, in one directory. */
+struct storage {
+    void *context; /* borrowed */
+    int (*open_read)(void *context, const char *name, void **ret_file); /* ERR_NOT_FOUND, ERR_IO */
+    int (*read)(void *context, void *file, void *data, size_t capacity, size_t *ret_length); /* 0 length: the end */
+    int (*open_write)(void *context, const char *name, void **ret_file); /* aside of the old one */
+    int (*write)(void *context, void *file, struct slice bytes);
+    int (*commit)(void *context, void *file); /* fsync, rename, fsync of the directory; closes, also on error */
+    void (*close)(void *context, void *file); /* a reader, or a writer to be thrown away */
+};
+
+#endif

@@ -1,0 +1,26 @@
+/* number.h: strict conversion between numbers and their decimal text. */
+#ifndef COMMON_BASE_NUMBER_H
+#define COMMON_BASE_NUMBER_H
+
+#include "common/base/check.h"
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+enum { NUMBER_TEXT_MAX = 24 }; /* the longest text of a 64-bit number fits, sign included */
+
+/* The canonical form only, as Redis' string2ll: no spaces, no plus sign, no leading zeros. ERR_INVALID or ERR_RANGE. */
+MUST_CHECK int number_parse_i64(struct slice text, int64_t *ret_number);
+MUST_CHECK int number_parse_u64(struct slice text, uint64_t *ret_number);
+
+/* The whole text as a double, "inf", "-inf" and exponents allowed, NaN and spaces refused. ERR_INVALID. */
+MUST_CHECK int number_parse_double(struct slice text, double *ret_number);
+
+/* Write the text without a terminating NUL and return its length; `text` has NUMBER_TEXT_MAX bytes. */
+size_t number_format_u64(char *text, uint64_t number);
+size_t number_format_i64(char *text, int64_t number);
+
+/* The shortest text that reads back as the same double ("0.1", "1e+100", "inf"); 32 bytes suffice. */
+size_t number_format_double(char *text, double number);
+
+#endif

@@ -1,0 +1,22 @@
+# common/: what is true of two daemons or more. The core archive is pure; tests/tidy checks it with nm.
+noinst_LIBRARIES += libcommon_core.a libcommon_shell.a
+
+libcommon_core_a_SOURCES = \
+	common/base/address.c common/base/address.h \
+	common/base/buf.c common/base/buf.h \
+	common/base/check.c common/base/check.h \
+	common/base/door.c common/base/door.h \
+	common/base/errors.c common/base/errors.h \
+	common/base/list.h \
+	common/base/mem.c common/base/mem.h \
+	common/base/number.c common/base/number.h \
+	common/base/rand.c common/base/rand.h \
+	common/base/slice.h \
+	common/resp/resp_limits.h \
+	common/resp/resp_reader.h \
+	common/resp/resp_writer.c common/resp/resp_writer.h \
+	common/command/command.h \
+	common/ha/topology.h common/ha/lease.h common/ha/messages.h
+
+libcommon_shell_a_SOURCES =
+libcommon_shell_a_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)

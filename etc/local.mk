@@ -1,0 +1,1 @@
+# Files of etc; see the top Makefile.am.

@@ -1,0 +1,3 @@
+# proxy/: the endpoint.
+noinst_LIBRARIES += libproxy_core.a
+libproxy_core_a_SOURCES = proxy/core/proxy.h

@@ -1,0 +1,1 @@
+# Files of tests/bench; see the top Makefile.am.

@@ -1,0 +1,1 @@
+# Files of tests/lib; see the top Makefile.am.

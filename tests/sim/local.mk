@@ -1,0 +1,1 @@
+# Files of tests/sim; see the top Makefile.am.

@@ -1,0 +1,1 @@
+# Files of tests/system; see the top Makefile.am.

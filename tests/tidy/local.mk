@@ -1,0 +1,1 @@
+# Files of tests/tidy; see the top Makefile.am.

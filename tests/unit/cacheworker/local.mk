@@ -1,0 +1,1 @@
+# Files of tests/unit/cacheworker; see the top Makefile.am.

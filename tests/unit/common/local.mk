@@ -1,0 +1,1 @@
+# Files of tests/unit/common; see the top Makefile.am.

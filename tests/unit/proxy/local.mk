@@ -1,0 +1,1 @@
+# Files of tests/unit/proxy; see the top Makefile.am.

@@ -1,0 +1,1 @@
+# Files of tests/unit/sentinel; see the top Makefile.am.
