@@ -1,0 +1,137 @@
+/* engine.h: what the rooms of a worker (ha/, repl/, rdb/) may ask of its engine, and what the engine asks of them.
+ *
+ * The engine owns the links, the sessions, the keyspace and the turn. ha/ decides what this node is and whether it may
+ * answer; repl/ owns the stream: its offsets, its backlog, its snapshots. All are parts of one core and are called from
+ * within its steps only, so none of this is reentrant or shared.
+ *
+ * What the engine asks (defined in cacheworker/ha/ha.h and cacheworker/repl/repl.h, both objects owned by the engine):
+ *
+ *   cw_ha_create(engine, &ha)          after the keyspace exists; reads config->state. Standalone: serves at once.
+ *   cw_repl_create(engine, &repl)      reads dump.rdb through config->storage into the engine's keyspace, with history
+ *   cw_ha_destroy, cw_repl_destroy
+ *   cw_ha_start(ha)                    EVENT_START; it emits EFFECT_LISTEN when the node may be asked (in standalone:
+ *                                      at once; else when the incarnation is durable)
+ *   cw_ha_stop(ha)                     EVENT_STOP; the engine emits EFFECT_EXIT itself, afterwards
+ *   cw_ha_persisted(ha, token, result) EVENT_PERSISTED
+ *   cw_ha_turn(ha), cw_repl_turn(repl) once per EVENT_TURN: ha before the clients' commands are executed, repl after
+ *   cw_ha_deadline(ha), cw_repl_deadline(repl)
+ *   cw_ha_serving(ha, now_ns)          enum cw_serving; asked once per batch
+ *   cw_ha_may_reply(ha, now_ns)        whether replies and pushes may leave to clients; asked in output()
+ *   cw_ha_request(ha, link, argv, argc)    every RESPITE command of any link; it answers into cw_engine_output()
+ *   cw_repl_request(repl, link, argv, argc) REPLCONF, PSYNC, SYNC and REPLICAOF of a session, and every command of a
+ *                                      CW_LINK_REPLICA link; the same
+ *   cw_ha_link_opened / _link_closed(ha, link), cw_repl_link_opened / _link_closed(repl, link)
+ *                                      for links of their kinds (CONTROL: ha; REPLICA and MASTER: repl)
+ *   cw_repl_received(repl, link, bytes)    raw bytes of a CW_LINK_MASTER link, at EVENT_RECEIVED
+ *   cw_repl_output(repl, link)         struct slice: what may be sent to a CW_LINK_REPLICA link behind the bytes that
+ *                                      are in cw_engine_output(); so a backlog need not be copied for each replica
+ *   cw_repl_sent(repl, link, count)    that many of these were taken
+ *   cw_repl_is_feeding(repl)           whether executed writes have to be handed to cw_repl_append at all
+ *   cw_repl_append(repl, database, argv, argc)  a write to be added to the stream, in order of execution; the room adds
+ *                                      SELECT where the database changes
+ *   cw_repl_offset(repl)               last offset of the stream: what a reply given now depends on
+ *   cw_repl_acknowledged(repl, offset) how many replicas have acknowledged it (WAIT)
+ *   cw_repl_info(repl, out)            lines "name:value\r\n" of INFO's replication section, role included
+ *   cw_ha_info(ha, out)                lines of the section "respite": node, incarnation, epoch, fence, lease, ...
+ *   cw_repl_role(repl, out, protocol)  the reply to ROLE
+ *   cw_repl_save(repl)                 SAVE: writes dump.rdb; 0 or an error
+ */
+#ifndef CACHEWORKER_ENGINE_ENGINE_H
+#define CACHEWORKER_ENGINE_ENGINE_H
+
+#include "cacheworker/engine/worker.h"
+#include "common/base/buf.h"
+#include "common/base/door.h"
+
+struct cw_engine;
+struct cw_ha;
+struct cw_keyspace;
+struct cw_repl;
+
+/* What this node may do for clients now. */
+enum cw_serving {
+    CW_SERVING_MASTER,    /* reads and writes; keys expire */
+    CW_SERVING_HOLD,      /* a master without lease, or fenced: commands wait, nothing expires, nothing leaves */
+    CW_SERVING_REPLICA,   /* reads; writes get -READONLY */
+    CW_SERVING_STALE,     /* a replica whose link is down: -MASTERDOWN but for what may be stale */
+    CW_SERVING_LOADING,   /* holds no complete data yet: -LOADING */
+    CW_SERVING_UNADOPTED, /* no topology has named a role: -MASTERDOWN */
+};
+
+enum cw_link_kind {
+    CW_LINK_FREE,
+    CW_LINK_CLIENT,  /* sessions of the data listener */
+    CW_LINK_CONTROL, /* inbound on the control listener; requests are read by the engine and given to cw_ha_request */
+    CW_LINK_REPLICA, /* a session that became a replica; the engine still reads its requests (REPLCONF ACK) */
+    CW_LINK_MASTER,  /* outbound; its bytes go to cw_repl_received */
+};
+
+/* --- the step that runs now --- */
+
+const struct cw_config *cw_engine_config(const struct cw_engine *engine); /* lives as long as the engine */
+struct effects *cw_engine_effects(struct cw_engine *engine);              /* borrowed; valid until the step ends */
+int64_t cw_engine_now_ns(const struct cw_engine *engine);                 /* of the event being handled */
+int64_t cw_engine_wall_us(const struct cw_engine *engine);
+struct cw_ha *cw_engine_ha(const struct cw_engine *engine);
+struct cw_repl *cw_engine_repl(const struct cw_engine *engine);
+
+/* --- links --- */
+
+/* Opens an outbound link; EVENT_OPENED or EVENT_CLOSED comes back through the owner's link_opened or link_closed. */
+link_id cw_engine_connect(struct cw_engine *engine, enum cw_link_kind kind, const struct address *address);
+
+/* Makes a client's session the room's own (PSYNC): from now on its requests, and its end, go to cw_repl. */
+void cw_engine_become_replica(struct cw_engine *engine, link_id link);
+
+/* The link belongs to a proxy that knows `epoch` and proved the secret: no password, not counted in maxclients. Its
+ * commands are answered -NOTMASTER once the node is master under another epoch than this, or no master. */
+void cw_engine_attach(struct cw_engine *engine, link_id link, uint64_t epoch);
+
+enum cw_link_kind cw_engine_link_kind(const struct cw_engine *engine, link_id link);
+const struct address *cw_engine_link_peer(const struct cw_engine *engine, link_id link);
+void cw_engine_set_link_context(struct cw_engine *engine, link_id link, void *context); /* borrowed; the room's own */
+void *cw_engine_link_context(const struct cw_engine *engine, link_id link);
+
+/* Bytes that go out on `link`: append to it, then flush. Borrowed until the next call into the engine. */
+struct buf *cw_engine_output(struct cw_engine *engine, link_id link);
+void cw_engine_flush(struct cw_engine *engine, link_id link); /* at most one effect per link and step */
+
+void cw_engine_close(struct cw_engine *engine, link_id link); /* at once; link_closed is not called for it */
+void cw_engine_drain(struct cw_engine *engine, link_id link); /* sends what is there, then closes */
+
+/* --- roles --- */
+
+/* A gate may have opened (a lease, an acknowledgement): flushes every client that has replies waiting. */
+void cw_engine_gate_opened(struct cw_engine *engine);
+
+/* This node's term as master ended otherwise than in being chosen again at once: what was not executed is answered
+ * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */
+void cw_engine_end_term(struct cw_engine *engine);
+
+/* Age of the oldest command without a reply that left, in milliseconds; 0 when none waits (STATUS). */
+int64_t cw_engine_oldest_waiting_ms(const struct cw_engine *engine);
+
+/* A command has been running, or DEBUG SLEEP has held the others, for more than 1 s (STATUS_BUSY). */
+bool cw_engine_is_busy(const struct cw_engine *engine);
+
+/* --- data --- */
+
+struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine);
+
+/* A new, empty keyspace as this engine would make it, for a full sync to load into. Owned by the caller. */
+struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
+
+/* Replaces the data set; takes `keyspace` and frees the old one. */
+void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);
+
+/* Executes the complete commands at the front of `bytes` as a replica does: no reply, no gate, no propagation (the
+ * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly.
+ * The database selected by the stream is kept between calls; cw_engine_set_stream_database sets it (after a full sync
+ * or a partial one that begins elsewhere). REPLCONF GETACK sets ret_ack_wanted. ERR_PROTOCOL for what is no command;
+ * the commands before it were executed and are counted. */
+MUST_CHECK int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed,
+                               bool *ret_ack_wanted);
+void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database);
+unsigned cw_engine_stream_database(const struct cw_engine *engine);
+
+#endif
