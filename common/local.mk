@@ -13,7 +13,7 @@ libcommon_core_a_SOURCES = \
 	common/base/rand.c common/base/rand.h \
 	common/base/slice.h \
 	common/resp/resp_limits.h \
-	common/resp/resp_reader.h \
+	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \
 	common/command/command.h \
 	common/ha/topology.h common/ha/lease.h common/ha/messages.h

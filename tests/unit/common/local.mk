@@ -1,1 +1,9 @@
 # Files of tests/unit/common; see the top Makefile.am.
+common_unit_tests = \
+	tests/unit/common/resp/resp_reader_test
+
+check_PROGRAMS += $(common_unit_tests)
+UNIT_TESTS += $(common_unit_tests)
+
+tests_unit_common_resp_resp_reader_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_common_resp_resp_reader_test_LDADD = libcommon_core.a $(CMOCKA_LIBS) -lm
