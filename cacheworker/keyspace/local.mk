@@ -1,1 +1,4 @@
-# Adds its files to libcacheworker_core_a_SOURCES.
+libcacheworker_core_a_SOURCES += \
+	cacheworker/keyspace/entry.h \
+	cacheworker/keyspace/key_commands.h \
+	cacheworker/keyspace/keyspace.h

@@ -1,0 +1,113 @@
+/* entry.h: one key with its value.
+ *
+ *   header 8 | expiry 8, if any | block pointer 8, if the value is not inline | key length 4, if above 255 | key |
+ * value
+ *
+ * An entry is one block of memory that belongs to one slot of a table, and nothing else points to it: it can be moved
+ * at any time. A value is bytes, whatever the type (a packed collection is bytes too): inline up to
+ * CW_INLINE_VALUE_MAX, else in a block of its own. Integers are kept as their decimal text: GET is the frequent
+ * command, and the text is what it sends; it also is no longer than eight bytes for the counters that people have. */
+#ifndef CACHEWORKER_KEYSPACE_ENTRY_H
+#define CACHEWORKER_KEYSPACE_ENTRY_H
+
+#include "common/base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CW_NO_EXPIRY INT64_MIN
+
+enum { CW_INLINE_VALUE_MAX = 1024 };
+
+enum cw_type { /* the numbers are our own; RDB has others */
+               CW_TYPE_STRING,
+               CW_TYPE_LIST,
+               CW_TYPE_SET,
+               CW_TYPE_ZSET,
+               CW_TYPE_HASH,
+               CW_TYPE_STREAM,
+};
+
+enum cw_encoding {
+    CW_ENCODING_PLAIN, /* a string as it was set: "int" if it reads as one, else "embstr" or "raw" by its length */
+    CW_ENCODING_TEXT,  /* a string that is not "int" even if it reads as one (the result of INCRBYFLOAT) */
+    CW_ENCODING_RAW,   /* a string that was edited in place: "raw" */
+};
+
+struct cw_entry {
+    uint8_t type : 4; /* enum cw_type */
+    uint8_t encoding : 4;
+    uint8_t flags;
+    uint16_t value_length;   /* of an inline value */
+    uint32_t key_length : 8; /* of a short key */
+    uint32_t access : 24;    /* LRU: seconds, modulo 2^24 */
+};
+
+enum { /* struct cw_entry.flags */
+       CW_ENTRY_EXPIRES = 1 << 0,
+       CW_ENTRY_BLOCK = 1 << 1, /* the value is in a block of its own */
+       CW_ENTRY_LONG_KEY = 1 << 2,
+};
+
+struct cw_block { /* a value that is too big to be inline */
+    size_t length;
+    size_t capacity;
+    char bytes[];
+};
+
+static inline char *cw_entry_after_header(const struct cw_entry *entry)
+{
+    return (char *)(uintptr_t)(entry + 1);
+}
+
+/* CW_NO_EXPIRY when there is none. */
+static inline int64_t cw_entry_expire_ms(const struct cw_entry *entry)
+{
+    return entry->flags & CW_ENTRY_EXPIRES ? *(const int64_t *)(const void *)(entry + 1) : CW_NO_EXPIRY;
+}
+
+/* Where the block pointer is, in an entry that has one. */
+static inline struct cw_block **cw_entry_block(const struct cw_entry *entry)
+{
+    return (struct cw_block **)(void *)(cw_entry_after_header(entry) + (entry->flags & CW_ENTRY_EXPIRES ? 8 : 0));
+}
+
+static inline struct slice cw_entry_key(const struct cw_entry *entry)
+{
+    const char *at = cw_entry_after_header(entry) + (entry->flags & CW_ENTRY_EXPIRES ? 8 : 0) +
+                     (entry->flags & CW_ENTRY_BLOCK ? 8 : 0);
+    if (!(entry->flags & CW_ENTRY_LONG_KEY))
+        return slice_of(at, entry->key_length);
+    uint32_t length;
+    memcpy(&length, at, sizeof(length));
+    return slice_of(at + sizeof(length), length);
+}
+
+/* The bytes of the value. */
+static inline struct slice cw_entry_value(const struct cw_entry *entry)
+{
+    if (entry->flags & CW_ENTRY_BLOCK) {
+        const struct cw_block *block = *cw_entry_block(entry);
+        return slice_of(block->bytes, block->length);
+    }
+    struct slice key = cw_entry_key(entry);
+    return slice_of(key.data + key.length, entry->value_length);
+}
+
+static inline enum cw_type cw_entry_type(const struct cw_entry *entry)
+{
+    return (enum cw_type)entry->type;
+}
+
+static inline enum cw_encoding cw_entry_encoding(const struct cw_entry *entry)
+{
+    return (enum cw_encoding)entry->encoding;
+}
+
+const char *cw_type_name(enum cw_type type);                            /* "string", as TYPE says it */
+const char *cw_entry_encoding_name(const struct cw_entry *entry);       /* "embstr", as OBJECT ENCODING says it */
+size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value */
+int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms); /* since it was last read or changed */
+
+#endif

@@ -1,0 +1,199 @@
+/* keyspace.h: all databases of a worker, and everything that may be done to a key.
+ *
+ * A key is one entry: one block of memory that holds header, expiry, key and small value (entry.h). Entries hang in a
+ * hash table per database (table.h). The table is ordered by hash, so that a scan cursor and the position of a snapshot
+ * are simply places in that order, which growing and shrinking do not disturb.
+ *
+ * A change begins with cw_keyspace_open, which shows the bucket to a running snapshot before anything in it changes.
+ * What it fills, a struct cw_ref, is good until the next call that is given another key, and the calls that take it
+ * keep it good. An entry pointer is good until the next change of the keyspace.
+ *
+ * Time is the caller's: now_ms is the wall clock in milliseconds. Nothing here reads a clock.
+ *
+ * A hash is computed once and passed along: a batch executor hashes the keys of all commands of a turn, prefetches all
+ * buckets, then all entries, and then executes, so that the cache misses overlap. */
+#ifndef CACHEWORKER_KEYSPACE_KEYSPACE_H
+#define CACHEWORKER_KEYSPACE_KEYSPACE_H
+
+#include "cacheworker/keyspace/entry.h"
+#include "common/base/check.h"
+#include "common/base/rand.h"
+#include "common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cw_keyspace;
+struct cw_table;
+struct cw_bucket;
+
+enum cw_expiry_mode {
+    CW_EXPIRY_DELETES, /* a master: whoever comes upon a key that is due deletes it, and `expired` is told */
+    CW_EXPIRY_HIDES,   /* a replica's readers: a key that is due is absent, but only the master deletes it */
+    CW_EXPIRY_IGNORED, /* applying the master's stream, or loading a file: a key is there until told otherwise */
+};
+
+struct cw_keyspace_config {
+    unsigned databases;
+    uint64_t seed; /* of hashing and random picks; must be unpredictable to clients, or they can flood a bucket */
+    enum cw_expiry_mode expiry_mode;
+    /* Called just before a key that is due is deleted: the place to propagate DEL. `key` is borrowed for the call;
+     * the keyspace must not be touched from it. May be NULL. */
+    void (*expired)(void *context, unsigned database, struct slice key);
+    void *context; /* borrowed */
+};
+
+struct cw_keyspace_stats {
+    uint64_t hits;    /* cw_keyspace_read found the key */
+    uint64_t misses;  /* or did not */
+    uint64_t expired; /* keys deleted because they were due, lazily or by the cycle */
+};
+
+struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config);
+void cw_keyspace_destroy(struct cw_keyspace *keyspace); /* NULL is fine; cancels a snapshot */
+
+void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode);
+enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace);
+unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace);
+uint64_t cw_keyspace_count(const struct cw_keyspace *keyspace, unsigned database);
+uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned database);
+struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace); /* borrowed; the owner may reset them */
+size_t
+cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
+
+/* ---- Hashing and prefetching ---- */
+
+uint64_t cw_keyspace_hash(const struct cw_keyspace *keyspace, struct slice key);
+
+/* First pass over a batch: asks for the bucket. Second pass, when the first had time to arrive: asks for the entry.
+ * Both only hint, for any hash, and change nothing. */
+void cw_keyspace_prefetch_bucket(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash);
+void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash);
+
+/* ---- Looking ---- */
+
+/* The key for a reading command, or NULL. Counts a hit or a miss, touches the LRU clock, handles a due key as the
+ * expiry mode says. */
+const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                        uint64_t hash, int64_t now_ms);
+
+/* The same without counting and touching: for OBJECT, TTL, TYPE, and whoever looks from outside. */
+const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                        uint64_t hash, int64_t now_ms);
+
+/* Whether a key with this expiry is absent to a reader now, in the present mode. Pure. */
+bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms);
+
+/* A key of the database picked at random, or NULL when it is empty. Keys that are due are not sorted out. */
+const struct cw_entry *cw_keyspace_random(struct cw_keyspace *keyspace, unsigned database);
+
+/* ---- Changing ---- */
+
+/* Where a key is, or would be. Filled by cw_keyspace_open; only `entry` is for the caller to look at. */
+struct cw_ref {
+    struct cw_entry *entry; /* NULL: the key does not exist */
+    struct slice key;       /* borrowed */
+    uint64_t hash;
+    struct cw_table *table;
+    struct cw_bucket *bucket; /* that holds the entry */
+    unsigned slot;
+};
+
+/* The key for a changing command; returns ref->entry. A due key is handled as the mode says (HIDES: ref->entry is NULL
+ * although the key is in the table; writes of clients never reach a replica, so nothing may be put there: CHECKed).
+ * Touches the LRU clock of an existing entry; shows the bucket to a running snapshot. `key` must outlive the ref. */
+struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
+                                  int64_t now_ms, struct cw_ref *ref);
+
+/* Gives the key this value: inserts it, or replaces whatever was there; in place where the block fits. An expiry that
+ * the key has is kept (SET clears it by cw_keyspace_persist). `value` is copied and must not lie in the keyspace,
+ * unless it is the ref's own value. ref->entry is the entry afterwards. */
+void cw_keyspace_put(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type, enum cw_encoding encoding,
+                     struct slice value);
+
+/* Put and persist in one motion: what SET does, without moving the entry twice. expire_ms is CW_NO_EXPIRY or a date. */
+void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
+                              enum cw_encoding encoding, struct slice value, int64_t expire_ms);
+
+/* Makes the value of an existing key `length` bytes long and returns the bytes for writing. The old bytes stay at the
+ * front, new ones are zero. Grows with room to spare, so that appending is cheap. NULL, and nothing changed, when there
+ * is no memory. */
+char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_t length);
+
+/* Deletes an existing key; ref->entry is NULL afterwards, and the ref good for a put. */
+void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);
+
+/* Expiry of an existing key: an absolute date in ms, in the past too. */
+void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms);
+/* Takes the expiry away; false when there was none. */
+bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref);
+
+struct cw_key {
+    unsigned database;
+    struct slice name; /* borrowed */
+    uint64_t hash;
+};
+
+/* Value and expiry of an existing key go to another name or database; what was there is replaced. The two must differ.
+ * Big values change hands, they are not copied. */
+void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to);
+/* The same, and the source stays. False, and nothing changed, when there is no memory for the copy. */
+MUST_CHECK bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to);
+
+/* ---- Whole databases ---- */
+
+/* Empties a database at once; its memory is given back by cw_keyspace_free_step, or with `now` before the call returns.
+ * Returns how many keys there were. A running snapshot still shows them. */
+uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now);
+
+/* Gives back memory of flushed databases, about `budget` entries; false when nothing is left to do. */
+bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget);
+
+void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b);
+
+/* Exchanges the contents of two keyspaces (a replica's new data set comes in), which have the same number of databases:
+ * the data with their hash seed, garbage and memory, and a running snapshot, which goes on in the other keyspace.
+ * Expiry mode, callback and statistics stay. A hash computed before is void afterwards. */
+void cw_keyspace_swap(struct cw_keyspace *a, struct cw_keyspace *b);
+
+/* ---- Walking ---- */
+
+/* Sees an entry; must not change the keyspace. `entry` is borrowed for the call. */
+typedef void (*cw_visitor)(void *context, unsigned database, const struct cw_entry *entry);
+
+/* Visits one bucket and returns where to go on; 0 begins and ends. An entry that exists from the first to the last call
+ * is visited at least once, however the table grows and shrinks between. Any number is a valid cursor. Cursors stay
+ * below 2^53, so that clients that keep them in a double do not lose bits. */
+uint64_t cw_keyspace_scan(const struct cw_keyspace *keyspace, unsigned database, uint64_t cursor, cw_visitor visitor,
+                          void *context);
+
+/* Visits every entry of a database once. */
+void cw_keyspace_for_each(const struct cw_keyspace *keyspace, unsigned database, cw_visitor visitor, void *context);
+
+/* ---- Snapshot ----
+ *
+ * A picture of all databases as they were at begin, without a copy of the memory: buckets are shown one after another
+ * by step, and a bucket that is about to change is shown before the change. Each key of that moment is shown exactly
+ * once, keys that were due included; the databases come in no order. The database told is the key's number at begin. */
+
+/* There may be one at a time (CHECKed). `visitor` is called from within begin's successors: step and every change. */
+void cw_keyspace_snapshot_begin(struct cw_keyspace *keyspace, cw_visitor visitor, void *context);
+
+/* Shows the next `budget` buckets (an empty one counts too). False when the picture is complete: the snapshot is over,
+ * and the visitor will not be called again. */
+bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget);
+
+void cw_keyspace_snapshot_cancel(struct cw_keyspace *keyspace);
+bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
+
+/* ---- Active expiry; used by cacheworker/expire ----
+ *
+ * The table knows for each bucket about when its first key is due, so only buckets with something due are read. */
+
+/* Looks at up to `budget` segments (64 buckets each) of a database from *position on, and deletes what is due. Moves
+ * *position on; 0 begins, and means at the end that the whole database has been seen. Returns how many keys it deleted.
+ * Only in mode CW_EXPIRY_DELETES. */
+uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, uint64_t *position, unsigned budget,
+                                 int64_t now_ms);
+
+#endif
