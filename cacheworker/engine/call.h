@@ -21,6 +21,7 @@ struct cw_call {
     const struct command *command;  /* borrowed */
     const struct slice *argv;       /* borrowed for the call */
     size_t argc;
+    uint64_t first_key_hash;        /* cw_keyspace_hash of argv[command->first_key], where there is such an argument */
     struct buf *reply;              /* borrowed; the session's output */
     int protocol;                   /* 2 or 3 */
     int64_t now_ms;                 /* wall clock, one value for the whole command: what expiry compares with */
