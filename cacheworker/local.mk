@@ -6,3 +6,5 @@ include cacheworker/expire/local.mk
 include cacheworker/string/local.mk
 include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
+include cacheworker/repl/local.mk
+include cacheworker/rdb/local.mk

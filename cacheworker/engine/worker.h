@@ -32,6 +32,7 @@ struct cw_config {              /* copied at creation, slices included */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
+    unsigned mutants;              /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };
 
 struct cw_worker;

@@ -1,0 +1,62 @@
+/* ha.h: the node's side of the quorum: who am I, which role was I given, may my replies leave (QUORUM 2, 3, 5, 6).
+ *
+ * It keeps "node.state" (identity, incarnation, fence, group), answers sentinels on control links, holds the lease, and
+ * tells repl whom to follow. It never touches data. A standalone worker has a cw_ha too, which always says yes.
+ *
+ * All calls are made within a step of the engine; `now` and effects are the engine's (engine.h), but for the two
+ * questions that carry a `now` of their own, read after the last command was executed. */
+#ifndef CACHEWORKER_HA_HA_H
+#define CACHEWORKER_HA_HA_H
+
+#include "cacheworker/engine/engine.h"
+#include "common/ha/messages.h"
+#include "common/ha/topology.h"
+
+/* Guards that the simulator removes, one at a time, to show that its oracles would miss them (cw_config.mutants). Zero
+ * in production. */
+enum {
+    CW_MUTANT_LEASE_FROM_GRANT = 1 << 0,   /* counts the lease from the GRANT's arrival instead of the STATUS's T */
+    CW_MUTANT_CLOCK_BEFORE_BATCH = 1 << 1, /* checks the lease with the time before the batch was executed */
+    CW_MUTANT_FENCE_NOT_DURABLE = 1 << 2,  /* answers FENCED without making the fence durable */
+    CW_MUTANT_IGNORE_INCARNATION = 1 << 3, /* takes a GRANT that was meant for an earlier life; keeps its incarnation */
+    CW_MUTANT_FENCE_TAKEN_BACK = 1 << 4,   /* a fenced node goes on in the epoch below its fence */
+    CW_MUTANT_GRANT_OF_ANY_EPOCH = 1 << 5, /* takes a GRANT of another epoch */
+};
+
+struct cw_ha;
+
+MUST_CHECK int cw_ha_create(struct cw_engine *engine, struct cw_ha **ret_ha);
+void cw_ha_destroy(struct cw_ha *ha); /* NULL is fine */
+
+/* --- the engine's calls; see engine.h --- */
+
+void cw_ha_start(struct cw_ha *ha);
+void cw_ha_stop(struct cw_ha *ha);
+void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result);
+void cw_ha_turn(struct cw_ha *ha);
+int64_t cw_ha_deadline(const struct cw_ha *ha);
+void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, size_t argc);
+void cw_ha_link_opened(struct cw_ha *ha, link_id link);
+void cw_ha_link_closed(struct cw_ha *ha, link_id link);
+
+enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns);
+
+/* Whether replies and pushes may leave. Only those of a master are ever held. */
+bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns);
+
+/* Whether a link that was opened for this epoch and life may be used: they are this node's, as master. */
+bool cw_ha_is_master_of(const struct cw_ha *ha, uint64_t epoch, const struct life *life);
+
+/* --- facts, for INFO, RESPITE commands and oracles --- */
+
+const struct life *cw_ha_life(const struct cw_ha *ha);
+const struct topology *cw_ha_topology(const struct cw_ha *ha); /* version 0: none */
+enum node_role cw_ha_role(const struct cw_ha *ha);
+uint64_t cw_ha_epoch(const struct cw_ha *ha);             /* of the role */
+uint64_t cw_ha_fence(const struct cw_ha *ha);             /* the one that is obeyed, durable or on its way there */
+const char *cw_ha_group(const struct cw_ha *ha);          /* that it is bound to; "" */
+int64_t cw_ha_lease_until(const struct cw_ha *ha);        /* INT64_MIN: no lease */
+void cw_ha_info(const struct cw_ha *ha, struct buf *out); /* lines of INFO's section "respite" */
+bool cw_ha_has_mutant(const struct cw_ha *ha, unsigned mutant);
+
+#endif

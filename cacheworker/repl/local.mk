@@ -1,0 +1,3 @@
+# Adds its files to libcacheworker_core_a_SOURCES.
+libcacheworker_core_a_SOURCES += \
+	cacheworker/repl/repl.h

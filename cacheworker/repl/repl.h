@@ -1,0 +1,90 @@
+/* repl.h: history and stream of one node: what a master sends, what a replica takes.
+ *
+ * Offsets count bytes of the stream (RESP arrays, as the reference sends them). The history says in which epochs they
+ * were written; by (history, offset) a replica continues, or takes a full sync: an RDB stream of a snapshot, loaded
+ * into a keyspace beside the old one, verified, then swapped in. Nothing is dropped before its replacement is complete.
+ *
+ * Neither REPLCONF, PSYNC nor what goes to a replica is gated by the lease. A replica of the appliance proves the
+ * secret in REPLCONF, so its session needs no AUTH before it.
+ *
+ * All calls are made within a step of the engine; `now` and effects are the engine's (engine.h).
+ * Source: redis.io/docs/management/replication, QUORUM sections 3 to 6. */
+#ifndef CACHEWORKER_REPL_REPL_H
+#define CACHEWORKER_REPL_REPL_H
+
+#include "cacheworker/engine/engine.h"
+#include "common/ha/topology.h"
+
+enum {
+    CW_REPLID_LENGTH = 40,
+    CW_REPLICAS_MAX = 32, /* sessions that sent REPLCONF or PSYNC at one time */
+};
+
+struct cw_repl;
+
+/* Reads "dump.rdb" into the engine's keyspace when there is a storage. The result is that of the loading: with
+ * ERR_CORRUPT and the like ret_repl is filled all the same, the keyspace is empty and cw_repl_is_damaged() says so. */
+MUST_CHECK int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl);
+void cw_repl_destroy(struct cw_repl *repl); /* NULL is fine */
+
+/* --- roles, given by ha; each closes the links of the one before --- */
+
+/* Master of `epoch`, which is appended to the history. A standalone worker leads epoch 0 from its creation. */
+void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch);
+/* Replica of `master` in `epoch`: connects, and again after each loss. */
+void cw_repl_follow(struct cw_repl *repl, const struct life *self, uint64_t epoch, const struct life *master,
+                    const struct address *address);
+void cw_repl_rest(struct cw_repl *repl);
+/* A fence: nothing is added to the history any more and the stream is refused, until lead or follow. A master's
+ * replicas keep their links and get what the history holds. */
+void cw_repl_freeze(struct cw_repl *repl);
+
+/* --- the engine's calls; see engine.h --- */
+
+void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);
+void cw_repl_link_opened(struct cw_repl *repl, link_id link);
+void cw_repl_link_closed(struct cw_repl *repl, link_id link);
+void cw_repl_received(struct cw_repl *repl, link_id link, struct slice bytes);
+struct slice cw_repl_output(struct cw_repl *repl, link_id link);
+void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count);
+void cw_repl_turn(struct cw_repl *repl);
+int64_t cw_repl_deadline(const struct cw_repl *repl);
+
+/* Adds one command to the stream. A master's only, and not while frozen. */
+bool cw_repl_is_feeding(const struct cw_repl *repl);
+void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc);
+
+/* Writes dump.rdb. ERR_NOT_FOUND without a storage, ERR_IO, ERR_DISK_FULL. */
+MUST_CHECK int cw_repl_save(struct cw_repl *repl);
+
+/* --- facts --- */
+
+const struct history *cw_repl_history(const struct cw_repl *repl);
+uint64_t cw_repl_offset(const struct cw_repl *repl);
+const char *cw_repl_id(const struct cw_repl *repl); /* CW_REPLID_LENGTH hexadecimal digits and a NUL */
+bool cw_repl_is_frozen(const struct cw_repl *repl);
+bool cw_repl_is_damaged(const struct cw_repl *repl);  /* the data file was there, and could not be read whole */
+bool cw_repl_disk_failed(const struct cw_repl *repl); /* the last SAVE, or the loading, failed */
+bool cw_repl_is_link_up(const struct cw_repl *repl);  /* replica: the stream is live */
+bool cw_repl_is_syncing(const struct cw_repl *repl);  /* replica: a full sync is under way */
+bool cw_repl_holds_data(const struct cw_repl *repl);  /* replica: it has been in step with this epoch's master */
+
+struct cw_replica_view {
+    struct life life;       /* nobody: not one of ours (a stock server) */
+    struct address address; /* the port as it told */
+    bool is_online;         /* takes the stream; else a full sync is under way */
+    uint64_t acknowledged_offset;
+    int64_t acknowledged_ns; /* when its last ack came; when it came, before the first */
+    int64_t lag_ns;          /* age of the oldest byte that it has not acknowledged; 0 when it has all */
+};
+size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_replica_view *views, size_t capacity);
+
+/* How many online replicas have acknowledged `offset`; request_acks puts REPLCONF GETACK * into the stream. */
+unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset);
+void cw_repl_request_acks(struct cw_repl *repl);
+
+void cw_repl_info(const struct cw_repl *repl, struct buf *out); /* lines of INFO's replication section */
+void cw_repl_role(const struct cw_repl *repl, struct buf *out, int protocol);
+size_t cw_repl_memory(const struct cw_repl *repl); /* bytes of backlog and snapshot pieces */
+
+#endif
