@@ -18,7 +18,9 @@ libcommon_core_a_SOURCES = \
 	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \
 	common/command/command.h \
-	common/ha/topology.h common/ha/lease.h common/ha/messages.h
+	common/ha/lease.c common/ha/lease.h \
+	common/ha/messages.c common/ha/messages.h \
+	common/ha/topology.c common/ha/topology.h
 
 libcommon_shell_a_SOURCES =
 libcommon_shell_a_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)

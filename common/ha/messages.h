@@ -4,9 +4,27 @@
  * typed in redis-cli, and the request reader reads them. A link begins with HELLO, which carries the shared secret;
  * anything else before it is refused and the link closed.
  *
- *   to a node's control port    HELLO POLL GRANT FENCE LEARN          the node answers STATUS FENCED INSYNC
- *   to a sentinel's port        HELLO PREPARE ACCEPT LEARN DOWN       the sentinel answers PROMISE REFUSE ACCEPTED
- *                               HELLO SUBSCRIBE (proxies, tools)      the sentinel answers TOPOLOGY, at once and on change
+ *   to a node's control port    HELLO POLL GRANT FENCE LEARN       the node answers STATUS FENCED INSYNC
+ *   to a sentinel's port        HELLO PREPARE ACCEPT LEARN DOWN    the sentinel answers PROMISE REFUSE ACCEPTED
+ *                               HELLO SUBSCRIBE (proxies, tools)   the sentinel answers TOPOLOGY, at once and later
+ *
+ * The fields, each one argument; <group> comes first in all but HELLO. A life, a ballot, a history and a topology are
+ * written as topology.h says, truth as "yes" or "no", and a list behind its count.
+ *
+ *   HELLO     sentinel|proxy|worker|tool identity secret
+ *   POLL      k version
+ *   STATUS    k life bound-group version epoch role fence flags oldest-waiting-ms history
+ *             count {life acknowledged-offset lag-ms}
+ *   GRANT     k life epoch
+ *   FENCE     epoch ballot
+ *   FENCED    epoch ballot life release? acknowledged-offset history damaged?
+ *   LEARN     ballot topology                       (so too ACCEPT and TOPOLOGY)
+ *   INSYNC    epoch life expected-version durability acknowledgements count {life}
+ *   PREPARE   ballot                                (so too ACCEPTED)
+ *   PROMISE   ballot accepted value? [topology] master-dead? count {age-ms <the fields of STATUS>}
+ *   REFUSE    ballot higher ballot|lease
+ *   DOWN      epoch life
+ *   SUBSCRIBE version
  */
 #ifndef COMMON_HA_MESSAGES_H
 #define COMMON_HA_MESSAGES_H
@@ -36,7 +54,8 @@ enum message_kind {
 enum peer_kind { PEER_SENTINEL, PEER_PROXY, PEER_WORKER, PEER_TOOL };
 enum node_role { ROLE_UNADOPTED, ROLE_MASTER, ROLE_REPLICA, ROLE_SPARE };
 
-enum { /* bits of status.flags */
+/* Bits of status.flags. */
+enum {
     STATUS_LOADING = 1 << 0,
     STATUS_BUSY = 1 << 1,       /* a command has been running for more than 1 s */
     STATUS_STUCK = 1 << 2,      /* the command thread has not turned for stuck_limit */
@@ -154,8 +173,8 @@ struct message {
 /* Big: keep one per core, not on the stack of a deep call. */
 void message_encode(const struct message *message, struct buf *out);
 
-/* argv as the request reader gave it, argv[0] being "RESPITE" (any case). ERR_NOT_FOUND when the kind is none of these,
- * ERR_PROTOCOL when a field is missing, surplus or wrong; nothing is filled then. */
+/* argv as the request reader gave it, argv[0] being "RESPITE" (it and the kind in any case). ERR_NOT_FOUND when the
+ * kind is none of these, ERR_PROTOCOL when a field is missing, surplus or wrong; nothing is filled then. */
 MUST_CHECK int message_decode(const struct slice *argv, size_t argc, struct message *ret_message);
 
 const char *message_name(enum message_kind kind);

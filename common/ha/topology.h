@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 enum {
-    GROUP_NAME_MAX = 32,        /* bytes with the NUL: letters, digits, '-', '_', '.' */
-    HISTORY_ENTRIES_MAX = 32,   /* older entries are dropped; whoever is that far behind takes a full sync */
+    GROUP_NAME_MAX = 32,      /* bytes with the NUL: letters, digits, '-', '_', '.' */
+    HISTORY_ENTRIES_MAX = 32, /* older entries are dropped; whoever is that far behind takes a full sync */
     TOPOLOGY_MEMBERS_MAX = 16,
     TOPOLOGY_SENTINELS_MAX = 7,
-    TOPOLOGY_TEXT_MAX = 128,    /* author and reason, with the NUL */
-    IDENTITY_TEXT_LENGTH = 32,  /* lower-case hexadecimal digits */
+    TOPOLOGY_TEXT_MAX = 128,   /* author and reason, with the NUL */
+    IDENTITY_TEXT_LENGTH = 32, /* lower-case hexadecimal digits */
+    LIFE_TEXT_MAX = 80,        /* of a life or a ballot, with the NUL */
 };
 
 struct identity {
@@ -82,7 +83,7 @@ struct topology {
     uint32_t member_count;
     struct member members[TOPOLOGY_MEMBERS_MAX];
     enum durability durability;
-    uint32_t acknowledgements;      /* k of QUORUM section 5 */
+    uint32_t acknowledgements; /* k of QUORUM section 5 */
     struct sentinel_list sentinels;
     struct sentinel_list previous_sentinels; /* while a list is being changed; else count 0 */
     struct release release;
@@ -105,7 +106,19 @@ MUST_CHECK int identity_parse(struct slice text, struct identity *ret_identity);
 
 bool life_equal(const struct life *a, const struct life *b);
 bool life_is_nobody(const struct life *life);
+/* One word: "node:incarnation:bits", the bits as 16 hexadecimal digits. */
+void life_format(const struct life *life, char text[LIFE_TEXT_MAX]);
+MUST_CHECK int life_parse(struct slice text, struct life *ret_life);
+
 int ballot_compare(const struct ballot *a, const struct ballot *b);
+/* One word: "counter:sentinel:run". */
+void ballot_format(const struct ballot *ballot, char text[LIFE_TEXT_MAX]);
+MUST_CHECK int ballot_parse(struct slice text, struct ballot *ret_ballot);
+
+/* Letters, digits, '-', '_' and '.', at least one and fewer than GROUP_NAME_MAX. */
+bool group_name_is_valid(struct slice name);
+const char *durability_name(enum durability durability); /* "async" "sync" "sync-fsync" */
+MUST_CHECK int durability_parse(struct slice text, enum durability *ret_durability);
 
 /* Every entry of `a` stands in `b` as far as `b` still keeps them, and a's last offset lies where `b` was in a's last
  * epoch. An empty history is a prefix of all. */
@@ -115,7 +128,8 @@ int history_compare(const struct history *a, const struct history *b);
 uint64_t history_epoch(const struct history *history); /* of the last entry; 0 when empty */
 /* Appends (epoch, last offset); drops the oldest entry of a full history. */
 void history_begin_epoch(struct history *history, uint64_t epoch);
-/* Text form, one word: "epoch:first,epoch:first@last" ("@0" when empty). */
+/* Text form, one word: "epoch:first,epoch:first@last" ("@0" when empty). ERR_INVALID when it is not that, epochs do not
+ * rise, or offsets fall. */
 void history_format(const struct history *history, struct buf *out);
 MUST_CHECK int history_parse(struct slice text, struct history *ret_history);
 
@@ -123,13 +137,14 @@ const struct member *topology_member(const struct topology *topology, const stru
 bool topology_in_sync(const struct topology *topology, const struct life *life);
 int sentinel_list_find(const struct sentinel_list *list, const struct identity *sentinel); /* index or -1 */
 
-/* Whether the sentinels for which `has` is true are a majority of the list, and of the previous one while there is one. */
+/* Whether the sentinels for which `has` is true are a majority of the list, and of the previous one while there is one.
+ */
 bool topology_majority(const struct topology *topology, bool (*has)(void *context, const struct identity *sentinel),
                        void *context);
 
 /* One line of words per field, readable by operators, canonical (equal values give equal text). The register's file,
- * ACCEPT, LEARN and `RESPITE TOPOLOGY` carry it. Parsing refuses anything that encoding would not have written:
- * ERR_CORRUPT, never a partial result. */
+ * ACCEPT, LEARN and `RESPITE TOPOLOGY` carry it. Parsing refuses anything that encoding would not have written, and a
+ * node or sentinel that is listed twice: ERR_CORRUPT, never a partial result. */
 void topology_encode(const struct topology *topology, struct buf *out);
 MUST_CHECK int topology_decode(struct slice text, struct topology *ret_topology);
 

@@ -1,1 +1,5 @@
 # Files of tests/lib; see the top Makefile.am.
+check_LIBRARIES += libtests.a
+
+libtests_a_SOURCES = \
+	tests/lib/values.c tests/lib/values.h

@@ -2,16 +2,20 @@
 common_unit_tests = \
 	tests/unit/common/base/crc32c_test \
 	tests/unit/common/base/glob_test \
+	tests/unit/common/ha/messages_test \
 	tests/unit/common/resp/resp_reader_test
 
 check_PROGRAMS += $(common_unit_tests)
 UNIT_TESTS += $(common_unit_tests)
 
-tests_unit_common_resp_resp_reader_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_common_resp_resp_reader_test_LDADD = libcommon_core.a $(CMOCKA_LIBS) -lm
+common_unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+common_unit_ldadd = libtests.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
-tests_unit_common_base_crc32c_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_common_base_crc32c_test_LDADD = libcommon_core.a $(CMOCKA_LIBS)
-
-tests_unit_common_base_glob_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_common_base_glob_test_LDADD = libcommon_core.a $(CMOCKA_LIBS)
+tests_unit_common_base_crc32c_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_crc32c_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_glob_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_glob_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_ha_messages_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_ha_messages_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_resp_resp_reader_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_resp_resp_reader_test_LDADD = $(common_unit_ldadd)
