@@ -164,6 +164,7 @@ static void add_promise(struct writer *writer, const struct promise *promise)
     add_truth(writer, promise->has_value);
     if (promise->has_value)
         add_topology(writer, &promise->value);
+    add_u64(writer, promise->learned_epoch);
     add_truth(writer, promise->master_dead);
     CHECK(promise->view_count <= TOPOLOGY_MEMBERS_MAX);
     add_u64(writer, promise->view_count);
@@ -386,6 +387,7 @@ static void take_promise(struct reader *reader, struct promise *promise)
     promise->has_value = take_truth(reader);
     if (promise->has_value)
         take_topology(reader, &promise->value);
+    promise->learned_epoch = take_u64(reader);
     promise->master_dead = take_truth(reader);
     promise->view_count = take_count(reader, TOPOLOGY_MEMBERS_MAX);
     for (uint32_t i = 0; i < promise->view_count; i++) {

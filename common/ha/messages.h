@@ -21,7 +21,7 @@
  *   LEARN     ballot topology                       (so too ACCEPT and TOPOLOGY)
  *   INSYNC    epoch life expected-version durability acknowledgements count {life}
  *   PREPARE   ballot                                (so too ACCEPTED)
- *   PROMISE   ballot accepted value? [topology] master-dead? count {age-ms <the fields of STATUS>}
+ *   PROMISE   ballot accepted value? [topology] learned-epoch master-dead? count {age-ms <the fields of STATUS>}
  *   REFUSE    ballot higher ballot|lease
  *   DOWN      epoch life
  *   SUBSCRIBE version
@@ -115,6 +115,7 @@ struct promise {
     struct ballot accepted; /* no ballot: nothing accepted */
     bool has_value;
     struct topology value;
+    uint64_t learned_epoch; /* whose master the sender judges */
     bool master_dead;
     uint32_t view_count;
     struct node_view views[TOPOLOGY_MEMBERS_MAX];

@@ -149,6 +149,7 @@ static void random_promise(struct rand *rand, struct promise *promise)
         promise->accepted = random_ballot(rand);
         random_topology(rand, &promise->value);
     }
+    promise->learned_epoch = random_number(rand);
     promise->master_dead = random_truth(rand);
     promise->view_count = (uint32_t)rand_below(rand, TOPOLOGY_MEMBERS_MAX + 1);
     for (uint32_t i = 0; i < promise->view_count; i++) {
