@@ -2,6 +2,8 @@
 common_unit_tests = \
 	tests/unit/common/base/crc32c_test \
 	tests/unit/common/base/glob_test \
+	tests/unit/common/command/command_keys_test \
+	tests/unit/common/command/command_table_test \
 	tests/unit/common/ha/messages_test \
 	tests/unit/common/resp/resp_reader_test
 
@@ -19,3 +21,9 @@ tests_unit_common_ha_messages_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_ha_messages_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_resp_resp_reader_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_resp_resp_reader_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_command_command_keys_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_command_command_keys_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_command_command_table_test_CFLAGS = \
+	$(common_unit_cflags) -DGOLDEN_DIR='"$(abs_top_srcdir)/tests/golden"'
+tests_unit_common_command_command_table_test_LDADD = $(common_unit_ldadd)
+EXTRA_DIST += tests/golden/command_reference.txt
