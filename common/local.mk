@@ -6,6 +6,7 @@ libcommon_core_a_SOURCES = \
 	common/base/buf.c common/base/buf.h \
 	common/base/check.c common/base/check.h \
 	common/base/crc32c.c common/base/crc32c.h \
+	common/base/crc64.c common/base/crc64.h \
 	common/base/door.c common/base/door.h \
 	common/base/errors.c common/base/errors.h \
 	common/base/glob.c common/base/glob.h \

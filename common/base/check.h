@@ -4,10 +4,10 @@
 #ifndef COMMON_BASE_CHECK_H
 #define COMMON_BASE_CHECK_H
 
-#define MUST_CHECK  __attribute__((warn_unused_result))
+#define MUST_CHECK   __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIKELY(x)    __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)  __builtin_expect(!!(x), 0)
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -77,11 +77,11 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WA
 struct effect {
     enum effect_kind kind;
     link_id link;
-    int level;               /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
-    uint64_t token;          /* EFFECT_PERSIST */
-    const char *name;        /* EFFECT_PERSIST: borrowed, a constant of the core */
-    struct address address;  /* EFFECT_CONNECT */
-    size_t text_offset;      /* EFFECT_PERSIST, EFFECT_LOG: where in effects->text */
+    int level;              /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
+    uint64_t token;         /* EFFECT_PERSIST */
+    const char *name;       /* EFFECT_PERSIST: borrowed, a constant of the core */
+    struct address address; /* EFFECT_CONNECT */
+    size_t text_offset;     /* EFFECT_PERSIST, EFFECT_LOG: where in effects->text */
     size_t text_length;
 };
 
@@ -134,10 +134,10 @@ struct door {
 /* Big files (snapshots), read at creation and written by SAVE. A table, so that the simulator's disk is the same code.
  * All calls are synchronous and return 0 or a negative error; names are plain, in one directory. */
 struct storage {
-    void *context; /* borrowed */
-    int (*open_read)(void *context, const char *name, void **ret_file); /* ERR_NOT_FOUND, ERR_IO */
+    void *context;                                                                           /* borrowed */
+    int (*open_read)(void *context, const char *name, void **ret_file);                      /* ERR_NOT_FOUND, ERR_IO */
     int (*read)(void *context, void *file, void *data, size_t capacity, size_t *ret_length); /* 0 length: the end */
-    int (*open_write)(void *context, const char *name, void **ret_file); /* aside of the old one */
+    int (*open_write)(void *context, const char *name, void **ret_file);                     /* aside of the old one */
     int (*write)(void *context, void *file, struct slice bytes);
     int (*commit)(void *context, void *file); /* fsync, rename, fsync of the directory; closes, also on error */
     void (*close)(void *context, void *file); /* a reader, or a writer to be thrown away */

@@ -13,11 +13,11 @@ static bool class_matches(struct slice pattern, size_t *at, unsigned char byte, 
     bool negated = i < pattern.length && pattern.data[i] == '^';
     bool found = false;
     for (i += negated ? 1 : 0; i < pattern.length && pattern.data[i] != ']'; i++) {
-        if (pattern.data[i] == '\\' && i + 1 < pattern.length)
-            i++;
+        bool escaped = pattern.data[i] == '\\' && i + 1 < pattern.length;
+        i += escaped ? 1 : 0;
         unsigned char low = fold(pattern.data[i], ignore_case);
         unsigned char high = low;
-        if (i + 2 < pattern.length && pattern.data[i + 1] == '-') {
+        if (!escaped && i + 2 < pattern.length && pattern.data[i + 1] == '-') {
             high = fold(pattern.data[i + 2], ignore_case);
             i += 2;
         }

@@ -40,7 +40,8 @@ int number_parse_i64(struct slice text, int64_t *ret_number)
 int number_parse_double(struct slice text, double *ret_number)
 {
     char copy[512];
-    if (text.length == 0 || text.length >= sizeof(copy) || text.data[0] == ' ' || (text.data[0] >= '\t' && text.data[0] <= '\r'))
+    if (text.length == 0 || text.length >= sizeof(copy) || text.data[0] == ' ' ||
+        (text.data[0] >= '\t' && text.data[0] <= '\r'))
         return ERR_INVALID;
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
@@ -54,9 +55,10 @@ int number_parse_double(struct slice text, double *ret_number)
 
 size_t number_format_u64(char *text, uint64_t number)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
-                                "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
-                                "9293949596979899";
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
+        "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
+        "9293949596979899";
     char reversed[NUMBER_TEXT_MAX];
     size_t at = sizeof(reversed);
     while (number >= 100) {

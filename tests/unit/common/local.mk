@@ -1,6 +1,7 @@
 # Files of tests/unit/common; see the top Makefile.am.
 common_unit_tests = \
 	tests/unit/common/base/crc32c_test \
+	tests/unit/common/base/crc64_test \
 	tests/unit/common/base/glob_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
@@ -15,6 +16,8 @@ common_unit_ldadd = libtests.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
 tests_unit_common_base_crc32c_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_crc32c_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_crc64_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_crc64_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_glob_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_glob_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_ha_messages_test_CFLAGS = $(common_unit_cflags)

@@ -33,6 +33,8 @@ static const struct {
     {"h[a-b]llo", "hcllo", false, false},
     {"[abc", "c", false, true},
     {"[\\]]", "]", false, true},
+    {"[\\a-c]", "b", false, false}, /* what is escaped begins no range */
+    {"[\\a-c]", "-", false, true},
     {"a\\*c", "a*c", false, true},
     {"a\\*c", "abc", false, false},
     {"a\\", "a\\", false, true},
