@@ -18,10 +18,22 @@ libcommon_core_a_SOURCES = \
 	common/resp/resp_limits.h \
 	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \
-	common/command/command.h \
+	common/command/command.c common/command/command.h \
+	common/command/command_hash.h common/command/command_id.h common/command/command_table.def \
+	common/command/command_keys.c \
+	common/command/command_table.c \
 	common/ha/lease.c common/ha/lease.h \
 	common/ha/messages.c common/ha/messages.h \
 	common/ha/topology.c common/ha/topology.h
 
 libcommon_shell_a_SOURCES =
 libcommon_shell_a_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
+
+# The hash table of command.c is found while building, by a program that links nothing of ours.
+noinst_PROGRAMS += common/command/command_slots
+common_command_command_slots_SOURCES = \
+	common/command/command_slots.c common/command/command_hash.h common/command/command_id.h
+common/command/command_slots.inc: common/command/command_slots$(EXEEXT)
+	$(AM_V_GEN)common/command/command_slots$(EXEEXT) >$@.tmp && mv $@.tmp $@
+common/command/command.$(OBJEXT): common/command/command_slots.inc
+CLEANFILES += common/command/command_slots.inc

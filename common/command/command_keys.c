@@ -1,0 +1,176 @@
+/* Where the keys of a request are (redis.io/docs/reference/key-specs). Everything is computed in signed 64 bits from
+ * counts that are bounded by argc before they are used, so that no announced number can carry an index away. */
+#include "common/base/errors.h"
+#include "common/base/number.h"
+#include "common/command/command.h"
+
+struct key_list {
+    struct command_key *keys; /* borrowed from the caller */
+    size_t capacity;
+    size_t count;
+};
+
+static void add_key(struct key_list *list, int64_t index, uint32_t flags)
+{
+    if (list->count < list->capacity)
+        list->keys[list->count] = (struct command_key){(unsigned)index, flags};
+    list->count++;
+}
+
+/* Index of the argument behind the keyword; 0 when it is not there. The last argument is never looked at: behind it
+ * there would be nothing. */
+static int64_t behind_keyword(const struct command_key_spec *spec, const struct slice *argv, int64_t argc)
+{
+    bool forward = spec->begin_index > 0;
+    int64_t step = forward ? 1 : -1;
+    int64_t end = forward ? argc - 1 : 0;
+    for (int64_t i = forward ? spec->begin_index : argc + spec->begin_index; i > 0 && i < argc && i != end; i += step)
+        if (slice_equal_nocase(argv[i], spec->keyword))
+            return i + 1;
+    return 0;
+}
+
+static int add_range(const struct command_key_spec *spec, int64_t first, int64_t argc, struct key_list *list)
+{
+    int64_t last = first + spec->last_key;
+    if (spec->last_key < 0 && spec->limit > 1)
+        last = first + (argc - first) / spec->limit + spec->last_key;
+    else if (spec->last_key < 0)
+        last = argc + spec->last_key;
+    if (first >= argc || last >= argc || last < first)
+        return ERR_INVALID;
+    for (int64_t i = first; i <= last; i += spec->key_step)
+        add_key(list, i, spec->flags);
+    return 0;
+}
+
+static int add_counted(const struct command_key_spec *spec, int64_t begin, const struct slice *argv, int64_t argc,
+                       struct key_list *list)
+{
+    int64_t count;
+    if (begin + spec->keynum_index >= argc || number_parse_i64(argv[begin + spec->keynum_index], &count) != 0)
+        return ERR_INVALID;
+    int64_t first = begin + spec->first_key;
+    if (count < 0 || count > argc || first + (count - 1) * spec->keynum_step >= argc)
+        return ERR_INVALID;
+    for (int64_t i = 0; i < count; i++)
+        add_key(list, first + i * spec->keynum_step, spec->flags);
+    return 0;
+}
+
+static int add_by_spec(const struct command_key_spec *spec, const struct slice *argv, int64_t argc,
+                       struct key_list *list)
+{
+    int64_t begin = spec->begin == KEY_BEGIN_INDEX ? spec->begin_index : 0;
+    if (spec->begin == KEY_BEGIN_KEYWORD)
+        begin = behind_keyword(spec, argv, argc);
+    if (begin == 0)
+        return 0;
+    return spec->find == KEY_FIND_KEYNUM ? add_counted(spec, begin, argv, argc, list)
+                                         : add_range(spec, begin, argc, list);
+}
+
+/* SET reads the old value only with GET. */
+static uint32_t set_flags(const struct slice *argv, int64_t argc)
+{
+    for (int64_t i = 3; i < argc; i++)
+        if (slice_equal_nocase(argv[i], "get"))
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return KEY_OW | KEY_UPDATE;
+}
+
+/* BITFIELD only reads when all its operations are GET type offset. A broken operation counts as a write, to be safe. */
+static uint32_t bitfield_flags(const struct slice *argv, int64_t argc)
+{
+    for (int64_t i = 2; i < argc;) {
+        if (slice_equal_nocase(argv[i], "get") && i + 2 < argc)
+            i += 3;
+        else if (slice_equal_nocase(argv[i], "overflow") && i + 1 < argc)
+            i += 2;
+        else
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_RO | KEY_ACCESS;
+}
+
+/* SORT key [...] [STORE destination]: the last STORE counts. Words that are a pattern's text are stepped over. */
+static void add_sort_destination(const struct slice *argv, int64_t argc, struct key_list *list)
+{
+    int64_t destination = 0;
+    for (int64_t i = 2; i < argc; i++) {
+        if (slice_equal_nocase(argv[i], "limit"))
+            i += 2;
+        else if (slice_equal_nocase(argv[i], "get") || slice_equal_nocase(argv[i], "by"))
+            i += 1;
+        else if (slice_equal_nocase(argv[i], "store") && i + 1 < argc)
+            destination = ++i;
+    }
+    if (destination)
+        add_key(list, destination, KEY_OW | KEY_UPDATE);
+}
+
+/* MIGRATE host port key|"" database timeout [COPY] [REPLACE] [AUTH password] [AUTH2 user password] [KEYS key ...] */
+static int add_migrated(const struct slice *argv, int64_t argc, struct key_list *list)
+{
+    int64_t first = 3, end = 4;
+    for (int64_t i = 6; i < argc; i++) {
+        if (slice_equal_nocase(argv[i], "auth"))
+            i += 1;
+        else if (slice_equal_nocase(argv[i], "auth2"))
+            i += 2;
+        else if (slice_equal_nocase(argv[i], "keys")) {
+            if (argv[3].length > 0 || i + 1 == argc)
+                return ERR_INVALID;
+            first = i + 1;
+            end = argc;
+            break;
+        }
+    }
+    for (int64_t i = first; i < end; i++)
+        add_key(list, i, KEY_RW | KEY_ACCESS | KEY_DELETE);
+    return 0;
+}
+
+static int add_all(const struct command *command, const struct slice *argv, int64_t argc, struct key_list *list)
+{
+    if (command->id == COMMAND_ID_MIGRATE)
+        return add_migrated(argv, argc, list);
+    for (unsigned i = 0; i < command->key_spec_count; i++) {
+        const struct command_key_spec *spec = &command->key_specs[i];
+        if (spec->flags & KEY_NOT_KEY || spec->begin == KEY_BEGIN_UNKNOWN)
+            continue;
+        int result = add_by_spec(spec, argv, argc, list);
+        if (result)
+            return result;
+    }
+    if (command->id == COMMAND_ID_SORT)
+        add_sort_destination(argv, argc, list);
+    return 0;
+}
+
+bool command_has_keys(const struct command *command)
+{
+    for (unsigned i = 0; i < command->key_spec_count; i++)
+        if (!(command->key_specs[i].flags & KEY_NOT_KEY))
+            return true;
+    return false;
+}
+
+int command_keys(const struct command *command, const struct slice *argv, size_t argc, struct command_key *keys,
+                 size_t capacity, size_t *ret_count)
+{
+    struct key_list list = {keys, capacity, 0};
+    if (!command_arity_fits(command, argc))
+        return ERR_INVALID;
+    int result = add_all(command, argv, (int64_t)argc, &list);
+    if (result)
+        return result;
+    if (list.count == 0 && command_has_keys(command) && !(command->flags & COMMAND_NO_MANDATORY_KEYS))
+        return ERR_INVALID;
+    if (list.count > 0 && capacity > 0 && command->id == COMMAND_ID_SET)
+        keys[0].flags = set_flags(argv, (int64_t)argc);
+    if (list.count > 0 && capacity > 0 && command->id == COMMAND_ID_BITFIELD)
+        keys[0].flags = bitfield_flags(argv, (int64_t)argc);
+    *ret_count = list.count;
+    return 0;
+}
