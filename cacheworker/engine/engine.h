@@ -83,9 +83,13 @@ link_id cw_engine_connect(struct cw_engine *engine, enum cw_link_kind kind, cons
 /* Makes a client's session the room's own (PSYNC): from now on its requests, and its end, go to cw_repl. */
 void cw_engine_become_replica(struct cw_engine *engine, link_id link);
 
-/* The link belongs to a proxy that knows `epoch` and proved the secret: no password, not counted in maxclients. Its
- * commands are answered -NOTMASTER once the node is master under another epoch than this, or no master. */
-void cw_engine_attach(struct cw_engine *engine, link_id link, uint64_t epoch);
+/* The link belongs to a proxy that proved the secret and knows this node as master of its epoch: no password, not
+ * counted in maxclients. Its commands are answered -NOTMASTER while the node is no master. */
+void cw_engine_attach(struct cw_engine *engine, link_id link);
+
+/* Whether the session needs no AUTH, or gave one. REPLCONF, PSYNC and RESPITE pass the password's gate: who answers them
+ * asks this, or for the secret. */
+bool cw_engine_is_authenticated(const struct cw_engine *engine, link_id link);
 
 enum cw_link_kind cw_engine_link_kind(const struct cw_engine *engine, link_id link);
 const struct address *cw_engine_link_peer(const struct cw_engine *engine, link_id link);
@@ -128,7 +132,8 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
  * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly.
  * The database selected by the stream is kept between calls; cw_engine_set_stream_database sets it (after a full sync
  * or a partial one that begins elsewhere). REPLCONF GETACK sets ret_ack_wanted. ERR_PROTOCOL for what is no command;
- * the commands before it were executed and are counted. */
+ * the commands before it were executed and are counted.
+ * The next call begins with the bytes that were not consumed, unless cw_engine_set_stream_database came between. */
 MUST_CHECK int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed,
                                bool *ret_ack_wanted);
 void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database);
