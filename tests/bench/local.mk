@@ -1,1 +1,14 @@
-# Files of tests/bench; see the top Makefile.am.
+# tests/bench: the load generator and the table of `make bench`.
+EXTRA_PROGRAMS = tests/bench/load
+tests_bench_load_SOURCES = tests/bench/load.c
+tests_bench_load_LDADD = libcommon_core.a -lm
+CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += tests/bench/run.py
+
+# make bench [CASES=regex] [ROUNDS=n]
+CASES = .
+ROUNDS = 3
+.PHONY: bench
+bench: tests/bench/load respite-cacheworker respite-proxy respite-sentinel
+	$(top_srcdir)/tests/bench/run.py --build . --source $(top_srcdir) --cases '$(CASES)' --rounds $(ROUNDS) --json bench.json
+CLEANFILES += bench.json

@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+"""make bench: Respite beside its peers, in one run, interleaved.
+
+Servers are pinned to processor 0, the generator to processor 1. Each row is measured in windows A B A B; the figures
+are medians. CPU is that of the server processes, in microseconds per operation. A missed goal is shown, not an error.
+
+    tests/bench/run.py --build DIR [--source DIR] [--cases REGEX] [--rounds N] [--seconds S] [--json FILE]
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+PORT = 21800  # own range, below the ephemeral ports
+KEYS = 1000000
+
+# name, command, value bytes, connections, pipeline, goal (Respite / redis-server 7.0)
+WORKER_ROWS = [
+    ("GET 3 B, pipeline 1", "get", 3, 50, 1, 1.0),
+    ("GET 3 B, pipeline 16", "get", 3, 50, 16, 0.73 / 1.33),
+    ("GET 3 B, pipeline 100", "get", 3, 50, 100, 0.6),
+    ("SET 3 B, pipeline 1", "set", 3, 50, 1, 1.0),
+    ("SET 3 B, pipeline 16", "set", 3, 50, 16, 0.77 / 1.34),
+    ("SET 3 B, pipeline 100", "set", 3, 50, 100, 0.6),
+    ("GET 1 KiB, pipeline 1", "get", 1024, 50, 1, 5.8 / 7.31),
+    ("GET 1 KiB, pipeline 16", "get", 1024, 50, 16, 1.9 / 3.53),
+    ("SET 1 KiB, pipeline 1", "set", 1024, 50, 1, 5.8 / 8.08),
+    ("SET 1 KiB, pipeline 16", "set", 1024, 50, 16, 2.0 / 3.16),
+    ("INCR, pipeline 1", "incr", 3, 50, 1, 0.8),
+    ("INCR, pipeline 16", "incr", 3, 50, 16, 0.65 / 1.13),
+    ("INCR, pipeline 100", "incr", 3, 50, 100, 0.40 / 0.82),
+    ("MSET of 10, pipeline 1", "mset10", 3, 50, 1, 7.5 / 13.7),
+    ("MSET of 10, pipeline 16", "mset10", 3, 50, 16, 4.2 / 9.43),
+]
+
+# name, connections, pipeline, goal of proxy / HAProxy, goal of proxy + worker / redis-server without a proxy
+PROXY_ROWS = [
+    ("50 connections, pipeline 1", 50, 1, 0.75, 1.0),
+    ("500 connections, pipeline 1", 500, 1, 5.2 / 10.06, 1.0),
+    ("1,900 connections, pipeline 1", 1900, 1, 8.0 / 22.6, 1.0),
+    ("50 connections, pipeline 16", 50, 16, 0.55 / 0.74, 1.0),
+]
+
+# name, keys, value bytes, goal of bytes per key (Respite / redis-server 7.0)
+MEMORY_ROWS = [
+    ("keys of 16 B, values of 8 B", 2000000, 8, 56 / 119),
+    ("keys of 16 B, values of 100 B", 1000000, 100, 150 / 210),
+]
+
+
+def wait_for_port(port, process=None, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process is not None and process.poll() is not None:
+            sys.exit(f"bench: {process.args[0]} ended with status {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit(f"bench: nothing listens on port {port} after {seconds} s")
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.processes = []
+        self.rows = []
+        self.directory = tempfile.mkdtemp(prefix="respite-bench-")
+        self.load_program = os.path.join(options.build, "tests/bench/load")
+        self.appliance = None
+
+    def start(self, arguments, port):
+        process = subprocess.Popen(["taskset", "-c", "0"] + arguments, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        self.processes.append(process)
+        wait_for_port(port, process)
+        return process.pid
+
+    def redis(self, port):
+        return self.start(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--maxclients",
+                           "4000"], port)
+
+    def worker(self, port):
+        return self.start([os.path.join(self.options.build, "respite-cacheworker"), "--standalone", "--port",
+                           str(port)], port)
+
+    def haproxy(self, port, backend):
+        path = os.path.join(self.directory, "haproxy.cfg")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"""global
+    nbthread 1
+    maxconn 5000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    server s 127.0.0.1:{backend}
+""")
+        return self.start(["haproxy", "-db", "-f", path], port)
+
+    def load(self, port, pids, command="get", value=3, connections=50, pipeline=1, keys=KEYS, fill=False):
+        arguments = [self.load_program, "--port", str(port), "--command", command, "--value-bytes", str(value),
+                     "--connections", str(connections), "--pipeline", str(pipeline), "--keys", str(keys), "--cpu", "1",
+                     "--seconds", str(self.options.seconds)]
+        for pid in pids:
+            arguments += ["--pid", str(pid)]
+        if fill:
+            arguments += ["--fill"]
+        done = subprocess.run(arguments, stdout=subprocess.PIPE, check=True, text=True)
+        return None if fill else json.loads(done.stdout)
+
+    def stop_all(self):
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes = []
+        if self.appliance:
+            subprocess.run([self.quickstart(), "down", "--dir", self.appliance], stdout=subprocess.DEVNULL, check=False)
+            self.appliance = None
+
+    def quickstart(self):
+        return os.path.join(self.options.source, "quickstart")
+
+    def close(self):
+        self.stop_all()
+        shutil.rmtree(self.directory)
+
+    def row(self, part, name, ours, peer, goal, unit, extra=""):
+        ratio = ours / peer if peer else float("nan")
+        self.rows.append({"part": part, "name": name, "ours": ours, "peer": peer, "ratio": ratio, "goal": goal,
+                          "unit": unit, "met": ratio <= goal})
+        mark = "met" if ratio <= goal else "MISSED"
+        print(f"{name:<44} {ours:>9.3f} {peer:>9.3f} {ratio:>7.2f} {goal:>6.2f}  {mark:<6} {extra}", flush=True)
+
+    def wanted(self, part, name):
+        return re.search(self.options.cases, f"{part}: {name}") is not None
+
+    @staticmethod
+    def header(title, peer):
+        print(f"\n{title}\n{'':<44} {'respite':>9} {peer:>9} {'ratio':>7} {'goal':>6}")
+
+    def bench_worker(self):
+        rows = [row for row in WORKER_ROWS if self.wanted("worker", row[0])]
+        if not rows:
+            return
+        self.header("Worker: CPU microseconds per operation", "redis 7.0")
+        for value in sorted({row[2] for row in rows}):
+            servers = [(self.worker(PORT + 1), PORT + 1), (self.redis(PORT + 2), PORT + 2)]
+            for _, port in servers:
+                self.load(port, [], "set", value, pipeline=64, fill=True)
+            for name, command, _, connections, pipeline, goal in [row for row in rows if row[2] == value]:
+                samples = [[], []]
+                latency = [[], []]
+                for _ in range(self.options.rounds):
+                    for side, (pid, port) in enumerate(servers):
+                        result = self.load(port, [pid], command, value, connections, pipeline)
+                        samples[side].append(result["cpu_us"][0])
+                        latency[side].append(result["p99_us"])
+                p99 = [statistics.median(side) for side in latency]
+                self.row("worker", name, statistics.median(samples[0]), statistics.median(samples[1]), goal, "us",
+                         f"p99 {p99[0]:.0f} / {p99[1]:.0f} us")
+            self.stop_all()
+
+    def start_appliance(self):
+        directory = os.path.join(self.directory, "appliance")
+        subprocess.run([self.quickstart(), "up", "--dir", directory, "--port", str(PORT + 50)],
+                       stdout=subprocess.DEVNULL, check=True)
+        self.appliance = directory
+        status = json.loads(subprocess.run([self.quickstart(), "status", "--dir", directory, "--json"],
+                                           stdout=subprocess.PIPE, check=True, text=True).stdout)
+        pids = {}
+        for process in status["processes"]:
+            subprocess.run(["taskset", "-a", "-p", "-c", "0", str(process["pid"])], stdout=subprocess.DEVNULL,
+                           check=True)
+            pids[process["name"]] = process["pid"]
+        return pids["proxy-1"], pids[status["master"]]
+
+    def bench_proxy(self):
+        rows = [row for row in PROXY_ROWS if self.wanted("proxy", row[0])]
+        if not rows:
+            return
+        proxy, master = self.start_appliance()
+        redis = self.redis(PORT + 2)
+        haproxy = self.haproxy(PORT + 3, PORT + 2)
+        self.load(PORT + 50, [], "set", pipeline=64, fill=True)
+        self.load(PORT + 2, [], "set", pipeline=64, fill=True)
+        results = []
+        for name, connections, pipeline, goal, both_goal in rows:
+            samples = {"proxy": [], "both": [], "haproxy": [], "direct": []}
+            for _ in range(self.options.rounds):
+                ours = self.load(PORT + 50, [proxy, master], connections=connections, pipeline=pipeline)["cpu_us"]
+                peer = self.load(PORT + 3, [haproxy, redis], connections=connections, pipeline=pipeline)["cpu_us"]
+                direct = self.load(PORT + 2, [redis], connections=connections, pipeline=pipeline)["cpu_us"]
+                samples["proxy"].append(ours[0])
+                samples["both"].append(ours[0] + ours[1])
+                samples["haproxy"].append(peer[0])
+                samples["direct"].append(direct[0])
+            results.append((name, goal, both_goal, {key: statistics.median(value) for key, value in samples.items()}))
+        self.header("Proxy alone: CPU microseconds per operation (GET 3 B)", "haproxy")
+        for name, goal, _, median in results:
+            self.row("proxy", name, median["proxy"], median["haproxy"], goal, "us")
+        self.header("Proxy + worker, against redis-server without any proxy", "redis 7.0")
+        for name, _, both_goal, median in results:
+            self.row("through", name, median["both"], median["direct"], both_goal, "us")
+        self.stop_all()
+
+    @staticmethod
+    def resident_bytes(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
+
+    def bench_memory(self):
+        rows = [row for row in MEMORY_ROWS if self.wanted("memory", row[0])]
+        if not rows:
+            return
+        self.header("Memory: resident bytes per key", "redis 7.0")
+        for name, keys, value, goal in rows:
+            figures = []
+            for start, port in ((self.worker, PORT + 1), (self.redis, PORT + 2)):
+                pid = start(port)
+                before = self.resident_bytes(pid)
+                self.load(port, [], "set", value, pipeline=64, keys=keys, fill=True)
+                figures.append((self.resident_bytes(pid) - before) / keys)
+            self.row("memory", name, figures[0], figures[1], goal, "bytes")
+            self.stop_all()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--source", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+    parser.add_argument("--cases", default=".")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--json", default="")
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    for tool in ("redis-server", "haproxy", "taskset"):
+        if shutil.which(tool) is None:
+            sys.exit(f"bench: {tool} is missing; ./runtests installs it")
+    if os.sched_getaffinity(0) < {0, 1}:
+        sys.exit("bench: two processors are needed")
+    bench = Bench(options)
+    try:
+        bench.bench_worker()
+        bench.bench_proxy()
+        bench.bench_memory()
+    finally:
+        bench.close()
+    missed = sum(not row["met"] for row in bench.rows)
+    print(f"\n{len(bench.rows)} rows, {missed} goals missed")
+    if options.json:
+        with open(options.json, "w", encoding="ascii") as file:
+            json.dump(bench.rows, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
