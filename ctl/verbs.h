@@ -1,0 +1,33 @@
+/* verbs.h: what respitectl can do; one file per verb. Each returns the exit status. */
+#ifndef CTL_VERBS_H
+#define CTL_VERBS_H
+
+#include "common/base/address.h"
+#include "common/base/buf.h"
+
+enum { CTL_NODES_MAX = 16, CTL_NAME_MAX = 64 };
+
+enum ctl_kind { CTL_SENTINEL, CTL_WORKER, CTL_PROXY };
+
+struct ctl_process {
+    char name[CTL_NAME_MAX]; /* "" with create */
+    enum ctl_kind kind;
+    struct address data;    /* of a sentinel or a proxy: its only one */
+    struct address control; /* of a worker */
+    long pid;               /* 0: does not run */
+};
+
+struct ctl_options {
+    char group[32];
+    struct buf secret; /* owned */
+    struct ctl_process processes[CTL_NODES_MAX];
+    unsigned count;
+    struct address endpoint;
+    bool json;
+    int timeout_ms;
+};
+
+int ctl_create(struct ctl_options *options); /* makes a group of the given sentinels and workers */
+int ctl_status(struct ctl_options *options); /* what every process says of itself */
+
+#endif
