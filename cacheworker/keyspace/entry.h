@@ -36,8 +36,7 @@ enum cw_encoding {
 };
 
 struct cw_entry {
-    uint8_t type : 4; /* enum cw_type */
-    uint8_t encoding : 4;
+    uint8_t kind; /* enum cw_type in the low four bits, enum cw_encoding in the high four */
     uint8_t flags;
     uint16_t value_length;   /* of an inline value */
     uint32_t key_length : 8; /* of a short key */
@@ -97,16 +96,24 @@ static inline struct slice cw_entry_value(const struct cw_entry *entry)
 
 static inline enum cw_type cw_entry_type(const struct cw_entry *entry)
 {
-    return (enum cw_type)entry->type;
+    return (enum cw_type)(entry->kind & 15);
 }
 
 static inline enum cw_encoding cw_entry_encoding(const struct cw_entry *entry)
 {
-    return (enum cw_encoding)entry->encoding;
+    return (enum cw_encoding)(entry->kind >> 4);
+}
+
+#define CW_ACCESS_MAX 0xffffffu
+
+static inline uint32_t cw_access_clock(int64_t now_ms)
+{
+    return (uint32_t)(now_ms / 1000) & CW_ACCESS_MAX;
 }
 
 const char *cw_type_name(enum cw_type type);                            /* "string", as TYPE says it */
 const char *cw_entry_encoding_name(const struct cw_entry *entry);       /* "embstr", as OBJECT ENCODING says it */
+size_t cw_entry_bytes(const struct cw_entry *entry);                    /* of its own block, not rounded */
 size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value */
 int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms); /* since it was last read or changed */
 

@@ -97,6 +97,7 @@ struct cw_ref {
     struct cw_table *table;
     struct cw_bucket *bucket; /* that holds the entry */
     unsigned slot;
+    uint32_t access; /* the LRU clock when the key was opened */
 };
 
 /* The key for a changing command; returns ref->entry. A due key is handled as the mode says (HIDES: ref->entry is NULL
@@ -119,6 +120,9 @@ void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, 
  * front, new ones are zero. Grows with room to spare, so that appending is cheap. NULL, and nothing changed, when there
  * is no memory. */
 char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_t length);
+
+/* Says how the value, changed in place, is to be shown from now on. */
+void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding);
 
 /* Deletes an existing key; ref->entry is NULL afterwards, and the ref good for a put. */
 void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);

@@ -1,4 +1,7 @@
 libcacheworker_core_a_SOURCES += \
-	cacheworker/keyspace/entry.h \
+	cacheworker/keyspace/arena.c cacheworker/keyspace/arena.h \
+	cacheworker/keyspace/entry.c cacheworker/keyspace/entry.h \
+	cacheworker/keyspace/hash.c cacheworker/keyspace/hash.h \
 	cacheworker/keyspace/key_commands.h \
-	cacheworker/keyspace/keyspace.h
+	cacheworker/keyspace/keyspace.c cacheworker/keyspace/keyspace.h \
+	cacheworker/keyspace/table.c cacheworker/keyspace/table.h

@@ -46,8 +46,8 @@ static inline void list_remove(struct list *node)
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 
 /* The loop body may remove `node` itself. */
-#define LIST_FOR_EACH(node, list)                                                                                      \
-    for (struct list *node = (list)->next, *node##_next = node->next; node != (list);                                  \
+#define LIST_FOR_EACH(node, head)                                                                                      \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);                                  \
          node = node##_next, node##_next = node->next)
 
 #endif

@@ -1,0 +1,262 @@
+#include "cacheworker/keyspace/arena.h"
+
+#include "common/base/list.h"
+#include "common/base/mem.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, length)   ASAN_POISON_MEMORY_REGION(at, length)
+#define UNPOISON(at, length) ASAN_UNPOISON_MEMORY_REGION(at, length)
+#else
+#define POISON(at, length)   ((void)(at), (void)(length))
+#define UNPOISON(at, length) ((void)(at), (void)(length))
+#endif
+
+enum {
+    PAGE_SIZE = 64 << 10,
+    CHUNK_SIZE = 2 << 20,
+    PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE,
+    STEP = 8,
+    SMALL_CLASSES = CW_ARENA_SMALL_MAX / STEP,
+    CLASSES = SMALL_CLASSES + 1, /* the last one is for segments */
+    RESERVE_PAGES = 32,          /* empty pages that keep their memory */
+    MALLOC_OVERHEAD = 8,
+};
+
+struct chunk {
+    struct list node; /* in arena->chunks */
+    char *base;       /* owned mapping */
+    uint32_t free;    /* bit per page that no class has */
+    uint32_t backed;  /* bit per page that has memory of the kernel, as far as we know */
+};
+
+struct page {         /* at the front of its 64 KiB, which are aligned to their size */
+    struct list node; /* in arena->partial[class] while a block is free */
+    struct chunk *chunk;
+    uint32_t block_size;
+    uint32_t capacity;
+    uint32_t live;
+    uint32_t touched;   /* blocks from here on were never given out */
+    uint32_t free_head; /* offset of the first freed block; 0: none */
+    uint32_t padding[5];
+};
+_Static_assert(sizeof(struct page) == 64, "blocks begin on a cache line");
+_Static_assert((PAGE_SIZE - sizeof(struct page)) % CW_ARENA_SEGMENT_SIZE == 0, "segments fill a page");
+
+struct cw_arena {
+    struct list partial[CLASSES];
+    struct list chunks;
+    size_t reserved_pages; /* free and backed */
+    size_t backed_pages;
+    size_t small_bytes; /* in blocks that are given out */
+    size_t big_bytes;
+};
+
+static unsigned class_of(size_t size)
+{
+    return size <= CW_ARENA_SMALL_MAX ? (unsigned)((size + STEP - 1) / STEP - 1) : SMALL_CLASSES;
+}
+
+static bool is_small(size_t size)
+{
+    return size <= CW_ARENA_SMALL_MAX || size == CW_ARENA_SEGMENT_SIZE;
+}
+
+size_t cw_arena_rounded(size_t size)
+{
+    return size <= CW_ARENA_SMALL_MAX ? (size + STEP - 1) / STEP * STEP : (size + 15) / 16 * 16;
+}
+
+struct cw_arena *cw_arena_create(void)
+{
+    struct cw_arena *arena = mem_zero(sizeof(*arena));
+    for (unsigned i = 0; i < CLASSES; i++)
+        list_init(&arena->partial[i]);
+    list_init(&arena->chunks);
+    return arena;
+}
+
+static void chunk_destroy(struct cw_arena *arena, struct chunk *chunk)
+{
+    unsigned backed = (unsigned)__builtin_popcount(chunk->backed);
+    arena->backed_pages -= backed;
+    arena->reserved_pages -= (unsigned)__builtin_popcount(chunk->backed & chunk->free);
+    UNPOISON(chunk->base, CHUNK_SIZE);
+    CHECK(munmap(chunk->base, CHUNK_SIZE) == 0);
+    list_remove(&chunk->node);
+    mem_free(chunk);
+}
+
+void cw_arena_destroy(struct cw_arena *arena)
+{
+    if (!arena)
+        return;
+    CHECK(arena->big_bytes == 0);
+    LIST_FOR_EACH(node, &arena->chunks)
+    chunk_destroy(arena, LIST_ENTRY(node, struct chunk, node));
+    mem_free(arena);
+}
+
+/* A mapping aligned to its size: twice as much address space is taken, and the ends are given back. */
+static struct chunk *chunk_create(struct cw_arena *arena)
+{
+    char *mapping = mmap(NULL, 2 * (size_t)CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mapping != MAP_FAILED);
+    size_t head = (CHUNK_SIZE - (uintptr_t)mapping % CHUNK_SIZE) % CHUNK_SIZE;
+    if (head > 0)
+        CHECK(munmap(mapping, head) == 0);
+    CHECK(munmap(mapping + head + CHUNK_SIZE, CHUNK_SIZE - head) == 0);
+
+    struct chunk *chunk = mem_zero(sizeof(*chunk));
+    chunk->base = mapping + head;
+    chunk->free = UINT32_MAX;
+    /* A small data set would pay 2 MiB for a few keys; random access to a big one pays a TLB miss per key without. */
+    bool first = list_is_empty(&arena->chunks);
+    (void)madvise(chunk->base, CHUNK_SIZE, first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    list_add_last(&arena->chunks, &chunk->node);
+    return chunk;
+}
+
+/* Chunks with a free page stand at the front of the list, full ones at the end. */
+static struct page *page_take(struct cw_arena *arena, size_t block_size)
+{
+    struct chunk *chunk = NULL;
+    if (!list_is_empty(&arena->chunks))
+        chunk = LIST_ENTRY(arena->chunks.next, struct chunk, node);
+    if (!chunk || chunk->free == 0)
+        chunk = chunk_create(arena);
+
+    uint32_t candidates = chunk->free & chunk->backed ? chunk->free & chunk->backed : chunk->free;
+    unsigned index = (unsigned)__builtin_ctz(candidates);
+    uint32_t bit = (uint32_t)1 << index;
+    if (chunk->backed & bit)
+        arena->reserved_pages--;
+    else
+        arena->backed_pages++;
+    chunk->free &= ~bit;
+    chunk->backed |= bit;
+    list_remove(&chunk->node);
+    if (chunk->free == 0)
+        list_add_last(&arena->chunks, &chunk->node);
+    else
+        list_add_first(&arena->chunks, &chunk->node);
+
+    struct page *page = (struct page *)(void *)(chunk->base + (size_t)index * PAGE_SIZE);
+    UNPOISON(page, PAGE_SIZE);
+    *page = (struct page){.chunk = chunk,
+                          .block_size = (uint32_t)block_size,
+                          .capacity = (uint32_t)((PAGE_SIZE - sizeof(*page)) / block_size)};
+    POISON(page + 1, PAGE_SIZE - sizeof(*page));
+    return page;
+}
+
+static void page_give_back(struct cw_arena *arena, struct page *page)
+{
+    struct chunk *chunk = page->chunk;
+    uint32_t bit = (uint32_t)1 << (((char *)page - chunk->base) / PAGE_SIZE);
+    chunk->free |= bit;
+    arena->reserved_pages++;
+    list_remove(&chunk->node);
+    list_add_first(&arena->chunks, &chunk->node);
+    if (arena->reserved_pages <= RESERVE_PAGES)
+        return;
+    if (chunk->free == UINT32_MAX) {
+        chunk_destroy(arena, chunk);
+        return;
+    }
+    UNPOISON(page, PAGE_SIZE);
+    CHECK(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
+    chunk->backed &= ~bit;
+    arena->reserved_pages--;
+    arena->backed_pages--;
+}
+
+static void *small_alloc(struct cw_arena *arena, unsigned class)
+{
+    struct list *partial = &arena->partial[class];
+    if (UNLIKELY(list_is_empty(partial))) {
+        size_t block_size = class == SMALL_CLASSES ? CW_ARENA_SEGMENT_SIZE : (size_t)(class + 1) * STEP;
+        list_add_first(partial, &page_take(arena, block_size)->node);
+    }
+    struct page *page = LIST_ENTRY(partial->next, struct page, node);
+    char *block;
+    if (page->free_head) {
+        block = (char *)page + page->free_head;
+        UNPOISON(block, page->block_size);
+        page->free_head = *(uint32_t *)(void *)block;
+    } else {
+        block = (char *)(page + 1) + (size_t)page->touched++ * page->block_size;
+        UNPOISON(block, page->block_size);
+    }
+    arena->small_bytes += page->block_size;
+    if (++page->live == page->capacity)
+        list_remove(&page->node);
+    return block;
+}
+
+static void small_free(struct cw_arena *arena, char *block, unsigned class)
+{
+    struct page *page = (struct page *)((uintptr_t)block & ~(uintptr_t)(PAGE_SIZE - 1));
+    if (page->live-- == page->capacity)
+        list_add_last(&arena->partial[class], &page->node);
+    arena->small_bytes -= page->block_size;
+    if (page->live == 0) {
+        list_remove(&page->node);
+        page_give_back(arena, page);
+        return;
+    }
+    *(uint32_t *)(void *)block = page->free_head;
+    page->free_head = (uint32_t)(block - (char *)page);
+    POISON(block, page->block_size);
+}
+
+void *cw_arena_alloc(struct cw_arena *arena, size_t size)
+{
+    if (LIKELY(is_small(size)))
+        return small_alloc(arena, class_of(size));
+    void *block = cw_arena_try_alloc_big(arena, size);
+    CHECK(block != NULL);
+    return block;
+}
+
+void cw_arena_free(struct cw_arena *arena, void *block, size_t size)
+{
+    if (LIKELY(is_small(size)))
+        small_free(arena, block, class_of(size));
+    else
+        cw_arena_free_big(arena, block);
+}
+
+void *cw_arena_try_alloc_big(struct cw_arena *arena, size_t size)
+{
+    void *block = mem_try_alloc(size);
+    if (block)
+        arena->big_bytes += mem_usable(block) + MALLOC_OVERHEAD;
+    return block;
+}
+
+void cw_arena_free_big(struct cw_arena *arena, void *block)
+{
+    arena->big_bytes -= mem_usable(block) + MALLOC_OVERHEAD;
+    mem_free(block);
+}
+
+size_t cw_arena_held_bytes(const struct cw_arena *arena)
+{
+    return arena->backed_pages * PAGE_SIZE + arena->big_bytes;
+}
+
+size_t cw_arena_used_bytes(const struct cw_arena *arena)
+{
+    return arena->small_bytes + arena->big_bytes;
+}

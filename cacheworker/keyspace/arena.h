@@ -1,0 +1,42 @@
+/* arena.h: the memory of a keyspace.
+ *
+ * Small blocks come from pages of 64 KiB that hold one size each, in steps of eight bytes, without a header per block:
+ * five million entries would otherwise pay eight bytes each to malloc, and its rounding. Pages come from chunks of 2
+ * MiB, which the kernel may back by huge pages. A page that is empty is used again for any size; beyond a small reserve
+ * its memory goes back to the kernel at once. Larger blocks are malloc's.
+ *
+ * Whoever frees a block says how big it is: the owner always knows. */
+#ifndef CACHEWORKER_KEYSPACE_ARENA_H
+#define CACHEWORKER_KEYSPACE_ARENA_H
+
+#include "common/base/check.h"
+
+#include <stddef.h>
+
+enum {
+    CW_ARENA_SMALL_MAX = 512,     /* bigger blocks are malloc's, but for the segments of tables */
+    CW_ARENA_SEGMENT_SIZE = 2112, /* 31 of them and the page's header fill 64 KiB exactly */
+};
+
+struct cw_arena;
+
+struct cw_arena *cw_arena_create(void);
+/* Takes all pages with it; blocks that are malloc's must have been freed (CHECKed). NULL is fine. */
+void cw_arena_destroy(struct cw_arena *arena);
+
+/* Blocks are aligned to 8 bytes, to 64 when the size is a multiple of 64 and small. Never NULL, see common/base/mem.h.
+ */
+void *cw_arena_alloc(struct cw_arena *arena, size_t size);
+void cw_arena_free(struct cw_arena *arena, void *block, size_t size);
+
+/* For sizes that a client chose: NULL when there is no memory. Freed by cw_arena_free_big. */
+MUST_CHECK void *cw_arena_try_alloc_big(struct cw_arena *arena, size_t size);
+void cw_arena_free_big(struct cw_arena *arena, void *block);
+
+/* What a block of that size really takes. Two sizes that round to the same may use one block. */
+size_t cw_arena_rounded(size_t size);
+
+size_t cw_arena_held_bytes(const struct cw_arena *arena); /* pages in use or kept in reserve, and malloc's blocks */
+size_t cw_arena_used_bytes(const struct cw_arena *arena); /* of these, what is in blocks that are not free */
+
+#endif

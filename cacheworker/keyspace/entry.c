@@ -1,0 +1,47 @@
+#include "cacheworker/keyspace/entry.h"
+
+#include "cacheworker/keyspace/arena.h"
+#include "common/base/mem.h"
+#include "common/base/number.h"
+
+enum { EMBEDDED_STRING_MAX = 44 }; /* the reference's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
+
+const char *cw_type_name(enum cw_type type)
+{
+    static const char *const names[] = {
+        [CW_TYPE_STRING] = "string", [CW_TYPE_LIST] = "list", [CW_TYPE_SET] = "set",
+        [CW_TYPE_ZSET] = "zset",     [CW_TYPE_HASH] = "hash", [CW_TYPE_STREAM] = "stream",
+    };
+    return (unsigned)type < ARRAY_LENGTH(names) ? names[type] : "none";
+}
+
+const char *cw_entry_encoding_name(const struct cw_entry *entry)
+{
+    struct slice value = cw_entry_value(entry);
+    int64_t number;
+    if (cw_entry_encoding(entry) == CW_ENCODING_RAW)
+        return "raw";
+    if (cw_entry_encoding(entry) == CW_ENCODING_PLAIN && number_parse_i64(value, &number) == 0)
+        return "int";
+    return value.length <= EMBEDDED_STRING_MAX ? "embstr" : "raw";
+}
+
+size_t cw_entry_bytes(const struct cw_entry *entry)
+{
+    struct slice key = cw_entry_key(entry);
+    size_t inline_value = entry->flags & CW_ENTRY_BLOCK ? 0 : entry->value_length;
+    return (size_t)(key.data - (const char *)entry) + key.length + inline_value;
+}
+
+size_t cw_entry_used_bytes(const struct cw_entry *entry)
+{
+    size_t bytes = cw_arena_rounded(cw_entry_bytes(entry));
+    if (entry->flags & CW_ENTRY_BLOCK)
+        bytes += mem_usable(*cw_entry_block(entry));
+    return bytes;
+}
+
+int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms)
+{
+    return (int64_t)((cw_access_clock(now_ms) - entry->access) & CW_ACCESS_MAX) * 1000;
+}

@@ -1,0 +1,842 @@
+#include "cacheworker/keyspace/keyspace.h"
+
+#include "cacheworker/keyspace/table.h"
+#include "common/base/mem.h"
+
+enum {
+    KEY_LENGTH_SHORT_MAX = 255,
+    GROWTH_MAX = 1 << 20,   /* a growing value gets as much room again, but not more than this */
+    CURSOR_SHIFT = 64 - 53, /* hashes are cut to what a double holds; no bucket is that small */
+    PICKS_MAX = 100,        /* random places tried before the bucket at hand must do */
+    FEW = 64,               /* so few entries are counted out */
+};
+_Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
+
+struct snapshot {
+    uint64_t version; /* of the running snapshot; 0: none runs */
+    cw_visitor visitor;
+    void *context;            /* borrowed */
+    struct cw_table **tables; /* per database at begin; NULL once completely shown; retired ones are owned */
+    unsigned database;        /* being shown ... */
+    uint64_t position;        /* ... from this hash on */
+};
+
+struct data { /* what cw_keyspace_swap exchanges */
+    struct cw_hash_key hash_key;
+    struct rand rand;
+    struct cw_arena *arena;   /* owned */
+    struct cw_table **tables; /* owned; per database */
+    struct list garbage;      /* of tables, owned: to be freed in steps */
+    uint64_t last_version;    /* of all snapshots so far */
+    struct snapshot snapshot;
+};
+
+struct cw_keyspace {
+    struct data *data; /* owned */
+    unsigned databases;
+    enum cw_expiry_mode expiry_mode;
+    void (*expired)(void *context, unsigned database, struct slice key);
+    void *context; /* borrowed */
+    struct cw_keyspace_stats stats;
+};
+
+/* ---- Life ---- */
+
+static struct data *data_create(unsigned databases, uint64_t seed)
+{
+    struct data *data = mem_zero(sizeof(*data));
+    rand_seed(&data->rand, seed);
+    data->hash_key.word[0] = rand_u64(&data->rand);
+    data->hash_key.word[1] = rand_u64(&data->rand);
+    data->arena = cw_arena_create();
+    data->tables = mem_zero(databases * sizeof(struct cw_table *));
+    for (unsigned i = 0; i < databases; i++)
+        data->tables[i] = cw_table_create(data->arena, &data->hash_key);
+    list_init(&data->garbage);
+    return data;
+}
+
+struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
+{
+    struct cw_keyspace *keyspace = mem_zero(sizeof(*keyspace));
+    keyspace->databases = config->databases;
+    keyspace->expiry_mode = config->expiry_mode;
+    keyspace->expired = config->expired;
+    keyspace->context = config->context;
+    keyspace->data = data_create(config->databases, config->seed);
+    return keyspace;
+}
+
+void cw_keyspace_destroy(struct cw_keyspace *keyspace)
+{
+    if (!keyspace)
+        return;
+    cw_keyspace_snapshot_cancel(keyspace);
+    for (unsigned i = 0; i < keyspace->databases; i++)
+        cw_keyspace_flush(keyspace, i, true);
+    struct data *data = keyspace->data;
+    for (unsigned i = 0; i < keyspace->databases; i++)
+        cw_table_destroy(data->tables[i]);
+    cw_arena_destroy(data->arena);
+    mem_free(data->tables);
+    mem_free(data);
+    mem_free(keyspace);
+}
+
+void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode)
+{
+    keyspace->expiry_mode = mode;
+}
+
+enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace)
+{
+    return keyspace->expiry_mode;
+}
+
+unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace)
+{
+    return keyspace->databases;
+}
+
+static struct cw_table *table_of(const struct cw_keyspace *keyspace, unsigned database)
+{
+    CHECK(database < keyspace->databases);
+    return keyspace->data->tables[database];
+}
+
+uint64_t cw_keyspace_count(const struct cw_keyspace *keyspace, unsigned database)
+{
+    return table_of(keyspace, database)->count;
+}
+
+uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned database)
+{
+    return table_of(keyspace, database)->expires;
+}
+
+struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace)
+{
+    return &keyspace->stats;
+}
+
+size_t cw_keyspace_used_bytes(const struct cw_keyspace *keyspace)
+{
+    size_t bytes = sizeof(*keyspace) + sizeof(*keyspace->data) + cw_arena_held_bytes(keyspace->data->arena);
+    for (unsigned i = 0; i < keyspace->databases; i++)
+        bytes += cw_table_used_bytes(keyspace->data->tables[i]);
+    return bytes;
+}
+
+/* ---- Hashing and prefetching ---- */
+
+uint64_t cw_keyspace_hash(const struct cw_keyspace *keyspace, struct slice key)
+{
+    return cw_hash(&keyspace->data->hash_key, key);
+}
+
+void cw_keyspace_prefetch_bucket(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    if (table->directory)
+        __builtin_prefetch(cw_table_bucket(table, hash));
+}
+
+void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    if (!table->directory)
+        return;
+    const struct cw_bucket *bucket = cw_table_bucket(table, hash);
+    uint64_t match = cw_bucket_match(bucket->control, hash);
+    const char *wanted = match ? bucket->slots[__builtin_ctzll(match) / 8] : (const char *)cw_bucket_next(bucket);
+    __builtin_prefetch(wanted);
+    __builtin_prefetch(wanted + sizeof(struct cw_bucket) - 1); /* An entry may lie across two cache lines. */
+}
+
+/* ---- Snapshot ---- */
+
+struct show {
+    const struct snapshot *snapshot;
+    unsigned database;
+};
+
+static void show_entry(void *context, struct cw_entry *entry)
+{
+    const struct show *show = context;
+    show->snapshot->visitor(show->snapshot->context, show->database, entry);
+}
+
+/* Shows a bucket to the snapshot that its table is part of, unless that was done. */
+static void show_bucket(const struct snapshot *snapshot, const struct cw_table *table, const struct cw_place *place)
+{
+    struct cw_segment *segment = place->segment;
+    if (segment->version != snapshot->version) {
+        segment->version = snapshot->version;
+        segment->written = 0;
+    }
+    uint32_t bit = (uint32_t)1 << place->index;
+    if (segment->written & bit)
+        return;
+    segment->written |= bit;
+    struct show show = {snapshot, table->snapshot_database};
+    cw_bucket_for_each(&segment->buckets[place->index], show_entry, &show);
+}
+
+/* Stands before every change of what a snapshot shows. */
+static void before_change(const struct cw_keyspace *keyspace, const struct cw_table *table, uint64_t hash)
+{
+    if (LIKELY(table->snapshot == 0))
+        return;
+    struct cw_place place = cw_table_place(table, hash);
+    if (place.segment)
+        show_bucket(&keyspace->data->snapshot, table, &place);
+}
+
+static void snapshot_leave_table(struct data *data, struct cw_table *table)
+{
+    table->snapshot = 0;
+    if (table->retired)
+        list_add_last(&data->garbage, &table->garbage);
+}
+
+void cw_keyspace_snapshot_begin(struct cw_keyspace *keyspace, cw_visitor visitor, void *context)
+{
+    struct data *data = keyspace->data;
+    CHECK(data->snapshot.version == 0);
+    data->snapshot = (struct snapshot){.version = ++data->last_version, .visitor = visitor, .context = context};
+    data->snapshot.tables = mem_zero(keyspace->databases * sizeof(struct cw_table *));
+    for (unsigned i = 0; i < keyspace->databases; i++) {
+        data->snapshot.tables[i] = data->tables[i];
+        data->tables[i]->snapshot = data->snapshot.version;
+        data->tables[i]->snapshot_database = i;
+    }
+}
+
+static void snapshot_end(struct cw_keyspace *keyspace)
+{
+    struct snapshot *snapshot = &keyspace->data->snapshot;
+    for (unsigned i = 0; i < keyspace->databases; i++)
+        if (snapshot->tables[i])
+            snapshot_leave_table(keyspace->data, snapshot->tables[i]);
+    mem_free(snapshot->tables);
+    *snapshot = (struct snapshot){0};
+}
+
+bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget)
+{
+    struct snapshot *snapshot = &keyspace->data->snapshot;
+    CHECK(snapshot->version != 0);
+    for (; budget > 0 && snapshot->database < keyspace->databases; budget--) {
+        struct cw_table *table = snapshot->tables[snapshot->database];
+        struct cw_place place = cw_table_place(table, snapshot->position);
+        if (place.segment)
+            show_bucket(snapshot, table, &place);
+        snapshot->position = place.next;
+        if (place.next != 0)
+            continue;
+        snapshot->tables[snapshot->database++] = NULL;
+        snapshot_leave_table(keyspace->data, table);
+    }
+    if (snapshot->database < keyspace->databases)
+        return true;
+    snapshot_end(keyspace);
+    return false;
+}
+
+void cw_keyspace_snapshot_cancel(struct cw_keyspace *keyspace)
+{
+    if (keyspace->data->snapshot.version != 0)
+        snapshot_end(keyspace);
+}
+
+bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace)
+{
+    return keyspace->data->snapshot.version != 0;
+}
+
+/* ---- Entries ---- */
+
+static void entry_free(struct cw_arena *arena, struct cw_entry *entry)
+{
+    if (entry->flags & CW_ENTRY_BLOCK)
+        cw_arena_free_big(arena, *cw_entry_block(entry));
+    cw_arena_free(arena, entry, cw_entry_bytes(entry));
+}
+
+static size_t layout_bytes(uint8_t flags, size_t key_length, size_t inline_length)
+{
+    return sizeof(struct cw_entry) + (flags & CW_ENTRY_EXPIRES ? 8 : 0) + (flags & CW_ENTRY_BLOCK ? 8 : 0) +
+           (flags & CW_ENTRY_LONG_KEY ? 4 : 0) + key_length + inline_length;
+}
+
+/* A new entry. Its value is `block`, or room for `inline_length` bytes when that is NULL. */
+static struct cw_entry *entry_create(struct cw_arena *arena, struct slice key, int64_t expire_ms,
+                                     struct cw_block *block, size_t inline_length)
+{
+    uint8_t flags = 0;
+    if (expire_ms != CW_NO_EXPIRY)
+        flags |= CW_ENTRY_EXPIRES;
+    if (block)
+        flags |= CW_ENTRY_BLOCK;
+    if (key.length > KEY_LENGTH_SHORT_MAX)
+        flags |= CW_ENTRY_LONG_KEY;
+
+    struct cw_entry *entry = cw_arena_alloc(arena, layout_bytes(flags, key.length, inline_length));
+    *entry = (struct cw_entry){.flags = flags, .value_length = (uint16_t)inline_length};
+    char *at = cw_entry_after_header(entry);
+    if (flags & CW_ENTRY_EXPIRES) {
+        memcpy(at, &expire_ms, sizeof(expire_ms));
+        at += sizeof(expire_ms);
+    }
+    if (block) {
+        memcpy(at, &block, sizeof(block));
+        at += sizeof(block);
+    }
+    if (flags & CW_ENTRY_LONG_KEY) {
+        uint32_t length = (uint32_t)key.length;
+        memcpy(at, &length, sizeof(length));
+        at += sizeof(length);
+    } else {
+        entry->key_length = (uint8_t)key.length;
+    }
+    if (key.length > 0)
+        memcpy(at, key.data, key.length);
+    return entry;
+}
+
+static void entry_inherit(struct cw_entry *entry, const struct cw_entry *from)
+{
+    entry->kind = from->kind;
+    entry->access = from->access;
+}
+
+static char *entry_bytes_writable(struct cw_entry *entry)
+{
+    return (char *)(uintptr_t)cw_entry_value(entry).data;
+}
+
+static struct cw_block *block_try_create(struct cw_arena *arena, size_t length, size_t capacity)
+{
+    struct cw_block *block = cw_arena_try_alloc_big(arena, sizeof(*block) + capacity);
+    if (block) {
+        block->length = length;
+        block->capacity = capacity;
+    }
+    return block;
+}
+
+static struct cw_block *block_create(struct cw_arena *arena, struct slice value)
+{
+    struct cw_block *block = block_try_create(arena, value.length, value.length);
+    CHECK(block != NULL);
+    memcpy(block->bytes, value.data, value.length);
+    return block;
+}
+
+/* A new entry with a copy of the value. */
+static struct cw_entry *entry_create_value(struct cw_arena *arena, struct slice key, int64_t expire_ms,
+                                           struct slice value)
+{
+    if (value.length > CW_INLINE_VALUE_MAX)
+        return entry_create(arena, key, expire_ms, block_create(arena, value), 0);
+    struct cw_entry *entry = entry_create(arena, key, expire_ms, NULL, value.length);
+    if (value.length > 0)
+        memcpy(entry_bytes_writable(entry), value.data, value.length);
+    return entry;
+}
+
+/* An entry of another layout that takes over the old one's block, or a copy of its inline value. The old one is left
+ * for the caller to free, without its block. */
+static struct cw_entry *entry_relay(struct cw_arena *arena, struct cw_entry *old, struct slice key, int64_t expire_ms)
+{
+    struct cw_entry *entry = old->flags & CW_ENTRY_BLOCK
+                                 ? entry_create(arena, key, expire_ms, *cw_entry_block(old), 0)
+                                 : entry_create_value(arena, key, expire_ms, cw_entry_value(old));
+    entry_inherit(entry, old);
+    return entry;
+}
+
+/* Puts another entry of the same key into the slot and frees the memory of the old one, but no block. */
+static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
+{
+    struct cw_entry *old = ref->entry;
+    bool expires = entry->flags & CW_ENTRY_EXPIRES;
+    ref->table->expires += (uint64_t)expires - (uint64_t)(bool)(old->flags & CW_ENTRY_EXPIRES);
+    ref->bucket->slots[ref->slot] = entry;
+    ref->entry = entry;
+    cw_arena_free(ref->table->arena, old, cw_entry_bytes(old));
+    if (expires)
+        cw_table_note_due(ref->table, ref->hash, cw_entry_expire_ms(entry));
+}
+
+/* ---- Looking ---- */
+
+static bool is_past(const struct cw_entry *entry, int64_t now_ms)
+{
+    return entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms;
+}
+
+bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms)
+{
+    return keyspace->expiry_mode != CW_EXPIRY_IGNORED && is_past(entry, now_ms);
+}
+
+static void expire_entry(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table, uint64_t hash,
+                         struct cw_bucket *bucket, unsigned slot)
+{
+    struct cw_entry *entry = bucket->slots[slot];
+    if (keyspace->expired)
+        keyspace->expired(keyspace->context, database, cw_entry_key(entry));
+    keyspace->stats.expired++;
+    before_change(keyspace, table, hash);
+    cw_table_remove(table, hash, bucket, slot);
+    entry_free(table->arena, entry);
+}
+
+/* The entry, unless it is due; one that is due is deleted where that is this node's to do. */
+static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
+                             int64_t now_ms, struct cw_ref *ref)
+{
+    ref->table = table_of(keyspace, database);
+    struct cw_entry *entry = cw_table_find(ref->table, key, hash, &ref->bucket, &ref->slot);
+    if (!entry || LIKELY(!cw_keyspace_is_due(keyspace, entry, now_ms)))
+        return entry;
+    if (keyspace->expiry_mode == CW_EXPIRY_DELETES) {
+        expire_entry(keyspace, database, ref->table, hash, ref->bucket, ref->slot);
+        cw_table_merge(ref->table, hash);
+    }
+    return NULL;
+}
+
+static void touch(struct cw_entry *entry, int64_t now_ms)
+{
+    uint32_t clock = cw_access_clock(now_ms);
+    if (entry->access != clock)
+        entry->access = clock & CW_ACCESS_MAX;
+}
+
+const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                        uint64_t hash, int64_t now_ms)
+{
+    struct cw_ref ref;
+    struct cw_entry *entry = find(keyspace, database, key, hash, now_ms, &ref);
+    if (!entry) {
+        keyspace->stats.misses++;
+        return NULL;
+    }
+    keyspace->stats.hits++;
+    touch(entry, now_ms);
+    return entry;
+}
+
+const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                        uint64_t hash, int64_t now_ms)
+{
+    struct cw_ref ref;
+    return find(keyspace, database, key, hash, now_ms, &ref);
+}
+
+static const struct cw_entry *entry_number(const struct cw_table *table, uint64_t number)
+{
+    for (uint64_t position = 0;;) {
+        struct cw_place place = cw_table_place(table, position);
+        unsigned count = cw_bucket_count(&place.segment->buckets[place.index]);
+        if (number < count)
+            return cw_bucket_at(&place.segment->buckets[place.index], (unsigned)number);
+        number -= count;
+        position = place.next;
+    }
+}
+
+const struct cw_entry *cw_keyspace_random(struct cw_keyspace *keyspace, unsigned database)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    struct rand *rand = &keyspace->data->rand;
+    if (table->count == 0)
+        return NULL;
+    if (table->count <= FEW)
+        return entry_number(table, rand_below(rand, table->count));
+
+    /* A place is taken with a chance in proportion to what it holds, or a lonely key would be drawn more often. */
+    uint64_t position = rand_u64(rand);
+    for (unsigned pick = 0; pick < PICKS_MAX; pick++, position = rand_u64(rand)) {
+        struct cw_place place = cw_table_place(table, position);
+        const struct cw_bucket *bucket = &place.segment->buckets[place.index];
+        unsigned index = (unsigned)rand_below(rand, 2 * CW_BUCKET_SLOTS);
+        if (index < cw_bucket_count(bucket))
+            return cw_bucket_at(bucket, index);
+    }
+    for (;;) {
+        struct cw_place place = cw_table_place(table, position);
+        unsigned count = cw_bucket_count(&place.segment->buckets[place.index]);
+        if (count > 0)
+            return cw_bucket_at(&place.segment->buckets[place.index], (unsigned)rand_below(rand, count));
+        position = place.next;
+    }
+}
+
+/* ---- Changing ---- */
+
+struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
+                                  int64_t now_ms, struct cw_ref *ref)
+{
+    ref->key = key;
+    ref->hash = hash;
+    ref->access = cw_access_clock(now_ms);
+    ref->entry = find(keyspace, database, key, hash, now_ms, ref);
+    before_change(keyspace, ref->table, hash);
+    if (ref->entry)
+        ref->entry->access = ref->access & CW_ACCESS_MAX;
+    return ref->entry;
+}
+
+static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
+{
+    CHECK(keyspace->expiry_mode != CW_EXPIRY_HIDES);
+    cw_table_insert(ref->table, entry, ref->hash, &ref->bucket, &ref->slot);
+    ref->entry = entry;
+}
+
+/* Overwrites the value where it is, if it fits there without waste. */
+static bool entry_overwrite(struct cw_entry *entry, struct slice value)
+{
+    if (entry->flags & CW_ENTRY_BLOCK) {
+        struct cw_block *block = *cw_entry_block(entry);
+        if (value.length <= CW_INLINE_VALUE_MAX || value.length > block->capacity || value.length < block->capacity / 2)
+            return false;
+        block->length = value.length;
+        memmove(block->bytes, value.data, value.length);
+        return true;
+    }
+    if (value.length > CW_INLINE_VALUE_MAX)
+        return false;
+    size_t bytes = cw_entry_bytes(entry);
+    if (cw_arena_rounded(bytes) != cw_arena_rounded(bytes - entry->value_length + value.length))
+        return false;
+    if (value.length > 0)
+        memmove(entry_bytes_writable(entry), value.data, value.length);
+    entry->value_length = (uint16_t)value.length;
+    return true;
+}
+
+void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
+                              enum cw_encoding encoding, struct slice value, int64_t expire_ms)
+{
+    struct cw_entry *old = ref->entry;
+    if (!old) {
+        ref_insert(keyspace, ref, entry_create_value(ref->table->arena, ref->key, expire_ms, value));
+    } else if (!(old->flags & CW_ENTRY_EXPIRES) == (expire_ms == CW_NO_EXPIRY) && entry_overwrite(old, value)) {
+        if (expire_ms != CW_NO_EXPIRY)
+            cw_keyspace_expire(keyspace, ref, expire_ms);
+    } else {
+        struct cw_block *block = old->flags & CW_ENTRY_BLOCK ? *cw_entry_block(old) : NULL;
+        ref_exchange(ref, entry_create_value(ref->table->arena, ref->key, expire_ms, value));
+        if (block)
+            cw_arena_free_big(ref->table->arena, block);
+    }
+    ref->entry->kind = (uint8_t)((unsigned)type | (unsigned)encoding << 4);
+    ref->entry->access = ref->access & CW_ACCESS_MAX;
+}
+
+void cw_keyspace_put(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type, enum cw_encoding encoding,
+                     struct slice value)
+{
+    int64_t expire_ms = ref->entry ? cw_entry_expire_ms(ref->entry) : CW_NO_EXPIRY;
+    cw_keyspace_put_expiring(keyspace, ref, type, encoding, value, expire_ms);
+}
+
+/* An inline value changes its length. */
+static void resize_inline(struct cw_ref *ref, size_t length)
+{
+    struct cw_entry *old = ref->entry;
+    size_t bytes = cw_entry_bytes(old);
+    size_t kept = old->value_length < length ? old->value_length : length;
+    if (cw_arena_rounded(bytes) == cw_arena_rounded(bytes - old->value_length + length)) {
+        old->value_length = (uint16_t)length;
+        return;
+    }
+    struct cw_entry *entry = entry_create(ref->table->arena, ref->key, cw_entry_expire_ms(old), NULL, length);
+    entry_inherit(entry, old);
+    memcpy(entry_bytes_writable(entry), cw_entry_value(old).data, kept);
+    ref_exchange(ref, entry);
+}
+
+char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_t length)
+{
+    (void)keyspace;
+    struct cw_arena *arena = ref->table->arena;
+    struct cw_entry *old = ref->entry;
+    struct slice value = cw_entry_value(old);
+    size_t kept = value.length < length ? value.length : length;
+    struct cw_block *old_block = old->flags & CW_ENTRY_BLOCK ? *cw_entry_block(old) : NULL;
+
+    if (length <= CW_INLINE_VALUE_MAX && !old_block) {
+        resize_inline(ref, length);
+    } else if (length <= CW_INLINE_VALUE_MAX) {
+        struct cw_entry *entry =
+            entry_create_value(arena, ref->key, cw_entry_expire_ms(old), slice_of(value.data, length));
+        entry_inherit(entry, old);
+        ref_exchange(ref, entry);
+        cw_arena_free_big(arena, old_block);
+    } else if (old_block && length <= old_block->capacity && length >= old_block->capacity / 4) {
+        old_block->length = length;
+    } else {
+        size_t room = old_block && length > value.length ? (length < GROWTH_MAX ? length : GROWTH_MAX) : 0;
+        struct cw_block *block = block_try_create(arena, length, length + room);
+        if (!block)
+            return NULL;
+        memcpy(block->bytes, value.data, kept);
+        if (old_block) {
+            *cw_entry_block(old) = block;
+            cw_arena_free_big(arena, old_block);
+        } else {
+            struct cw_entry *entry = entry_create(arena, ref->key, cw_entry_expire_ms(old), block, 0);
+            entry_inherit(entry, old);
+            ref_exchange(ref, entry);
+        }
+    }
+    char *bytes = entry_bytes_writable(ref->entry);
+    memset(bytes + kept, 0, length - kept);
+    return bytes;
+}
+
+void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding)
+{
+    ref->entry->kind = (uint8_t)((unsigned)cw_entry_type(ref->entry) | (unsigned)encoding << 4);
+}
+
+void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    (void)keyspace;
+    cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
+    entry_free(ref->table->arena, ref->entry);
+    cw_table_merge(ref->table, ref->hash);
+    ref->entry = NULL;
+    ref->bucket = NULL;
+}
+
+void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms)
+{
+    (void)keyspace;
+    if (ref->entry->flags & CW_ENTRY_EXPIRES) {
+        memcpy(cw_entry_after_header(ref->entry), &expire_ms, sizeof(expire_ms));
+        cw_table_note_due(ref->table, ref->hash, expire_ms);
+    } else {
+        ref_exchange(ref, entry_relay(ref->table->arena, ref->entry, ref->key, expire_ms));
+    }
+}
+
+bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    (void)keyspace;
+    if (!(ref->entry->flags & CW_ENTRY_EXPIRES))
+        return false;
+    ref_exchange(ref, entry_relay(ref->table->arena, ref->entry, ref->key, CW_NO_EXPIRY));
+    return true;
+}
+
+/* The entry of a key as it stands in the table, due or not. */
+static struct cw_entry *find_raw(struct cw_keyspace *keyspace, const struct cw_key *key, struct cw_ref *ref)
+{
+    *ref = (struct cw_ref){.key = key->name, .hash = key->hash, .table = table_of(keyspace, key->database)};
+    ref->entry = cw_table_find(ref->table, key->name, key->hash, &ref->bucket, &ref->slot);
+    before_change(keyspace, ref->table, key->hash);
+    return ref->entry;
+}
+
+static void replace(struct cw_keyspace *keyspace, const struct cw_key *key, struct cw_entry *entry)
+{
+    struct cw_ref ref;
+    if (find_raw(keyspace, key, &ref))
+        cw_keyspace_delete(keyspace, &ref);
+    ref_insert(keyspace, &ref, entry);
+}
+
+void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to)
+{
+    struct cw_ref source;
+    struct cw_entry *old = find_raw(keyspace, from, &source);
+    CHECK(old != NULL);
+    struct cw_entry *entry = entry_relay(source.table->arena, old, to->name, cw_entry_expire_ms(old));
+    cw_table_remove(source.table, source.hash, source.bucket, source.slot);
+    cw_arena_free(source.table->arena, old, cw_entry_bytes(old));
+    cw_table_merge(source.table, source.hash);
+    replace(keyspace, to, entry);
+}
+
+bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to)
+{
+    struct cw_arena *arena = keyspace->data->arena;
+    struct cw_ref source;
+    struct cw_entry *old = find_raw(keyspace, from, &source);
+    CHECK(old != NULL);
+    struct slice value = cw_entry_value(old);
+    struct cw_block *block = NULL;
+    if (old->flags & CW_ENTRY_BLOCK) {
+        block = block_try_create(arena, value.length, value.length);
+        if (!block)
+            return false;
+        memcpy(block->bytes, value.data, value.length);
+    }
+    struct cw_entry *entry = block ? entry_create(arena, to->name, cw_entry_expire_ms(old), block, 0)
+                                   : entry_create_value(arena, to->name, cw_entry_expire_ms(old), value);
+    entry_inherit(entry, old);
+    replace(keyspace, to, entry);
+    return true;
+}
+
+/* ---- Whole databases ---- */
+
+uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now)
+{
+    struct data *data = keyspace->data;
+    struct cw_table *table = table_of(keyspace, database);
+    uint64_t count = table->count;
+    if (count > 0) {
+        data->tables[database] = cw_table_create(data->arena, &data->hash_key);
+        table->retired = true;
+        if (table->snapshot == 0)
+            list_add_last(&data->garbage, &table->garbage);
+    }
+    if (now)
+        while (cw_keyspace_free_step(keyspace, UINT32_MAX))
+            ;
+    return count;
+}
+
+static void free_entry(void *context, struct cw_entry *entry)
+{
+    entry_free(context, entry);
+}
+
+/* Frees the entries of the first segment that has any; returns how many. */
+static unsigned free_segment(struct cw_table *table)
+{
+    unsigned depth;
+    struct cw_segment *segment = cw_table_segment(table, table->free_position, &depth);
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        cw_bucket_for_each(&segment->buckets[i], free_entry, table->arena);
+    table->free_position = cw_table_segment_end(segment, table->free_position);
+    table->count -= segment->count;
+    return segment->count;
+}
+
+bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
+{
+    struct list *garbage = &keyspace->data->garbage;
+    for (unsigned freed = 0; freed < budget && !list_is_empty(garbage);) {
+        struct cw_table *table = LIST_ENTRY(garbage->next, struct cw_table, garbage);
+        freed += 1;
+        if (table->count > 0)
+            freed += free_segment(table);
+        else
+            cw_table_destroy(table);
+    }
+    return !list_is_empty(garbage);
+}
+
+void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b)
+{
+    struct cw_table *table = table_of(keyspace, a);
+    keyspace->data->tables[a] = table_of(keyspace, b);
+    keyspace->data->tables[b] = table;
+}
+
+void cw_keyspace_swap(struct cw_keyspace *a, struct cw_keyspace *b)
+{
+    CHECK(a->databases == b->databases);
+    struct data *data = a->data;
+    a->data = b->data;
+    b->data = data;
+}
+
+/* ---- Walking ---- */
+
+static void visit_bucket(const struct cw_place *place, unsigned database, cw_visitor visitor, void *context)
+{
+    const struct cw_bucket *bucket = &place->segment->buckets[place->index];
+    unsigned count = cw_bucket_count(bucket);
+    for (unsigned i = 0; i < count; i++)
+        visitor(context, database, cw_bucket_at(bucket, i));
+}
+
+uint64_t cw_keyspace_scan(const struct cw_keyspace *keyspace, unsigned database, uint64_t cursor, cw_visitor visitor,
+                          void *context)
+{
+    if (cursor > UINT64_MAX >> CURSOR_SHIFT)
+        return 0;
+    struct cw_place place = cw_table_place(table_of(keyspace, database), cursor << CURSOR_SHIFT);
+    if (!place.segment)
+        return 0;
+    visit_bucket(&place, database, visitor, context);
+    return place.next >> CURSOR_SHIFT;
+}
+
+void cw_keyspace_for_each(const struct cw_keyspace *keyspace, unsigned database, cw_visitor visitor, void *context)
+{
+    uint64_t cursor = 0;
+    do {
+        cursor = cw_keyspace_scan(keyspace, database, cursor, visitor, context);
+    } while (cursor != 0);
+}
+
+/* ---- Active expiry ---- */
+
+/* Deletes what is due in one bucket and its chain. */
+static uint64_t expire_bucket(struct cw_keyspace *keyspace, unsigned database, const struct cw_place *place,
+                              int64_t now_ms)
+{
+    struct cw_table *table = table_of(keyspace, database);
+    uint64_t deleted = 0;
+    struct cw_bucket *bucket = &place->segment->buckets[place->index];
+    while (bucket) {
+        unsigned slot = 0;
+        for (; slot < CW_BUCKET_SLOTS; slot++)
+            if (bucket->control >> slot & 1 && is_past(bucket->slots[slot], now_ms))
+                break;
+        if (slot == CW_BUCKET_SLOTS) {
+            bucket = cw_bucket_next(bucket);
+            continue;
+        }
+        /* The hole is filled from the end of the chain, which may vanish, so the chain is begun anew. */
+        expire_entry(keyspace, database, table, place->first, bucket, slot);
+        bucket = &place->segment->buckets[place->index];
+        deleted++;
+    }
+    return deleted;
+}
+
+uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, uint64_t *position, unsigned budget,
+                                 int64_t now_ms)
+{
+    CHECK(keyspace->expiry_mode == CW_EXPIRY_DELETES);
+    struct cw_table *table = table_of(keyspace, database);
+    uint64_t deleted = 0;
+    if (table->expires == 0) {
+        *position = 0;
+        return 0;
+    }
+    for (; budget > 0 && table->directory; budget--) {
+        unsigned depth;
+        struct cw_segment *segment = cw_table_segment(table, *position, &depth);
+        uint64_t end = cw_table_segment_end(segment, *position);
+        if (segment->earliest_due < now_ms) {
+            uint64_t hash = *position;
+            for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
+                struct cw_place place = cw_table_place(table, hash);
+                if (place.index != i)
+                    continue; /* The position may lie inside the segment. */
+                hash = place.next;
+                if (segment->due[i] >= now_ms)
+                    continue;
+                deleted += expire_bucket(keyspace, database, &place, now_ms);
+                cw_table_renew_due(segment, i);
+            }
+            cw_table_merge(table, *position);
+        }
+        *position = end;
+        if (end == 0)
+            break;
+    }
+    return deleted;
+}

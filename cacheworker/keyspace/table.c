@@ -1,0 +1,410 @@
+#include "cacheworker/keyspace/table.h"
+
+#include "common/base/mem.h"
+
+enum { CHAIN_SLOT = CW_BUCKET_SLOTS - 1 };
+
+#define ENTRY_SLOTS(control) ((unsigned)((control) & (CW_CONTROL_CHAINED - 1)))
+
+struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key)
+{
+    struct cw_table *table = mem_zero(sizeof(*table));
+    table->arena = arena;
+    table->hash_key = hash_key;
+    list_init(&table->garbage);
+    return table;
+}
+
+/* ---- Buckets ---- */
+
+static void bucket_set(struct cw_bucket *bucket, unsigned slot, void *entry, uint64_t tag)
+{
+    unsigned shift = 8 * (slot + 1);
+    bucket->control = (bucket->control & ~((uint64_t)0xff << shift)) | (tag & 0xff) << shift | (uint64_t)1 << slot;
+    bucket->slots[slot] = entry;
+}
+
+static uint64_t bucket_tag(const struct cw_bucket *bucket, unsigned slot)
+{
+    return bucket->control >> (8 * (slot + 1)) & 0xff;
+}
+
+/* Puts an entry into the chain, lengthening it where it is full. */
+static void bucket_add(struct cw_arena *arena, struct cw_bucket *bucket, struct cw_entry *entry, uint64_t tag,
+                       struct cw_bucket **ret_bucket, unsigned *ret_slot)
+{
+    for (struct cw_bucket *next; (next = cw_bucket_next(bucket)) != NULL && ENTRY_SLOTS(bucket->control) == 0x3f;)
+        bucket = next;
+    unsigned taken = (unsigned)(bucket->control & 0xff);
+    unsigned free_slots = ~(taken & 0x7f) & (taken & CW_CONTROL_CHAINED ? 0x3f : 0x7f);
+    if (free_slots == 0) {
+        struct cw_bucket *next = cw_arena_alloc(arena, sizeof(*next));
+        *next = (struct cw_bucket){0};
+        bucket_set(next, 0, bucket->slots[CHAIN_SLOT], bucket_tag(bucket, CHAIN_SLOT));
+        bucket->slots[CHAIN_SLOT] = next;
+        bucket->control = (bucket->control & ~((uint64_t)1 << CHAIN_SLOT)) | CW_CONTROL_CHAINED;
+        bucket = next;
+        free_slots = 0x7e;
+    }
+    *ret_slot = (unsigned)__builtin_ctz(free_slots);
+    *ret_bucket = bucket;
+    bucket_set(bucket, *ret_slot, entry, tag);
+}
+
+/* Frees the buckets that continue this one, and leaves it empty. */
+static void bucket_reset(struct cw_arena *arena, struct cw_bucket *bucket)
+{
+    for (struct cw_bucket *next = cw_bucket_next(bucket), *after; next; next = after) {
+        after = cw_bucket_next(next);
+        cw_arena_free(arena, next, sizeof(*next));
+    }
+    *bucket = (struct cw_bucket){0};
+}
+
+void cw_bucket_for_each(const struct cw_bucket *bucket, cw_bucket_visit visit, void *context)
+{
+    for (; bucket; bucket = cw_bucket_next(bucket))
+        for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1)
+            visit(context, bucket->slots[__builtin_ctz(left)]);
+}
+
+unsigned cw_bucket_count(const struct cw_bucket *bucket)
+{
+    unsigned count = 0;
+    for (; bucket; bucket = cw_bucket_next(bucket))
+        count += (unsigned)__builtin_popcount(ENTRY_SLOTS(bucket->control));
+    return count;
+}
+
+struct cw_entry *cw_bucket_at(const struct cw_bucket *bucket, unsigned index)
+{
+    for (; bucket; bucket = cw_bucket_next(bucket))
+        for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1)
+            if (index-- == 0)
+                return bucket->slots[__builtin_ctz(left)];
+    return NULL;
+}
+
+/* ---- Segments ---- */
+
+static struct cw_segment *segment_create(struct cw_table *table, unsigned depth)
+{
+    struct cw_segment *segment = cw_arena_alloc(table->arena, sizeof(*segment));
+    memset(segment, 0, sizeof(*segment));
+    segment->depth = depth;
+    segment->earliest_due = CW_NEVER_DUE;
+    table->segments++;
+    return segment;
+}
+
+static void segment_destroy(struct cw_table *table, struct cw_segment *segment)
+{
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        bucket_reset(table->arena, &segment->buckets[i]);
+    if (segment->due)
+        cw_arena_free(table->arena, segment->due, CW_SEGMENT_BUCKETS * sizeof(*segment->due));
+    cw_arena_free(table->arena, segment, sizeof(*segment));
+    table->segments--;
+}
+
+static void segment_note_due(struct cw_table *table, struct cw_segment *segment, unsigned index, int64_t expire_ms)
+{
+    if (!segment->due) {
+        segment->due = cw_arena_alloc(table->arena, CW_SEGMENT_BUCKETS * sizeof(*segment->due));
+        for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+            segment->due[i] = CW_NEVER_DUE;
+    }
+    if (expire_ms < segment->due[index])
+        segment->due[index] = expire_ms;
+    if (expire_ms < segment->earliest_due)
+        segment->earliest_due = expire_ms;
+}
+
+static void segment_add(struct cw_table *table, struct cw_segment *segment, unsigned index, struct cw_entry *entry,
+                        uint64_t tag)
+{
+    struct cw_bucket *bucket;
+    unsigned slot;
+    bucket_add(table->arena, &segment->buckets[index], entry, tag, &bucket, &slot);
+    segment->count++;
+    if (entry->flags & CW_ENTRY_EXPIRES)
+        segment_note_due(table, segment, index, cw_entry_expire_ms(entry));
+}
+
+/* Lets every directory slot of the segment's interval, which `hash` lies in, point to it. */
+static void directory_set(struct cw_table *table, struct cw_segment *segment, uint64_t hash)
+{
+    unsigned spare = table->depth - segment->depth;
+    uint64_t first = (hash >> 1 >> (63 - table->depth)) >> spare << spare;
+    for (uint64_t i = 0; i < (uint64_t)1 << spare; i++)
+        table->directory[first + i] = (uintptr_t)segment | segment->depth;
+}
+
+static void directory_double(struct cw_table *table)
+{
+    uint64_t size = (uint64_t)1 << table->depth;
+    uintptr_t *directory = mem_alloc(2 * size * sizeof(*directory));
+    for (uint64_t i = 0; i < size; i++)
+        directory[2 * i] = directory[2 * i + 1] = table->directory[i];
+    mem_free(table->directory);
+    table->directory = directory;
+    table->depth++;
+    table->deepest = 0;
+}
+
+static void directory_halve(struct cw_table *table)
+{
+    uint64_t size = (uint64_t)1 << --table->depth;
+    uintptr_t *directory = mem_alloc(size * sizeof(*directory));
+    uint64_t deepest = 0;
+    for (uint64_t i = 0; i < size; i++) {
+        directory[i] = table->directory[2 * i];
+        deepest += (directory[i] & 63) == table->depth;
+    }
+    mem_free(table->directory);
+    table->directory = directory;
+    table->deepest = deepest;
+}
+
+static void table_plant(struct cw_table *table)
+{
+    struct cw_segment *segment = segment_create(table, 0);
+    segment->version = table->snapshot; /* What comes after the picture was taken is no part of it. */
+    segment->written = UINT32_MAX;
+    table->directory = mem_alloc(sizeof(*table->directory));
+    table->directory[0] = (uintptr_t)segment;
+    table->depth = 0;
+    table->deepest = 1;
+}
+
+/* Each bit of the lower half of `bits`, twice. */
+static uint32_t spread(uint32_t bits)
+{
+    uint32_t wide = 0;
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        wide |= (bits >> (i / 2) & 1) << i;
+    return wide;
+}
+
+struct split {
+    struct cw_table *table;
+    struct cw_segment *halves[2];
+};
+
+static void prefetch_entry(void *context, struct cw_entry *entry)
+{
+    (void)context;
+    __builtin_prefetch(entry);
+}
+
+static void split_entry(void *context, struct cw_entry *entry)
+{
+    struct split *split = context;
+    uint64_t hash = cw_hash(split->table->hash_key, cw_entry_key(entry));
+    unsigned depth = split->halves[0]->depth;
+    segment_add(split->table, split->halves[hash >> (64 - depth) & 1], cw_table_bucket_index(hash, depth), entry, hash);
+}
+
+static void table_split(struct cw_table *table, struct cw_segment *segment, uint64_t hash)
+{
+    unsigned depth = segment->depth + 1;
+    if (depth > table->depth)
+        directory_double(table);
+    struct split split = {table, {segment_create(table, depth), segment_create(table, depth)}};
+    for (unsigned half = 0; half < 2; half++) {
+        split.halves[half]->version = segment->version;
+        split.halves[half]->written = spread(segment->written >> (half * CW_SEGMENT_BUCKETS / 2));
+    }
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        cw_bucket_for_each(&segment->buckets[i], prefetch_entry, NULL);
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        cw_bucket_for_each(&segment->buckets[i], split_entry, &split);
+
+    uint64_t bit = (uint64_t)1 << (64 - depth);
+    directory_set(table, split.halves[0], hash & ~bit);
+    directory_set(table, split.halves[1], hash | bit);
+    if (depth == table->depth)
+        table->deepest += 2;
+    segment_destroy(table, segment);
+}
+
+void cw_table_merge(struct cw_table *table, uint64_t hash)
+{
+    if (!table->directory || table->snapshot != 0)
+        return; /* Two buckets of which one is written could not become one. */
+    for (;;) {
+        unsigned depth;
+        struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+        if (depth == 0 || segment->count > CW_SEGMENT_MERGE)
+            return;
+        unsigned other_depth;
+        uint64_t bit = (uint64_t)1 << (64 - depth);
+        struct cw_segment *halves[2] = {segment, segment};
+        halves[!(hash & bit)] = cw_table_segment(table, hash ^ bit, &other_depth);
+        if (other_depth != depth || halves[0]->count + halves[1]->count > CW_SEGMENT_MERGE)
+            return;
+
+        struct cw_segment *merged = segment_create(table, depth - 1);
+        for (unsigned i = 0; i < 2 * CW_SEGMENT_BUCKETS; i++) {
+            struct cw_bucket *from = &halves[i / CW_SEGMENT_BUCKETS]->buckets[i % CW_SEGMENT_BUCKETS];
+            for (struct cw_bucket *bucket = from; bucket; bucket = cw_bucket_next(bucket))
+                for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1) {
+                    unsigned slot = (unsigned)__builtin_ctz(left);
+                    segment_add(table, merged, i / 2, bucket->slots[slot], bucket_tag(bucket, slot));
+                }
+        }
+        if (depth == table->depth)
+            table->deepest -= 2;
+        segment_destroy(table, halves[0]);
+        segment_destroy(table, halves[1]);
+        directory_set(table, merged, hash);
+        while (table->depth > 0 && table->deepest == 0)
+            directory_halve(table);
+    }
+}
+
+void cw_table_destroy(struct cw_table *table)
+{
+    if (!table)
+        return;
+    CHECK(table->count == 0);
+    if (table->directory) {
+        uint64_t hash = 0;
+        do {
+            unsigned depth;
+            struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+            hash = cw_table_segment_end(segment, hash);
+            segment_destroy(table, segment);
+        } while (hash != 0);
+    }
+    list_remove(&table->garbage);
+    mem_free(table->directory);
+    mem_free(table);
+}
+
+/* ---- Places ---- */
+
+uint64_t cw_table_segment_end(const struct cw_segment *segment, uint64_t hash)
+{
+    if (segment->depth == 0)
+        return 0;
+    unsigned bits = 64 - segment->depth;
+    return ((hash >> bits) + 1) << bits;
+}
+
+struct cw_place cw_table_place(const struct cw_table *table, uint64_t hash)
+{
+    if (!table->directory)
+        return (struct cw_place){0};
+    unsigned depth;
+    struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+    unsigned bits = 64 - CW_SEGMENT_BUCKET_BITS - depth;
+    return (struct cw_place){.segment = segment,
+                             .index = cw_table_bucket_index(hash, depth),
+                             .first = hash >> bits << bits,
+                             .next = ((hash >> bits) + 1) << bits};
+}
+
+/* ---- Entries ---- */
+
+struct cw_entry *cw_table_find(const struct cw_table *table, struct slice key, uint64_t hash,
+                               struct cw_bucket **ret_bucket, unsigned *ret_slot)
+{
+    if (UNLIKELY(!table->directory))
+        return NULL;
+    for (struct cw_bucket *bucket = cw_table_bucket(table, hash); bucket; bucket = cw_bucket_next(bucket)) {
+        for (uint64_t match = cw_bucket_match(bucket->control, hash); match; match &= match - 1) {
+            unsigned slot = (unsigned)__builtin_ctzll(match) / 8;
+            if (!(bucket->control >> slot & 1))
+                continue;
+            struct cw_entry *entry = bucket->slots[slot];
+            if (LIKELY(slice_equal(cw_entry_key(entry), key))) {
+                *ret_bucket = bucket;
+                *ret_slot = slot;
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+void cw_table_insert(struct cw_table *table, struct cw_entry *entry, uint64_t hash, struct cw_bucket **ret_bucket,
+                     unsigned *ret_slot)
+{
+    if (UNLIKELY(!table->directory))
+        table_plant(table);
+    unsigned depth;
+    struct cw_segment *segment;
+    while ((segment = cw_table_segment(table, hash, &depth))->count >= CW_SEGMENT_SPLIT && depth < CW_DEPTH_MAX)
+        table_split(table, segment, hash);
+
+    unsigned index = cw_table_bucket_index(hash, depth);
+    bucket_add(table->arena, &segment->buckets[index], entry, hash, ret_bucket, ret_slot);
+    segment->count++;
+    table->count++;
+    if (entry->flags & CW_ENTRY_EXPIRES) {
+        segment_note_due(table, segment, index, cw_entry_expire_ms(entry));
+        table->expires++;
+    }
+}
+
+void cw_table_remove(struct cw_table *table, uint64_t hash, struct cw_bucket *bucket, unsigned slot)
+{
+    unsigned depth;
+    struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+    const struct cw_entry *entry = bucket->slots[slot];
+    if (entry->flags & CW_ENTRY_EXPIRES)
+        table->expires--;
+    segment->count--;
+    table->count--;
+    bucket->control &= ~((uint64_t)1 << slot);
+    bucket->slots[slot] = NULL;
+
+    /* The last bucket of the chain fills the hole, and goes when it is empty: the others stay full. */
+    struct cw_bucket *before = NULL;
+    struct cw_bucket *last = &segment->buckets[cw_table_bucket_index(hash, depth)];
+    for (struct cw_bucket *next; (next = cw_bucket_next(last)) != NULL; last = next)
+        before = last;
+    if (!before)
+        return;
+    if (bucket != last) {
+        unsigned moved = (unsigned)__builtin_ctz(ENTRY_SLOTS(last->control));
+        bucket_set(bucket, slot, last->slots[moved], bucket_tag(last, moved));
+        last->control &= ~((uint64_t)1 << moved);
+        last->slots[moved] = NULL;
+    }
+    if (ENTRY_SLOTS(last->control) == 0) {
+        before->control &= ~CW_CONTROL_CHAINED;
+        before->slots[CHAIN_SLOT] = NULL;
+        cw_arena_free(table->arena, last, sizeof(*last));
+    }
+}
+
+void cw_table_note_due(struct cw_table *table, uint64_t hash, int64_t expire_ms)
+{
+    unsigned depth;
+    struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+    segment_note_due(table, segment, cw_table_bucket_index(hash, depth), expire_ms);
+}
+
+static void earliest_expiry(void *context, struct cw_entry *entry)
+{
+    int64_t *earliest = context;
+    if (entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < *earliest)
+        *earliest = cw_entry_expire_ms(entry);
+}
+
+void cw_table_renew_due(struct cw_segment *segment, unsigned index)
+{
+    segment->due[index] = CW_NEVER_DUE;
+    cw_bucket_for_each(&segment->buckets[index], earliest_expiry, &segment->due[index]);
+    segment->earliest_due = CW_NEVER_DUE;
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        if (segment->due[i] < segment->earliest_due)
+            segment->earliest_due = segment->due[i];
+}
+
+size_t cw_table_used_bytes(const struct cw_table *table)
+{
+    return sizeof(*table) + (table->directory ? sizeof(*table->directory) << table->depth : 0);
+}
