@@ -25,8 +25,6 @@ struct cw_call {
     struct buf *reply;              /* borrowed; the session's output */
     int protocol;                   /* 2 or 3 */
     int64_t now_ms;                 /* wall clock, one value for the whole command: what expiry compares with */
-    uint64_t key_hash;              /* cw_keyspace_hash() of the first key, when ... */
-    bool key_hashed;                /* ... the batch computed it */
 
     /* Out. A command that changed data adds to dirty; then argv is propagated as it stands, unless the function called
      * cw_call_propagate (which replaces it, and may be called several times) or cw_call_propagate_nothing. Whatever is
