@@ -15,6 +15,7 @@ libcommon_core_a_SOURCES = \
 	common/base/number.c common/base/number.h \
 	common/base/rand.c common/base/rand.h \
 	common/base/slice.h \
+	common/conf/conf_schema.c common/conf/conf_schema.h \
 	common/resp/resp_limits.h \
 	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \
@@ -26,7 +27,16 @@ libcommon_core_a_SOURCES = \
 	common/ha/messages.c common/ha/messages.h \
 	common/ha/topology.c common/ha/topology.h
 
-libcommon_shell_a_SOURCES =
+libcommon_shell_a_SOURCES = \
+	common/shell/clock.h \
+	common/shell/conn.c common/shell/conn.h \
+	common/shell/file_atomic.c common/shell/file_atomic.h \
+	common/shell/host.c common/shell/host.h \
+	common/shell/libevent.h \
+	common/shell/listener.c common/shell/listener.h \
+	common/shell/log_sink.c common/shell/log_sink.h \
+	common/shell/net_address.c common/shell/net_address.h \
+	common/shell/storage_directory.c common/shell/storage_directory.h
 libcommon_shell_a_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
 
 # The hash table of command.c is found while building, by a program that links nothing of ours.

@@ -30,3 +30,14 @@ tests_unit_common_command_command_table_test_CFLAGS = \
 	$(common_unit_cflags) -DGOLDEN_DIR='"$(abs_top_srcdir)/tests/golden"'
 tests_unit_common_command_command_table_test_LDADD = $(common_unit_ldadd)
 EXTRA_DIST += tests/golden/command_reference.txt
+
+# The tests of common/shell link what the shells link.
+common_shell_tests = \
+	tests/unit/common/shell/host_test
+check_PROGRAMS += $(common_shell_tests)
+UNIT_TESTS += $(common_shell_tests)
+COMMON_SHELL_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
+COMMON_SHELL_LIBS = libcommon_shell.a libcommon_core.a $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) -lm
+
+tests_unit_common_shell_host_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_host_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
