@@ -57,7 +57,7 @@ class Appliance:
 
     def __exit__(self, kind, value, trace):
         self.quickstart("down", check=False)
-        if kind is None:
+        if kind is None or (kind is SystemExit and value.code == 0):
             shutil.rmtree(self.directory)
         else:
             print(f"# the logs are kept in {self.directory}", flush=True)
