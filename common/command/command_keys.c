@@ -18,13 +18,10 @@ static void add_key(struct key_list *list, int64_t index, uint32_t flags)
 }
 
 /* Index of the argument behind the keyword; 0 when it is not there. The last argument is never looked at: behind it
- * there would be nothing. */
+ * there would be nothing. (A search from the end is in MIGRATE's spec only, which add_migrated knows better.) */
 static int64_t behind_keyword(const struct command_key_spec *spec, const struct slice *argv, int64_t argc)
 {
-    bool forward = spec->begin_index > 0;
-    int64_t step = forward ? 1 : -1;
-    int64_t end = forward ? argc - 1 : 0;
-    for (int64_t i = forward ? spec->begin_index : argc + spec->begin_index; i > 0 && i < argc && i != end; i += step)
+    for (int64_t i = spec->begin_index; i < argc - 1; i++)
         if (slice_equal_nocase(argv[i], spec->keyword))
             return i + 1;
     return 0;
