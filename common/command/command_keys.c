@@ -34,7 +34,7 @@ static int add_range(const struct command_key_spec *spec, int64_t first, int64_t
         last = first + (argc - first) / spec->limit + spec->last_key;
     else if (spec->last_key < 0)
         last = argc + spec->last_key;
-    if (first >= argc || last >= argc || last < first)
+    if (last < first || last >= argc)
         return ERR_INVALID;
     for (int64_t i = first; i <= last; i += spec->key_step)
         add_key(list, i, spec->flags);
@@ -116,7 +116,7 @@ static int add_migrated(const struct slice *argv, int64_t argc, struct key_list 
         else if (slice_equal_nocase(argv[i], "auth2"))
             i += 2;
         else if (slice_equal_nocase(argv[i], "keys")) {
-            if (argv[3].length > 0 || i + 1 == argc)
+            if (argv[3].length > 0)
                 return ERR_INVALID;
             first = i + 1;
             end = argc;

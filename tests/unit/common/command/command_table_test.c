@@ -55,8 +55,9 @@ static void what_is_not_a_name_is_not_found(void **state)
         "nosuchcommand",
         "a-name-that-is-longer-than-any-command-could-be",
         "zrangebyscorf",
-        "\xe7"
-        "et",
+        "\xc7\x45T",
+        "\xe7\x65t",
+        "\x87\x45T",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(strangers); i++)
         assert_null(by_name(strangers[i]));
