@@ -1,7 +1,5 @@
 #include "common/base/glob.h"
 
-#include "common/base/check.h"
-
 static unsigned char fold(char byte, bool ignore_case)
 {
     return (unsigned char)(ignore_case && byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
@@ -49,7 +47,7 @@ static bool element_matches(struct slice pattern, size_t *at, char text_byte, bo
     case '\\':
         if (i + 1 < pattern.length)
             i++;
-        FALLTHROUGH;
+        /* fall through */
     default:
         matches = fold(pattern.data[i], ignore_case) == byte;
         i++;
