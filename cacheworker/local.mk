@@ -8,5 +8,3 @@ include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
-include cacheworker/pubsub/local.mk
-include cacheworker/info/local.mk

@@ -1,3 +1,14 @@
 # proxy/: the endpoint.
 noinst_LIBRARIES += libproxy_core.a
-libproxy_core_a_SOURCES = proxy/core/proxy.h
+libproxy_core_a_SOURCES = \
+	proxy/core/context.h \
+	proxy/core/inspect.h \
+	proxy/core/link.c proxy/core/link.h \
+	proxy/core/pool.c proxy/core/pool.h \
+	proxy/core/proxy.c proxy/core/proxy.h \
+	proxy/core/route.c proxy/core/route.h \
+	proxy/core/session.c proxy/core/session.h \
+	proxy/core/session_commands.c \
+	proxy/core/subscriptions.c proxy/core/subscriptions.h \
+	proxy/core/watch.c proxy/core/watch.h \
+	proxy/core/wheel.c proxy/core/wheel.h

@@ -1,0 +1,799 @@
+#include "proxy/core/session.h"
+
+#include "common/base/mem.h"
+#include "common/command/command_id.h"
+#include "common/resp/resp_writer.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/wheel.h"
+
+#include <stdio.h>
+
+#define ANSWER_UNCERTAIN                                                                                               \
+    "-UNCERTAIN the connection to the master was lost before it answered; the command may or may not have been "       \
+    "executed\r\n"
+#define ANSWER_TRYAGAIN  "-TRYAGAIN no master is available at the moment; the command was not executed\r\n"
+#define ANSWER_EXECABORT "-EXECABORT Transaction discarded because the connection to the master was lost\r\n"
+
+#define BIT(state) (1u << (state))
+
+/* From which state which other can follow. */
+static const unsigned may_follow[PX_SESSION_STATES] = {
+    [PX_SESSION_AUTHENTICATE] = BIT(PX_SESSION_SHARED) | BIT(PX_SESSION_DRAINING),
+    [PX_SESSION_SHARED] = BIT(PX_SESSION_AUTHENTICATE) | BIT(PX_SESSION_PINNED) | BIT(PX_SESSION_DRAINING),
+    [PX_SESSION_PINNED] = BIT(PX_SESSION_AUTHENTICATE) | BIT(PX_SESSION_SHARED) | BIT(PX_SESSION_SUBSCRIBED) |
+                          BIT(PX_SESSION_MONITORING) | BIT(PX_SESSION_DRAINING),
+    [PX_SESSION_SUBSCRIBED] =
+        BIT(PX_SESSION_AUTHENTICATE) | BIT(PX_SESSION_PINNED) | BIT(PX_SESSION_SHARED) | BIT(PX_SESSION_DRAINING),
+    [PX_SESSION_MONITORING] = BIT(PX_SESSION_AUTHENTICATE) | BIT(PX_SESSION_SHARED) | BIT(PX_SESSION_DRAINING),
+    [PX_SESSION_DRAINING] = 0,
+};
+
+void px_session_change(struct px_session *session, enum px_session_state state)
+{
+    if (session->state == state)
+        return;
+    CHECK(may_follow[session->state] & BIT(state));
+    session->state = (uint8_t)state;
+}
+
+/* ---- life ---- */
+
+struct px_session *px_session_create(struct px_proxy *proxy, const struct address *peer, bool refused)
+{
+    struct px_session *session = mem_zero(sizeof(*session));
+    session->proxy = proxy;
+    session->protocol = 2;
+    session->refused = refused;
+    session->state = proxy->config.requirepass.length > 0 ? PX_SESSION_AUTHENTICATE : PX_SESSION_SHARED;
+    session->connected_ns = session->active_ns = proxy->now_ns;
+    if (peer != NULL)
+        snprintf(session->peer, sizeof(session->peer), "%.48s:%u", peer->host, (unsigned)peer->port);
+    list_init(&session->dirty);
+    list_init(&session->runnable);
+    list_init(&session->doomed);
+    list_init(&session->wheel);
+    list_add_last(&proxy->sessions, &session->node);
+    session->id = px_port_take(proxy, PX_PORT_CLIENT, session);
+    return session;
+}
+
+static void free_partial(struct px_session *session)
+{
+    if (session->partial == NULL)
+        return;
+    resp_request_free(session->partial);
+    mem_free(session->partial);
+    session->partial = NULL;
+}
+
+static void free_subscriptions(struct px_session *session)
+{
+    if (session->subscriptions == NULL)
+        return;
+    px_subscriptions_free(session->subscriptions);
+    mem_free(session->subscriptions);
+    session->subscriptions = NULL;
+}
+
+void px_session_destroy(struct px_session *session)
+{
+    session->closed = true;
+    px_port_give(session->proxy, session->id);
+    session->id = LINK_NONE;
+    if (session->private_link != NULL)
+        px_pool_give_private(session->proxy, session->private_link);
+    session->private_link = NULL;
+    list_remove(&session->node);
+    list_remove(&session->dirty);
+    list_remove(&session->runnable);
+    list_remove(&session->doomed);
+    list_remove(&session->wheel);
+    free_subscriptions(session);
+    free_partial(session);
+    buf_free(&session->input);
+    buf_free(&session->output);
+    mem_free(session->name);
+    mem_free(session->library_name);
+    mem_free(session->library_version);
+    if (session->outstanding > 0)
+        list_add_last(&session->proxy->ghosts, &session->node);
+    else
+        mem_free(session);
+}
+
+void px_session_forget_slot(struct px_session *session)
+{
+    CHECK(session->outstanding > 0);
+    session->outstanding--;
+    if (session->closed && session->outstanding == 0 && session->id == LINK_NONE && session->private_link == NULL &&
+        !list_is_empty(&session->node)) {
+        list_remove(&session->node);
+        mem_free(session);
+    }
+}
+
+void px_session_doom(struct px_session *session, const char *reason)
+{
+    if (session->closed || !list_is_empty(&session->doomed))
+        return;
+    if (reason != NULL)
+        effect_log(session->proxy->effects, LOG_LEVEL_INFO, "client %s is closed: %s", session->peer, reason);
+    list_add_last(&session->proxy->doomed, &session->doomed);
+}
+
+void px_session_drain(struct px_session *session)
+{
+    if (session->state == PX_SESSION_DRAINING)
+        return;
+    px_session_change(session, PX_SESSION_DRAINING);
+    effect_drain(session->proxy->effects, session->id);
+}
+
+/* ---- output ---- */
+
+static void mark_dirty(struct px_session *session)
+{
+    if (list_is_empty(&session->dirty))
+        list_add_last(&session->proxy->dirty_sessions, &session->dirty);
+}
+
+static void make_runnable(struct px_session *session)
+{
+    if (!session->closed && list_is_empty(&session->runnable))
+        list_add_last(&session->proxy->runnable, &session->runnable);
+}
+
+static void append(struct px_session *session, struct slice bytes)
+{
+    if (UNLIKELY(session->closed || !list_is_empty(&session->doomed)))
+        return;
+    buf_add_slice(&session->output, bytes);
+    if (UNLIKELY(buf_length(&session->output) > session->proxy->config.client_output_max))
+        px_session_doom(session, "its output limit");
+    mark_dirty(session);
+}
+
+struct buf *px_session_reply(struct px_session *session)
+{
+    if (session->silent) {
+        buf_clear(&session->proxy->discard);
+        return &session->proxy->discard;
+    }
+    mark_dirty(session);
+    return &session->output;
+}
+
+void px_session_push(struct px_session *session, struct slice frame)
+{
+    append(session, frame);
+}
+
+/* A slot of the session has had its answer. */
+static void settle_slot(struct px_session *session)
+{
+    if (UNLIKELY(session->closed)) {
+        px_session_forget_slot(session);
+        return;
+    }
+    session->outstanding--;
+    session->active_ns = session->proxy->now_ns;
+    bool room = session->wait == PX_WAIT_ROOM && session->outstanding <= PX_PIPELINE_MAX / 2;
+    if ((session->outstanding == 0 && (session->wait != PX_WAIT_NONE || session->private_link != NULL)) || room)
+        make_runnable(session);
+}
+
+/* What the answer of a command on a private link means for the session. */
+static void note_answer(struct px_session *session, const struct px_slot *slot, char type)
+{
+    if (slot->kind == PX_SLOT_SELECT && type == '+')
+        session->database = slot->database;
+    else if (slot->kind == PX_SLOT_EXEC && type == '*')
+        session->database = slot->database;
+    else if (slot->kind == PX_SLOT_MONITOR && type == '+')
+        px_session_change(session, PX_SESSION_MONITORING);
+}
+
+void px_session_deliver(const struct px_slot *slot, struct slice frame)
+{
+    struct px_session *session = slot->session;
+    if (LIKELY(!slot->silent))
+        append(session, frame);
+    if (UNLIKELY(slot->kind > PX_SLOT_WRITE) && !session->closed)
+        note_answer(session, slot, frame.data[0]);
+    settle_slot(session);
+}
+
+void px_session_answer(const struct px_slot *slot)
+{
+    struct px_session *session = slot->session;
+    struct slice text = {NULL, 0};
+    switch ((enum px_answer)slot->answer) {
+    case PX_ANSWER_NONE: break;
+    case PX_ANSWER_OK: text = SLICE_LITERAL("+OK\r\n"); break;
+    case PX_ANSWER_QUEUED: text = SLICE_LITERAL("+QUEUED\r\n"); break;
+    case PX_ANSWER_NULL: text = session->protocol == 3 ? SLICE_LITERAL("_\r\n") : SLICE_LITERAL("*-1\r\n"); break;
+    case PX_ANSWER_EXECABORT: text = SLICE_LITERAL(ANSWER_EXECABORT); break;
+    case PX_ANSWER_UNCERTAIN:
+        text = SLICE_LITERAL(ANSWER_UNCERTAIN);
+        session->proxy->statistics.uncertain++;
+        break;
+    case PX_ANSWER_TRYAGAIN:
+        text = SLICE_LITERAL(ANSWER_TRYAGAIN);
+        session->proxy->statistics.hold_limit++;
+        break;
+    }
+    if (!slot->silent)
+        append(session, text);
+    settle_slot(session);
+}
+
+void px_session_finish(const struct px_slot *slot)
+{
+    settle_slot(slot->session);
+}
+
+/* ---- state that lives in a connection ---- */
+
+void px_session_confirm(struct px_session *session, const struct px_push *push)
+{
+    if (push->name.data == NULL)
+        return;
+    if (push->kind == PX_PUSH_SUBSCRIBED) {
+        if (session->subscriptions == NULL)
+            session->subscriptions = mem_zero(sizeof(struct px_subscriptions));
+        px_subscriptions_add(session->subscriptions, push->topic, push->name);
+        px_session_change(session, PX_SESSION_SUBSCRIBED);
+    } else if (session->subscriptions != NULL) {
+        px_subscriptions_remove(session->subscriptions, push->topic, push->name);
+        if (px_subscriptions_count(session->subscriptions) == 0) {
+            free_subscriptions(session);
+            px_session_change(session, PX_SESSION_PINNED);
+            make_runnable(session);
+        }
+    }
+}
+
+void px_session_lost_state(struct px_session *session, bool transaction, bool watched)
+{
+    if (transaction) {
+        session->in_multi = false;
+        session->phantom = watched ? PX_PHANTOM_NULL : PX_PHANTOM_ABORT;
+    } else if (watched) {
+        session->watch_lost = true;
+    }
+}
+
+static void unpin_if_stateless(struct px_session *session)
+{
+    struct px_link *link = session->private_link;
+    if (link == NULL || session->outstanding > 0 || session->in_multi || link->transaction || link->watching ||
+        session->subscriptions != NULL || session->state == PX_SESSION_MONITORING)
+        return;
+    session->private_link = NULL;
+    session->shared = NULL;
+    px_pool_give_private(session->proxy, link);
+    if (session->state == PX_SESSION_PINNED)
+        px_session_change(session, PX_SESSION_SHARED);
+}
+
+/* Gives the session a link of its own. False: replies of the shared one are outstanding. */
+static bool pin(struct px_session *session)
+{
+    if (session->private_link != NULL)
+        return true;
+    if (session->outstanding > 0) {
+        session->wait = PX_WAIT_REPLIES;
+        return false;
+    }
+    session->private_link = px_pool_take_private(session->proxy, session);
+    px_session_change(session, PX_SESSION_PINNED);
+    return true;
+}
+
+static bool wait_for_replies(struct px_session *session)
+{
+    if (session->outstanding == 0)
+        return false;
+    session->wait = PX_WAIT_REPLIES;
+    return true;
+}
+
+void px_session_forget_state(struct px_session *session)
+{
+    struct px_link *link = session->private_link;
+    session->private_link = NULL;
+    session->shared = NULL;
+    if (link != NULL)
+        px_pool_give_private(session->proxy, link);
+    free_subscriptions(session);
+    mem_free(session->name);
+    session->name = NULL;
+    session->in_multi = session->watch_lost = session->reply_off = session->skip_next = session->silent = false;
+    session->phantom = PX_PHANTOM_NONE;
+    session->protocol = 2;
+    session->database = 0;
+    bool protected = session->proxy->config.requirepass.length > 0;
+    px_session_change(session, protected ? PX_SESSION_AUTHENTICATE : PX_SESSION_SHARED);
+}
+
+/* ---- requests ---- */
+
+enum admission { ADMIT, ADMIT_LATER, ADMIT_NEVER };
+
+static enum admission admit(struct px_session *session, const struct px_link *link, size_t length)
+{
+    struct px_proxy *proxy = session->proxy;
+    if (UNLIKELY(session->outstanding >= PX_PIPELINE_MAX) ||
+        (UNLIKELY(buf_length(&link->out) >= PX_LINK_BYTES_MAX) && session->outstanding > 0)) {
+        session->wait = PX_WAIT_ROOM;
+        return ADMIT_LATER;
+    }
+    if (LIKELY(px_link_is_ready(link)))
+        return ADMIT;
+    if (proxy->held_commands < proxy->config.hold_commands_max &&
+        proxy->held_bytes + length <= proxy->config.hold_bytes_max)
+        return ADMIT;
+    if (wait_for_replies(session))
+        return ADMIT_LATER;
+    return ADMIT_NEVER;
+}
+
+/* Queues a command on the session's link. False: it must wait. */
+static bool forward(struct px_session *session, const struct px_request *request, struct px_slot slot)
+{
+    struct px_proxy *proxy = session->proxy;
+    struct px_link *link = session->private_link;
+    if (link == NULL) {
+        if (UNLIKELY(session->shared == NULL))
+            session->shared = px_pool_shared(proxy, px_pool_of(proxy, session->database, session->protocol));
+        link = session->shared;
+    }
+    enum admission admission = admit(session, link, request->bytes.length);
+    if (UNLIKELY(admission == ADMIT_LATER))
+        return false;
+    if (UNLIKELY(admission == ADMIT_NEVER)) {
+        buf_add_slice(px_session_reply(session), SLICE_LITERAL(ANSWER_TRYAGAIN));
+        proxy->statistics.hold_limit++;
+        if (session->in_multi)
+            px_session_lost_state(session, true, false);
+        return true;
+    }
+    slot.session = session;
+    slot.arrived_ns = proxy->now_ns;
+    slot.length = (uint32_t)request->bytes.length;
+    slot.silent = session->silent;
+    session->outstanding++;
+    px_link_forward(link, &slot, request->bytes);
+    if (slot.kind == PX_SLOT_MULTI) {
+        session->in_multi = true;
+        session->multi_database = session->database;
+    } else if (slot.kind == PX_SLOT_EXEC || slot.kind == PX_SLOT_DISCARD) {
+        session->in_multi = false;
+    }
+    return true;
+}
+
+static bool forward_kind(struct px_session *session, const struct px_request *request, enum px_slot_kind kind)
+{
+    return forward(session, request, (struct px_slot){.kind = (uint8_t)kind});
+}
+
+static bool forward_plain(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi)
+        return forward_kind(session, request, PX_SLOT_QUEUED);
+    bool repeatable = px_route_is_repeatable(request->row, request->argv, request->argc);
+    return forward_kind(session, request, repeatable ? PX_SLOT_READ : PX_SLOT_WRITE);
+}
+
+/* Taken in any state. */
+static bool leaves(const struct px_request *request)
+{
+    return request->row != NULL && (request->row->id == COMMAND_ID_QUIT || request->row->id == COMMAND_ID_RESET);
+}
+
+/* A command that a transaction cannot hold: as in Redis, it is answered with an error, and so will EXEC be. */
+static bool break_transaction(struct px_session *session, const struct px_request *request)
+{
+    static const char discard[] = "*1\r\n$7\r\nDISCARD\r\n";
+    struct px_request discarding = {.bytes = SLICE_LITERAL(discard)};
+    if (wait_for_replies(session))
+        return false;
+    resp_write_error_format(px_session_reply(session), "ERR Command '%s' is not allowed in a transaction",
+                            request->row->name);
+    bool silent = session->silent;
+    session->silent = true;
+    bool forwarded = forward_kind(session, &discarding, PX_SLOT_DISCARD);
+    CHECK(forwarded);
+    session->silent = silent;
+    session->in_multi = false;
+    session->phantom = PX_PHANTOM_ABORT;
+    return true;
+}
+
+/* The transaction was lost; what is sent until its end has no effect. */
+static bool take_in_phantom(struct px_session *session, const struct px_request *request, enum px_route route)
+{
+    if (wait_for_replies(session))
+        return false;
+    struct buf *reply = px_session_reply(session);
+    if (route == PX_ROUTE_EXEC) {
+        if (session->phantom == PX_PHANTOM_ABORT)
+            buf_add_slice(reply, SLICE_LITERAL(ANSWER_EXECABORT));
+        else
+            resp_write_null_array(reply, session->protocol);
+    } else if (route == PX_ROUTE_DISCARD) {
+        resp_write_ok(reply);
+    } else if (leaves(request)) {
+        px_session_own_command(session, request);
+        return true;
+    } else {
+        resp_write_simple(reply, SLICE_LITERAL("QUEUED"));
+        return true;
+    }
+    session->phantom = PX_PHANTOM_NONE;
+    session->watch_lost = false;
+    return true;
+}
+
+static bool take_own(struct px_session *session, const struct px_request *request)
+{
+    bool selects = request->row->id == COMMAND_ID_SELECT;
+    if (session->in_multi && !leaves(request) && !selects)
+        return break_transaction(session, request);
+    if (selects && session->private_link != NULL) {
+        uint64_t database = 0;
+        if (number_parse_u64(request->argv[1], &database) < 0 || database >= session->proxy->config.databases)
+            return forward_plain(session, request); /* the worker has the words for it */
+        if (!session->in_multi)
+            return forward(session, request, (struct px_slot){.kind = PX_SLOT_SELECT, .database = (uint32_t)database});
+        bool taken = forward_kind(session, request, PX_SLOT_QUEUED);
+        if (taken)
+            session->multi_database = (uint32_t)database;
+        return taken;
+    }
+    if (wait_for_replies(session))
+        return false;
+    px_session_own_command(session, request);
+    return true;
+}
+
+static bool take_multi(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi)
+        return forward_kind(session, request, PX_SLOT_QUEUED);
+    if (session->watch_lost) {
+        if (wait_for_replies(session))
+            return false;
+        session->phantom = PX_PHANTOM_NULL;
+        resp_write_ok(px_session_reply(session));
+        return true;
+    }
+    return pin(session) && forward_kind(session, request, PX_SLOT_MULTI);
+}
+
+static bool take_transaction_end(struct px_session *session, const struct px_request *request, enum px_slot_kind kind)
+{
+    if (!session->in_multi)
+        return forward_kind(session, request, PX_SLOT_READ); /* an error: nothing is begun */
+    return forward(session, request, (struct px_slot){.kind = (uint8_t)kind, .database = session->multi_database});
+}
+
+/* Of UNSUBSCRIBE, PUNSUBSCRIBE, SUNSUBSCRIBE. */
+static enum px_topic topic_of_leave(const struct command *row)
+{
+    switch (row->name[0]) {
+    case 'p': return PX_TOPIC_PATTERN;
+    case 's': return PX_TOPIC_SHARD;
+    default: return PX_TOPIC_CHANNEL;
+    }
+}
+
+static bool take_subscribe(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi)
+        return break_transaction(session, request);
+    if (wait_for_replies(session) || !pin(session))
+        return false;
+    return forward(session, request,
+                   (struct px_slot){.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1});
+}
+
+/* Of somebody who is not subscribed to anything. */
+static void confirm_nothing(struct px_session *session, const struct px_request *request)
+{
+    struct buf *reply = px_session_reply(session);
+    size_t count = request->argc > 1 ? request->argc - 1 : 1;
+    for (size_t i = 0; i < count; i++) {
+        resp_write_push(reply, session->protocol, 3);
+        resp_write_bulk_text(reply, request->row->name);
+        if (request->argc > 1)
+            resp_write_bulk(reply, request->argv[i + 1]);
+        else
+            resp_write_null(reply, session->protocol);
+        resp_write_integer(reply, session->subscriptions ? px_subscriptions_count(session->subscriptions) : 0);
+    }
+}
+
+static bool take_unsubscribe(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi)
+        return break_transaction(session, request);
+    if (wait_for_replies(session))
+        return false;
+    enum px_topic topic = topic_of_leave(request->row);
+    if (session->subscriptions == NULL || (request->argc == 1 && session->subscriptions->counts[topic] == 0)) {
+        confirm_nothing(session, request);
+        return true;
+    }
+    struct px_slot slot = {.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1};
+    if (request->argc > 1)
+        return forward(session, request, slot);
+    /* Named one by one, so that the number of confirmations is known, also after a switch. */
+    struct buf *scratch = &session->proxy->scratch;
+    struct px_request all = *request;
+    buf_clear(scratch);
+    px_subscriptions_write_leave(session->subscriptions, topic, scratch);
+    all.bytes = buf_slice(scratch);
+    slot.confirmations = session->subscriptions->counts[topic];
+    return forward(session, &all, slot);
+}
+
+static bool take_ping(struct px_session *session, const struct px_request *request)
+{
+    if (session->state != PX_SESSION_SUBSCRIBED || session->protocol != 2)
+        return forward_plain(session, request);
+    if (wait_for_replies(session))
+        return false;
+    struct buf *reply = px_session_reply(session);
+    resp_write_array(reply, 2);
+    resp_write_bulk_text(reply, "pong");
+    resp_write_bulk(reply, request->argc > 1 ? request->argv[1] : SLICE_LITERAL(""));
+    return true;
+}
+
+static bool take_blocking(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi)
+        return forward_kind(session, request, PX_SLOT_QUEUED);
+    return pin(session) && forward_kind(session, request, PX_SLOT_BLOCKING);
+}
+
+static bool refuse(struct px_session *session, const char *text)
+{
+    if (wait_for_replies(session))
+        return false;
+    resp_write_error(px_session_reply(session), slice_text(text));
+    return true;
+}
+
+static bool take_by_route(struct px_session *session, const struct px_request *request, enum px_route route)
+{
+    switch (route) {
+    case PX_ROUTE_FORWARD: return forward_plain(session, request);
+    case PX_ROUTE_OWN: return take_own(session, request);
+    case PX_ROUTE_PING: return take_ping(session, request);
+    case PX_ROUTE_MULTI: return take_multi(session, request);
+    case PX_ROUTE_EXEC: return take_transaction_end(session, request, PX_SLOT_EXEC);
+    case PX_ROUTE_DISCARD: return take_transaction_end(session, request, PX_SLOT_DISCARD);
+    case PX_ROUTE_WATCH:
+        if (session->in_multi)
+            return forward_kind(session, request, PX_SLOT_QUEUED); /* the worker has the words for it */
+        return pin(session) && forward_kind(session, request, PX_SLOT_WATCH);
+    case PX_ROUTE_UNWATCH:
+        if (session->in_multi)
+            return forward_kind(session, request, PX_SLOT_QUEUED);
+        session->watch_lost = false;
+        return forward_kind(session, request, PX_SLOT_UNWATCH);
+    case PX_ROUTE_SUBSCRIBE: return take_subscribe(session, request);
+    case PX_ROUTE_UNSUBSCRIBE: return take_unsubscribe(session, request);
+    case PX_ROUTE_MONITOR:
+        if (session->in_multi)
+            return break_transaction(session, request);
+        return !wait_for_replies(session) && pin(session) && forward_kind(session, request, PX_SLOT_MONITOR);
+    case PX_ROUTE_BLOCKING: return take_blocking(session, request);
+    case PX_ROUTE_BLOCKING_READ:
+        return px_route_has_block(request->argv, request->argc) ? take_blocking(session, request)
+                                                                : forward_plain(session, request);
+    case PX_ROUTE_SCRIPT:
+        if (request->argc > 1 && slice_equal_nocase(request->argv[1], "debug"))
+            return refuse(session, "ERR SCRIPT DEBUG is not possible through a proxy");
+        return forward_plain(session, request);
+    case PX_ROUTE_REFUSED: return refuse(session, "ERR replication is not possible through a proxy");
+    }
+    return refuse(session, "ERR unknown command");
+}
+
+/* A command in a state that allows few. */
+static bool take_in_state(struct px_session *session, const struct px_request *request, enum px_route route)
+{
+    if (session->state == PX_SESSION_AUTHENTICATE) {
+        bool introduces =
+            route == PX_ROUTE_OWN && (request->row->id == COMMAND_ID_AUTH || request->row->id == COMMAND_ID_HELLO);
+        if (introduces || leaves(request)) {
+            px_session_own_command(session, request);
+            return true;
+        }
+        return refuse(session, "NOAUTH Authentication required.");
+    }
+    if (session->phantom != PX_PHANTOM_NONE)
+        return take_in_phantom(session, request, route);
+    if (session->state == PX_SESSION_MONITORING && !leaves(request))
+        return refuse(session, "ERR only QUIT and RESET are possible while monitoring");
+    bool allowed =
+        route == PX_ROUTE_SUBSCRIBE || route == PX_ROUTE_UNSUBSCRIBE || route == PX_ROUTE_PING || leaves(request);
+    if (session->state == PX_SESSION_SUBSCRIBED && session->protocol == 2 && !allowed) {
+        if (wait_for_replies(session))
+            return false;
+        resp_write_error_format(px_session_reply(session),
+                                "ERR Can't execute '%.*s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                                "RESET are allowed in this context",
+                                (int)(request->argv[0].length > 64 ? 64 : request->argv[0].length),
+                                request->argv[0].data);
+        return true;
+    }
+    return take_by_route(session, request, route);
+}
+
+/* An inline request becomes an array, so that links carry one form only. */
+static struct slice as_array(struct px_proxy *proxy, const struct slice *argv, size_t argc)
+{
+    buf_clear(&proxy->scratch);
+    resp_write_array(&proxy->scratch, argc);
+    for (size_t i = 0; i < argc; i++)
+        resp_write_bulk(&proxy->scratch, argv[i]);
+    return buf_slice(&proxy->scratch);
+}
+
+/* Takes one request. False: it must wait, and stays in the input. */
+static bool take(struct px_session *session, const struct resp_request *parsed, struct slice bytes)
+{
+    struct px_proxy *proxy = session->proxy;
+    if (UNLIKELY(parsed->argc == 0))
+        return true;
+    struct px_request request = {
+        .row = command_lookup(parsed->argv[0]), .argv = parsed->argv, .argc = parsed->argc, .bytes = bytes};
+    if (UNLIKELY(bytes.data[0] != '*'))
+        request.bytes = as_array(proxy, parsed->argv, parsed->argc);
+
+    enum px_route route = PX_ROUTE_FORWARD;
+    if (LIKELY(request.row != NULL) && LIKELY(command_arity_fits(request.row, request.argc)))
+        route = px_route_of(request.row);
+    session->silent = session->reply_off || session->skip_next;
+    bool taken = false;
+    if (LIKELY(route == PX_ROUTE_FORWARD && session->state == PX_SESSION_SHARED && session->phantom == PX_PHANTOM_NONE))
+        taken = forward_plain(session, &request);
+    else
+        taken = take_in_state(session, &request, route);
+    if (!taken)
+        return false;
+    session->skip_next = session->skip_next && !session->silent;
+    session->last_command = request.row;
+    session->active_ns = proxy->now_ns;
+    return true;
+}
+
+static void fail_protocol(struct px_session *session, const char *error)
+{
+    if (wait_for_replies(session))
+        return; /* it is found again when the replies before it have come */
+    session->silent = false;
+    resp_write_error_format(px_session_reply(session), "ERR Protocol error: %s", error);
+    px_session_drain(session);
+}
+
+static void remember_partial(struct px_session *session)
+{
+    if (session->partial != NULL)
+        return;
+    session->partial = mem_alloc(sizeof(*session->partial));
+    *session->partial = session->proxy->request;
+    session->proxy->request = (struct resp_request){0};
+}
+
+/* Takes requests from the front of `bytes`; returns how many bytes were used. */
+static size_t take_all(struct px_session *session, struct slice bytes)
+{
+    struct px_proxy *proxy = session->proxy;
+    size_t used = 0;
+    session->wait = PX_WAIT_NONE;
+    while (used < bytes.length && session->state != PX_SESSION_DRAINING && list_is_empty(&session->doomed)) {
+        if (UNLIKELY(buf_length(&session->output) > PX_OUTPUT_HIGH)) {
+            session->wait = PX_WAIT_OUTPUT;
+            break;
+        }
+        const struct resp_limits *limits =
+            session->state == PX_SESSION_AUTHENTICATE ? &proxy->limits_unauthenticated : &proxy->limits;
+        struct resp_request *request = session->partial ? session->partial : &proxy->request;
+        struct slice rest = slice_skip(bytes, used);
+        int64_t length = resp_request_read(request, rest, limits);
+        if (length == 0) {
+            remember_partial(session);
+            break;
+        }
+        if (length < 0) {
+            fail_protocol(session, request->error);
+            resp_request_reset(request);
+            break;
+        }
+        bool taken = take(session, request, slice_of(rest.data, (size_t)length));
+        free_partial(session);
+        if (!taken)
+            break;
+        used += (size_t)length;
+    }
+    if (session->state == PX_SESSION_DRAINING)
+        return bytes.length;
+    return used;
+}
+
+/* Pauses or resumes reading: a client that does not read its replies, or whose commands must wait, is not read. */
+static void throttle(struct px_session *session)
+{
+    if (session->state == PX_SESSION_DRAINING)
+        return;
+    size_t output = buf_length(&session->output);
+    bool pause = output > PX_OUTPUT_HIGH || (session->paused && output > PX_OUTPUT_LOW) ||
+                 (session->wait != PX_WAIT_NONE && buf_length(&session->input) > PX_INPUT_HIGH);
+    if (session->state == PX_SESSION_AUTHENTICATE && output > PX_UNAUTHENTICATED_OUTPUT_MAX)
+        px_session_doom(session, "it reads no replies before its authentication");
+    if (pause == session->paused)
+        return;
+    session->paused = pause;
+    if (pause)
+        effect_pause(session->proxy->effects, session->id);
+    else
+        effect_resume(session->proxy->effects, session->id);
+}
+
+static void take_from_input(struct px_session *session)
+{
+    size_t used = take_all(session, buf_slice(&session->input));
+    buf_consume(&session->input, used);
+    buf_shrink(&session->input, PX_BUFFER_KEEP);
+}
+
+void px_session_received(struct px_session *session, struct slice bytes)
+{
+    if (session->state == PX_SESSION_DRAINING || !list_is_empty(&session->doomed))
+        return;
+    bool can_take = session->wait == PX_WAIT_NONE && !session->proxy->stopping;
+    if (LIKELY(can_take && buf_length(&session->input) == 0)) {
+        size_t used = take_all(session, bytes);
+        if (used < bytes.length)
+            buf_add_slice(&session->input, slice_skip(bytes, used));
+    } else {
+        buf_add_slice(&session->input, bytes);
+        if (can_take)
+            take_from_input(session);
+    }
+    throttle(session);
+}
+
+void px_session_run(struct px_session *session)
+{
+    if (session->state == PX_SESSION_DRAINING)
+        return;
+    unpin_if_stateless(session);
+    if (!session->proxy->stopping && buf_length(&session->input) > 0)
+        take_from_input(session);
+    else
+        session->wait = PX_WAIT_NONE;
+    throttle(session);
+}
+
+void px_session_sent(struct px_session *session, size_t count)
+{
+    buf_consume(&session->output, count);
+    buf_shrink(&session->output, PX_BUFFER_KEEP);
+    if (LIKELY(session->wait != PX_WAIT_OUTPUT && !session->paused))
+        return;
+    if (buf_length(&session->output) <= PX_OUTPUT_LOW)
+        make_runnable(session);
+}
+
+bool px_session_is_exempt_from_idle(const struct px_session *session)
+{
+    return session->outstanding > 0 || session->state == PX_SESSION_SUBSCRIBED ||
+           session->state == PX_SESSION_MONITORING;
+}

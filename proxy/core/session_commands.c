@@ -1,0 +1,505 @@
+/* The commands that a session answers itself: they are about the client's connection, which ends here. Texts and forms
+ * are those of redis.io/commands (group "connection"). */
+#include "common/base/mem.h"
+#include "common/command/command_id.h"
+#include "common/resp/resp_writer.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/session.h"
+
+#define REDIS_VERSION "7.2.4"
+
+#define ERROR_WRONGPASS "WRONGPASS invalid username-password pair or user is disabled."
+
+static void reply_error(struct px_session *session, const char *text)
+{
+    resp_write_error(px_session_reply(session), slice_text(text));
+}
+
+static void reply_ok(struct px_session *session)
+{
+    resp_write_ok(px_session_reply(session));
+}
+
+static void reply_wrong_arity(struct px_session *session, const char *name)
+{
+    resp_write_error_format(px_session_reply(session), "ERR wrong number of arguments for '%s' command", name);
+}
+
+static void replace_text(char **text, struct slice value)
+{
+    mem_free(*text);
+    *text = value.length > 0 ? mem_copy_text(value.data, value.length) : NULL;
+}
+
+/* No spaces, no control characters: the text stands in the lines of CLIENT LIST. */
+static bool is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] < '!' || text.data[i] > '~')
+            return false;
+    return true;
+}
+
+/* ---- AUTH, HELLO, SELECT ---- */
+
+static bool authenticate(struct px_session *session, struct slice user, struct slice password)
+{
+    struct slice expected = session->proxy->config.requirepass;
+    bool known = slice_equal(user, SLICE_LITERAL("default"));
+    bool right = expected.length == 0 || slice_equal_secret(password, expected);
+    if (!known || !right)
+        return false;
+    if (session->state == PX_SESSION_AUTHENTICATE)
+        px_session_change(session, PX_SESSION_SHARED);
+    return true;
+}
+
+static void take_auth(struct px_session *session, const struct px_request *request)
+{
+    if (request->argc > 3) {
+        reply_error(session, "ERR syntax error");
+    } else if (request->argc == 2 && session->proxy->config.requirepass.length == 0) {
+        reply_error(session, "ERR AUTH <password> called without any password configured for the default user. Are you "
+                             "sure your configuration is correct?");
+    } else {
+        struct slice user = request->argc == 3 ? request->argv[1] : SLICE_LITERAL("default");
+        if (authenticate(session, user, request->argv[request->argc - 1]))
+            reply_ok(session);
+        else
+            reply_error(session, ERROR_WRONGPASS);
+    }
+}
+
+static void reply_hello(struct px_session *session)
+{
+    struct buf *out = px_session_reply(session);
+    int protocol = session->protocol;
+    resp_write_map(out, protocol, 7);
+    resp_write_bulk_text(out, "server");
+    resp_write_bulk_text(out, "redis");
+    resp_write_bulk_text(out, "version");
+    resp_write_bulk_text(out, REDIS_VERSION);
+    resp_write_bulk_text(out, "proto");
+    resp_write_integer(out, protocol);
+    resp_write_bulk_text(out, "id");
+    resp_write_integer(out, (int64_t)session->client_id);
+    resp_write_bulk_text(out, "mode");
+    resp_write_bulk_text(out, "standalone");
+    resp_write_bulk_text(out, "role");
+    resp_write_bulk_text(out, "master");
+    resp_write_bulk_text(out, "modules");
+    resp_write_array(out, 0);
+}
+
+struct hello {
+    int64_t protocol;
+    bool has_auth;
+    struct slice user, password;
+    bool has_name;
+    struct slice name;
+};
+
+/* False: the error has been replied. */
+static bool parse_hello(struct px_session *session, const struct px_request *request, struct hello *hello)
+{
+    const struct slice *argv = request->argv;
+    *hello = (struct hello){.protocol = session->protocol};
+    if (request->argc > 1 && number_parse_i64(argv[1], &hello->protocol) < 0) {
+        reply_error(session, "ERR Protocol version is not an integer or out of range");
+        return false;
+    }
+    if (hello->protocol < 2 || hello->protocol > 3) {
+        reply_error(session, "NOPROTO unsupported protocol version");
+        return false;
+    }
+    for (size_t i = 2; i < request->argc; i++) {
+        size_t more = request->argc - i - 1;
+        if (slice_equal_nocase(argv[i], "auth") && more >= 2) {
+            hello->has_auth = true;
+            hello->user = argv[++i];
+            hello->password = argv[++i];
+        } else if (slice_equal_nocase(argv[i], "setname") && more >= 1) {
+            hello->has_name = true;
+            hello->name = argv[++i];
+        } else {
+            resp_write_error_format(px_session_reply(session), "ERR Syntax error in HELLO option '%.*s'",
+                                    (int)(argv[i].length > 128 ? 128 : argv[i].length), argv[i].data);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_hello(struct px_session *session, const struct px_request *request)
+{
+    struct hello hello;
+    if (!parse_hello(session, request, &hello))
+        return;
+    if (hello.has_name && !is_plain(hello.name)) {
+        reply_error(session, "ERR Client names cannot contain spaces, newlines or special characters.");
+        return;
+    }
+    if (hello.has_auth && !authenticate(session, hello.user, hello.password)) {
+        reply_error(session, ERROR_WRONGPASS);
+        return;
+    }
+    if (session->state == PX_SESSION_AUTHENTICATE) {
+        reply_error(session, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+                             "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                             "RESP protocol version at the same time");
+        return;
+    }
+    if (session->private_link != NULL && hello.protocol != session->protocol) {
+        reply_error(session, "ERR the protocol cannot be changed while keys are watched or channels subscribed");
+        return;
+    }
+    if (hello.has_name)
+        replace_text(&session->name, hello.name);
+    session->protocol = (uint8_t)hello.protocol;
+    session->shared = NULL;
+    reply_hello(session);
+}
+
+static void take_select(struct px_session *session, const struct px_request *request)
+{
+    int64_t database = 0;
+    if (number_parse_i64(request->argv[1], &database) < 0) {
+        reply_error(session, "ERR value is not an integer or out of range");
+    } else if (database < 0 || database >= (int64_t)session->proxy->config.databases) {
+        reply_error(session, "ERR DB index is out of range");
+    } else {
+        session->database = (uint32_t)database;
+        session->shared = NULL;
+        reply_ok(session);
+    }
+}
+
+/* ---- CLIENT ---- */
+
+static struct slice text_or_empty(const char *text)
+{
+    return slice_text(text != NULL ? text : "");
+}
+
+static char flag_of(const struct px_session *session)
+{
+    if (session->state == PX_SESSION_MONITORING)
+        return 'O';
+    if (session->state == PX_SESSION_SUBSCRIBED)
+        return 'P';
+    return session->in_multi || session->phantom != PX_PHANTOM_NONE ? 'x' : 'N';
+}
+
+static void add_line(struct buf *out, const struct px_session *session)
+{
+    const struct px_subscriptions none = {0};
+    const struct px_subscriptions *set = session->subscriptions ? session->subscriptions : &none;
+    int64_t now_ns = session->proxy->now_ns;
+    buf_add_format(out, "id=%llu addr=%s name=", (unsigned long long)session->client_id, session->peer);
+    buf_add_slice(out, text_or_empty(session->name));
+    buf_add_format(out,
+                   " age=%lld idle=%lld flags=%c db=%u sub=%u psub=%u ssub=%u multi=%d qbuf=%zu omem=%zu cmd=%s "
+                   "user=default redir=-1 resp=%u lib-name=",
+                   (long long)((now_ns - session->connected_ns) / NS_PER_S),
+                   (long long)((now_ns - session->active_ns) / NS_PER_S), flag_of(session), session->database,
+                   set->counts[PX_TOPIC_CHANNEL], set->counts[PX_TOPIC_PATTERN], set->counts[PX_TOPIC_SHARD],
+                   session->in_multi ? 0 : -1, buf_length(&session->input), buf_length(&session->output),
+                   session->last_command ? session->last_command->full_name : "NULL", (unsigned)session->protocol);
+    buf_add_slice(out, text_or_empty(session->library_name));
+    buf_add_text(out, " lib-ver=");
+    buf_add_slice(out, text_or_empty(session->library_version));
+    buf_add_text(out, "\n");
+}
+
+static void client_id(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    resp_write_integer(px_session_reply(session), (int64_t)session->client_id);
+}
+
+static void client_getname(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    if (session->name == NULL)
+        resp_write_null(px_session_reply(session), session->protocol);
+    else
+        resp_write_bulk_text(px_session_reply(session), session->name);
+}
+
+static void client_setname(struct px_session *session, const struct px_request *request)
+{
+    if (!is_plain(request->argv[2])) {
+        reply_error(session, "ERR Client names cannot contain spaces, newlines or special characters.");
+        return;
+    }
+    replace_text(&session->name, request->argv[2]);
+    reply_ok(session);
+}
+
+static void client_setinfo(struct px_session *session, const struct px_request *request)
+{
+    bool is_name = slice_equal_nocase(request->argv[2], "lib-name");
+    if (!is_name && !slice_equal_nocase(request->argv[2], "lib-ver")) {
+        resp_write_error_format(px_session_reply(session), "ERR Unrecognized option '%.*s'",
+                                (int)(request->argv[2].length > 128 ? 128 : request->argv[2].length),
+                                request->argv[2].data);
+    } else if (!is_plain(request->argv[3])) {
+        resp_write_error_format(px_session_reply(session),
+                                "ERR %s cannot contain spaces, newlines or special characters.",
+                                is_name ? "lib-name" : "lib-ver");
+    } else {
+        replace_text(is_name ? &session->library_name : &session->library_version, request->argv[3]);
+        reply_ok(session);
+    }
+}
+
+static void client_info(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    struct buf text = {0};
+    add_line(&text, session);
+    resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
+    buf_free(&text);
+}
+
+/* Of this thread's clients; filters are not known here. */
+static void client_list(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    struct buf text = {0};
+    LIST_FOR_EACH(node, &session->proxy->sessions)
+    {
+        const struct px_session *other = LIST_ENTRY(node, struct px_session, node);
+        if (!other->refused)
+            add_line(&text, other);
+    }
+    resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
+    buf_free(&text);
+}
+
+static void client_reply(struct px_session *session, const struct px_request *request)
+{
+    if (slice_equal_nocase(request->argv[2], "on")) {
+        session->reply_off = session->skip_next = session->silent = false;
+        reply_ok(session);
+    } else if (slice_equal_nocase(request->argv[2], "off")) {
+        session->reply_off = true;
+    } else if (slice_equal_nocase(request->argv[2], "skip")) {
+        session->skip_next = !session->reply_off;
+        session->silent = false; /* what is skipped is the next command's reply; this one has none */
+    } else {
+        reply_error(session, "ERR syntax error");
+    }
+}
+
+static void client_switch(struct px_session *session, const struct px_request *request)
+{
+    if (slice_equal_nocase(request->argv[2], "on") || slice_equal_nocase(request->argv[2], "off"))
+        reply_ok(session);
+    else
+        reply_error(session, "ERR syntax error");
+}
+
+static void client_tracking(struct px_session *session, const struct px_request *request)
+{
+    if (slice_equal_nocase(request->argv[2], "off"))
+        reply_ok(session);
+    else
+        reply_error(session, "ERR client side caching is not offered through the proxy");
+}
+
+static void client_getredir(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    resp_write_integer(px_session_reply(session), -1);
+}
+
+struct kill_filter {
+    bool has_id;
+    uint64_t id;
+    bool has_address;
+    struct slice address;
+    bool skip_me;
+};
+
+static bool parse_kill(const struct px_request *request, struct kill_filter *filter)
+{
+    *filter = (struct kill_filter){.skip_me = true};
+    if (request->argc % 2 != 0 && request->argc != 3)
+        return false;
+    for (size_t i = 2; i + 1 < request->argc; i += 2) {
+        struct slice value = request->argv[i + 1];
+        if (slice_equal_nocase(request->argv[i], "id")) {
+            filter->has_id = true;
+            if (number_parse_u64(value, &filter->id) < 0)
+                return false;
+        } else if (slice_equal_nocase(request->argv[i], "addr")) {
+            filter->has_address = true;
+            filter->address = value;
+        } else if (slice_equal_nocase(request->argv[i], "skipme")) {
+            filter->skip_me = slice_equal_nocase(value, "yes");
+            if (!filter->skip_me && !slice_equal_nocase(value, "no"))
+                return false;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_killed(const struct px_session *session, const struct kill_filter *filter)
+{
+    if (session->refused || (filter->has_id && session->client_id != filter->id))
+        return false;
+    return !filter->has_address || slice_equal(slice_text(session->peer), filter->address);
+}
+
+static void client_kill(struct px_session *session, const struct px_request *request)
+{
+    bool is_old_form = request->argc == 3; /* CLIENT KILL addr:port */
+    struct kill_filter filter;
+    if (is_old_form) {
+        filter = (struct kill_filter){.has_address = true, .address = request->argv[2]};
+    } else if (!parse_kill(request, &filter)) {
+        reply_error(session, "ERR syntax error");
+        return;
+    }
+    int64_t killed = 0;
+    bool kills_itself = false;
+    LIST_FOR_EACH(node, &session->proxy->sessions)
+    {
+        struct px_session *other = LIST_ENTRY(node, struct px_session, node);
+        if (!is_killed(other, &filter) || (other == session && filter.skip_me))
+            continue;
+        killed++;
+        if (other == session)
+            kills_itself = true;
+        else
+            px_session_doom(other, "CLIENT KILL");
+    }
+    if (!is_old_form)
+        resp_write_integer(px_session_reply(session), killed);
+    else if (killed > 0)
+        reply_ok(session);
+    else
+        reply_error(session, "ERR No such client");
+    if (kills_itself)
+        px_session_drain(session);
+}
+
+static const struct client_command {
+    const char *name;
+    size_t argc_min;
+    size_t argc_max;
+    void (*take)(struct px_session *session, const struct px_request *request);
+} client_commands[] = {
+    {"id", 2, 2, client_id},
+    {"getname", 2, 2, client_getname},
+    {"setname", 3, 3, client_setname},
+    {"setinfo", 4, 4, client_setinfo},
+    {"info", 2, 2, client_info},
+    {"list", 2, SIZE_MAX, client_list},
+    {"reply", 3, 3, client_reply},
+    {"kill", 3, SIZE_MAX, client_kill},
+    {"no-evict", 3, 3, client_switch},
+    {"no-touch", 3, 3, client_switch},
+    {"tracking", 3, SIZE_MAX, client_tracking},
+    {"getredir", 2, 2, client_getredir},
+};
+
+static void take_client(struct px_session *session, const struct px_request *request)
+{
+    struct slice name = request->argv[1];
+    for (size_t i = 0; i < ARRAY_LENGTH(client_commands); i++) {
+        const struct client_command *command = &client_commands[i];
+        if (!slice_equal_nocase(name, command->name))
+            continue;
+        if (request->argc >= command->argc_min && request->argc <= command->argc_max) {
+            command->take(session, request);
+            return;
+        }
+        char full_name[32] = "client|";
+        strcat(full_name, command->name);
+        reply_wrong_arity(session, full_name);
+        return;
+    }
+    resp_write_error_format(px_session_reply(session), "ERR unknown subcommand '%.*s'. Try CLIENT HELP.",
+                            (int)(name.length > 128 ? 128 : name.length), name.data);
+}
+
+/* ---- QUIT, RESET, RESPITE ---- */
+
+static void take_quit(struct px_session *session)
+{
+    reply_ok(session);
+    px_session_drain(session);
+}
+
+static void take_reset(struct px_session *session)
+{
+    px_session_forget_state(session);
+    resp_write_simple(px_session_reply(session), SLICE_LITERAL("RESET"));
+}
+
+static void respite_proxy(struct px_session *session)
+{
+    const struct px_proxy *proxy = session->proxy;
+    struct buf text = {0};
+    char node[IDENTITY_TEXT_LENGTH + 1];
+    identity_format(&proxy->topology.master.node, node);
+    buf_add_format(&text, "group:%s\r\nversion:%llu\r\nepoch:%llu\r\n", proxy->config.group,
+                   (unsigned long long)proxy->topology.version, (unsigned long long)proxy->topology.epoch);
+    if (proxy->has_master)
+        buf_add_format(&text, "master:%s\r\nmaster_address:%s:%u\r\n", node, proxy->master_address.host,
+                       (unsigned)proxy->master_address.port);
+    else
+        buf_add_text(&text, "master:\r\nmaster_address:\r\n");
+    buf_add_format(&text,
+                   "connections:%u\r\nheld_commands:%llu\r\nheld_bytes:%llu\r\nuncertain:%llu\r\nrepeated:%llu\r\n"
+                   "hold_limit:%llu\r\naccepted:%llu\r\nrefused:%llu\r\nidle_closed:%llu\r\n",
+                   (unsigned)proxy->config.shared->client_connections, (unsigned long long)proxy->held_commands,
+                   (unsigned long long)proxy->held_bytes, (unsigned long long)proxy->statistics.uncertain,
+                   (unsigned long long)proxy->statistics.repeated, (unsigned long long)proxy->statistics.hold_limit,
+                   (unsigned long long)proxy->statistics.accepted, (unsigned long long)proxy->statistics.refused,
+                   (unsigned long long)proxy->statistics.idle_closed);
+    resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
+    buf_free(&text);
+}
+
+static void respite_topology(struct px_session *session)
+{
+    const struct topology *topology = &session->proxy->topology;
+    if (topology->version == 0) {
+        resp_write_null(px_session_reply(session), session->protocol);
+        return;
+    }
+    struct buf text = {0};
+    topology_encode(topology, &text);
+    resp_write_bulk(px_session_reply(session), buf_slice(&text));
+    buf_free(&text);
+}
+
+static void take_respite(struct px_session *session, const struct px_request *request)
+{
+    bool alone = request->argc == 2;
+    if (alone && slice_equal_nocase(request->argv[1], "proxy"))
+        respite_proxy(session);
+    else if (alone && slice_equal_nocase(request->argv[1], "topology"))
+        respite_topology(session);
+    else
+        reply_error(session, "ERR unknown subcommand of RESPITE");
+}
+
+void px_session_own_command(struct px_session *session, const struct px_request *request)
+{
+    CHECK(session->outstanding == 0);
+    switch (request->row->id) {
+    case COMMAND_ID_SELECT: take_select(session, request); break;
+    case COMMAND_ID_CLIENT: take_client(session, request); break;
+    case COMMAND_ID_HELLO: take_hello(session, request); break;
+    case COMMAND_ID_AUTH: take_auth(session, request); break;
+    case COMMAND_ID_QUIT: take_quit(session); break;
+    case COMMAND_ID_RESET: take_reset(session); break;
+    default: take_respite(session, request); break;
+    }
+}
