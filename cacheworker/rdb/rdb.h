@@ -2,9 +2,9 @@
  *
  * Written: version 10, strings, expiry in milliseconds, databases, auxiliary fields, CRC64; redis-server 7.0 loads it.
  * Read: versions 6 to 12, strings in every encoding (plain, integers, LZF); other kinds of data are ERR_UNSUPPORTED.
- * Ours ride in the auxiliary field "respite-history" (text of a struct history).
+ * Ours rides in the auxiliary field "respite-history" (text of a struct history).
  *
- * Source: the format's descriptions at redis.io and rdb.fnordig.de/file_format.html. */
+ * Source: rdb.fnordig.de/file_format.html, and what redis-server 7.0 writes and loads. */
 #ifndef CACHEWORKER_RDB_RDB_H
 #define CACHEWORKER_RDB_RDB_H
 
@@ -15,62 +15,62 @@
 
 enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
 
-#define CW_RDB_NO_EXPIRY   INT64_C(-1)
-#define CW_RDB_AUX_HISTORY "respite-history"
-#define CW_RDB_STRING_MAX  ((uint64_t)512 << 20)
+#define CW_RDB_STRING_MAX ((uint64_t)512 << 20)
 
-/* Writer. Every call appends to `out` and adds what it appended to the checksum; the caller empties `out` between calls
- * as it likes. A zeroed struct with `out` set is ready. */
+/* Appends to `out`, and adds what it appended to the checksum; the caller empties `out` between calls as it likes. A
+ * zeroed struct with `out` set is ready. Expiry is CW_NO_EXPIRY or a date in milliseconds. */
 struct cw_rdb_writer {
     struct buf *out; /* borrowed */
     uint64_t checksum;
+    unsigned database; /* that the next key goes to */
 };
 
-void cw_rdb_write_header(struct cw_rdb_writer *writer);
-void cw_rdb_write_aux(struct cw_rdb_writer *writer, const char *name, struct slice value);
-void cw_rdb_write_aux_i64(struct cw_rdb_writer *writer, const char *name, int64_t number);
-void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expiries);
-void cw_rdb_write_string(struct cw_rdb_writer *writer, struct slice key, struct slice value, int64_t expires_ms);
-void cw_rdb_write_end(struct cw_rdb_writer *writer);
+/* Where in the stream the data of a snapshot stand. */
+struct cw_rdb_origin {
+    struct history history;   /* empty: nowhere */
+    unsigned stream_database; /* that the stream has selected there */
+};
 
-/* The common head of every snapshot: header and auxiliary fields. */
-void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct history *history, int64_t wall_us,
+/* Header and auxiliary fields, the origin among them. The first key goes to database 0 unless another is selected. */
+void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_origin *origin, int64_t wall_us,
                            uint64_t memory_used);
+/* Selects the database and says how many keys it has; a hint, any number is right. */
+void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expires);
+void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
+                         int64_t expire_ms);
+void cw_rdb_write_end(struct cw_rdb_writer *writer);
 
 /* What a reader finds. Slices are borrowed for the call. A negative result ends the reading with that error. */
 struct cw_rdb_visitor {
-    void *context;
-    int (*aux)(void *context, struct slice name, struct slice value);                  /* may be NULL */
-    int (*resize)(void *context, unsigned database, uint64_t keys, uint64_t expiries); /* a hint; may be NULL */
-    int (*string)(void *context, unsigned database, struct slice key, struct slice value, int64_t expires_ms);
+    void *context; /* borrowed */
+    int (*aux)(void *context, struct slice name, struct slice value);
+    int (*string)(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms);
 };
 
-/* Reader: incremental; memory grows with bytes that have arrived, never from a declared length. */
+/* Incremental; memory grows with bytes that have arrived, never from a declared length. A zeroed struct with the public
+ * fields set is ready. */
 struct cw_rdb_reader {
     struct cw_rdb_visitor visitor;
-    unsigned databases;    /* a higher database number is ERR_CORRUPT */
+    unsigned databases;    /* a higher number is ERR_CORRUPT */
     bool require_checksum; /* refuse a snapshot that was written without one */
 
     /* Private. */
     struct buf pending;     /* owned: bytes of the item that is not yet complete */
-    size_t needed;          /* bytes of `pending` before another look is worth it */
-    struct buf unpacked[2]; /* owned: LZF strings of the item, key and value */
-    uint64_t checksum;
-    int64_t expires_ms;
+    size_t needed;          /* length of `pending` at which another look is worth it */
+    struct buf unpacked[2]; /* owned: decoded strings of the item: name or key, value */
+    uint64_t checksum;      /* of the items read */
+    int64_t expire_ms;
     unsigned database;
-    unsigned version;
     bool has_header;
-    bool at_end; /* EOF opcode seen, the checksum is next */
+    bool has_expiry; /* the next item must be a key */
+    bool has_ended;
 };
 
-void cw_rdb_reader_init(struct cw_rdb_reader *reader, const struct cw_rdb_visitor *visitor, unsigned databases);
 void cw_rdb_reader_free(struct cw_rdb_reader *reader);
 
-/* Takes bytes from the front of `bytes`; ret_used says how many. Returns 1 when the snapshot ended there (complete, its
- * checksum right), 0 when all was taken and more is to come, ERR_CORRUPT, ERR_UNSUPPORTED, or the visitor's error. */
+/* Takes bytes from the front of `bytes`; ret_used says how many. Returns 1 when the snapshot ended there, complete and
+ * with the right checksum; 0 when all was taken and more is to come; ERR_CORRUPT, ERR_UNSUPPORTED, or the visitor's
+ * error, after which the reader is only good for being freed. */
 MUST_CHECK int cw_rdb_read(struct cw_rdb_reader *reader, struct slice bytes, size_t *ret_used);
-
-/* A history's text as AUX carries it. */
-MUST_CHECK int cw_rdb_parse_history(struct slice value, struct history *ret_history);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef CACHEWORKER_RDB_RDB_FILE_H
 #define CACHEWORKER_RDB_RDB_FILE_H
 
+#include "cacheworker/rdb/rdb.h"
 #include "common/base/door.h"
-#include "common/ha/topology.h"
 
 struct cw_keyspace;
 
@@ -11,12 +11,11 @@ struct cw_keyspace;
 
 /* Writes the keyspace aside, fsyncs, renames. ERR_IO, ERR_DISK_FULL; the old file stays then. */
 MUST_CHECK int cw_rdb_save(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
-                           const struct history *history, int64_t wall_us);
+                           const struct cw_rdb_origin *origin, int64_t wall_us);
 
-/* Fills an empty keyspace; ret_history is empty when the file names none. Keys whose time is over are left out when
- * now_ms is not negative. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_TRUNCATED: then the keyspace holds a
- * part and is to be discarded. */
-MUST_CHECK int cw_rdb_load(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
-                           unsigned databases, int64_t now_ms, struct history *ret_history);
+/* Fills an empty keyspace, which must be in CW_EXPIRY_IGNORED, and ret_origin. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT,
+ * ERR_UNSUPPORTED, ERR_TRUNCATED: then the keyspace may hold a part and is to be thrown away. */
+MUST_CHECK int cw_rdb_load_file(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
+                                struct cw_rdb_origin *ret_origin);
 
 #endif

@@ -1,0 +1,42 @@
+#include "cacheworker/rdb/rdb_load.h"
+
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_format.h"
+#include "common/base/errors.h"
+#include "common/base/number.h"
+
+static int load_aux(void *context, struct slice name, struct slice value)
+{
+    struct cw_rdb_load *load = context;
+    if (slice_equal(name, slice_text(RDB_AUX_HISTORY)))
+        return history_parse(value, &load->origin.history) < 0 ? ERR_CORRUPT : 0;
+    uint64_t database;
+    if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE)) && number_parse_u64(value, &database) == 0 &&
+        database < load->reader.databases)
+        load->origin.stream_database = (unsigned)database;
+    return 0;
+}
+
+static int load_string(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms)
+{
+    struct cw_rdb_load *load = context;
+    struct cw_ref ref;
+    if (cw_keyspace_open(load->keyspace, database, key, cw_keyspace_hash(load->keyspace, key), 0, &ref) != NULL)
+        return ERR_CORRUPT; /* a snapshot names each key once */
+    cw_keyspace_put_expiring(load->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, value, expire_ms);
+    return 0;
+}
+
+void cw_rdb_load_init(struct cw_rdb_load *load, struct cw_keyspace *keyspace)
+{
+    *load = (struct cw_rdb_load){
+        .reader = {.visitor = {.context = load, .aux = load_aux, .string = load_string},
+                   .databases = cw_keyspace_databases(keyspace)},
+        .keyspace = keyspace,
+    };
+}
+
+void cw_rdb_load_free(struct cw_rdb_load *load)
+{
+    cw_rdb_reader_free(&load->reader);
+}
