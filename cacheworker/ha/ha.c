@@ -1,0 +1,248 @@
+#include "cacheworker/ha/ha.h"
+
+#include "cacheworker/ha/ha_internal.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#define PERSIST_RETRY_NS NS_PER_S
+
+/* The state of the last life, or a new identity where it cannot be read. */
+static void read_state(struct cw_ha *ha, const struct cw_config *config)
+{
+    struct cw_node_state state = {0};
+    bool readable = config->state_found && cw_node_state_decode(config->state, &state) == 0;
+    if (!readable) {
+        ha->is_new = true;
+        ha->was_damaged = config->state_found;
+        state.life.node = config->new_identity;
+    }
+    ha->durable = state;
+    if (!(ha->mutants & CW_MUTANT_IGNORE_INCARNATION) || state.life.incarnation == 0)
+        state.life.incarnation++;
+    state.life.bits = config->incarnation_bits;
+    ha->wanted = state;
+}
+
+int cw_ha_create(struct cw_engine *engine, struct cw_ha **ret_ha)
+{
+    const struct cw_config *config = cw_engine_config(engine);
+    if (!config->standalone && identity_is_nobody(&config->new_identity) && !config->state_found)
+        return ERR_INVALID;
+    struct cw_ha *ha = mem_zero(sizeof(*ha));
+    ha->engine = engine;
+    ha->mutants = config->mutants;
+    ha->is_standalone = config->standalone;
+    ha->role = ROLE_UNADOPTED;
+    ha->lease_until_ns = INT64_MIN;
+    list_init(&ha->controls);
+    read_state(ha, config);
+    *ret_ha = ha;
+    return 0;
+}
+
+void cw_ha_destroy(struct cw_ha *ha)
+{
+    if (ha == NULL)
+        return;
+    LIST_FOR_EACH(node, &ha->controls)
+    mem_free(LIST_ENTRY(node, struct control, node));
+    mem_free(ha);
+}
+
+void cw_ha_persist(struct cw_ha *ha)
+{
+    if (ha->is_persisting || cw_node_state_equal(&ha->wanted, &ha->durable))
+        return;
+    struct buf text = {0};
+    ha->in_flight = ha->wanted;
+    ha->is_persisting = true;
+    cw_node_state_encode(&ha->in_flight, &text);
+    effect_persist(cw_engine_effects(ha->engine), CW_NODE_STATE_FILE, ++ha->persist_token, buf_slice(&text));
+    buf_free(&text);
+}
+
+static void log_identity(const struct cw_ha *ha)
+{
+    char node[IDENTITY_TEXT_LENGTH + 1];
+    identity_format(&ha->durable.life.node, node);
+    struct effects *effects = cw_engine_effects(ha->engine);
+    if (ha->is_new)
+        effect_log(effects, ha->was_damaged ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "%s; this node is now %s",
+                   ha->was_damaged ? CW_NODE_STATE_FILE " is damaged" : "no " CW_NODE_STATE_FILE, node);
+    effect_log(effects, LOG_LEVEL_INFO, "node %s incarnation %llu", node,
+               (unsigned long long)ha->durable.life.incarnation);
+}
+
+/* Nobody may ask a life that is not yet durable: it could be given twice. */
+static void listen_when_durable(struct cw_ha *ha)
+{
+    if (ha->is_listening || !life_equal(&ha->durable.life, &ha->wanted.life))
+        return;
+    ha->is_listening = true;
+    log_identity(ha);
+    effect_listen(cw_engine_effects(ha->engine));
+}
+
+void cw_ha_start(struct cw_ha *ha)
+{
+    if (ha->is_standalone) {
+        ha->is_listening = true;
+        effect_listen(cw_engine_effects(ha->engine));
+        return;
+    }
+    cw_ha_persist(ha);
+    listen_when_durable(ha); /* the mutant that keeps its incarnation has nothing to persist */
+}
+
+void cw_ha_stop(struct cw_ha *ha)
+{
+    ha->grant_count = 0;
+    ha->lease_until_ns = INT64_MIN;
+}
+
+void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result)
+{
+    if (!ha->is_persisting || token != ha->persist_token)
+        return;
+    ha->is_persisting = false;
+    if (result < 0) {
+        if (!ha->persist_failed)
+            effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_ERROR, "cannot make %s durable: %s", CW_NODE_STATE_FILE,
+                       error_text(result));
+        ha->persist_failed = true;
+        ha->persist_retry_ns = cw_engine_now_ns(ha->engine) + PERSIST_RETRY_NS;
+        return;
+    }
+    ha->persist_failed = false;
+    ha->durable = ha->in_flight;
+    cw_ha_persist(ha);
+    listen_when_durable(ha);
+    cw_ha_take_pending(ha);
+    cw_ha_send_fenced(ha);
+}
+
+static void look_at_replicas(struct cw_ha *ha)
+{
+    struct cw_replica_view views[TOPOLOGY_MEMBERS_MAX];
+    int64_t now_ns = cw_engine_now_ns(ha->engine);
+    if (now_ns < cw_insync_deadline(&ha->insync))
+        return;
+    size_t count = cw_repl_replicas(cw_engine_repl(ha->engine), now_ns, views, ARRAY_LENGTH(views));
+    if (cw_insync_look(&ha->insync, &ha->topology, &ha->durable.life, views, count, now_ns))
+        cw_ha_send_insync(ha);
+}
+
+void cw_ha_turn(struct cw_ha *ha)
+{
+    if (ha->is_standalone)
+        return;
+    if (ha->persist_failed && cw_engine_now_ns(ha->engine) >= ha->persist_retry_ns)
+        cw_ha_persist(ha);
+    if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
+        look_at_replicas(ha);
+}
+
+int64_t cw_ha_deadline(const struct cw_ha *ha)
+{
+    int64_t deadline_ns = NEVER_NS;
+    if (ha->is_standalone)
+        return deadline_ns;
+    if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
+        deadline_ns = cw_insync_deadline(&ha->insync);
+    if (ha->persist_failed && !ha->is_persisting && ha->persist_retry_ns < deadline_ns)
+        deadline_ns = ha->persist_retry_ns;
+    return deadline_ns;
+}
+
+static bool has_lease(const struct cw_ha *ha, int64_t now_ns)
+{
+    return !cw_ha_is_fenced(ha) && now_ns < ha->lease_until_ns;
+}
+
+enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
+{
+    if (ha->is_standalone)
+        return CW_SERVING_MASTER;
+    const struct cw_repl *repl = cw_engine_repl(ha->engine);
+    switch (ha->role) {
+    case ROLE_MASTER: return has_lease(ha, now_ns) ? CW_SERVING_MASTER : CW_SERVING_HOLD;
+    case ROLE_REPLICA:
+        if (cw_repl_is_link_up(repl))
+            return CW_SERVING_REPLICA;
+        return cw_repl_is_syncing(repl) && !cw_repl_holds_data(repl) ? CW_SERVING_LOADING : CW_SERVING_STALE;
+    case ROLE_SPARE:
+    case ROLE_UNADOPTED: break;
+    }
+    return CW_SERVING_UNADOPTED;
+}
+
+bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
+{
+    return ha->role != ROLE_MASTER || has_lease(ha, now_ns);
+}
+
+bool cw_ha_is_master_of(const struct cw_ha *ha, uint64_t epoch, const struct life *life)
+{
+    return ha->role == ROLE_MASTER && ha->epoch == epoch && life_equal(life, &ha->durable.life);
+}
+
+const struct life *cw_ha_life(const struct cw_ha *ha)
+{
+    return &ha->wanted.life;
+}
+
+const struct topology *cw_ha_topology(const struct cw_ha *ha)
+{
+    return &ha->topology;
+}
+
+enum node_role cw_ha_role(const struct cw_ha *ha)
+{
+    return ha->role;
+}
+
+uint64_t cw_ha_epoch(const struct cw_ha *ha)
+{
+    return ha->epoch;
+}
+
+uint64_t cw_ha_fence(const struct cw_ha *ha)
+{
+    return ha->wanted.fence;
+}
+
+const char *cw_ha_group(const struct cw_ha *ha)
+{
+    return ha->durable.group;
+}
+
+int64_t cw_ha_lease_until(const struct cw_ha *ha)
+{
+    return ha->lease_until_ns;
+}
+
+bool cw_ha_has_mutant(const struct cw_ha *ha, unsigned mutant)
+{
+    return (ha->mutants & mutant) != 0;
+}
+
+void cw_ha_info(const struct cw_ha *ha, struct buf *out)
+{
+    char node[IDENTITY_TEXT_LENGTH + 1];
+    identity_format(&ha->wanted.life.node, node);
+    int64_t now_ns = cw_engine_now_ns(ha->engine);
+    int64_t left_ms = has_lease(ha, now_ns) ? (ha->lease_until_ns - now_ns) / NS_PER_MS : 0;
+    buf_add_format(out, "respite_role:%s\r\n", ha->is_standalone ? "standalone" : node_role_name(ha->role));
+    if (ha->is_standalone)
+        return;
+    buf_add_format(out,
+                   "respite_node:%s\r\nrespite_incarnation:%llu\r\nrespite_group:%s\r\nrespite_version:%llu\r\n"
+                   "respite_epoch:%llu\r\nrespite_fence:%llu\r\nrespite_lease_left_ms:%lld\r\nrespite_in_sync:%u\r\n",
+                   node, (unsigned long long)ha->wanted.life.incarnation, ha->durable.group,
+                   (unsigned long long)ha->topology.version, (unsigned long long)ha->epoch,
+                   (unsigned long long)ha->wanted.fence, (long long)left_ms, ha->topology.in_sync_count);
+    buf_add_text(out, "respite_history:");
+    history_format(cw_repl_history(cw_engine_repl(ha->engine)), out);
+    buf_add_format(out, "\r\nrespite_state_durable:%s\r\n", ha->persist_failed ? "no" : "yes");
+}
