@@ -1,3 +1,8 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
-	cacheworker/repl/repl.h
+	cacheworker/repl/backlog.c cacheworker/repl/backlog.h \
+	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h \
+	cacheworker/repl/repl_follow.c \
+	cacheworker/repl/repl_info.c \
+	cacheworker/repl/repl_peers.c \
+	cacheworker/repl/resync.c cacheworker/repl/resync.h

@@ -1,0 +1,397 @@
+#include "cacheworker/repl/repl.h"
+
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_file.h"
+#include "cacheworker/repl/repl_internal.h"
+#include "cacheworker/repl/resync.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+#include "common/resp/resp_writer.h"
+
+void repl_draw_id(struct cw_repl *repl)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < CW_REPLID_LENGTH; i++)
+        repl->id[i] = digits[rand_below(&repl->rand, 16)];
+}
+
+/* --- creation --- */
+
+/* Into the engine's keyspace; it stays empty unless the whole file is good. */
+static int load_file(struct cw_repl *repl, const struct storage *storage)
+{
+    struct cw_keyspace *fresh = cw_engine_new_keyspace(repl->engine);
+    struct cw_rdb_origin origin;
+    cw_keyspace_set_expiry_mode(fresh, CW_EXPIRY_IGNORED);
+    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, &origin);
+    if (error < 0) {
+        cw_keyspace_destroy(fresh);
+        return error;
+    }
+    cw_engine_install_keyspace(repl->engine, fresh);
+    if (!repl->is_standalone) {
+        repl->history = origin.history;
+        cw_engine_set_stream_database(repl->engine, origin.stream_database);
+    }
+    return 0;
+}
+
+int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
+{
+    const struct cw_config *config = cw_engine_config(engine);
+    struct cw_repl *repl = mem_zero(sizeof(*repl));
+    repl->engine = engine;
+    repl->is_standalone = config->standalone;
+    repl->role = config->standalone ? REPL_LEADING : REPL_RESTING;
+    repl->stream_database = STREAM_DATABASE_NONE;
+    repl->follow.link = LINK_NONE;
+    rand_seed(&repl->rand, rand_mix(config->random_seed ^ config->incarnation_bits));
+    repl_draw_id(repl);
+    *ret_repl = repl;
+
+    int error = config->storage != NULL ? load_file(repl, config->storage) : 0;
+    if (error == ERR_NOT_FOUND)
+        error = 0;
+    repl->is_damaged = error < 0;
+    repl->disk_failed = error == ERR_IO;
+    cw_backlog_reset(&repl->backlog, repl->history.last_offset);
+    return error;
+}
+
+void cw_repl_destroy(struct cw_repl *repl)
+{
+    if (repl == NULL)
+        return;
+    repl_peers_free(repl);
+    repl_follow_free(repl);
+    cw_backlog_free(&repl->backlog);
+    buf_free(&repl->scratch);
+    mem_free(repl);
+}
+
+/* --- roles --- */
+
+static void leave_role(struct cw_repl *repl)
+{
+    repl_peers_drop_all(repl);
+    repl_follow_end(repl);
+    /* If it goes on as somebody's replica, the stream does not begin with a SELECT. */
+    if (repl->role == REPL_LEADING && repl->stream_database != STREAM_DATABASE_NONE)
+        cw_engine_set_stream_database(repl->engine, (unsigned)repl->stream_database);
+    cw_keyspace_set_expiry_mode(cw_engine_keyspace(repl->engine), CW_EXPIRY_HIDES);
+    repl->role = REPL_RESTING;
+    repl->is_frozen = false;
+    repl->is_feeding = false;
+}
+
+void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
+{
+    leave_role(repl);
+    repl->role = REPL_LEADING;
+    repl->is_feeding = true;
+    repl->self = *self;
+    repl->epoch = epoch;
+    repl->stream_database = STREAM_DATABASE_NONE;
+    repl->pinged_ns = cw_engine_now_ns(repl->engine);
+    repl->marks[0] = (struct mark){.offset = 0, .ns = repl->pinged_ns};
+    repl->mark_count = 1;
+    history_begin_epoch(&repl->history, epoch);
+    repl_draw_id(repl);
+}
+
+void cw_repl_follow(struct cw_repl *repl, const struct life *self, uint64_t epoch, const struct life *master,
+                    const struct address *address)
+{
+    leave_role(repl);
+    repl->role = REPL_FOLLOWING;
+    repl->self = *self;
+    repl->epoch = epoch;
+    repl_follow_begin(repl, master, address);
+}
+
+void cw_repl_rest(struct cw_repl *repl)
+{
+    leave_role(repl);
+}
+
+void cw_repl_freeze(struct cw_repl *repl)
+{
+    repl->is_frozen = true;
+    repl_follow_end(repl);
+    if (repl->role == REPL_LEADING) /* what is due may not be deleted any more, not even in this very step */
+        cw_keyspace_set_expiry_mode(cw_engine_keyspace(repl->engine), CW_EXPIRY_HIDES);
+}
+
+/* --- the stream --- */
+
+static void remember_moment(struct cw_repl *repl)
+{
+    int64_t spacing_ns = cw_engine_config(repl->engine)->max_lag_ns / 64;
+    int64_t now_ns = cw_engine_now_ns(repl->engine);
+    const struct mark *newest = &repl->marks[(repl->mark_count - 1) % MARKS];
+    if (repl->mark_count > 0 && now_ns - newest->ns < spacing_ns)
+        return;
+    repl->marks[repl->mark_count++ % MARKS] = (struct mark){.offset = repl->history.last_offset, .ns = now_ns};
+}
+
+void repl_add_to_stream(struct cw_repl *repl, struct slice bytes)
+{
+    remember_moment(repl);
+    cw_backlog_append(&repl->backlog, bytes);
+    repl->history.last_offset += bytes.length;
+}
+
+static void write_command(struct buf *out, const struct slice *argv, size_t argc)
+{
+    resp_write_array(out, argc);
+    for (size_t i = 0; i < argc; i++)
+        resp_write_bulk(out, argv[i]);
+}
+
+void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc)
+{
+    if (!repl->is_feeding)
+        return;
+    CHECK(repl->role == REPL_LEADING && !repl->is_frozen);
+    buf_clear(&repl->scratch);
+    if (repl->stream_database != (int)database) {
+        char text[NUMBER_TEXT_MAX];
+        const struct slice select[] = {SLICE_LITERAL("SELECT"), slice_of(text, number_format_u64(text, database))};
+        write_command(&repl->scratch, select, ARRAY_LENGTH(select));
+        repl->stream_database = (int)database;
+    }
+    write_command(&repl->scratch, argv, argc);
+    repl_add_to_stream(repl, buf_slice(&repl->scratch));
+    buf_clear(&repl->scratch);
+    buf_shrink(&repl->scratch, 1 << 20);
+}
+
+/* One that belongs to no database. */
+static void append_notice(struct cw_repl *repl, const struct slice *argv, size_t argc)
+{
+    cw_repl_append(repl, repl->stream_database == STREAM_DATABASE_NONE ? 0 : (unsigned)repl->stream_database, argv,
+                   argc);
+}
+
+static bool may_add(const struct cw_repl *repl)
+{
+    return repl->is_feeding && repl->role == REPL_LEADING && !repl->is_frozen &&
+           cw_ha_serving(cw_engine_ha(repl->engine), cw_engine_now_ns(repl->engine)) == CW_SERVING_MASTER;
+}
+
+static bool has_replicas(const struct cw_repl *repl)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL && repl->peers[i]->state != PEER_GREETING)
+            return true;
+    return false;
+}
+
+void cw_repl_request_acks(struct cw_repl *repl)
+{
+    static const struct slice argv[] = {SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("GETACK"), SLICE_LITERAL("*")};
+    if (may_add(repl) && has_replicas(repl))
+        append_notice(repl, argv, ARRAY_LENGTH(argv));
+}
+
+static void ping_replicas(struct cw_repl *repl)
+{
+    static const struct slice argv[] = {SLICE_LITERAL("PING")};
+    int64_t now_ns = cw_engine_now_ns(repl->engine);
+    if (now_ns - repl->pinged_ns < PING_INTERVAL_NS || !has_replicas(repl) || !may_add(repl))
+        return;
+    repl->pinged_ns = now_ns;
+    append_notice(repl, argv, ARRAY_LENGTH(argv));
+}
+
+static void trim_backlog(struct cw_repl *repl)
+{
+    size_t kept = cw_engine_config(repl->engine)->backlog_bytes;
+    uint64_t end = repl->history.last_offset;
+    uint64_t keep_from = end > kept ? end - kept : 0;
+    uint64_t needed = repl_peers_oldest_offset(repl);
+    cw_backlog_trim(&repl->backlog, needed < keep_from ? needed : keep_from);
+}
+
+/* --- the engine's calls --- */
+
+void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    repl_peers_request(repl, link, argv, argc);
+}
+
+void cw_repl_link_opened(struct cw_repl *repl, link_id link)
+{
+    if (link == repl->follow.link)
+        repl_follow_opened(repl);
+}
+
+void cw_repl_link_closed(struct cw_repl *repl, link_id link)
+{
+    if (link == repl->follow.link) {
+        repl_follow_closed(repl);
+        return;
+    }
+    struct peer *peer = cw_engine_link_context(repl->engine, link);
+    if (peer != NULL)
+        repl_peers_closed(repl, peer);
+}
+
+void cw_repl_received(struct cw_repl *repl, link_id link, struct slice bytes)
+{
+    if (link == repl->follow.link)
+        repl_follow_received(repl, bytes);
+}
+
+void cw_repl_turn(struct cw_repl *repl)
+{
+    if (repl->role == REPL_LEADING) {
+        ping_replicas(repl);
+        repl_peers_turn(repl);
+    } else if (repl->role == REPL_FOLLOWING && !repl->is_frozen) {
+        repl_follow_turn(repl);
+    }
+    trim_backlog(repl);
+}
+
+int64_t cw_repl_deadline(const struct cw_repl *repl)
+{
+    if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
+        return repl_follow_deadline(repl);
+    if (repl->role != REPL_LEADING || !has_replicas(repl))
+        return NEVER_NS;
+    int64_t deadline_ns = repl_peers_deadline(repl);
+    int64_t ping_ns = repl->pinged_ns + PING_INTERVAL_NS;
+    return may_add(repl) && ping_ns < deadline_ns ? ping_ns : deadline_ns;
+}
+
+/* A stream that has no database selected begins with a SELECT, so then any number is right. */
+struct cw_rdb_origin repl_origin(const struct cw_repl *repl)
+{
+    struct cw_rdb_origin origin = {.history = repl->history};
+    if (repl->role != REPL_LEADING)
+        origin.stream_database = cw_engine_stream_database(repl->engine);
+    else if (repl->stream_database != STREAM_DATABASE_NONE)
+        origin.stream_database = (unsigned)repl->stream_database;
+    return origin;
+}
+
+bool cw_repl_is_feeding(const struct cw_repl *repl)
+{
+    return repl->is_feeding;
+}
+
+int cw_repl_save(struct cw_repl *repl)
+{
+    const struct cw_config *config = cw_engine_config(repl->engine);
+    if (config->storage == NULL)
+        return ERR_NOT_FOUND;
+    struct cw_rdb_origin origin = repl_origin(repl);
+    int error = cw_rdb_save(config->storage, CW_RDB_FILE, cw_engine_keyspace(repl->engine), &origin,
+                            cw_engine_wall_us(repl->engine));
+    if (error < 0 && !repl->disk_failed)
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR, "cannot write %s: %s", CW_RDB_FILE,
+                   error_text(error));
+    repl->disk_failed = error < 0;
+    return error;
+}
+
+/* --- facts --- */
+
+const struct history *cw_repl_history(const struct cw_repl *repl)
+{
+    return &repl->history;
+}
+
+uint64_t cw_repl_offset(const struct cw_repl *repl)
+{
+    return repl->history.last_offset;
+}
+
+const char *cw_repl_id(const struct cw_repl *repl)
+{
+    return repl->id;
+}
+
+bool cw_repl_is_frozen(const struct cw_repl *repl)
+{
+    return repl->is_frozen;
+}
+
+bool cw_repl_is_damaged(const struct cw_repl *repl)
+{
+    return repl->is_damaged;
+}
+
+bool cw_repl_disk_failed(const struct cw_repl *repl)
+{
+    return repl->disk_failed;
+}
+
+bool cw_repl_is_link_up(const struct cw_repl *repl)
+{
+    return repl->role == REPL_FOLLOWING && repl->follow.state == FOLLOW_STREAMING;
+}
+
+bool cw_repl_is_syncing(const struct cw_repl *repl)
+{
+    return repl->role == REPL_FOLLOWING &&
+           (repl->follow.state == FOLLOW_ANNOUNCED || repl->follow.state == FOLLOW_LOADING ||
+            repl->follow.state == FOLLOW_DELIMITER);
+}
+
+bool cw_repl_holds_data(const struct cw_repl *repl)
+{
+    return repl->role == REPL_FOLLOWING && repl->follow.has_been_in_step;
+}
+
+/* Age of the byte behind `acknowledged`: its moment is that of the newest mark that is not behind it. */
+static int64_t lag_of(const struct cw_repl *repl, uint64_t acknowledged, int64_t now_ns)
+{
+    if (acknowledged >= repl->history.last_offset || repl->mark_count == 0)
+        return 0;
+    uint64_t oldest = repl->mark_count > MARKS ? repl->mark_count - MARKS : 0;
+    int64_t ns = repl->marks[oldest % MARKS].ns;
+    for (uint64_t i = oldest; i < repl->mark_count && repl->marks[i % MARKS].offset <= acknowledged; i++)
+        ns = repl->marks[i % MARKS].ns;
+    return now_ns > ns ? now_ns - ns : 0;
+}
+
+size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_replica_view *views, size_t capacity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CW_REPLICAS_MAX && count < capacity; i++) {
+        const struct peer *peer = repl->peers[i];
+        if (peer == NULL || peer->state == PEER_GREETING)
+            continue;
+        struct cw_replica_view *view = &views[count++];
+        *view = (struct cw_replica_view){.life = peer->life,
+                                         .is_online = peer->state == PEER_ONLINE,
+                                         .acknowledged_offset = peer->acknowledged_offset,
+                                         .acknowledged_ns = peer->acknowledged_ns,
+                                         .lag_ns = lag_of(repl, peer->acknowledged_offset, now_ns)};
+        view->address = *cw_engine_link_peer(repl->engine, peer->link);
+        view->address.port = peer->port;
+    }
+    return count;
+}
+
+unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        count += repl->peers[i] != NULL && repl->peers[i]->state == PEER_ONLINE &&
+                 repl->peers[i]->acknowledged_offset >= offset;
+    return count;
+}
+
+size_t cw_repl_memory(const struct cw_repl *repl)
+{
+    size_t bytes =
+        sizeof(*repl) + cw_backlog_memory(&repl->backlog) + repl->scratch.capacity + repl->follow.input.capacity;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL)
+            bytes += sizeof(struct peer) + repl->peers[i]->head.capacity;
+    return bytes;
+}

@@ -1,0 +1,442 @@
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl_internal.h"
+#include "cacheworker/repl/resync.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+#include "common/base/number.h"
+#include "common/resp/resp_writer.h"
+
+enum {
+    LINE_MAX_LENGTH = 4096, /* of what a master says in words */
+    GREETING_REPLIES = 1,   /* to REPLCONF; behind it comes the one to PSYNC */
+};
+
+static int64_t now_of(const struct cw_repl *repl)
+{
+    return cw_engine_now_ns(repl->engine);
+}
+
+static void stop_loading(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    if (follow->loading == NULL)
+        return;
+    cw_rdb_load_free(&follow->load);
+    cw_keyspace_destroy(follow->loading);
+    follow->loading = NULL;
+}
+
+static void go_down(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    stop_loading(repl);
+    buf_free(&follow->input);
+    follow->state = FOLLOW_DOWN;
+    follow->link = LINK_NONE;
+    follow->retry_ns = now_of(repl) + RECONNECT_NS;
+}
+
+static void hang_up(struct cw_repl *repl, const char *reason)
+{
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "link to master %s:%u closed: %s",
+               repl->follow.address.host, repl->follow.address.port, reason);
+    cw_engine_close(repl->engine, repl->follow.link);
+    go_down(repl);
+}
+
+void repl_follow_begin(struct cw_repl *repl, const struct life *master, const struct address *address)
+{
+    struct follow *follow = &repl->follow;
+    follow->master = *master;
+    follow->address = *address;
+    follow->wants_full = false;
+    follow->has_been_in_step = false;
+    follow->retry_ns = now_of(repl);
+    repl_follow_turn(repl);
+}
+
+void repl_follow_end(struct cw_repl *repl)
+{
+    if (repl->follow.link != LINK_NONE)
+        cw_engine_close(repl->engine, repl->follow.link);
+    go_down(repl);
+}
+
+void repl_follow_free(struct cw_repl *repl)
+{
+    stop_loading(repl);
+    buf_free(&repl->follow.input);
+}
+
+void repl_follow_closed(struct cw_repl *repl)
+{
+    go_down(repl);
+}
+
+/* --- greeting --- */
+
+static void write_field(struct buf *out, const char *name, const char *value)
+{
+    resp_write_bulk_text(out, name);
+    resp_write_bulk_text(out, value);
+}
+
+/* One REPLCONF carries what the reference sends in several, and who we are and whom we mean. The reference's PING is
+ * left out: a master without a lease would hold the answer back. */
+void repl_follow_opened(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    const struct cw_config *config = cw_engine_config(repl->engine);
+    struct buf *out = cw_engine_output(repl->engine, follow->link);
+    char text[LIFE_TEXT_MAX];
+    struct buf history = {0};
+
+    resp_write_array(out, 17);
+    resp_write_bulk_text(out, "REPLCONF");
+    resp_write_bulk_text(out, "respite-secret");
+    resp_write_bulk(out, config->secret);
+    resp_write_bulk_text(out, "listening-port");
+    resp_write_bulk_u64(out, config->data.port);
+    write_field(out, "capa", "eof");
+    write_field(out, "capa", "psync2");
+    resp_write_bulk_text(out, "respite-epoch");
+    resp_write_bulk_u64(out, repl->epoch);
+    life_format(&repl->self, text);
+    write_field(out, "respite-life", text);
+    life_format(&follow->master, text);
+    write_field(out, "respite-master", text);
+    history_format(&repl->history, &history);
+    resp_write_bulk_text(out, "respite-history");
+    resp_write_bulk(out, buf_slice(&history));
+    buf_free(&history);
+    cw_engine_flush(repl->engine, follow->link);
+
+    follow->state = FOLLOW_GREETING;
+    follow->replies_seen = 0;
+    follow->heard_ns = now_of(repl);
+}
+
+static void send_psync(struct cw_repl *repl)
+{
+    struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
+    resp_write_array(out, 3);
+    resp_write_bulk_text(out, "PSYNC");
+    if (repl->follow.wants_full || repl->history.count == 0) {
+        resp_write_bulk_text(out, "?");
+        resp_write_bulk_i64(out, -1);
+    } else {
+        resp_write_bulk_text(out, repl->id);
+        resp_write_bulk_u64(out, repl->history.last_offset + 1);
+    }
+    cw_engine_flush(repl->engine, repl->follow.link);
+}
+
+/* --- the master's answer --- */
+
+static void send_ack(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    struct buf *out = cw_engine_output(repl->engine, follow->link);
+    resp_write_array(out, 3);
+    resp_write_bulk_text(out, "REPLCONF");
+    resp_write_bulk_text(out, "ACK");
+    resp_write_bulk_u64(out, repl->history.last_offset);
+    cw_engine_flush(repl->engine, follow->link);
+    follow->acked_ns = now_of(repl);
+    follow->ack_wanted = false;
+}
+
+static void be_in_step(struct cw_repl *repl)
+{
+    repl->follow.state = FOLLOW_STREAMING;
+    repl->follow.has_been_in_step = true;
+    repl->follow.wants_full = false;
+    send_ack(repl);
+}
+
+/* "<id> <history>", behind "+CONTINUE ". */
+static void take_continue(struct cw_repl *repl, struct slice text)
+{
+    struct follow *follow = &repl->follow;
+    if (text.length <= CW_REPLID_LENGTH + 1 || text.data[CW_REPLID_LENGTH] != ' ' ||
+        history_parse(slice_skip(text, CW_REPLID_LENGTH + 1), &follow->branch) < 0 ||
+        history_epoch(&follow->branch) != repl->epoch || !history_is_prefix(&repl->history, &follow->branch)) {
+        follow->wants_full = true;
+        hang_up(repl, "it continues a history that is not ours");
+        return;
+    }
+    memcpy(repl->id, text.data, CW_REPLID_LENGTH);
+    cw_history_advance(&repl->history, &follow->branch);
+    /* The same database goes on; a command that was cut off comes again from its beginning. */
+    cw_engine_set_stream_database(repl->engine, cw_engine_stream_database(repl->engine));
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "partial resync with %s:%u from offset %llu",
+               follow->address.host, follow->address.port, (unsigned long long)repl->history.last_offset);
+    be_in_step(repl);
+}
+
+/* "<id> <offset>", behind "+FULLRESYNC ". */
+static void take_fullresync(struct cw_repl *repl, struct slice text)
+{
+    struct follow *follow = &repl->follow;
+    if (text.length <= CW_REPLID_LENGTH + 1 || text.data[CW_REPLID_LENGTH] != ' ' ||
+        number_parse_u64(slice_skip(text, CW_REPLID_LENGTH + 1), &follow->snapshot_offset) < 0) {
+        hang_up(repl, "malformed answer to PSYNC");
+        return;
+    }
+    memcpy(repl->id, text.data, CW_REPLID_LENGTH);
+    follow->state = FOLLOW_ANNOUNCED;
+}
+
+static void begin_loading(struct cw_repl *repl, struct slice delimiter)
+{
+    struct follow *follow = &repl->follow;
+    memcpy(follow->delimiter, delimiter.data, DELIMITER_LENGTH);
+    follow->delimiter_seen = 0;
+    follow->loading = cw_engine_new_keyspace(repl->engine);
+    cw_keyspace_set_expiry_mode(follow->loading, CW_EXPIRY_IGNORED);
+    cw_rdb_load_init(&follow->load, follow->loading);
+    follow->load.reader.require_checksum = true;
+    follow->state = FOLLOW_LOADING;
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync from %s:%u at offset %llu",
+               follow->address.host, follow->address.port, (unsigned long long)follow->snapshot_offset);
+}
+
+static bool starts_with(struct slice text, const char *prefix)
+{
+    return text.length >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
+}
+
+static void take_line(struct cw_repl *repl, struct slice line)
+{
+    struct follow *follow = &repl->follow;
+    if (line.length == 0)
+        return; /* a sign of life while others are served */
+    if (line.data[0] == '-') {
+        char *text = mem_copy_text(line.data, line.length);
+        hang_up(repl, text);
+        mem_free(text);
+    } else if (follow->state == FOLLOW_ANNOUNCED) {
+        if (line.length == 5 + DELIMITER_LENGTH && starts_with(line, "$EOF:"))
+            begin_loading(repl, slice_skip(line, 5));
+        else
+            hang_up(repl, "malformed announcement of a snapshot");
+    } else if (follow->replies_seen < GREETING_REPLIES) {
+        if (++follow->replies_seen == GREETING_REPLIES)
+            send_psync(repl);
+    } else if (starts_with(line, "+CONTINUE ")) {
+        take_continue(repl, slice_skip(line, strlen("+CONTINUE ")));
+    } else if (starts_with(line, "+FULLRESYNC ")) {
+        take_fullresync(repl, slice_skip(line, strlen("+FULLRESYNC ")));
+    } else {
+        hang_up(repl, "unexpected answer to PSYNC");
+    }
+}
+
+/* --- the snapshot --- */
+
+/* Never an older epoch's data, nor, in place of data, those that stand in no history. */
+static const char *snapshot_refusal(const struct cw_repl *repl)
+{
+    const struct history *history = &repl->follow.load.origin.history;
+    if (history_epoch(history) != repl->epoch)
+        return "its snapshot is of another epoch";
+    if (history->last_offset != repl->follow.snapshot_offset)
+        return "its snapshot is of another offset";
+    return NULL;
+}
+
+/* The verified data set takes the place of the old one. */
+static void take_snapshot(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    const char *refusal = snapshot_refusal(repl);
+    if (refusal != NULL) {
+        hang_up(repl, refusal);
+        return;
+    }
+    struct cw_keyspace *fresh = follow->loading;
+    follow->loading = NULL;
+    follow->branch = follow->load.origin.history;
+    cw_rdb_load_free(&follow->load);
+    cw_engine_install_keyspace(repl->engine, fresh);
+    cw_engine_set_stream_database(repl->engine, 0);
+    repl->history = follow->branch;
+    repl->is_damaged = false;
+    cw_backlog_reset(&repl->backlog, repl->history.last_offset);
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync complete at offset %llu",
+               (unsigned long long)repl->history.last_offset);
+    be_in_step(repl);
+}
+
+static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
+{
+    struct follow *follow = &repl->follow;
+    size_t used;
+    int result = cw_rdb_read(&follow->load.reader, bytes, &used);
+    if (result < 0) {
+        hang_up(repl, error_text(result));
+        return (struct slice){0};
+    }
+    if (result > 0)
+        follow->state = FOLLOW_DELIMITER;
+    return slice_skip(bytes, used);
+}
+
+static struct slice take_delimiter(struct cw_repl *repl, struct slice bytes)
+{
+    struct follow *follow = &repl->follow;
+    while (bytes.length > 0 && follow->delimiter_seen < DELIMITER_LENGTH) {
+        if (bytes.data[0] != follow->delimiter[follow->delimiter_seen++]) {
+            hang_up(repl, "its snapshot does not end where it should");
+            return (struct slice){0};
+        }
+        bytes = slice_skip(bytes, 1);
+    }
+    if (follow->delimiter_seen == DELIMITER_LENGTH)
+        take_snapshot(repl);
+    return bytes;
+}
+
+/* --- the stream --- */
+
+static void keep_stream(struct cw_repl *repl, struct slice bytes)
+{
+    cw_backlog_append(&repl->backlog, bytes);
+    repl->history.last_offset += bytes.length;
+    cw_history_advance(&repl->history, &repl->follow.branch);
+}
+
+/* Applies whole commands, and counts these only: a command that was cut off by a failover was never there. */
+static size_t apply(struct cw_repl *repl, struct slice bytes)
+{
+    size_t consumed;
+    bool ack_wanted;
+    int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
+    keep_stream(repl, slice_of(bytes.data, consumed));
+    repl->follow.ack_wanted |= ack_wanted;
+    if (error < 0) {
+        repl->follow.wants_full = true;
+        hang_up(repl, "its stream is malformed");
+    }
+    return consumed;
+}
+
+static void take_stream(struct cw_repl *repl, struct slice bytes)
+{
+    struct follow *follow = &repl->follow;
+    if (buf_length(&follow->input) == 0) {
+        size_t consumed = apply(repl, bytes);
+        if (follow->state == FOLLOW_STREAMING)
+            buf_add_slice(&follow->input, slice_skip(bytes, consumed));
+        return;
+    }
+    buf_add_slice(&follow->input, bytes);
+    size_t consumed = apply(repl, buf_slice(&follow->input));
+    if (follow->state != FOLLOW_STREAMING)
+        return;
+    buf_consume(&follow->input, consumed);
+    buf_shrink(&follow->input, 64 << 10);
+}
+
+/* --- bytes --- */
+
+/* Takes one line, which may have come in pieces; returns what is behind it. */
+static struct slice take_words(struct cw_repl *repl, struct slice bytes)
+{
+    struct follow *follow = &repl->follow;
+    const char *end = memchr(bytes.data, '\n', bytes.length);
+    size_t length = end != NULL ? (size_t)(end - bytes.data) + 1 : bytes.length;
+    if (buf_length(&follow->input) + length > LINE_MAX_LENGTH) {
+        hang_up(repl, "a line without end");
+        return (struct slice){0};
+    }
+    buf_add(&follow->input, bytes.data, length);
+    if (end != NULL) {
+        char text[LINE_MAX_LENGTH];
+        size_t held = buf_length(&follow->input) - 1;
+        memcpy(text, buf_slice(&follow->input).data, held);
+        buf_clear(&follow->input);
+        if (held > 0 && text[held - 1] == '\r')
+            held--;
+        take_line(repl, slice_of(text, held));
+    }
+    return slice_skip(bytes, length);
+}
+
+void repl_follow_received(struct cw_repl *repl, struct slice bytes)
+{
+    struct follow *follow = &repl->follow;
+    follow->heard_ns = now_of(repl);
+    while (bytes.length > 0) {
+        switch (follow->state) {
+        case FOLLOW_DOWN:
+        case FOLLOW_CONNECTING: return;
+        case FOLLOW_GREETING:
+        case FOLLOW_ANNOUNCED: bytes = take_words(repl, bytes); break;
+        case FOLLOW_LOADING: bytes = take_loading(repl, bytes); break;
+        case FOLLOW_DELIMITER: bytes = take_delimiter(repl, bytes); break;
+        case FOLLOW_STREAMING: take_stream(repl, bytes); return;
+        }
+    }
+}
+
+/* --- time --- */
+
+static void send_alive(struct cw_repl *repl)
+{
+    struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
+    resp_write_array(out, 2);
+    resp_write_bulk_text(out, "REPLCONF");
+    resp_write_bulk_text(out, "respite-alive");
+    cw_engine_flush(repl->engine, repl->follow.link);
+    repl->follow.acked_ns = now_of(repl);
+}
+
+static int64_t talk_interval_ns(const struct follow *follow)
+{
+    return follow->state == FOLLOW_STREAMING ? ACK_INTERVAL_NS : NEWLINE_INTERVAL_NS;
+}
+
+/* After PSYNC was sent: before, the master does not know us yet. */
+static bool may_talk(const struct follow *follow)
+{
+    return follow->state > FOLLOW_GREETING ||
+           (follow->state == FOLLOW_GREETING && follow->replies_seen == GREETING_REPLIES);
+}
+
+void repl_follow_turn(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    int64_t now_ns = now_of(repl);
+    if (follow->state == FOLLOW_DOWN) {
+        if (now_ns < follow->retry_ns)
+            return;
+        follow->link = cw_engine_connect(repl->engine, CW_LINK_MASTER, &follow->address);
+        follow->retry_ns = now_ns + RECONNECT_NS;
+        follow->heard_ns = now_ns;
+        if (follow->link != LINK_NONE)
+            follow->state = FOLLOW_CONNECTING;
+        return;
+    }
+    if (now_ns - follow->heard_ns > LINK_TIMEOUT_NS) {
+        hang_up(repl, "no sign of life");
+        return;
+    }
+    if (!may_talk(follow))
+        return;
+    if (follow->state == FOLLOW_STREAMING &&
+        (follow->ack_wanted || now_ns - follow->acked_ns >= talk_interval_ns(follow)))
+        send_ack(repl);
+    else if (now_ns - follow->acked_ns >= talk_interval_ns(follow))
+        send_alive(repl);
+}
+
+int64_t repl_follow_deadline(const struct cw_repl *repl)
+{
+    const struct follow *follow = &repl->follow;
+    if (follow->state == FOLLOW_DOWN)
+        return follow->retry_ns;
+    int64_t silent_ns = follow->heard_ns + LINK_TIMEOUT_NS;
+    int64_t talk_ns = may_talk(follow) ? follow->acked_ns + talk_interval_ns(follow) : NEVER_NS;
+    return talk_ns < silent_ns ? talk_ns : silent_ns;
+}

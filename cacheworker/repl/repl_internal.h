@@ -1,0 +1,142 @@
+/* repl_internal.h: what the files of this room share. */
+#ifndef CACHEWORKER_REPL_REPL_INTERNAL_H
+#define CACHEWORKER_REPL_REPL_INTERNAL_H
+
+#include "cacheworker/rdb/rdb_load.h"
+#include "cacheworker/repl/backlog.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/rand.h"
+
+enum {
+    MARKS = 256,             /* remembered moments of the stream */
+    DELIMITER_LENGTH = 40,   /* random bytes that end a snapshot on the wire */
+    PENDING_MAX = 256 << 20, /* bytes that a replica may be behind before it is given up, with a larger backlog more */
+    STREAM_DATABASE_NONE = -1,
+};
+
+#define ACK_INTERVAL_NS     (100 * NS_PER_MS)
+#define PING_INTERVAL_NS    (10 * NS_PER_S) /* of the stream, as repl-ping-replica-period */
+#define NEWLINE_INTERVAL_NS NS_PER_S        /* to a replica that waits for its snapshot */
+#define LINK_TIMEOUT_NS     (30 * NS_PER_S) /* silence after which either side gives the other up */
+#define RECONNECT_NS        (200 * NS_PER_MS)
+
+enum repl_role {
+    REPL_RESTING,
+    REPL_LEADING,
+    REPL_FOLLOWING,
+};
+
+/* At `ns` the stream ended at `offset`; whatever lies behind it is younger. */
+struct mark {
+    uint64_t offset;
+    int64_t ns;
+};
+
+enum peer_state {
+    PEER_GREETING,  /* REPLCONF came, PSYNC did not */
+    PEER_WAITING,   /* for the snapshot of another replica to end */
+    PEER_SNAPSHOT,  /* its snapshot is being made and sent */
+    PEER_STREAMING, /* everything was handed to it; it has not acknowledged yet */
+    PEER_ONLINE,
+};
+
+struct peer { /* a replica's link, at its master */
+    link_id link;
+    enum peer_state state;
+    bool is_ours; /* it proved the secret and named life, epoch and history */
+    struct life life;
+    struct life master; /* that it means to follow */
+    uint64_t epoch;
+    struct history history;
+    uint16_t port;
+    struct buf head; /* owned: the snapshot's bytes, before the stream */
+    struct cw_rdb_writer writer;
+    char delimiter[DELIMITER_LENGTH];
+    uint64_t next_offset;  /* of the stream: the first byte that was not handed over */
+    uint64_t first_offset; /* of the stream that it gets; an ack below is not of this stream */
+    uint64_t acknowledged_offset;
+    int64_t acknowledged_ns;
+    int64_t heard_ns;
+    int64_t newline_ns;
+};
+
+enum follow_state {
+    FOLLOW_DOWN, /* not connected; reconnects at retry_ns */
+    FOLLOW_CONNECTING,
+    FOLLOW_GREETING,  /* REPLCONF and PSYNC were sent */
+    FOLLOW_ANNOUNCED, /* +FULLRESYNC came; "$EOF:" and the delimiter are next */
+    FOLLOW_LOADING,   /* the snapshot */
+    FOLLOW_DELIMITER, /* the bytes that end it */
+    FOLLOW_STREAMING,
+};
+
+struct follow { /* the link to the master, at a replica */
+    enum follow_state state;
+    link_id link;
+    struct life master;
+    struct address address;
+    unsigned replies_seen;       /* of the greeting */
+    bool wants_full;             /* what we hold did not fit: no partial resync */
+    bool has_been_in_step;       /* with the master of this epoch */
+    struct buf input;            /* owned: bytes of a line or a command that is not complete */
+    struct history branch;       /* the master's, as it stood when the link was made */
+    struct cw_keyspace *loading; /* owned, while a snapshot is read; NULL */
+    struct cw_rdb_load load;
+    uint64_t snapshot_offset;
+    char delimiter[DELIMITER_LENGTH];
+    unsigned delimiter_seen;
+    int64_t retry_ns;
+    int64_t heard_ns;
+    int64_t acked_ns;
+    bool ack_wanted;
+};
+
+struct cw_repl {
+    struct cw_engine *engine; /* borrowed */
+    bool is_standalone;
+    bool is_frozen;
+    bool is_damaged;
+    bool disk_failed;
+    bool is_feeding;
+    enum repl_role role;
+    struct life self;
+    uint64_t epoch;
+    struct history history;
+    struct cw_backlog backlog;
+    struct buf scratch; /* owned: the command being appended */
+    int stream_database;
+    struct mark marks[MARKS]; /* ring, oldest at mark_count - MARKS */
+    uint64_t mark_count;
+    int64_t pinged_ns;
+    struct rand rand;
+    char id[CW_REPLID_LENGTH + 1];
+    struct peer *peers[CW_REPLICAS_MAX]; /* owned */
+    struct peer *snapshot;               /* the one whose snapshot is being made */
+    struct follow follow;
+};
+
+/* repl.c */
+void repl_draw_id(struct cw_repl *repl);
+void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
+struct cw_rdb_origin repl_origin(const struct cw_repl *repl);
+
+/* repl_peers.c: a master and its replicas. */
+void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);
+void repl_peers_closed(struct cw_repl *repl, struct peer *peer);
+void repl_peers_drop_all(struct cw_repl *repl); /* closes their links */
+void repl_peers_free(struct cw_repl *repl);     /* forgets them; the engine is being destroyed */
+void repl_peers_turn(struct cw_repl *repl);
+int64_t repl_peers_deadline(const struct cw_repl *repl);
+uint64_t repl_peers_oldest_offset(const struct cw_repl *repl); /* that one of them still needs */
+
+/* repl_follow.c: a replica and its master. */
+void repl_follow_begin(struct cw_repl *repl, const struct life *master, const struct address *address);
+void repl_follow_end(struct cw_repl *repl);  /* closes the link, throws away what was being loaded */
+void repl_follow_free(struct cw_repl *repl); /* the engine is being destroyed */
+void repl_follow_opened(struct cw_repl *repl);
+void repl_follow_closed(struct cw_repl *repl);
+void repl_follow_received(struct cw_repl *repl, struct slice bytes);
+void repl_follow_turn(struct cw_repl *repl);
+int64_t repl_follow_deadline(const struct cw_repl *repl);
+
+#endif

@@ -1,0 +1,436 @@
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl_internal.h"
+#include "cacheworker/repl/resync.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+#include "common/resp/resp_writer.h"
+
+enum {
+    HEAD_ENOUGH = 256 << 10, /* bytes of a snapshot that wait for the kernel; then its making pauses */
+    SNAPSHOT_BUDGET = 64,    /* buckets at a time */
+    SNAPSHOT_STEPS = 32,     /* of these, per turn */
+};
+
+/* --- a peer --- */
+
+static struct peer *add_peer(struct cw_repl *repl, link_id link)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        if (repl->peers[i] != NULL)
+            continue;
+        struct peer *peer = repl->peers[i] = mem_zero(sizeof(*peer));
+        peer->link = link;
+        peer->heard_ns = peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
+        cw_engine_become_replica(repl->engine, link);
+        cw_engine_set_link_context(repl->engine, link, peer);
+        return peer;
+    }
+    return NULL;
+}
+
+static void free_peer(struct cw_repl *repl, struct peer *peer)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] == peer)
+            repl->peers[i] = NULL;
+    if (repl->snapshot == peer) {
+        cw_keyspace_snapshot_cancel(cw_engine_keyspace(repl->engine));
+        repl->snapshot = NULL;
+    }
+    buf_free(&peer->head);
+    mem_free(peer);
+}
+
+void repl_peers_closed(struct cw_repl *repl, struct peer *peer)
+{
+    cw_engine_set_link_context(repl->engine, peer->link, NULL);
+    free_peer(repl, peer);
+}
+
+static void drop(struct cw_repl *repl, struct peer *peer)
+{
+    cw_engine_set_link_context(repl->engine, peer->link, NULL);
+    cw_engine_close(repl->engine, peer->link);
+    free_peer(repl, peer);
+}
+
+static void drop_because(struct cw_repl *repl, struct peer *peer, const char *reason)
+{
+    const struct address *address = cw_engine_link_peer(repl->engine, peer->link);
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "replica %s:%u dropped: %s", address->host,
+               peer->port, reason);
+    drop(repl, peer);
+}
+
+void repl_peers_drop_all(struct cw_repl *repl)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL)
+            drop(repl, repl->peers[i]);
+}
+
+void repl_peers_free(struct cw_repl *repl)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL)
+            free_peer(repl, repl->peers[i]);
+}
+
+/* --- REPLCONF --- */
+
+static void take_field(struct peer *peer, struct slice name, struct slice value, bool *ret_is_wrong)
+{
+    uint64_t number;
+    int error = 0;
+    if (slice_equal_nocase(name, "listening-port"))
+        error = number_parse_u64(value, &number) < 0 || number > UINT16_MAX ? ERR_INVALID
+                                                                            : (peer->port = (uint16_t)number, 0);
+    else if (slice_equal_nocase(name, "respite-life"))
+        error = life_parse(value, &peer->life);
+    else if (slice_equal_nocase(name, "respite-master"))
+        error = life_parse(value, &peer->master);
+    else if (slice_equal_nocase(name, "respite-epoch"))
+        error = number_parse_u64(value, &peer->epoch);
+    else if (slice_equal_nocase(name, "respite-history"))
+        error = history_parse(value, &peer->history);
+    if (error < 0) /* fields that we do not know (capa, ip-address, ...) are fine */
+        *ret_is_wrong = true;
+}
+
+/* The secret in a REPLCONF makes the peer ours; without one it must be a standalone worker's client. */
+static const char *admit(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc, bool *ret_is_ours)
+{
+    struct slice secret = cw_engine_config(repl->engine)->secret;
+    for (size_t i = 1; i + 1 < argc; i += 2) {
+        if (!slice_equal_nocase(argv[i], "respite-secret"))
+            continue;
+        *ret_is_ours = true;
+        return secret.length > 0 && slice_equal_secret(argv[i + 1], secret) ? NULL : "WRONGPASS wrong secret";
+    }
+    *ret_is_ours = false;
+    return repl->is_standalone && cw_engine_is_authenticated(repl->engine, link) ? NULL
+                                                                                 : "NOAUTH Authentication required.";
+}
+
+static struct peer *peer_of(struct cw_repl *repl, link_id link)
+{
+    return cw_engine_link_kind(repl->engine, link) == CW_LINK_REPLICA ? cw_engine_link_context(repl->engine, link)
+                                                                      : NULL;
+}
+
+static void refuse(struct cw_repl *repl, link_id link, const char *error)
+{
+    resp_write_error(cw_engine_output(repl->engine, link), slice_text(error));
+    cw_engine_drain(repl->engine, link);
+}
+
+/* The peer of the link, which a session becomes with its first REPLCONF or PSYNC; NULL when it was refused. */
+static struct peer *admitted_peer(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = peer_of(repl, link);
+    if (peer != NULL)
+        return peer;
+    if (cw_engine_link_kind(repl->engine, link) != CW_LINK_CLIENT)
+        return NULL; /* dropped, and on its way out */
+    bool is_ours;
+    const char *error = admit(repl, link, argv, argc, &is_ours);
+    if (error == NULL && (peer = add_peer(repl, link)) == NULL)
+        error = "ERR too many replicas";
+    if (error != NULL) {
+        refuse(repl, link, error);
+        return NULL;
+    }
+    peer->is_ours = is_ours;
+    return peer;
+}
+
+/* The first ack says that the snapshot is loaded, or the stream taken up. */
+static void take_ack(struct cw_repl *repl, struct peer *peer, struct slice text)
+{
+    uint64_t offset;
+    if (number_parse_u64(text, &offset) < 0 || offset > repl->history.last_offset)
+        return;
+    peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
+    if (peer->state < PEER_STREAMING || offset < peer->first_offset || offset > peer->next_offset)
+        return;
+    if (peer->state == PEER_STREAMING) {
+        peer->state = PEER_ONLINE;
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "replica %s:%u is online at offset %llu",
+                   cw_engine_link_peer(repl->engine, peer->link)->host, peer->port, (unsigned long long)offset);
+    }
+    if (offset > peer->acknowledged_offset)
+        peer->acknowledged_offset = offset;
+}
+
+static void replconf(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = admitted_peer(repl, link, argv, argc);
+    if (peer == NULL)
+        return;
+    if (argc >= 3 && slice_equal_nocase(argv[1], "ack")) {
+        take_ack(repl, peer, argv[2]);
+        return; /* never answered */
+    }
+    if (argc == 2 && slice_equal_nocase(argv[1], "respite-alive"))
+        return; /* from a replica that is loading; never answered */
+    bool is_wrong = argc % 2 == 0;
+    for (size_t i = 1; i + 1 < argc; i += 2)
+        take_field(peer, argv[i], argv[i + 1], &is_wrong);
+    struct buf *out = cw_engine_output(repl->engine, link);
+    if (is_wrong)
+        resp_write_error(out, SLICE_LITERAL("ERR syntax error"));
+    else
+        resp_write_ok(out);
+}
+
+/* --- PSYNC --- */
+
+/* Why this node does not feed that peer, or NULL. */
+static const char *refusal(const struct cw_repl *repl, const struct peer *peer)
+{
+    if (repl->role != REPL_LEADING || repl->is_frozen)
+        return "NOTMASTER this node is not a master";
+    if (repl->is_standalone)
+        return NULL;
+    if (!peer->is_ours || peer->epoch != repl->epoch || !life_equal(&peer->master, &repl->self))
+        return "NOTMASTER this node is not the master of that epoch";
+    return NULL;
+}
+
+static void replace_older(struct cw_repl *repl, const struct peer *peer)
+{
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        struct peer *older = repl->peers[i];
+        if (older != NULL && older != peer && peer->is_ours && identity_equal(&older->life.node, &peer->life.node))
+            drop(repl, older);
+    }
+}
+
+static void go_on(struct cw_repl *repl, struct peer *peer, uint64_t offset)
+{
+    struct buf *out = cw_engine_output(repl->engine, peer->link);
+    peer->state = PEER_STREAMING;
+    peer->first_offset = peer->next_offset = offset;
+    buf_add_format(out, "+CONTINUE %s", repl->id);
+    if (peer->is_ours) {
+        buf_add_text(out, " ");
+        history_format(&repl->history, out);
+    }
+    buf_add_text(out, "\r\n");
+    cw_engine_flush(repl->engine, peer->link);
+}
+
+static bool may_go_on(const struct cw_repl *repl, const struct peer *peer, struct slice id, uint64_t offset)
+{
+    if (peer->is_ours && !repl->is_standalone)
+        return offset == peer->history.last_offset &&
+               cw_may_continue(&peer->history, &repl->history, repl->backlog.first);
+    return slice_equal(id, slice_of(repl->id, CW_REPLID_LENGTH)) && offset >= repl->backlog.first &&
+           offset <= repl->history.last_offset;
+}
+
+/* PSYNC id offset: the first byte wanted, one behind the last that is held; "? -1" asks for a full sync. */
+static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = admitted_peer(repl, link, argv, argc);
+    if (peer == NULL)
+        return;
+    const char *error = peer->state != PEER_GREETING || argc != 3 ? "ERR syntax error" : refusal(repl, peer);
+    if (error != NULL) {
+        repl_peers_closed(repl, peer);
+        refuse(repl, link, error);
+        return;
+    }
+    replace_older(repl, peer);
+    if (!repl->is_feeding) { /* standalone: nobody needed the stream so far */
+        repl->is_feeding = true;
+        cw_backlog_reset(&repl->backlog, repl->history.last_offset);
+    }
+    int64_t wanted;
+    if (number_parse_i64(argv[2], &wanted) == 0 && wanted > 0 && may_go_on(repl, peer, argv[1], (uint64_t)wanted - 1))
+        go_on(repl, peer, (uint64_t)wanted - 1);
+    else
+        peer->state = PEER_WAITING;
+    peer->heard_ns = cw_engine_now_ns(repl->engine);
+}
+
+void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = peer_of(repl, link);
+    if (peer != NULL)
+        peer->heard_ns = cw_engine_now_ns(repl->engine);
+    if (slice_equal_nocase(argv[0], "replconf"))
+        replconf(repl, link, argv, argc);
+    else if (slice_equal_nocase(argv[0], "psync"))
+        psync(repl, link, argv, argc);
+    else if (slice_equal_nocase(argv[0], "ping") && peer != NULL)
+        resp_write_simple(cw_engine_output(repl->engine, link), SLICE_LITERAL("PONG"));
+    else
+        resp_write_error(cw_engine_output(repl->engine, link), SLICE_LITERAL("ERR not supported by this node"));
+    if (cw_engine_link_kind(repl->engine, link) == CW_LINK_REPLICA)
+        cw_engine_flush(repl->engine, link);
+}
+
+/* --- snapshot --- */
+
+static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
+{
+    struct peer *peer = context;
+    cw_rdb_write_string(&peer->writer, database, cw_entry_key(entry), cw_entry_value(entry), cw_entry_expire_ms(entry));
+}
+
+static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct cw_keyspace *keyspace = cw_engine_keyspace(repl->engine);
+    for (size_t i = 0; i < DELIMITER_LENGTH; i++)
+        peer->delimiter[i] = digits[rand_below(&repl->rand, 16)];
+    repl->snapshot = peer;
+    repl->stream_database = STREAM_DATABASE_NONE; /* whoever loads this has none selected */
+    peer->state = PEER_SNAPSHOT;
+    peer->first_offset = peer->next_offset = repl->history.last_offset;
+
+    buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n$EOF:%.*s\r\n", repl->id,
+                   (unsigned long long)repl->history.last_offset, DELIMITER_LENGTH, peer->delimiter);
+    struct cw_rdb_origin origin = repl_origin(repl);
+    peer->writer = (struct cw_rdb_writer){.out = &peer->head};
+    cw_rdb_write_preamble(&peer->writer, &origin, cw_engine_wall_us(repl->engine), cw_keyspace_used_bytes(keyspace));
+    for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
+        if (cw_keyspace_count(keyspace, i) > 0)
+            cw_rdb_write_database(&peer->writer, i, cw_keyspace_count(keyspace, i),
+                                  cw_keyspace_count_expires(keyspace, i));
+    cw_keyspace_snapshot_begin(keyspace, write_entry, peer);
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync of replica %s:%u from offset %llu",
+               cw_engine_link_peer(repl->engine, peer->link)->host, peer->port,
+               (unsigned long long)repl->history.last_offset);
+}
+
+static void end_snapshot(struct cw_repl *repl, struct peer *peer)
+{
+    cw_rdb_write_end(&peer->writer);
+    buf_add(&peer->head, peer->delimiter, DELIMITER_LENGTH);
+    peer->state = PEER_STREAMING;
+    repl->snapshot = NULL;
+}
+
+static void go_on_with_snapshot(struct cw_repl *repl)
+{
+    struct peer *peer = repl->snapshot;
+    for (unsigned i = 0; i < SNAPSHOT_STEPS && buf_length(&peer->head) < HEAD_ENOUGH; i++) {
+        if (!cw_keyspace_snapshot_step(cw_engine_keyspace(repl->engine), SNAPSHOT_BUDGET)) {
+            end_snapshot(repl, peer);
+            break;
+        }
+    }
+    cw_engine_flush(repl->engine, peer->link);
+}
+
+static void begin_next_snapshot(struct cw_repl *repl)
+{
+    if (repl->snapshot != NULL || repl->is_frozen || cw_keyspace_snapshot_is_active(cw_engine_keyspace(repl->engine)))
+        return;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        if (repl->peers[i] != NULL && repl->peers[i]->state == PEER_WAITING) {
+            begin_snapshot(repl, repl->peers[i]);
+            return;
+        }
+    }
+}
+
+/* --- output --- */
+
+struct slice cw_repl_output(struct cw_repl *repl, link_id link)
+{
+    struct peer *peer = peer_of(repl, link);
+    if (peer == NULL)
+        return (struct slice){0};
+    if (buf_length(&peer->head) > 0)
+        return buf_slice(&peer->head);
+    return peer->state >= PEER_STREAMING ? cw_backlog_read(&repl->backlog, peer->next_offset) : (struct slice){0};
+}
+
+void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
+{
+    struct peer *peer = peer_of(repl, link);
+    if (peer == NULL)
+        return;
+    if (buf_length(&peer->head) > 0) {
+        buf_consume(&peer->head, count);
+        if (peer->state >= PEER_STREAMING)
+            buf_shrink(&peer->head, 0);
+    } else {
+        peer->next_offset += count;
+    }
+    if (cw_repl_output(repl, link).length > 0)
+        cw_engine_flush(repl->engine, link);
+}
+
+static bool is_taking_stream(const struct cw_repl *repl, const struct peer *peer)
+{
+    return peer->state >= PEER_STREAMING &&
+           (buf_length(&peer->head) > 0 || peer->next_offset < repl->history.last_offset);
+}
+
+static void keep_waiting(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
+{
+    if (peer->state != PEER_WAITING || now_ns - peer->newline_ns < NEWLINE_INTERVAL_NS)
+        return;
+    peer->newline_ns = now_ns;
+    buf_add_text(&peer->head, "\n");
+    cw_engine_flush(repl->engine, peer->link);
+}
+
+/* What stands still is given up: the replica comes again, and continues or takes a full sync. */
+static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
+{
+    uint64_t pending_max = (uint64_t)PENDING_MAX + cw_engine_config(repl->engine)->backlog_bytes;
+    bool must_talk = peer->is_ours || peer->state == PEER_ONLINE;
+    if (must_talk && now_ns - peer->heard_ns > LINK_TIMEOUT_NS)
+        drop_because(repl, peer, "no sign of life");
+    else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
+        drop_because(repl, peer, "too far behind");
+    else if (is_taking_stream(repl, peer))
+        cw_engine_flush(repl->engine, peer->link);
+    else
+        keep_waiting(repl, peer, now_ns);
+}
+
+void repl_peers_turn(struct cw_repl *repl)
+{
+    int64_t now_ns = cw_engine_now_ns(repl->engine);
+    begin_next_snapshot(repl);
+    if (repl->snapshot != NULL)
+        go_on_with_snapshot(repl);
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL)
+            look_after(repl, repl->peers[i], now_ns);
+}
+
+int64_t repl_peers_deadline(const struct cw_repl *repl)
+{
+    int64_t now_ns = cw_engine_now_ns(repl->engine);
+    int64_t deadline_ns = NEVER_NS;
+    if (repl->snapshot != NULL && buf_length(&repl->snapshot->head) < HEAD_ENOUGH)
+        return now_ns;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        const struct peer *peer = repl->peers[i];
+        if (peer == NULL)
+            continue;
+        if (peer->state == PEER_WAITING && repl->snapshot == NULL && !repl->is_frozen)
+            return now_ns;
+        int64_t at_ns =
+            peer->state == PEER_WAITING ? peer->newline_ns + NEWLINE_INTERVAL_NS : peer->heard_ns + LINK_TIMEOUT_NS;
+        if (at_ns > now_ns && at_ns < deadline_ns)
+            deadline_ns = at_ns;
+    }
+    return deadline_ns;
+}
+
+uint64_t repl_peers_oldest_offset(const struct cw_repl *repl)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        if (repl->peers[i] != NULL && repl->peers[i]->state >= PEER_SNAPSHOT && repl->peers[i]->next_offset < oldest)
+            oldest = repl->peers[i]->next_offset;
+    return oldest;
+}
