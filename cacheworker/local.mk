@@ -8,3 +8,5 @@ include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
+include cacheworker/pubsub/local.mk
+include cacheworker/info/local.mk

@@ -10,12 +10,16 @@ libcommon_core_a_SOURCES = \
 	common/base/door.c common/base/door.h \
 	common/base/errors.c common/base/errors.h \
 	common/base/glob.c common/base/glob.h \
+	common/base/hashmap.c common/base/hashmap.h \
+	common/base/heap.c common/base/heap.h \
 	common/base/list.h \
 	common/base/mem.c common/base/mem.h \
 	common/base/number.c common/base/number.h \
 	common/base/rand.c common/base/rand.h \
+	common/base/siphash.c common/base/siphash.h \
 	common/base/slice.h \
 	common/conf/conf_schema.c common/conf/conf_schema.h \
+	common/base/sm.c common/base/sm.h \
 	common/resp/resp_limits.h \
 	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \

@@ -14,17 +14,17 @@ struct cw_session;
 struct cw_keyspace;
 
 struct cw_call {
-    struct cw_engine *engine;       /* borrowed */
-    struct cw_session *session;     /* borrowed; NULL when the command comes from a stream or a file */
-    struct cw_keyspace *keyspace;   /* borrowed; all databases */
-    unsigned database;              /* index of the selected one */
-    const struct command *command;  /* borrowed */
-    const struct slice *argv;       /* borrowed for the call */
+    struct cw_engine *engine;      /* borrowed */
+    struct cw_session *session;    /* borrowed; NULL when the command comes from a stream or a file */
+    struct cw_keyspace *keyspace;  /* borrowed; all databases */
+    unsigned database;             /* index of the selected one */
+    const struct command *command; /* borrowed */
+    const struct slice *argv;      /* borrowed for the call */
     size_t argc;
-    uint64_t first_key_hash;        /* cw_keyspace_hash of argv[command->first_key], where there is such an argument */
-    struct buf *reply;              /* borrowed; the session's output */
-    int protocol;                   /* 2 or 3 */
-    int64_t now_ms;                 /* wall clock, one value for the whole command: what expiry compares with */
+    uint64_t first_key_hash; /* cw_keyspace_hash of argv[command->first_key], where there is such an argument */
+    struct buf *reply;       /* borrowed; the session's output */
+    int protocol;            /* 2 or 3 */
+    int64_t now_ms;          /* wall clock, one value for the whole command: what expiry compares with */
 
     /* Out. A command that changed data adds to dirty; then argv is propagated as it stands, unless the function called
      * cw_call_propagate (which replaces it, and may be called several times) or cw_call_propagate_nothing. Whatever is
@@ -46,6 +46,14 @@ void cw_call_propagate_nothing(struct cw_call *call);
 #define CW_ERROR_NOT_FLOAT   "ERR value is not a valid float"
 #define CW_ERROR_NO_KEY      "ERR no such key"
 #define CW_ERROR_RANGE       "ERR index out of range"
+
+/* An array of simple strings: what HELP answers. */
+static inline void cw_reply_lines(struct cw_call *call, const char *const *lines, size_t count)
+{
+    resp_write_array(call->reply, count);
+    for (size_t i = 0; i < count; i++)
+        resp_write_simple(call->reply, slice_text(lines[i]));
+}
 
 static inline void cw_reply_error(struct cw_call *call, const char *text)
 {

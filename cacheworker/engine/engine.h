@@ -87,8 +87,8 @@ void cw_engine_become_replica(struct cw_engine *engine, link_id link);
  * counted in maxclients. Its commands are answered -NOTMASTER while the node is no master. */
 void cw_engine_attach(struct cw_engine *engine, link_id link);
 
-/* Whether the session needs no AUTH, or gave one. REPLCONF, PSYNC and RESPITE pass the password's gate: who answers them
- * asks this, or for the secret. */
+/* Whether the session needs no AUTH, or gave one. REPLCONF, PSYNC and RESPITE pass the password's gate: who answers
+ * them asks this, or for the secret. */
 bool cw_engine_is_authenticated(const struct cw_engine *engine, link_id link);
 
 enum cw_link_kind cw_engine_link_kind(const struct cw_engine *engine, link_id link);

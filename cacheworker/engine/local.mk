@@ -1,3 +1,14 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
-	cacheworker/engine/engine.h
+	cacheworker/engine/batch.c cacheworker/engine/batch.h \
+	cacheworker/engine/bind.c cacheworker/engine/bind.h \
+	cacheworker/engine/client_commands.c cacheworker/engine/client_commands.h \
+	cacheworker/engine/command_commands.c cacheworker/engine/command_commands.h \
+	cacheworker/engine/connection_commands.c cacheworker/engine/connection_commands.h \
+	cacheworker/engine/dispatch.c cacheworker/engine/dispatch.h \
+	cacheworker/engine/engine.c cacheworker/engine/engine.h \
+	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
+	cacheworker/engine/session.c cacheworker/engine/session.h \
+	cacheworker/engine/settings.c cacheworker/engine/settings.h \
+	cacheworker/engine/state.h \
+	cacheworker/engine/worker.c

@@ -2,7 +2,8 @@
  *
  * Listeners, by number: 0 data (clients, replicas), 1 control (sentinels; absent with standalone).
  * Files: "node.state" (id, incarnation and its bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the
- * storage table, read when the core starts, written by SAVE. A worker without a directory has no storage and no state. */
+ * storage table, read when the core starts, written by SAVE. A worker without a directory has no storage and no state.
+ */
 #ifndef CACHEWORKER_ENGINE_WORKER_H
 #define CACHEWORKER_ENGINE_WORKER_H
 
@@ -11,23 +12,23 @@
 
 enum { CW_LISTENER_DATA = 0, CW_LISTENER_CONTROL = 1 };
 
-struct cw_config {              /* copied at creation, slices included */
-    bool standalone;            /* a plain server: no sentinels, no lease, serves at once */
-    uint32_t databases;         /* default 16 standalone, 5 in the appliance */
+struct cw_config {      /* copied at creation, slices included */
+    bool standalone;    /* a plain server: no sentinels, no lease, serves at once */
+    uint32_t databases; /* default 16 standalone, 5 in the appliance */
     struct slice requirepass;
-    struct slice secret;        /* of control, proxy and replication links */
+    struct slice secret; /* of control, proxy and replication links */
     uint32_t max_clients;
-    struct address data;        /* where others reach this node */
+    struct address data; /* where others reach this node */
     struct address control;
-    size_t backlog_bytes;       /* of the replication stream kept for partial resync */
-    int64_t max_lag_ns;         /* default 1 s */
+    size_t backlog_bytes; /* of the replication stream kept for partial resync */
+    int64_t max_lag_ns;   /* default 1 s */
     bool enable_debug_command;
     size_t query_buffer_max;
     size_t client_output_max;
-    uint64_t random_seed;          /* keyspace hashing and random commands */
-    struct identity new_identity;  /* drawn by the shell; becomes the node's id when there is no readable state */
-    uint64_t incarnation_bits;     /* drawn by the shell */
-    struct slice state;            /* content of "node.state" */
+    uint64_t random_seed;         /* keyspace hashing and random commands */
+    struct identity new_identity; /* drawn by the shell; becomes the node's id when there is no readable state */
+    uint64_t incarnation_bits;    /* drawn by the shell */
+    struct slice state;           /* content of "node.state" */
     bool state_found;
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     int pid;                       /* shown by INFO */

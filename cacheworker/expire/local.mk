@@ -1,3 +1,3 @@
 libcacheworker_core_a_SOURCES += \
-	cacheworker/expire/expire.h \
-	cacheworker/expire/expire_commands.h
+	cacheworker/expire/expire.c cacheworker/expire/expire.h \
+	cacheworker/expire/expire_commands.c cacheworker/expire/expire_commands.h

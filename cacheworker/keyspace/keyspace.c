@@ -127,6 +127,11 @@ size_t cw_keyspace_used_bytes(const struct cw_keyspace *keyspace)
     return bytes;
 }
 
+size_t cw_keyspace_entry_bytes(const struct cw_entry *entry)
+{
+    return cw_entry_used_bytes(entry) + sizeof(struct cw_bucket) / CW_BUCKET_SLOTS;
+}
+
 /* ---- Hashing and prefetching ---- */
 
 uint64_t cw_keyspace_hash(const struct cw_keyspace *keyspace, struct slice key)
@@ -618,6 +623,8 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms)
 {
     (void)keyspace;
+    if (expire_ms == CW_NO_EXPIRY)
+        expire_ms++; /* A date like any other, but for its meaning here. */
     if (ref->entry->flags & CW_ENTRY_EXPIRES) {
         memcpy(cw_entry_after_header(ref->entry), &expire_ms, sizeof(expire_ms));
         cw_table_note_due(ref->table, ref->hash, expire_ms);

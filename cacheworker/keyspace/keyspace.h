@@ -61,6 +61,8 @@ struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace); /* bo
 size_t
 cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
 
+size_t cw_keyspace_entry_bytes(const struct cw_entry *entry); /* of one key: entry, value and a slot of the table */
+
 /* ---- Hashing and prefetching ---- */
 
 uint64_t cw_keyspace_hash(const struct cw_keyspace *keyspace, struct slice key);

@@ -1,2 +1,4 @@
 libcacheworker_core_a_SOURCES += \
-	cacheworker/string/string_commands.h
+	cacheworker/string/lcs.c cacheworker/string/lcs.h \
+	cacheworker/string/long_double.c cacheworker/string/long_double.h \
+	cacheworker/string/string_commands.c cacheworker/string/string_commands.h

@@ -8,6 +8,7 @@
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define LIKELY(x)    __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define FALLTHROUGH  __attribute__((fallthrough))
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,5 +1,7 @@
 #include "common/base/glob.h"
 
+#include "common/base/check.h"
+
 static unsigned char fold(char byte, bool ignore_case)
 {
     return (unsigned char)(ignore_case && byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
@@ -47,7 +49,7 @@ static bool element_matches(struct slice pattern, size_t *at, char text_byte, bo
     case '\\':
         if (i + 1 < pattern.length)
             i++;
-        /* fall through */
+        FALLTHROUGH;
     default:
         matches = fold(pattern.data[i], ignore_case) == byte;
         i++;

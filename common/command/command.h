@@ -89,6 +89,7 @@ enum command_key_find { KEY_FIND_RANGE, KEY_FIND_KEYNUM, KEY_FIND_UNKNOWN };
 
 struct command_key_spec { /* as redis.io/docs/reference/key-specs */
     uint32_t flags;
+    const char *note; /* what the flags cannot say; NULL mostly */
     enum command_key_begin begin;
     int begin_index;     /* index: of the first key; keyword: where the search starts (negative: from the end) */
     const char *keyword; /* in capitals */

@@ -20,14 +20,15 @@ struct command_words {
     uint64_t front, back;
 };
 
-/* A..Z become a..z in all eight bytes at once, other bytes stay: Hacker's Delight, section 6-1. */
+/* A..Z become a..z in all eight bytes at once: Hacker's Delight, section 6-1. Other bytes below 0x80 stay; those above
+ * may change, but stay above, and no name has any. */
 static inline uint64_t command_fold(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t low = word & (ones * 0x7f);
     uint64_t above_z = low + ones * (0x7f - 'Z');
     uint64_t from_a = low + ones * (0x80 - 'A');
-    uint64_t is_upper = (from_a ^ above_z) & ~word & (ones * 0x80);
+    uint64_t is_upper = (from_a ^ above_z) & (ones * 0x80);
     return word | is_upper >> 2;
 }
 

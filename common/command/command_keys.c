@@ -18,13 +18,10 @@ static void add_key(struct key_list *list, int64_t index, uint32_t flags)
 }
 
 /* Index of the argument behind the keyword; 0 when it is not there. The last argument is never looked at: behind it
- * there would be nothing. */
+ * there would be nothing. (A search from the end is in MIGRATE's spec only, which add_migrated knows better.) */
 static int64_t behind_keyword(const struct command_key_spec *spec, const struct slice *argv, int64_t argc)
 {
-    bool forward = spec->begin_index > 0;
-    int64_t step = forward ? 1 : -1;
-    int64_t end = forward ? argc - 1 : 0;
-    for (int64_t i = forward ? spec->begin_index : argc + spec->begin_index; i > 0 && i < argc && i != end; i += step)
+    for (int64_t i = spec->begin_index; i < argc - 1; i++)
         if (slice_equal_nocase(argv[i], spec->keyword))
             return i + 1;
     return 0;
@@ -37,7 +34,7 @@ static int add_range(const struct command_key_spec *spec, int64_t first, int64_t
         last = first + (argc - first) / spec->limit + spec->last_key;
     else if (spec->last_key < 0)
         last = argc + spec->last_key;
-    if (first >= argc || last >= argc || last < first)
+    if (last < first || last >= argc)
         return ERR_INVALID;
     for (int64_t i = first; i <= last; i += spec->key_step)
         add_key(list, i, spec->flags);
@@ -119,7 +116,7 @@ static int add_migrated(const struct slice *argv, int64_t argc, struct key_list 
         else if (slice_equal_nocase(argv[i], "auth2"))
             i += 2;
         else if (slice_equal_nocase(argv[i], "keys")) {
-            if (argv[3].length > 0 || i + 1 == argc)
+            if (argv[3].length > 0)
                 return ERR_INVALID;
             first = i + 1;
             end = argc;

@@ -73,37 +73,35 @@ enum { /* what is done with a key */
      ((flags)&COMMAND_ADMIN ? AT_ADMIN | AT_DANGEROUS : 0) | ((flags)&COMMAND_PUBSUB ? AT_PUBSUB : 0) |                \
      ((flags)&COMMAND_BLOCKING ? AT_BLOCKING : 0) | ((flags)&COMMAND_FAST ? AT_FAST : AT_SLOW))
 
-#define AT(index, key_flags)                                                                                           \
-    {                                                                                                                  \
-        .flags = (key_flags), .begin = KEY_BEGIN_INDEX, .begin_index = (index), .find = KEY_FIND_RANGE, .key_step = 1  \
-    }
-#define FROM(index, last, step, key_flags)                                                                             \
+#define AT(index, ...) FROM(index, 0, 1, __VA_ARGS__)
+#define FROM(index, last, step, key_flags, ...)                                                                        \
     {                                                                                                                  \
         .flags = (key_flags), .begin = KEY_BEGIN_INDEX, .begin_index = (index), .find = KEY_FIND_RANGE,                \
-        .last_key = (last), .key_step = (step)                                                                         \
+        .last_key = (last), .key_step = (step), __VA_ARGS__                                                            \
     }
-#define COUNTED(index, key_flags)                                                                                      \
+#define COUNTED(index, key_flags, ...)                                                                                 \
     {                                                                                                                  \
         .flags = (key_flags), .begin = KEY_BEGIN_INDEX, .begin_index = (index), .find = KEY_FIND_KEYNUM,               \
-        .first_key = 1, .keynum_step = 1                                                                               \
+        .first_key = 1, .keynum_step = 1, __VA_ARGS__                                                                  \
     }
-#define BEHIND(word, start, last, part, key_flags)                                                                     \
+#define BEHIND(word, start, last, part, key_flags, ...)                                                                \
     {                                                                                                                  \
         .flags = (key_flags), .begin = KEY_BEGIN_KEYWORD, .begin_index = (start), .keyword = (word),                   \
-        .find = KEY_FIND_RANGE, .last_key = (last), .key_step = 1, .limit = (part)                                     \
+        .find = KEY_FIND_RANGE, .last_key = (last), .key_step = 1, .limit = (part), __VA_ARGS__                        \
     }
-#define UNKNOWN(key_flags)                                                                                             \
+#define UNKNOWN(key_flags, ...)                                                                                        \
     {                                                                                                                  \
-        .flags = (key_flags), .begin = KEY_BEGIN_UNKNOWN, .find = KEY_FIND_UNKNOWN                                     \
+        .flags = (key_flags), .begin = KEY_BEGIN_UNKNOWN, .find = KEY_FIND_UNKNOWN, __VA_ARGS__                        \
     }
+#define NOTE(text) .note = (text)
 
 #define SPECS(...) ((const struct command_key_spec[]){__VA_ARGS__})
 #define KEYS(first, last, step, ...)                                                                                   \
     .first_key = (first), .last_key = (last), .key_step = (step), .key_specs = SPECS(__VA_ARGS__),                     \
     .key_spec_count = sizeof(SPECS(__VA_ARGS__)) / sizeof(struct command_key_spec)
-#define KEY(flags)        KEYS(1, 1, 1, AT(1, flags))
-#define SECOND_KEY(flags) KEYS(2, 2, 1, AT(2, flags))
-#define ALL_KEYS(flags)   KEYS(1, -1, 1, FROM(1, -1, 1, flags))
+#define KEY(...)        KEYS(1, 1, 1, AT(1, __VA_ARGS__))
+#define SECOND_KEY(...) KEYS(2, 2, 1, AT(2, __VA_ARGS__))
+#define ALL_KEYS(...)   KEYS(1, -1, 1, FROM(1, -1, 1, __VA_ARGS__))
 
 #define TIPS(...)                                                                                                      \
     .tips = (const char *const[])                                                                                      \

@@ -12,7 +12,8 @@ ROUNDS = 3
 bench: tests/bench/load respite-cacheworker respite-proxy respite-sentinel
 	$(top_srcdir)/tests/bench/run.py --build . --source $(top_srcdir) --cases '$(CASES)' --rounds $(ROUNDS) --json bench.json
 CLEANFILES += bench.json
-# Files of tests/bench; see the top Makefile.am.
-noinst_PROGRAMS += tests/bench/keyspace_bench
+
+# make tests/bench/keyspace_bench: the keyspace by itself
+EXTRA_PROGRAMS += tests/bench/keyspace_bench
 tests_bench_keyspace_bench_SOURCES = tests/bench/keyspace_bench.c
 tests_bench_keyspace_bench_LDADD = libcacheworker_core.a libcommon_core.a

@@ -1,1 +1,53 @@
-# Files of tests/fuzz; see the top Makefile.am.
+# tests/fuzz: libFuzzer targets. Configured with --enable-fuzz (and CC=clang) they search; otherwise each replays its
+# checked-in corpus, or the files given to it.
+common_fuzz_targets = \
+	tests/fuzz/fuzz_messages \
+	tests/fuzz/fuzz_resp_reply \
+	tests/fuzz/fuzz_resp_request
+FUZZ_TARGETS += $(common_fuzz_targets)
+check_PROGRAMS += $(common_fuzz_targets)
+EXTRA_DIST += tests/fuzz/corpus
+
+fuzz_common_sources = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
+if !FUZZ
+fuzz_common_sources += tests/fuzz/replay.c
+endif
+fuzz_cflags = $(AM_CFLAGS) -DCORPUS_DIR='"$(abs_top_srcdir)/tests/fuzz/corpus"'
+fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+fuzz_ldadd = libcommon_core.a -lm
+
+tests_fuzz_fuzz_messages_SOURCES = tests/fuzz/fuzz_messages.c $(fuzz_common_sources)
+tests_fuzz_fuzz_messages_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_messages_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_messages_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_resp_reply_SOURCES = tests/fuzz/fuzz_resp_reply.c $(fuzz_common_sources)
+tests_fuzz_fuzz_resp_reply_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_resp_reply_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_resp_reply_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_resp_request_SOURCES = tests/fuzz/fuzz_resp_request.c $(fuzz_common_sources)
+tests_fuzz_fuzz_resp_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_resp_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_resp_request_LDADD = $(fuzz_ldadd)
+
+# make fuzz-smoke [SECONDS=n]: each target for so long, from its corpus. A finding stops it and stays in fuzz-findings/.
+SECONDS = 60
+.PHONY: fuzz-smoke
+if FUZZ
+fuzz-smoke: $(FUZZ_TARGETS)
+	@for target in $(FUZZ_TARGETS); do \
+	    name=`basename $$target`; \
+	    $(MKDIR_P) fuzz-work/$$name fuzz-findings || exit 1; \
+	    echo "$$name: $(SECONDS) seconds"; \
+	    ./$$target -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	        -artifact_prefix=fuzz-findings/$$name- fuzz-work/$$name $(top_srcdir)/tests/fuzz/corpus/$$name \
+	        >fuzz-work/$$name.log 2>&1 || { tail -n 40 fuzz-work/$$name.log; exit 1; }; \
+	    grep -E 'number_of_executed_units|new_units_added' fuzz-work/$$name.log; \
+	done
+else
+fuzz-smoke:
+	@echo 'fuzz-smoke: configure with CC=clang --enable-fuzz --enable-sanitizers first'; exit 1
+endif
+clean-fuzz:
+	rm -rf fuzz-work fuzz-findings
+clean-local: clean-fuzz
+.PHONY: clean-fuzz

@@ -1,1 +1,15 @@
-# Files of tests/system; see the top Makefile.am.
+# tests/system: real daemons on loopback, with real clients.
+noinst_PROGRAMS += tests/system/steady
+tests_system_steady_SOURCES = tests/system/steady.c
+tests_system_steady_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+tests_system_steady_LDADD = libcommon_core.a $(HIREDIS_LIBS) -lm
+EXTRA_DIST += \
+	tests/system/appliance.py \
+	tests/system/tap.py
+EXTRA_DIST += \
+	tests/system/test_empty_restart.py \
+	tests/system/test_failover.py \
+	tests/system/test_limits.py \
+	tests/system/test_quickstart.py \
+	tests/system/test_quorum.py \
+	tests/system/test_tools.py

@@ -1,1 +1,9 @@
 # Files of tests/unit/cacheworker; see the top Makefile.am.
+
+check_PROGRAMS += tests/unit/cacheworker/engine/command_commands_test
+UNIT_TESTS += tests/unit/cacheworker/engine/command_commands_test
+tests_unit_cacheworker_engine_command_commands_test_CFLAGS = \
+	$(AM_CFLAGS) $(CMOCKA_CFLAGS) -DGOLDEN_DIR='"$(abs_top_srcdir)/tests/golden"'
+tests_unit_cacheworker_engine_command_commands_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+EXTRA_DIST += tests/golden/command_transcript.txt

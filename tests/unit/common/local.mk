@@ -3,9 +3,14 @@ common_unit_tests = \
 	tests/unit/common/base/crc32c_test \
 	tests/unit/common/base/crc64_test \
 	tests/unit/common/base/glob_test \
+	tests/unit/common/base/hashmap_test \
+	tests/unit/common/base/heap_test \
+	tests/unit/common/base/sm_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
+	tests/unit/common/ha/lease_test \
 	tests/unit/common/ha/messages_test \
+	tests/unit/common/ha/topology_test \
 	tests/unit/common/resp/resp_reader_test
 
 check_PROGRAMS += $(common_unit_tests)
@@ -14,6 +19,16 @@ UNIT_TESTS += $(common_unit_tests)
 common_unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 common_unit_ldadd = libtests.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+tests_unit_common_base_hashmap_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_hashmap_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_heap_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_heap_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_sm_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_sm_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_ha_lease_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_ha_lease_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_ha_topology_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_ha_topology_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_crc32c_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_crc32c_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_crc64_test_CFLAGS = $(common_unit_cflags)

@@ -55,8 +55,9 @@ static void what_is_not_a_name_is_not_found(void **state)
         "nosuchcommand",
         "a-name-that-is-longer-than-any-command-could-be",
         "zrangebyscorf",
-        "\xe7"
-        "et",
+        "\xc7\x45T",
+        "\xe7\x65t",
+        "\x87\x45T",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(strangers); i++)
         assert_null(by_name(strangers[i]));
@@ -98,6 +99,9 @@ static void rows_are_whole(void **state)
         assert_false(row->flags & COMMAND_WRITE && row->flags & COMMAND_READONLY);
         assert_int_equal(row->deprecated_since == NULL, row->replaced_by == NULL);
         assert_int_equal(row->key_specs == NULL, row->key_spec_count == 0);
+        for (unsigned i = 0; i < row->key_spec_count; i++)
+            if (row->key_specs[i].begin != KEY_BEGIN_UNKNOWN && id != COMMAND_ID_MIGRATE)
+                assert_true(row->key_specs[i].begin_index > 0); /* command_keys.c searches forwards only */
         if (row->container)
             assert_true(row->arity >= 2 || row->arity <= -2);
     }

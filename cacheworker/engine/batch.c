@@ -1,0 +1,258 @@
+#include "cacheworker/engine/batch.h"
+
+#include "cacheworker/engine/dispatch.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+enum {
+    BATCH_CAPACITY = 128, /* requests; what is prefetched for them must still be cached when its turn comes */
+    SESSION_SHARE = 64,   /* of one session in one batch */
+    TURN_BATCHES = 64,    /* then the loop looks at its links again */
+};
+
+struct item {
+    struct cw_session *session;
+    const struct command *command; /* NULL: unknown, or the request is broken */
+    uint64_t hash;                 /* of the first key */
+    bool has_key;
+    bool broken; /* ERR_PROTOCOL; the request says why */
+};
+
+struct cw_batch {
+    size_t count;
+    struct item items[BATCH_CAPACITY];
+    struct resp_request requests[BATCH_CAPACITY]; /* owned; the one of items[i] */
+};
+
+struct cw_batch *cw_batch_create(void)
+{
+    return mem_zero(sizeof(struct cw_batch));
+}
+
+void cw_batch_free(struct cw_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < BATCH_CAPACITY; i++)
+        resp_request_free(&batch->requests[i]);
+    mem_free(batch);
+}
+
+/* --- gathering --- */
+
+static const struct resp_limits *limits_of(const struct cw_engine *engine, const struct cw_session *session)
+{
+    static const struct resp_limits unauthenticated = RESP_LIMITS_UNAUTHENTICATED;
+    if (LIKELY(session->flags & CW_SESSION_AUTHENTICATED))
+        return &engine->settings.limits;
+    return &unauthenticated;
+}
+
+/* Whether this command has to wait until the node may serve again. What concerns the appliance itself never waits. */
+static bool must_wait(const struct cw_engine *engine, const struct command *command)
+{
+    if (LIKELY(engine->serving != CW_SERVING_HOLD && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
+        return false;
+    if (command != NULL && cw_is_appliance_command(command))
+        return false;
+    if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0)
+        return true;
+    return !engine->pause_writes_only ||
+           (command != NULL && (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)));
+}
+
+/* Behind such a command nothing may be parsed before it was executed: it changes what may be read, and how. */
+static bool is_barrier(const struct cw_session *session, const struct command *command)
+{
+    if (UNLIKELY(!(session->flags & CW_SESSION_AUTHENTICATED)))
+        return true;
+    return command != NULL && ((command->flags & (COMMAND_ADMIN | COMMAND_BLOCKING)) || command->id == COMMAND_ID_WAIT);
+}
+
+static inline const struct command *find_command(const struct resp_request *request)
+{
+    const struct command *command = command_lookup(request->argv[0]);
+    if (command != NULL && command->subcommands != NULL)
+        return command_resolve(request->argv, request->argc);
+    return command;
+}
+
+static inline void hash_first_key(struct cw_engine *engine, struct item *item, const struct resp_request *request)
+{
+    if (item->command == NULL || item->command->first_key <= 0 || (size_t)item->command->first_key >= request->argc)
+        return;
+    item->hash = cw_keyspace_hash(engine->keyspace, request->argv[item->command->first_key]);
+    item->has_key = true;
+    cw_keyspace_prefetch_bucket(engine->keyspace, item->session->database, item->hash);
+}
+
+enum gathered {
+    GATHERED_ALL,     /* no whole request is left */
+    GATHERED_SHARE,   /* there is more for the next batch */
+    GATHERED_BARRIER, /* the batch has to be executed first */
+    GATHERED_PARKED,  /* the next request must wait */
+};
+
+/* Parses up to its share of one session's requests into the batch. */
+static enum gathered gather_session(struct cw_engine *engine, struct cw_session *session)
+{
+    struct cw_batch *batch = engine->batch;
+    unsigned taken = 0;
+    while (taken < SESSION_SHARE && batch->count < BATCH_CAPACITY) {
+        struct resp_request *request = &batch->requests[batch->count];
+        int result = cw_session_next_request(session, limits_of(engine, session), request);
+        if (result == 0)
+            return buf_length(&session->kept) > 0 && session->received.length > 0 ? GATHERED_SHARE : GATHERED_ALL;
+        if (result > 0 && request->argc == 0)
+            continue; /* an empty line */
+        const struct command *command = result > 0 ? find_command(request) : NULL;
+        if (UNLIKELY(must_wait(engine, command))) {
+            cw_session_unread(session);
+            return GATHERED_PARKED;
+        }
+        struct item *item = &batch->items[batch->count++];
+        item->session = session;
+        item->command = command;
+        item->has_key = false;
+        item->broken = result < 0;
+        session->batched = true;
+        taken++;
+        if (UNLIKELY(result < 0))
+            return GATHERED_ALL;
+        hash_first_key(engine, item, request);
+        if (is_barrier(session, command))
+            return GATHERED_BARRIER;
+    }
+    return GATHERED_SHARE;
+}
+
+/* Fills the batch from the ready sessions, in turn. Those that have no whole request left leave the list. */
+static void gather(struct cw_engine *engine)
+{
+    struct cw_batch *batch = engine->batch;
+    batch->count = 0;
+    struct list again;
+    list_init(&again);
+    bool full = false;
+    while (!full && batch->count < BATCH_CAPACITY && !list_is_empty(&engine->ready)) {
+        struct cw_session *session = LIST_ENTRY(engine->ready.next, struct cw_session, ready);
+        list_remove(&session->ready);
+        switch (gather_session(engine, session)) {
+        case GATHERED_ALL: cw_session_touch(engine, session); break;
+        case GATHERED_SHARE: list_add_last(&again, &session->ready); break;
+        case GATHERED_PARKED: list_add_last(&engine->parked, &session->ready); break;
+        case GATHERED_BARRIER:
+            list_add_last(&again, &session->ready);
+            full = true;
+            break;
+        }
+    }
+    LIST_FOR_EACH(node, &again)
+    {
+        list_remove(node);
+        list_add_last(&engine->ready, node);
+    }
+}
+
+/* --- execution --- */
+
+static void prefetch_entries(const struct cw_engine *engine)
+{
+    const struct cw_batch *batch = engine->batch;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct item *item = &batch->items[i];
+        if (item->has_key)
+            cw_keyspace_prefetch_entry(engine->keyspace, item->session->database, item->hash);
+    }
+}
+
+static void refuse_broken(struct cw_engine *engine, struct cw_session *session, const struct resp_request *request)
+{
+    resp_write_error_format(cw_session_out(engine, session), "ERR Protocol error: %s", request->error);
+    cw_statistics_count_error(&engine->statistics, SLICE_LITERAL("ERR"));
+    cw_session_flush(engine, session);
+    cw_session_drain(engine, session);
+}
+
+static void execute(struct cw_engine *engine)
+{
+    struct cw_batch *batch = engine->batch;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct item *item = &batch->items[i];
+        const struct resp_request *request = &batch->requests[i];
+        struct cw_session *session = item->session;
+        session->batched = false;
+        if (UNLIKELY(session->flags & CW_SESSION_CLOSING))
+            continue;
+        if (UNLIKELY(item->broken))
+            refuse_broken(engine, session, request);
+        else
+            cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
+    }
+}
+
+/* Time-bound reasons to wait end here. */
+static void end_waits(struct cw_engine *engine)
+{
+    if (engine->sleep_until_ns > 0 && engine->now_ns >= engine->sleep_until_ns) {
+        engine->sleep_until_ns = 0;
+        cw_engine_gate_opened(engine);
+    }
+    if (engine->pause_until_ns > 0 && engine->now_ns >= engine->pause_until_ns)
+        engine->pause_until_ns = 0;
+    if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0 || engine->pause_until_ns > 0)
+        return;
+    LIST_FOR_EACH(node, &engine->parked)
+    {
+        list_remove(node);
+        list_add_last(&engine->ready, node);
+    }
+}
+
+void cw_batch_run(struct cw_engine *engine)
+{
+    cw_engine_look_at_role(engine);
+    end_waits(engine);
+    for (unsigned batches = 0; batches < TURN_BATCHES && !list_is_empty(&engine->ready); batches++) {
+        gather(engine);
+        prefetch_entries(engine);
+        execute(engine);
+    }
+}
+
+/* --- control and replica links --- */
+
+static void run_control_session(struct cw_engine *engine, struct cw_session *session)
+{
+    struct resp_request *request = &engine->batch->requests[0];
+    while (!(session->flags & CW_SESSION_CLOSING)) {
+        int result = cw_session_next_request(session, &engine->settings.limits, request);
+        if (result == 0)
+            return;
+        if (result < 0) {
+            refuse_broken(engine, session, request);
+            return;
+        }
+        if (request->argc == 0)
+            continue;
+        if (session->kind == CW_LINK_REPLICA)
+            cw_repl_request(engine->repl, session->link, request->argv, request->argc);
+        else if (slice_equal_nocase(request->argv[0], "respite"))
+            cw_ha_request(engine->ha, session->link, request->argv, request->argc);
+        else
+            cw_dispatch_control(engine, session, request->argv, request->argc);
+    }
+}
+
+void cw_batch_run_control(struct cw_engine *engine)
+{
+    while (!list_is_empty(&engine->control_ready)) {
+        struct cw_session *session = LIST_ENTRY(engine->control_ready.next, struct cw_session, ready);
+        list_remove(&session->ready);
+        run_control_session(engine, session);
+    }
+}

@@ -1,0 +1,157 @@
+#include "cacheworker/engine/bind.h"
+
+#include "cacheworker/engine/client_commands.h"
+#include "cacheworker/engine/command_commands.h"
+#include "cacheworker/engine/connection_commands.h"
+#include "cacheworker/engine/dispatch.h"
+#include "cacheworker/engine/server_commands.h"
+#include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/pubsub/pubsub_commands.h"
+#include "cacheworker/string/string_commands.h"
+
+#define BIND(id, name) [COMMAND_ID_##id] = cw_##name##_command
+
+const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
+    /* Connections. */
+    BIND(AUTH, auth),
+    BIND(CLIENT_CACHING, client_caching),
+    BIND(CLIENT_GETNAME, client_getname),
+    BIND(CLIENT_GETREDIR, client_getredir),
+    BIND(CLIENT_HELP, client_help),
+    BIND(CLIENT_ID, client_id),
+    BIND(CLIENT_INFO, client_info),
+    BIND(CLIENT_KILL, client_kill),
+    BIND(CLIENT_LIST, client_list),
+    BIND(CLIENT_NO_EVICT, client_no_evict),
+    BIND(CLIENT_NO_TOUCH, client_no_touch),
+    BIND(CLIENT_PAUSE, client_pause),
+    BIND(CLIENT_REPLY, client_reply),
+    BIND(CLIENT_SETINFO, client_setinfo),
+    BIND(CLIENT_SETNAME, client_setname),
+    BIND(CLIENT_TRACKING, client_tracking),
+    BIND(CLIENT_TRACKINGINFO, client_trackinginfo),
+    BIND(CLIENT_UNBLOCK, client_unblock),
+    BIND(CLIENT_UNPAUSE, client_unpause),
+    BIND(ECHO, echo),
+    BIND(HELLO, hello),
+    BIND(PING, ping),
+    BIND(QUIT, quit),
+    BIND(RESET, reset),
+    BIND(SELECT, select),
+
+    /* The server. */
+    BIND(COMMAND, command),
+    BIND(COMMAND_COUNT, command_count),
+    BIND(COMMAND_DOCS, command_docs),
+    BIND(COMMAND_GETKEYS, command_getkeys),
+    BIND(COMMAND_GETKEYSANDFLAGS, command_getkeysandflags),
+    BIND(COMMAND_HELP, command_help),
+    BIND(COMMAND_INFO, command),
+    BIND(COMMAND_LIST, command_list),
+    BIND(CONFIG_GET, config_get),
+    BIND(CONFIG_HELP, config_help),
+    BIND(CONFIG_RESETSTAT, config_resetstat),
+    BIND(CONFIG_REWRITE, config_rewrite),
+    BIND(CONFIG_SET, config_set),
+    BIND(BGSAVE, bgsave),
+    BIND(DBSIZE, dbsize),
+    BIND(DEBUG, debug),
+    BIND(FLUSHALL, flushall),
+    BIND(FLUSHDB, flushdb),
+    BIND(FUNCTION_FLUSH, function_flush),
+    BIND(INFO, info),
+    BIND(LASTSAVE, lastsave),
+    BIND(LATENCY_HISTORY, latency_history),
+    BIND(LATENCY_LATEST, latency_latest),
+    BIND(LATENCY_RESET, latency_reset),
+    BIND(LOLWUT, lolwut),
+    BIND(MEMORY_USAGE, memory_usage),
+    BIND(ROLE, role),
+    BIND(SAVE, save),
+    BIND(SCRIPT_EXISTS, script_exists),
+    BIND(SCRIPT_FLUSH, script_flush),
+    BIND(SHUTDOWN, shutdown),
+    BIND(SLOWLOG_GET, slowlog_get),
+    BIND(SLOWLOG_HELP, slowlog_help),
+    BIND(SLOWLOG_LEN, slowlog_len),
+    BIND(SLOWLOG_RESET, slowlog_reset),
+    BIND(SWAPDB, swapdb),
+    BIND(TIME, time),
+    BIND(WAIT, wait),
+
+    /* Any key. */
+    BIND(COPY, copy),
+    BIND(DEL, del),
+    BIND(EXISTS, exists),
+    BIND(EXPIRE, expire),
+    BIND(EXPIREAT, expireat),
+    BIND(EXPIRETIME, expiretime),
+    BIND(KEYS, keys),
+    BIND(MOVE, move),
+    BIND(OBJECT_ENCODING, object_encoding),
+    BIND(OBJECT_FREQ, object_freq),
+    BIND(OBJECT_HELP, object_help),
+    BIND(OBJECT_IDLETIME, object_idletime),
+    BIND(OBJECT_REFCOUNT, object_refcount),
+    BIND(PERSIST, persist),
+    BIND(PEXPIRE, pexpire),
+    BIND(PEXPIREAT, pexpireat),
+    BIND(PEXPIRETIME, pexpiretime),
+    BIND(PTTL, pttl),
+    BIND(RANDOMKEY, randomkey),
+    BIND(RENAME, rename),
+    BIND(RENAMENX, renamenx),
+    BIND(SCAN, scan),
+    BIND(TOUCH, touch),
+    BIND(TTL, ttl),
+    BIND(TYPE, type),
+    BIND(UNLINK, unlink),
+
+    /* Strings. */
+    BIND(APPEND, append),
+    BIND(DECR, decr),
+    BIND(DECRBY, decrby),
+    BIND(GET, get),
+    BIND(GETDEL, getdel),
+    BIND(GETEX, getex),
+    BIND(GETRANGE, getrange),
+    BIND(GETSET, getset),
+    BIND(INCR, incr),
+    BIND(INCRBY, incrby),
+    BIND(INCRBYFLOAT, incrbyfloat),
+    BIND(LCS, lcs),
+    BIND(MGET, mget),
+    BIND(MSET, mset),
+    BIND(MSETNX, msetnx),
+    BIND(PSETEX, psetex),
+    BIND(SET, set),
+    BIND(SETEX, setex),
+    BIND(SETNX, setnx),
+    BIND(SETRANGE, setrange),
+    BIND(STRLEN, strlen),
+    BIND(SUBSTR, getrange),
+
+    /* Channels. */
+    BIND(PSUBSCRIBE, psubscribe),
+    BIND(PUBLISH, publish),
+    BIND(PUBSUB_CHANNELS, pubsub_channels),
+    BIND(PUBSUB_HELP, pubsub_help),
+    BIND(PUBSUB_NUMPAT, pubsub_numpat),
+    BIND(PUBSUB_NUMSUB, pubsub_numsub),
+    BIND(PUNSUBSCRIBE, punsubscribe),
+    BIND(SUBSCRIBE, subscribe),
+    BIND(UNSUBSCRIBE, unsubscribe),
+};
+
+bool cw_is_bound(const struct cw_engine *engine, const struct command *command)
+{
+    (void)engine;
+    if (cw_functions[command->id] != NULL || cw_is_appliance_command(command))
+        return true;
+    for (unsigned i = 0; i < command->subcommand_count; i++) {
+        if (cw_functions[command->subcommands[i].id] != NULL)
+            return true;
+    }
+    return false;
+}

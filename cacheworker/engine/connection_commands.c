@@ -1,0 +1,166 @@
+#include "cacheworker/engine/connection_commands.h"
+
+#include "cacheworker/engine/client_commands.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/pubsub/pubsub.h"
+#include "common/base/mem.h"
+#include "common/base/number.h"
+
+void cw_ping_command(struct cw_call *call)
+{
+    if (call->argc > 2) {
+        cw_reply_error(call, "ERR wrong number of arguments for 'ping' command");
+        return;
+    }
+    if ((call->session->flags & CW_SESSION_IN_PUBSUB) && call->protocol == 2) {
+        resp_write_array(call->reply, 2);
+        resp_write_bulk_text(call->reply, "pong");
+        resp_write_bulk(call->reply, call->argc == 2 ? call->argv[1] : slice_of(NULL, 0));
+    } else if (call->argc == 2) {
+        resp_write_bulk(call->reply, call->argv[1]);
+    } else {
+        buf_add(call->reply, "+PONG\r\n", 7);
+    }
+}
+
+void cw_echo_command(struct cw_call *call)
+{
+    resp_write_bulk(call->reply, call->argv[1]);
+}
+
+void cw_quit_command(struct cw_call *call)
+{
+    resp_write_ok(call->reply);
+    cw_session_flush(call->engine, call->session);
+    cw_session_drain(call->engine, call->session);
+}
+
+void cw_reset_command(struct cw_call *call)
+{
+    struct cw_session *session = call->session;
+    cw_pubsub_forget(call->engine->pubsub, session);
+    session->flags &= ~(uint32_t)(CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT |
+                                  CW_SESSION_NO_EVICT | CW_SESSION_NO_TOUCH);
+    session->database = 0;
+    session->protocol = 2;
+    mem_free(session->name);
+    session->name = NULL;
+    if (call->engine->settings.requirepass.length > 0 && !(session->flags & CW_SESSION_ATTACHED))
+        session->flags &= ~(uint32_t)CW_SESSION_AUTHENTICATED;
+    resp_write_simple(call->reply, SLICE_LITERAL("RESET"));
+}
+
+void cw_select_command(struct cw_call *call)
+{
+    int64_t database;
+    if (number_parse_i64(call->argv[1], &database) < 0)
+        cw_reply_error(call, CW_ERROR_NOT_INTEGER);
+    else if (database < 0 || database >= call->engine->config.databases)
+        cw_reply_error(call, "ERR DB index is out of range");
+    else {
+        call->session->database = (uint32_t)database;
+        resp_write_ok(call->reply);
+    }
+}
+
+/* The one user is "default". */
+static bool authenticate(struct cw_call *call, struct slice user, struct slice password)
+{
+    const struct cw_settings *settings = &call->engine->settings;
+    bool user_fits = slice_equal(user, SLICE_LITERAL("default"));
+    bool password_fits = settings->requirepass.length == 0 || slice_equal_secret(password, settings->requirepass);
+    if (!user_fits || !password_fits)
+        return false;
+    call->session->flags |= CW_SESSION_AUTHENTICATED;
+    return true;
+}
+
+#define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
+
+void cw_auth_command(struct cw_call *call)
+{
+    if (call->argc > 3) {
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+        return;
+    }
+    if (call->argc == 2 && call->engine->settings.requirepass.length == 0) {
+        cw_reply_error(call, "ERR AUTH <password> called without any password configured for the default user. Are "
+                             "you sure your configuration is correct?");
+        return;
+    }
+    struct slice user = call->argc == 3 ? call->argv[1] : SLICE_LITERAL("default");
+    if (authenticate(call, user, call->argv[call->argc - 1]))
+        resp_write_ok(call->reply);
+    else
+        cw_reply_error(call, WRONG_PASSWORD);
+}
+
+static void write_hello(struct cw_call *call)
+{
+    struct buf *out = call->reply;
+    int protocol = call->session->protocol;
+    bool is_replica = call->engine->serving != CW_SERVING_MASTER && call->engine->serving != CW_SERVING_HOLD;
+    resp_write_map(out, protocol, 7);
+    resp_write_bulk_text(out, "server");
+    resp_write_bulk_text(out, "redis");
+    resp_write_bulk_text(out, "version");
+    resp_write_bulk_text(out, CW_REDIS_VERSION);
+    resp_write_bulk_text(out, "proto");
+    resp_write_integer(out, protocol);
+    resp_write_bulk_text(out, "id");
+    resp_write_integer(out, (int64_t)call->session->id);
+    resp_write_bulk_text(out, "mode");
+    resp_write_bulk_text(out, "standalone");
+    resp_write_bulk_text(out, "role");
+    resp_write_bulk_text(out, is_replica ? "replica" : "master");
+    resp_write_bulk_text(out, "modules");
+    resp_write_array(out, 0);
+}
+
+void cw_hello_command(struct cw_call *call)
+{
+    struct cw_session *session = call->session;
+    int64_t protocol = session->protocol;
+    if (call->argc > 1 && number_parse_i64(call->argv[1], &protocol) < 0) {
+        cw_reply_error(call, "ERR Protocol version is not an integer or out of range");
+        return;
+    }
+    if (protocol < 2 || protocol > 3) {
+        cw_reply_error(call, "NOPROTO unsupported protocol version");
+        return;
+    }
+    struct slice name = {0};
+    bool has_name = false;
+    for (size_t i = 2; i < call->argc; i++) {
+        size_t more = call->argc - i - 1;
+        if (slice_equal_nocase(call->argv[i], "auth") && more >= 2) {
+            if (!authenticate(call, call->argv[i + 1], call->argv[i + 2])) {
+                cw_reply_error(call, WRONG_PASSWORD);
+                return;
+            }
+            i += 2;
+        } else if (slice_equal_nocase(call->argv[i], "setname") && more >= 1) {
+            name = call->argv[++i];
+            has_name = true;
+            if (!cw_client_name_is_valid(name)) {
+                cw_reply_error(call, CW_ERROR_CLIENT_NAME);
+                return;
+            }
+        } else {
+            resp_write_error_format(call->reply, "ERR Syntax error in HELLO option '%.*s'", (int)call->argv[i].length,
+                                    call->argv[i].data);
+            return;
+        }
+    }
+    if (!(session->flags & CW_SESSION_AUTHENTICATED)) {
+        cw_reply_error(call, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+                             "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                             "RESP protocol version at the same time");
+        return;
+    }
+    if (has_name)
+        cw_client_set_text(&session->name, name);
+    session->protocol = (int)protocol;
+    write_hello(call);
+}

@@ -1,0 +1,369 @@
+#include "cacheworker/engine/dispatch.h"
+
+#include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+enum { QUOTED_MAX = 128 }; /* bytes of a client's words that an error repeats */
+
+/* --- what the gates say --- */
+
+static void refuse(struct cw_engine *engine, struct cw_session *session, const char *words)
+{
+    struct slice text = slice_text(words);
+    resp_write_error(cw_session_out(engine, session), text);
+    const char *space = strchr(words, ' ');
+    cw_statistics_count_error(&engine->statistics, slice_of(words, space ? (size_t)(space - words) : text.length));
+    cw_session_flush(engine, session);
+}
+
+static void refuse_unknown(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc)
+{
+    char words[2 * QUOTED_MAX + 128];
+    struct buf text = {.memory = words, .capacity = sizeof(words)};
+    buf_add_text(&text, "ERR unknown command '");
+    buf_add(&text, argv[0].data, argv[0].length < QUOTED_MAX ? argv[0].length : QUOTED_MAX);
+    buf_add_text(&text, "', with args beginning with: ");
+    size_t quoted = 0;
+    for (size_t i = 1; i < argc && quoted < QUOTED_MAX; i++) {
+        size_t length = argv[i].length < QUOTED_MAX - quoted ? argv[i].length : QUOTED_MAX - quoted;
+        buf_add(&text, "'", 1);
+        buf_add(&text, argv[i].data, length);
+        buf_add(&text, "' ", 2);
+        quoted += length + 3;
+    }
+    resp_write_error(cw_session_out(engine, session), buf_slice(&text));
+    cw_statistics_count_error(&engine->statistics, SLICE_LITERAL("ERR"));
+    cw_session_flush(engine, session);
+}
+
+static void refuse_unknown_subcommand(struct cw_engine *engine, struct cw_session *session,
+                                      const struct command *container, struct slice word)
+{
+    char name[32];
+    size_t length = 0;
+    for (; container->name[length] != '\0' && length < sizeof(name) - 1; length++)
+        name[length] = (char)toupper((unsigned char)container->name[length]);
+    name[length] = '\0';
+    int shown = (int)(word.length < QUOTED_MAX ? word.length : QUOTED_MAX);
+    char words[QUOTED_MAX + 128];
+    snprintf(words, sizeof(words), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown, word.data, name);
+    refuse(engine, session, words);
+}
+
+static void refuse_arity(struct cw_engine *engine, struct cw_session *session, const struct command *command)
+{
+    char words[128];
+    snprintf(words, sizeof(words), "ERR wrong number of arguments for '%s' command", command->full_name);
+    refuse(engine, session, words);
+}
+
+/* --- the gates --- */
+
+void cw_engine_look_at_role(struct cw_engine *engine)
+{
+    engine->serving = cw_ha_serving(engine->ha, engine->now_ns);
+    enum cw_expiry_mode mode = engine->serving == CW_SERVING_MASTER ? CW_EXPIRY_DELETES : CW_EXPIRY_HIDES;
+    if (mode != cw_keyspace_expiry_mode(engine->keyspace))
+        cw_keyspace_set_expiry_mode(engine->keyspace, mode);
+}
+
+/* Why this node does not execute the command in its present role, or NULL. */
+static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session,
+                                const struct command *command)
+{
+    if (engine->serving != CW_SERVING_MASTER && (session->flags & CW_SESSION_ATTACHED))
+        return "NOTMASTER this node is not the master of the epoch that the link was opened for";
+    switch (engine->serving) {
+    case CW_SERVING_MASTER:
+    case CW_SERVING_HOLD: return NULL;
+    case CW_SERVING_REPLICA:
+        return command->flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;
+    case CW_SERVING_LOADING:
+        return command->flags & COMMAND_LOADING ? NULL : "LOADING Redis is loading the dataset in memory";
+    case CW_SERVING_STALE:
+    case CW_SERVING_UNADOPTED:
+        return command->flags & COMMAND_STALE
+                   ? NULL
+                   : "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    }
+    return NULL;
+}
+
+/* What a RESP2 connection with subscriptions may still say. */
+static bool may_be_said_while_subscribed(const struct command *command)
+{
+    switch (command->id) {
+    case COMMAND_ID_SUBSCRIBE:
+    case COMMAND_ID_PSUBSCRIBE:
+    case COMMAND_ID_UNSUBSCRIBE:
+    case COMMAND_ID_PUNSUBSCRIBE:
+    case COMMAND_ID_PING:
+    case COMMAND_ID_QUIT:
+    case COMMAND_ID_RESET: return true;
+    default: return false;
+    }
+}
+
+/* The gates that a session in its ordinary state, on a master, passes without being looked at. True: refused. */
+static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *session, const struct command *command)
+{
+    if (session->flags & CW_SESSION_SURPLUS) {
+        engine->statistics.rejected_connections++;
+        refuse(engine, session, "ERR max number of clients reached");
+        cw_session_drain(engine, session);
+        return true;
+    }
+    if (!(session->flags & (CW_SESSION_AUTHENTICATED | CW_SESSION_ATTACHED)) && !(command->flags & COMMAND_NO_AUTH)) {
+        refuse(engine, session, "NOAUTH Authentication required.");
+        return true;
+    }
+    const char *words = role_refuses(engine, session, command);
+    if (words != NULL) {
+        refuse(engine, session, words);
+        return true;
+    }
+    if ((session->flags & CW_SESSION_IN_PUBSUB) && session->protocol == 2 && !may_be_said_while_subscribed(command)) {
+        char text[192];
+        snprintf(text, sizeof(text),
+                 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+                 "this context",
+                 command->full_name);
+        refuse(engine, session, text);
+        return true;
+    }
+    return false;
+}
+
+/* --- execution --- */
+
+static void after_reply(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                        size_t before)
+{
+    struct buf *out = &session->out;
+    if (buf_length(out) > before && out->memory[out->start + before] == '-') {
+        struct slice text = slice_of(out->memory + out->start + before + 1, buf_length(out) - before - 1);
+        size_t length = 0;
+        while (length < text.length && text.data[length] != ' ' && text.data[length] != '\r')
+            length++;
+        cw_statistics_count_error(&engine->statistics, slice_of(text.data, length));
+        engine->statistics.commands[command->id].failed++;
+    }
+    if (UNLIKELY(session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT))) {
+        if (session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP))
+            out->end = out->start + before;
+        session->flags &= ~(uint32_t)CW_SESSION_REPLY_SKIP;
+        if (session->flags & CW_SESSION_REPLY_SKIP_NEXT)
+            session->flags = (session->flags & ~(uint32_t)CW_SESSION_REPLY_SKIP_NEXT) | CW_SESSION_REPLY_SKIP;
+    }
+    cw_session_check_output(engine, session);
+    if (buf_length(out) > 0)
+        cw_session_flush(engine, session);
+}
+
+static inline void propagate(struct cw_engine *engine, const struct cw_call *call)
+{
+    if (!call->propagation_replaced && cw_repl_is_feeding(engine->repl))
+        cw_repl_append(engine->repl, call->database, call->argv, call->argc);
+    engine->statistics.changes += call->dirty;
+    if (call->session != NULL)
+        call->session->stream_offset = cw_repl_offset(engine->repl);
+}
+
+static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                const struct slice *argv, size_t argc, uint64_t first_key_hash)
+{
+    struct buf *out = cw_session_out(engine, session);
+    size_t before = buf_length(out);
+    struct cw_call call = {
+        .engine = engine,
+        .session = session,
+        .keyspace = engine->keyspace,
+        .database = session->database,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .first_key_hash = first_key_hash,
+        .reply = out,
+        .protocol = session->protocol,
+        .now_ms = engine->wall_us / 1000,
+    };
+    session->commands++;
+    session->last_command = command;
+    engine->statistics.total_commands++;
+    engine->statistics.commands[command->id].calls++;
+    cw_functions[command->id](&call);
+    if (call.dirty > 0)
+        propagate(engine, &call);
+    after_reply(engine, session, command, before);
+}
+
+/* RESPITE, REPLCONF, PSYNC: their rooms see the link, write their own answers and check who asks. */
+static void run_appliance(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                          const struct slice *argv, size_t argc)
+{
+    if (buf_length(&session->out) == 0)
+        session->flags |= CW_SESSION_UNGATED;
+    engine->statistics.total_commands++;
+    engine->statistics.commands[command->id].calls++;
+    session->last_command = command;
+    if (command->flags & COMMAND_IS_RESPITE)
+        cw_ha_request(engine->ha, session->link, argv, argc);
+    else
+        cw_repl_request(engine->repl, session->link, argv, argc);
+    if (!(session->flags & CW_SESSION_CLOSING) && buf_length(&session->out) > 0)
+        cw_session_flush(engine, session);
+}
+
+void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                 const struct slice *argv, size_t argc, uint64_t first_key_hash)
+{
+    if (UNLIKELY(command == NULL)) {
+        refuse_unknown(engine, session, argv, argc);
+        return;
+    }
+    if (UNLIKELY(cw_functions[command->id] == NULL)) {
+        if (cw_is_appliance_command(command)) {
+            run_appliance(engine, session, command, argv, argc);
+            return;
+        }
+        const struct command *row = command_lookup(argv[0]);
+        if (row->subcommands != NULL && argc > 1)
+            refuse_unknown_subcommand(engine, session, row, argv[1]);
+        else if (row->subcommands != NULL)
+            refuse_arity(engine, session, row);
+        else
+            refuse_unknown(engine, session, argv, argc);
+        return;
+    }
+    if (UNLIKELY(!command_arity_fits(command, argc))) {
+        engine->statistics.commands[command->id].rejected++;
+        refuse_arity(engine, session, command);
+        return;
+    }
+    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB;
+    bool is_ordinary = (session->flags & special) == CW_SESSION_AUTHENTICATED;
+    if (UNLIKELY(!is_ordinary || engine->serving != CW_SERVING_MASTER) &&
+        special_gates_refuse(engine, session, command)) {
+        engine->statistics.commands[command->id].rejected++;
+        return;
+    }
+    session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
+    run(engine, session, command, argv, argc, first_key_hash);
+}
+
+void cw_dispatch_control(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc)
+{
+    const struct command *command = command_resolve(argv, argc);
+    bool is_question = command != NULL && (slice_equal_nocase(argv[0], "ping") || slice_equal_nocase(argv[0], "info"));
+    if (is_question && command_arity_fits(command, argc))
+        run(engine, session, command, argv, argc, 0);
+    else
+        refuse(engine, session, "ERR this port speaks RESPITE only; PING and INFO are answered too");
+}
+
+void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)
+{
+    call->propagation_replaced = true;
+    if (call->session != NULL && cw_repl_is_feeding(call->engine->repl))
+        cw_repl_append(call->engine->repl, call->database, argv, argc);
+}
+
+void cw_call_propagate_nothing(struct cw_call *call)
+{
+    call->propagation_replaced = true;
+}
+
+/* --- the stream of a master --- */
+
+static void run_streamed(struct cw_engine *engine, const struct command *command, const struct slice *argv, size_t argc,
+                         struct buf *scratch)
+{
+    bool has_key = command->first_key > 0 && (size_t)command->first_key < argc;
+    struct cw_call call = {
+        .engine = engine,
+        .keyspace = engine->keyspace,
+        .database = engine->stream_database,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .first_key_hash = has_key ? cw_keyspace_hash(engine->keyspace, argv[command->first_key]) : 0,
+        .reply = scratch,
+        .protocol = 2,
+        .now_ms = engine->wall_us / 1000,
+    };
+    cw_functions[command->id](&call);
+    engine->statistics.changes += call.dirty;
+    buf_clear(scratch);
+}
+
+static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *scratch,
+                     bool *ret_ack_wanted)
+{
+    if (slice_equal_nocase(argv[0], "select")) {
+        uint64_t database;
+        if (argc != 2 || number_parse_u64(argv[1], &database) < 0 || database >= engine->config.databases)
+            return ERR_PROTOCOL;
+        engine->stream_database = (unsigned)database;
+        return 0;
+    }
+    if (slice_equal_nocase(argv[0], "replconf")) {
+        *ret_ack_wanted = true;
+        return 0;
+    }
+    const struct command *command = command_resolve(argv, argc);
+    if (command == NULL || !command_arity_fits(command, argc))
+        return ERR_PROTOCOL;
+    if (!(command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
+        return 0; /* PING, MULTI and EXEC change nothing: the stream is already in order */
+    if (cw_functions[command->id] == NULL)
+        return ERR_UNSUPPORTED;
+    run_streamed(engine, command, argv, argc, scratch);
+    return 0;
+}
+
+int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed, bool *ret_ack_wanted)
+{
+    *ret_consumed = 0;
+    *ret_ack_wanted = false;
+    enum cw_expiry_mode mode = cw_keyspace_expiry_mode(engine->keyspace);
+    cw_keyspace_set_expiry_mode(engine->keyspace, CW_EXPIRY_IGNORED);
+    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    struct resp_request *request = &engine->stream_request;
+    struct buf scratch = {0};
+    int result = 0;
+    while (result == 0 && bytes.length > 0) {
+        int64_t used = resp_request_read(request, bytes, &limits);
+        if (used <= 0) {
+            result = (int)used;
+            break;
+        }
+        if (request->argc > 0)
+            result = apply_one(engine, request->argv, request->argc, &scratch, ret_ack_wanted);
+        if (result < 0)
+            break;
+        *ret_consumed += (size_t)used;
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    buf_free(&scratch);
+    cw_keyspace_set_expiry_mode(engine->keyspace, mode);
+    return result;
+}
+
+void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database)
+{
+    CHECK(database < engine->config.databases);
+    engine->stream_database = database;
+    resp_request_reset(&engine->stream_request);
+}
+
+unsigned cw_engine_stream_database(const struct cw_engine *engine)
+{
+    return engine->stream_database;
+}

@@ -1,0 +1,26 @@
+/* dispatch.h: from a parsed request to its function: the gates that every command passes, in Redis' order and words. */
+#ifndef CACHEWORKER_ENGINE_DISPATCH_H
+#define CACHEWORKER_ENGINE_DISPATCH_H
+
+#include "cacheworker/engine/session.h"
+#include "common/command/command.h"
+
+/* Executes one command of a client or refuses it, and has the reply flushed. `command` is what command_resolve said,
+ * `first_key_hash` the hash of its first key where it has one. */
+void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                 const struct slice *argv, size_t argc, uint64_t first_key_hash);
+
+/* What is not a RESPITE command on a control link: a few questions are answered there, too. */
+void cw_dispatch_control(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc);
+
+/* One that concerns replication or the appliance: it waits for no lease, and its room checks who asks. */
+static inline bool cw_is_appliance_command(const struct command *command)
+{
+    return (command->flags & COMMAND_IS_RESPITE) || command->id == COMMAND_ID_REPLCONF ||
+           command->id == COMMAND_ID_PSYNC || command->id == COMMAND_ID_SYNC;
+}
+
+/* Asks ha what this node may do now, and makes the keyspace expire keys accordingly. */
+void cw_engine_look_at_role(struct cw_engine *engine);
+
+#endif

@@ -1,0 +1,204 @@
+#include "cacheworker/engine/engine.h"
+
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+
+/* --- the step that runs now --- */
+
+const struct cw_config *cw_engine_config(const struct cw_engine *engine)
+{
+    return &engine->config;
+}
+
+struct effects *cw_engine_effects(struct cw_engine *engine)
+{
+    return engine->effects;
+}
+
+int64_t cw_engine_now_ns(const struct cw_engine *engine)
+{
+    return engine->now_ns;
+}
+
+int64_t cw_engine_wall_us(const struct cw_engine *engine)
+{
+    return engine->wall_us;
+}
+
+struct cw_ha *cw_engine_ha(const struct cw_engine *engine)
+{
+    return engine->ha;
+}
+
+struct cw_repl *cw_engine_repl(const struct cw_engine *engine)
+{
+    return engine->repl;
+}
+
+/* --- links --- */
+
+static struct cw_session *session_of(const struct cw_engine *engine, link_id link)
+{
+    struct cw_session *session = cw_session_find(engine, link);
+    CHECK(session != NULL);
+    return session;
+}
+
+link_id cw_engine_connect(struct cw_engine *engine, enum cw_link_kind kind, const struct address *address)
+{
+    CHECK(kind == CW_LINK_CONTROL || kind == CW_LINK_MASTER);
+    struct cw_session *session = cw_session_open(engine, kind, address);
+    effect_connect(engine->effects, session->link, address);
+    return session->link;
+}
+
+void cw_engine_become_replica(struct cw_engine *engine, link_id link)
+{
+    struct cw_session *session = session_of(engine, link);
+    CHECK(session->kind == CW_LINK_CLIENT);
+    session->kind = CW_LINK_REPLICA;
+    if (session->flags & CW_SESSION_COUNTED)
+        engine->clients--;
+    session->flags &= ~(uint32_t)(CW_SESSION_COUNTED | CW_SESSION_SURPLUS);
+    /* Requests that stand behind the PSYNC go on being read, as a replica's. */
+    list_remove(&session->ready);
+    if (cw_session_has_input(session))
+        list_add_last(&engine->control_ready, &session->ready);
+}
+
+void cw_engine_attach(struct cw_engine *engine, link_id link)
+{
+    struct cw_session *session = session_of(engine, link);
+    if (session->flags & CW_SESSION_COUNTED)
+        engine->clients--;
+    session->flags &= ~(uint32_t)(CW_SESSION_COUNTED | CW_SESSION_SURPLUS);
+    session->flags |= CW_SESSION_ATTACHED | CW_SESSION_AUTHENTICATED;
+}
+
+bool cw_engine_is_authenticated(const struct cw_engine *engine, link_id link)
+{
+    return session_of(engine, link)->flags & CW_SESSION_AUTHENTICATED;
+}
+
+enum cw_link_kind cw_engine_link_kind(const struct cw_engine *engine, link_id link)
+{
+    const struct cw_session *session = cw_session_find(engine, link);
+    return session != NULL ? session->kind : CW_LINK_FREE;
+}
+
+const struct address *cw_engine_link_peer(const struct cw_engine *engine, link_id link)
+{
+    return &session_of(engine, link)->peer;
+}
+
+void cw_engine_set_link_context(struct cw_engine *engine, link_id link, void *context)
+{
+    session_of(engine, link)->context = context;
+}
+
+void *cw_engine_link_context(const struct cw_engine *engine, link_id link)
+{
+    return session_of(engine, link)->context;
+}
+
+struct buf *cw_engine_output(struct cw_engine *engine, link_id link)
+{
+    return cw_session_out(engine, session_of(engine, link));
+}
+
+void cw_engine_flush(struct cw_engine *engine, link_id link)
+{
+    cw_session_flush(engine, session_of(engine, link));
+}
+
+void cw_engine_close(struct cw_engine *engine, link_id link)
+{
+    cw_session_close(engine, session_of(engine, link));
+}
+
+void cw_engine_drain(struct cw_engine *engine, link_id link)
+{
+    cw_session_drain(engine, session_of(engine, link));
+}
+
+/* --- roles --- */
+
+void cw_engine_gate_opened(struct cw_engine *engine)
+{
+    engine->turn_wanted = true;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind == CW_LINK_CLIENT && buf_length(&session->out) > 0)
+            cw_session_flush(engine, session);
+    }
+}
+
+/* Answers what was read and not executed, where that can still be answered in order. */
+static void refuse_unexecuted(struct cw_engine *engine, struct cw_session *session)
+{
+    struct resp_request request = {0};
+    while (cw_session_next_request(session, &engine->settings.limits, &request) > 0) {
+        if (request.argc == 0)
+            continue;
+        resp_write_error(cw_session_out(engine, session),
+                         SLICE_LITERAL("NOTMASTER this node's term as master is over; the command was not executed"));
+    }
+    resp_request_free(&request);
+}
+
+void cw_engine_end_term(struct cw_engine *engine)
+{
+    engine->turn_wanted = true;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind != CW_LINK_CLIENT)
+            continue;
+        bool owes = buf_length(&session->out) > 0 && !(session->flags & CW_SESSION_UNGATED);
+        if (owes || (session->flags & (CW_SESSION_CLOSING | CW_SESSION_WAITING))) {
+            cw_session_close(engine, session);
+            continue;
+        }
+        refuse_unexecuted(engine, session);
+        session->flags |= CW_SESSION_UNGATED;
+        if (buf_length(&session->out) > 0)
+            cw_session_flush(engine, session);
+        cw_session_drain(engine, session);
+    }
+}
+
+int64_t cw_engine_oldest_waiting_ms(const struct cw_engine *engine)
+{
+    int64_t oldest_ns = 0;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind != CW_LINK_CLIENT || session->waiting_since_ns == 0 ||
+            (session->flags & (CW_SESSION_CLOSING | CW_SESSION_WAITING)))
+            continue;
+        int64_t age_ns = engine->now_ns - session->waiting_since_ns;
+        if (age_ns > oldest_ns)
+            oldest_ns = age_ns;
+    }
+    return oldest_ns / NS_PER_MS;
+}
+
+bool cw_engine_is_busy(const struct cw_engine *engine)
+{
+    return engine->sleep_until_ns > 0 && engine->now_ns - engine->sleep_since_ns > NS_PER_S;
+}
+
+/* --- data --- */
+
+struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine)
+{
+    return engine->keyspace;
+}
+
+void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)
+{
+    cw_keyspace_swap(engine->keyspace, keyspace);
+    cw_keyspace_destroy(keyspace);
+    engine->expire = (struct cw_expire){0};
+}

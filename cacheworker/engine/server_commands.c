@@ -1,0 +1,295 @@
+#include "cacheworker/engine/server_commands.h"
+
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/info/info.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/glob.h"
+#include "common/base/number.h"
+
+/* --- CONFIG --- */
+
+static bool is_wanted(const struct cw_call *call, size_t setting)
+{
+    for (size_t i = 2; i < call->argc; i++) {
+        if (glob_match(call->argv[i], slice_text(cw_settings_name(setting)), true))
+            return true;
+    }
+    return false;
+}
+
+void cw_config_get_command(struct cw_call *call)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < cw_settings_count(); i++)
+        count += is_wanted(call, i);
+    resp_write_map(call->reply, call->protocol, count);
+    struct buf value = {0};
+    for (size_t i = 0; i < cw_settings_count(); i++) {
+        if (!is_wanted(call, i))
+            continue;
+        buf_clear(&value);
+        cw_settings_value(call->engine, i, &value);
+        resp_write_bulk_text(call->reply, cw_settings_name(i));
+        resp_write_bulk(call->reply, buf_slice(&value));
+    }
+    buf_free(&value);
+}
+
+void cw_config_set_command(struct cw_call *call)
+{
+    if (call->argc % 2 != 0) {
+        cw_reply_error(call, "ERR wrong number of arguments for 'config|set' command");
+        return;
+    }
+    size_t index;
+    const char *reason;
+    int result = cw_settings_set(call->engine, call->argv + 2, (call->argc - 2) / 2, &index, &reason);
+    if (result == 0) {
+        resp_write_ok(call->reply);
+        return;
+    }
+    struct slice name = call->argv[2 + 2 * index];
+    if (result == ERR_NOT_FOUND)
+        resp_write_error_format(call->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                                (int)name.length, name.data);
+    else
+        resp_write_error_format(call->reply, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
+                                (int)name.length, name.data, reason);
+}
+
+void cw_config_resetstat_command(struct cw_call *call)
+{
+    cw_statistics_reset(&call->engine->statistics);
+    *cw_keyspace_stats(call->keyspace) = (struct cw_keyspace_stats){0};
+    resp_write_ok(call->reply);
+}
+
+void cw_config_rewrite_command(struct cw_call *call)
+{
+    cw_reply_error(call, "ERR The server is running without a config file");
+}
+
+void cw_config_help_command(struct cw_call *call)
+{
+    static const char *const lines[] = {
+        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET <pattern> [<pattern> ...] -- parameters whose names match, with their values.",
+        "RESETSTAT -- counters that INFO shows begin again at zero.",
+        "SET <parameter> <value> [<parameter> <value> ...] -- all of them, or none.",
+    };
+    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
+}
+
+/* --- the node --- */
+
+void cw_info_command(struct cw_call *call)
+{
+    struct buf text = {0};
+    cw_info_write(call->engine, call->argv + 1, call->argc - 1, &text);
+    resp_write_verbatim(call->reply, call->protocol, "txt", buf_slice(&text));
+    buf_free(&text);
+}
+
+void cw_role_command(struct cw_call *call)
+{
+    cw_repl_role(call->engine->repl, call->reply, call->protocol);
+}
+
+void cw_time_command(struct cw_call *call)
+{
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_i64(call->reply, call->engine->wall_us / 1000000);
+    resp_write_bulk_i64(call->reply, call->engine->wall_us % 1000000);
+}
+
+void cw_wait_command(struct cw_call *call)
+{
+    struct cw_engine *engine = call->engine;
+    int64_t replicas, timeout_ms;
+    if (engine->serving != CW_SERVING_MASTER) {
+        cw_reply_error(call, "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if "
+                             "a replica is configured to be writable (which is not the default) writes to replicas "
+                             "are just local and are not propagated.");
+        return;
+    }
+    if (number_parse_i64(call->argv[1], &replicas) < 0 || replicas < 0 || replicas > UINT32_MAX) {
+        cw_reply_error(call, CW_ERROR_NOT_INTEGER);
+        return;
+    }
+    if (number_parse_i64(call->argv[2], &timeout_ms) < 0 || timeout_ms > INT64_MAX / NS_PER_MS / 2) {
+        cw_reply_error(call, "ERR timeout is not an integer or out of range");
+        return;
+    }
+    if (timeout_ms < 0) {
+        cw_reply_error(call, "ERR timeout is negative");
+        return;
+    }
+    struct cw_session *session = call->session;
+    unsigned acknowledged = cw_repl_acknowledged(engine->repl, session->stream_offset);
+    if (acknowledged >= replicas) {
+        resp_write_integer(call->reply, acknowledged);
+        return;
+    }
+    session->flags |= CW_SESSION_WAITING;
+    session->wait_offset = session->stream_offset;
+    session->wait_replicas = (uint32_t)replicas;
+    session->wait_deadline_ns = timeout_ms == 0 ? NEVER_NS : engine->now_ns + timeout_ms * NS_PER_MS;
+    list_remove(&session->ready);
+    list_add_last(&engine->waiting, &session->waiting);
+    cw_repl_request_acks(engine->repl);
+}
+
+/* --- the disk --- */
+
+static void save(struct cw_call *call, const char *success)
+{
+    if (call->engine->config.storage == NULL) {
+        cw_reply_error(call, "ERR this server was started without a directory, so it cannot save");
+        return;
+    }
+    int result = cw_repl_save(call->engine->repl);
+    if (result < 0) {
+        resp_write_error_format(call->reply, "ERR %s", error_text(result));
+        return;
+    }
+    call->engine->saved_us = call->engine->wall_us;
+    call->engine->statistics.changes = 0;
+    resp_write_simple(call->reply, slice_text(success));
+}
+
+void cw_save_command(struct cw_call *call)
+{
+    save(call, "OK");
+}
+
+/* Saves at once: what Redis does behind the client's back is done before it is answered. */
+void cw_bgsave_command(struct cw_call *call)
+{
+    if (call->argc > 2 || (call->argc == 2 && !slice_equal_nocase(call->argv[1], "schedule"))) {
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+        return;
+    }
+    save(call, "Background saving started");
+}
+
+void cw_lastsave_command(struct cw_call *call)
+{
+    resp_write_integer(call->reply, call->engine->saved_us / 1000000);
+}
+
+void cw_shutdown_command(struct cw_call *call)
+{
+    struct cw_engine *engine = call->engine;
+    bool wants_save = engine->config.storage != NULL;
+    bool forced = false;
+    for (size_t i = 1; i < call->argc; i++) {
+        if (slice_equal_nocase(call->argv[i], "nosave"))
+            wants_save = false;
+        else if (slice_equal_nocase(call->argv[i], "force"))
+            forced = true;
+        else if (!slice_equal_nocase(call->argv[i], "save") && !slice_equal_nocase(call->argv[i], "now")) {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return;
+        }
+    }
+    int result = wants_save ? cw_repl_save(engine->repl) : 0;
+    if (result < 0 && !forced) {
+        cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");
+        return;
+    }
+    cw_ha_stop(engine->ha);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "a client asked for SHUTDOWN");
+    effect_exit(engine->effects, 0);
+}
+
+/* --- DEBUG --- */
+
+static void debug_sleep(struct cw_call *call)
+{
+    double seconds;
+    if (number_parse_double(call->argv[2], &seconds) < 0 || seconds < 0 || seconds > 1e6) {
+        cw_reply_error(call, CW_ERROR_NOT_FLOAT);
+        return;
+    }
+    call->engine->sleep_since_ns = call->engine->now_ns;
+    call->engine->sleep_until_ns = call->engine->now_ns + (int64_t)(seconds * (double)NS_PER_S);
+    resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
+}
+
+void cw_debug_command(struct cw_call *call)
+{
+    struct slice what = call->argv[1];
+    if (!call->engine->config.enable_debug_command) {
+        cw_reply_error(call,
+                       "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+                       "can run it from a local connection, otherwise you need to set this option in the "
+                       "configuration file, and then restart the server.");
+    } else if (slice_equal_nocase(what, "sleep") && call->argc == 3) {
+        debug_sleep(call);
+    } else if (slice_equal_nocase(what, "set-active-expire") && call->argc == 3) {
+        call->engine->active_expiry = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
+        resp_write_ok(call->reply);
+    } else if (slice_equal_nocase(what, "jmap") && call->argc == 2) {
+        resp_write_ok(call->reply);
+    } else {
+        resp_write_error_format(call->reply,
+                                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
+                                "HELP.",
+                                (int)(what.length < 128 ? what.length : 128), what.data);
+    }
+}
+
+/* --- what is not there, and says so --- */
+
+void cw_script_exists_command(struct cw_call *call)
+{
+    resp_write_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++)
+        resp_write_integer(call->reply, 0);
+}
+
+/* There are neither scripts nor functions, so they are all gone. */
+static void flush_nothing(struct cw_call *call)
+{
+    bool fits =
+        call->argc == 2 ||
+        (call->argc == 3 && (slice_equal_nocase(call->argv[2], "async") || slice_equal_nocase(call->argv[2], "sync")));
+    if (fits)
+        resp_write_ok(call->reply);
+    else
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+}
+
+void cw_script_flush_command(struct cw_call *call)
+{
+    flush_nothing(call);
+}
+
+void cw_function_flush_command(struct cw_call *call)
+{
+    flush_nothing(call);
+}
+
+void cw_latency_latest_command(struct cw_call *call)
+{
+    resp_write_array(call->reply, 0);
+}
+
+void cw_latency_history_command(struct cw_call *call)
+{
+    resp_write_array(call->reply, 0);
+}
+
+void cw_latency_reset_command(struct cw_call *call)
+{
+    resp_write_integer(call->reply, 0);
+}
+
+void cw_lolwut_command(struct cw_call *call)
+{
+    resp_write_verbatim(call->reply, call->protocol, "txt",
+                        SLICE_LITERAL("Respite " PACKAGE_VERSION ": keep calm, it is only a cache.\n"));
+}

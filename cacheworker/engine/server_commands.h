@@ -1,0 +1,33 @@
+/* server_commands.h: what operators and tools ask of the server (redis.io/commands/?group=server). */
+#ifndef CACHEWORKER_ENGINE_SERVER_COMMANDS_H
+#define CACHEWORKER_ENGINE_SERVER_COMMANDS_H
+
+#include "cacheworker/engine/call.h"
+
+void cw_bgsave_command(struct cw_call *call);
+void cw_config_get_command(struct cw_call *call);
+void cw_config_help_command(struct cw_call *call);
+void cw_config_resetstat_command(struct cw_call *call);
+void cw_config_rewrite_command(struct cw_call *call);
+void cw_config_set_command(struct cw_call *call);
+void cw_debug_command(struct cw_call *call);
+void cw_function_flush_command(struct cw_call *call);
+void cw_info_command(struct cw_call *call);
+void cw_lastsave_command(struct cw_call *call);
+void cw_latency_history_command(struct cw_call *call);
+void cw_latency_latest_command(struct cw_call *call);
+void cw_latency_reset_command(struct cw_call *call);
+void cw_lolwut_command(struct cw_call *call);
+void cw_role_command(struct cw_call *call);
+void cw_save_command(struct cw_call *call);
+void cw_script_exists_command(struct cw_call *call);
+void cw_script_flush_command(struct cw_call *call);
+void cw_shutdown_command(struct cw_call *call);
+void cw_slowlog_get_command(struct cw_call *call);
+void cw_slowlog_help_command(struct cw_call *call);
+void cw_slowlog_len_command(struct cw_call *call);
+void cw_slowlog_reset_command(struct cw_call *call);
+void cw_time_command(struct cw_call *call);
+void cw_wait_command(struct cw_call *call);
+
+#endif

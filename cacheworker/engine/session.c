@@ -1,0 +1,437 @@
+#include "cacheworker/engine/session.h"
+
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#include <inttypes.h>
+
+enum {
+    FIRST_LINKS = 64,
+    KEPT_WHILE_IDLE = 256,   /* bytes of input memory that a session may hold while it has nothing to parse */
+    PAUSE_ABOVE = 256 << 10, /* a session that must wait is read no more once it has this much waiting */
+    POOLED_CAPACITY = 4 * CW_SPARE_BUFFER_BYTES, /* bigger output buffers go back to the allocator */
+};
+
+/* --- the link table --- */
+
+static link_id take_link(struct cw_engine *engine)
+{
+    if (engine->free_count == 0) {
+        uint32_t capacity = engine->link_capacity ? 2 * engine->link_capacity : FIRST_LINKS;
+        engine->links = mem_resize(engine->links, capacity * sizeof(struct cw_session *));
+        engine->free_links = mem_resize(engine->free_links, capacity * sizeof(uint32_t));
+        for (uint32_t link = capacity; link-- > engine->link_capacity;) {
+            engine->links[link] = NULL;
+            engine->free_links[engine->free_count++] = link;
+        }
+        engine->link_capacity = capacity;
+    }
+    return engine->free_links[--engine->free_count];
+}
+
+struct cw_session *cw_session_find(const struct cw_engine *engine, link_id link)
+{
+    return link < engine->link_capacity ? engine->links[link] : NULL;
+}
+
+struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind kind, const struct address *peer)
+{
+    struct cw_session *session = mem_zero(sizeof(*session));
+    session->kind = kind;
+    session->link = take_link(engine);
+    session->protocol = 2;
+    session->id = ++engine->next_session_id;
+    session->connected_ns = session->active_ns = engine->now_ns;
+    if (peer != NULL)
+        session->peer = *peer;
+    list_init(&session->ready);
+    list_init(&session->touched);
+    list_init(&session->waiting);
+    list_add_last(&engine->sessions, &session->all);
+    engine->links[session->link] = session;
+    return session;
+}
+
+static void free_session(struct cw_session *session)
+{
+    buf_free(&session->kept);
+    buf_free(&session->out);
+    if (session->partial != NULL)
+        resp_request_free(session->partial);
+    mem_free(session->partial);
+    mem_free(session->name);
+    mem_free(session->library_name);
+    mem_free(session->library_version);
+    mem_free(session);
+}
+
+/* --- input --- */
+
+void cw_session_touch(struct cw_engine *engine, struct cw_session *session)
+{
+    if (list_is_empty(&session->touched))
+        list_add_last(&engine->touched, &session->touched);
+}
+
+void cw_session_receive(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
+{
+    if (session->flags & CW_SESSION_CLOSING)
+        return;
+    session->active_ns = engine->now_ns;
+    engine->statistics.input_bytes += bytes.length;
+    if (session->waiting_since_ns == 0)
+        session->waiting_since_ns = engine->now_ns;
+    if (session->received.length > 0) {
+        buf_add_slice(&session->kept, session->received);
+        buf_add_slice(&session->kept, bytes);
+        session->received = slice_of(NULL, 0);
+    } else {
+        session->received = bytes;
+    }
+    cw_session_touch(engine, session);
+    if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
+        list_add_last(session->kind == CW_LINK_CLIENT ? &engine->ready : &engine->control_ready, &session->ready);
+}
+
+/* An incomplete request takes its parser along; the caller's is left fresh. */
+static void set_aside(struct cw_session *session, struct resp_request *request)
+{
+    session->partial = mem_alloc(sizeof(*request));
+    *session->partial = *request;
+    *request = (struct resp_request){0};
+}
+
+static int64_t read_request(struct cw_session *session, struct slice input, const struct resp_limits *limits,
+                            struct resp_request *request)
+{
+    if (session->partial != NULL) {
+        resp_request_free(request);
+        *request = *session->partial;
+        mem_free(session->partial);
+        session->partial = NULL;
+    }
+    return resp_request_read(request, input, limits);
+}
+
+/* Consumes a request without moving or forgetting its bytes: argv points into them. */
+static int take(struct cw_session *session, int64_t used, bool from_kept)
+{
+    if (used < 0)
+        return (int)used;
+    session->last_used = (size_t)used;
+    session->last_from_kept = from_kept;
+    if (from_kept)
+        session->kept.start += (size_t)used;
+    else
+        session->received = slice_skip(session->received, (size_t)used);
+    return 1;
+}
+
+int cw_session_next_request(struct cw_session *session, const struct resp_limits *limits, struct resp_request *request)
+{
+    while (buf_length(&session->kept) > 0) {
+        int64_t used = read_request(session, buf_slice(&session->kept), limits, request);
+        if (used != 0)
+            return take(session, used, true);
+        size_t missing = resp_request_missing(request);
+        set_aside(session, request);
+        if (session->received.length == 0 || session->batched)
+            return 0;
+        /* Only what this request needs is copied; what follows it is parsed where it lies. */
+        size_t count = missing < session->received.length ? missing : session->received.length;
+        buf_add(&session->kept, session->received.data, count);
+        session->received = slice_skip(session->received, count);
+    }
+    if (session->received.length == 0)
+        return 0;
+    int64_t used = read_request(session, session->received, limits, request);
+    if (used != 0)
+        return take(session, used, false);
+    set_aside(session, request);
+    return 0;
+}
+
+void cw_session_unread(struct cw_session *session)
+{
+    if (session->last_from_kept)
+        session->kept.start -= session->last_used;
+    else
+        session->received =
+            slice_of(session->received.data - session->last_used, session->received.length + session->last_used);
+    session->last_used = 0;
+}
+
+static void keep(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->flags & CW_SESSION_OVERFLOWN) {
+        effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: output buffer limit",
+                   session->id);
+        engine->statistics.output_limit_disconnections++;
+        cw_session_abort(engine, session);
+        return;
+    }
+    if (session->received.length > 0) {
+        buf_add_slice(&session->kept, session->received);
+        session->received = slice_of(NULL, 0);
+    }
+    size_t length = buf_length(&session->kept);
+    if (length == 0) {
+        buf_clear(&session->kept);
+        buf_shrink(&session->kept, KEPT_WHILE_IDLE);
+        if (buf_length(&session->out) == 0)
+            session->waiting_since_ns = 0;
+    }
+    if (length > engine->config.query_buffer_max) {
+        effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: query buffer limit", session->id);
+        engine->statistics.query_limit_disconnections++;
+        cw_session_abort(engine, session);
+        return;
+    }
+    bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
+    if (waits && length > PAUSE_ABOVE && !(session->flags & CW_SESSION_PAUSED)) {
+        session->flags |= CW_SESSION_PAUSED;
+        effect_pause(engine->effects, session->link);
+    } else if (length <= PAUSE_ABOVE && (session->flags & CW_SESSION_PAUSED)) {
+        session->flags &= ~(uint32_t)CW_SESSION_PAUSED;
+        effect_resume(engine->effects, session->link);
+    }
+}
+
+void cw_sessions_keep(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->touched)
+    {
+        list_remove(node);
+        keep(engine, LIST_ENTRY(node, struct cw_session, touched));
+    }
+}
+
+/* --- output --- */
+
+struct buf *cw_session_out(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->out.memory == NULL) {
+        if (engine->spare_count > 0)
+            session->out = engine->spare_buffers[--engine->spare_count];
+        else
+            buf_reserve(&session->out, CW_SPARE_BUFFER_BYTES);
+    }
+    return &session->out;
+}
+
+static void give_back_output(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->out.memory == NULL)
+        return;
+    if (engine->spare_count < CW_SPARE_BUFFERS && session->out.capacity <= POOLED_CAPACITY) {
+        buf_clear(&session->out);
+        engine->spare_buffers[engine->spare_count++] = session->out;
+        session->out = (struct buf){0};
+    } else {
+        buf_free(&session->out);
+    }
+}
+
+void cw_session_flush(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->flags & CW_SESSION_FLUSHED)
+        return;
+    session->flags |= CW_SESSION_FLUSHED;
+    if (engine->flushed_count == engine->flushed_capacity) {
+        engine->flushed_capacity = engine->flushed_capacity ? 2 * engine->flushed_capacity : FIRST_LINKS;
+        engine->flushed = mem_resize(engine->flushed, engine->flushed_capacity * sizeof(link_id));
+    }
+    engine->flushed[engine->flushed_count++] = session->link;
+    effect_flush(engine->effects, session->link);
+}
+
+void cw_session_check_output(struct cw_engine *engine, struct cw_session *session)
+{
+    if (LIKELY(buf_length(&session->out) <= engine->config.client_output_max))
+        return;
+    session->flags |= CW_SESSION_CLOSING | CW_SESSION_OVERFLOWN;
+    cw_session_touch(engine, session);
+}
+
+void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count)
+{
+    engine->statistics.output_bytes += count;
+    buf_consume(&session->out, count);
+    if (buf_length(&session->out) > 0)
+        return;
+    give_back_output(engine, session);
+    if (!cw_session_has_input(session))
+        session->waiting_since_ns = 0;
+}
+
+static void stop_waiting(struct cw_engine *engine, struct cw_session *session)
+{
+    list_remove(&session->waiting);
+    session->flags &= ~(uint32_t)CW_SESSION_WAITING;
+    cw_session_flush(engine, session);
+    if (cw_session_has_input(session))
+        list_add_last(&engine->ready, &session->ready);
+}
+
+void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas)
+{
+    resp_write_integer(cw_session_out(engine, session), replicas);
+    stop_waiting(engine, session);
+}
+
+void cw_session_end_wait_with_error(struct cw_engine *engine, struct cw_session *session)
+{
+    resp_write_error(cw_session_out(engine, session), SLICE_LITERAL("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+    stop_waiting(engine, session);
+}
+
+/* --- the end --- */
+
+static void leave_lists(struct cw_engine *engine, struct cw_session *session)
+{
+    session->flags |= CW_SESSION_CLOSING;
+    session->received = slice_of(NULL, 0);
+    buf_clear(&session->kept);
+    list_remove(&session->ready);
+    list_remove(&session->touched);
+    list_remove(&session->waiting);
+    if (session->flags & CW_SESSION_COUNTED) {
+        session->flags &= ~(uint32_t)CW_SESSION_COUNTED;
+        engine->clients--;
+    }
+    cw_pubsub_forget(engine->pubsub, session);
+}
+
+static void bury(struct cw_engine *engine, struct cw_session *session)
+{
+    leave_lists(engine, session);
+    engine->links[session->link] = NULL;
+    engine->free_links[engine->free_count++] = session->link;
+    list_remove(&session->all);
+    list_add_last(&engine->dead, &session->all);
+}
+
+void cw_session_close(struct cw_engine *engine, struct cw_session *session)
+{
+    if (engine->links[session->link] != session)
+        return; /* closed already in this step */
+    effect_close(engine->effects, session->link);
+    bury(engine, session);
+}
+
+void cw_session_drain(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->flags & CW_SESSION_CLOSING)
+        return;
+    leave_lists(engine, session);
+    effect_drain(engine->effects, session->link);
+}
+
+void cw_session_closed(struct cw_engine *engine, struct cw_session *session)
+{
+    switch (session->kind) {
+    case CW_LINK_CONTROL: cw_ha_link_closed(engine->ha, session->link); break;
+    case CW_LINK_REPLICA:
+    case CW_LINK_MASTER: cw_repl_link_closed(engine->repl, session->link); break;
+    case CW_LINK_CLIENT:
+    case CW_LINK_FREE: break;
+    }
+    if (engine->links[session->link] == session)
+        bury(engine, session);
+}
+
+void cw_session_abort(struct cw_engine *engine, struct cw_session *session)
+{
+    effect_close(engine->effects, session->link);
+    cw_session_closed(engine, session);
+}
+
+void cw_sessions_end_step(struct cw_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->flushed_count; i++) {
+        struct cw_session *session = engine->links[engine->flushed[i]];
+        if (session != NULL)
+            session->flags &= ~(uint32_t)CW_SESSION_FLUSHED;
+    }
+    engine->flushed_count = 0;
+    LIST_FOR_EACH(node, &engine->dead)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        give_back_output(engine, session);
+        list_remove(node);
+        free_session(session);
+    }
+}
+
+void cw_sessions_free_all(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        cw_pubsub_forget(engine->pubsub, session);
+        list_remove(node);
+        free_session(session);
+    }
+    while (engine->spare_count > 0)
+        buf_free(&engine->spare_buffers[--engine->spare_count]);
+    mem_free(engine->links);
+    mem_free(engine->free_links);
+    mem_free(engine->flushed);
+}
+
+/* --- CLIENT LIST --- */
+
+static void describe_flags(const struct cw_session *session, struct buf *out)
+{
+    size_t before = buf_length(out);
+    if (session->kind == CW_LINK_REPLICA)
+        buf_add_text(out, "S");
+    if (session->kind == CW_LINK_MASTER)
+        buf_add_text(out, "M");
+    if (session->subscriber != NULL)
+        buf_add_text(out, "P");
+    if (session->flags & CW_SESSION_WAITING)
+        buf_add_text(out, "b");
+    if (session->flags & CW_SESSION_CLOSING)
+        buf_add_text(out, "c");
+    if (session->flags & CW_SESSION_NO_EVICT)
+        buf_add_text(out, "e");
+    if (session->flags & CW_SESSION_NO_TOUCH)
+        buf_add_text(out, "T");
+    if (buf_length(out) == before)
+        buf_add_text(out, "N");
+}
+
+void cw_session_describe_address(const struct address *address, struct buf *out)
+{
+    if (address->host[0] == '/')
+        buf_add_format(out, "%s:0", address->host);
+    else
+        buf_add_format(out, strchr(address->host, ':') ? "[%s]:%u" : "%s:%u", address->host, address->port);
+}
+
+void cw_session_describe(const struct cw_engine *engine, const struct cw_session *session, struct buf *out)
+{
+    buf_add_format(out, "id=%" PRIu64 " addr=", session->id);
+    cw_session_describe_address(&session->peer, out);
+    buf_add_text(out, " laddr=");
+    cw_session_describe_address(&engine->config.data, out);
+    buf_add_format(out, " fd=-1 name=%s age=%" PRId64 " idle=%" PRId64 " flags=", session->name ? session->name : "",
+                   (engine->now_ns - session->connected_ns) / NS_PER_S,
+                   (engine->now_ns - session->active_ns) / NS_PER_S);
+    describe_flags(session, out);
+    buf_add_format(
+        out,
+        " db=%u sub=%zu psub=%zu ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
+        "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s "
+        "lib-ver=%s\n",
+        session->database, cw_pubsub_channels_of(session), cw_pubsub_patterns_of(session), buf_length(&session->kept),
+        session->kept.capacity - buf_length(&session->kept), buf_length(&session->out), session->out.capacity,
+        sizeof(*session) + session->kept.capacity + session->out.capacity,
+        session->last_command ? session->last_command->full_name : "NULL", session->protocol,
+        session->library_name ? session->library_name : "", session->library_version ? session->library_version : "");
+}

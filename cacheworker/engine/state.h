@@ -1,0 +1,75 @@
+/* state.h: the engine's own state. Only engine/, info/ and pubsub/ look inside; ha/ and repl/ go by engine.h. */
+#ifndef CACHEWORKER_ENGINE_STATE_H
+#define CACHEWORKER_ENGINE_STATE_H
+
+#include "cacheworker/engine/batch.h"
+#include "cacheworker/engine/call.h"
+#include "cacheworker/engine/engine.h"
+#include "cacheworker/engine/session.h"
+#include "cacheworker/engine/settings.h"
+#include "cacheworker/expire/expire.h"
+#include "cacheworker/info/statistics.h"
+#include "common/base/list.h"
+#include "common/base/rand.h"
+
+struct cw_pubsub;
+
+#define CW_REDIS_VERSION "7.2.4" /* that we are compatible with: clients choose features by it */
+
+enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
+
+struct cw_engine {
+    struct cw_config config; /* its slices owned */
+    struct cw_settings settings;
+    struct cw_keyspace *keyspace; /* owned */
+    struct cw_ha *ha;             /* owned */
+    struct cw_repl *repl;         /* owned */
+    struct cw_pubsub *pubsub;     /* owned */
+    struct cw_batch *batch;       /* owned */
+    struct cw_statistics statistics;
+    struct rand rand;
+
+    struct effects *effects; /* borrowed while a step runs */
+    int64_t now_ns;          /* of that step */
+    int64_t wall_us;
+    int64_t start_ns;
+    enum cw_serving serving; /* of the batch being executed */
+
+    struct cw_session **links; /* owned; by link_id */
+    uint32_t link_capacity;
+    uint32_t *free_links; /* owned; a stack */
+    uint32_t free_count;
+    struct list sessions;      /* all, oldest first */
+    struct list ready;         /* clients with input to be parsed */
+    struct list control_ready; /* control and replica links with input */
+    struct list parked;        /* clients whose next request must wait: no lease, DEBUG SLEEP, CLIENT PAUSE */
+    struct list touched;
+    struct list waiting; /* in WAIT */
+    struct list dead;    /* ended in this step */
+    uint32_t clients;    /* that count against maxclients */
+    uint64_t next_session_id;
+    struct buf spare_buffers[CW_SPARE_BUFFERS]; /* owned; empty, with memory */
+    uint32_t spare_count;
+    link_id *flushed; /* owned; links with CW_SESSION_FLUSHED */
+    uint32_t flushed_count;
+    uint32_t flushed_capacity;
+
+    bool turn_wanted; /* something that parked sessions wait for has changed */
+    bool freeing;     /* a flushed database still has memory to give back */
+    int64_t sleep_since_ns;
+    int64_t sleep_until_ns; /* DEBUG SLEEP; 0: none */
+    int64_t pause_until_ns; /* CLIENT PAUSE; 0: none */
+    bool pause_writes_only;
+    struct cw_expire expire;
+    int64_t expire_ns;       /* when the active expiry cycle last ran */
+    bool active_expiry;      /* DEBUG SET-ACTIVE-EXPIRE */
+    int64_t idle_check_ns;   /* when sessions were last looked through */
+    int64_t turn_started_ns; /* until its length was measured; 0: none */
+    int64_t saved_us;        /* wall clock of the last SAVE, or of the start */
+
+    /* The stream that is applied: cw_engine_apply. */
+    struct resp_request stream_request;
+    unsigned stream_database;
+};
+
+#endif

@@ -1,0 +1,391 @@
+#include "cacheworker/engine/worker.h"
+
+#include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/expire/expire.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#include <inttypes.h>
+
+enum {
+    SURPLUS_SESSIONS = 64,      /* beyond maxclients, so that proxies and replicas still get in */
+    SURPLUS_PATIENCE_MS = 1000, /* by then a surplus session has proved what it is, or is told to go */
+    CRON_INTERVAL_MS = 100,
+    EXPIRE_BUDGET = 64, /* segments per cycle */
+    FREE_BUDGET = 4096, /* entries of flushed databases per turn */
+};
+
+struct cw_worker {
+    struct cw_engine engine;
+};
+
+/* --- creation --- */
+
+void cw_config_defaults(struct cw_config *config, bool standalone)
+{
+    *config = (struct cw_config){
+        .standalone = standalone,
+        .databases = standalone ? 16 : 5,
+        .max_clients = 10000,
+        .backlog_bytes = (size_t)64 << 20,
+        .max_lag_ns = NS_PER_S,
+        .query_buffer_max = (size_t)1 << 30,
+        .client_output_max = (size_t)1 << 30,
+    };
+}
+
+static struct slice own_slice(struct slice bytes)
+{
+    return slice_of(mem_copy_text(bytes.data, bytes.length), bytes.length);
+}
+
+static void free_slice(struct slice *bytes)
+{
+    mem_free((void *)(uintptr_t)bytes->data);
+    *bytes = slice_of(NULL, 0);
+}
+
+static void expired(void *context, unsigned database, struct slice key)
+{
+    struct cw_engine *engine = context;
+    if (!cw_repl_is_feeding(engine->repl))
+        return;
+    const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
+    cw_repl_append(engine->repl, database, argv, ARRAY_LENGTH(argv));
+}
+
+struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
+{
+    struct cw_keyspace_config config = {
+        .databases = engine->config.databases,
+        .seed = rand_u64(&engine->rand),
+        .expiry_mode = CW_EXPIRY_IGNORED,
+        .expired = expired,
+        .context = engine,
+    };
+    return cw_keyspace_create(&config);
+}
+
+static void free_engine(struct cw_engine *engine)
+{
+    cw_ha_destroy(engine->ha);
+    cw_repl_destroy(engine->repl);
+    cw_sessions_free_all(engine);
+    cw_pubsub_destroy(engine->pubsub);
+    cw_keyspace_destroy(engine->keyspace);
+    cw_batch_free(engine->batch);
+    cw_statistics_destroy(&engine->statistics);
+    cw_settings_destroy(&engine->settings);
+    resp_request_free(&engine->stream_request);
+    free_slice(&engine->config.requirepass);
+    free_slice(&engine->config.secret);
+    free_slice(&engine->config.state);
+}
+
+static void init_lists(struct cw_engine *engine)
+{
+    list_init(&engine->sessions);
+    list_init(&engine->ready);
+    list_init(&engine->control_ready);
+    list_init(&engine->parked);
+    list_init(&engine->touched);
+    list_init(&engine->waiting);
+    list_init(&engine->dead);
+}
+
+int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker)
+{
+    if (config->databases == 0 || config->max_clients == 0)
+        return ERR_INVALID;
+    struct cw_worker *worker = mem_zero(sizeof(*worker));
+    struct cw_engine *engine = &worker->engine;
+    engine->config = *config;
+    engine->config.requirepass = own_slice(config->requirepass);
+    engine->config.secret = own_slice(config->secret);
+    engine->config.state = own_slice(config->state);
+    init_lists(engine);
+    rand_seed(&engine->rand, config->random_seed);
+    cw_statistics_create(&engine->statistics);
+    cw_settings_create(&engine->settings, &engine->config);
+    engine->pubsub = cw_pubsub_create(rand_u64(&engine->rand));
+    engine->batch = cw_batch_create();
+    engine->active_expiry = true;
+    engine->keyspace = cw_engine_new_keyspace(engine);
+
+    int result = cw_repl_create(engine, &engine->repl);
+    if (result < 0 && config->standalone) {
+        free_engine(engine);
+        mem_free(worker);
+        return result;
+    }
+    result = cw_ha_create(engine, &engine->ha);
+    if (result < 0) {
+        free_engine(engine);
+        mem_free(worker);
+        return result;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+static void destroy(void *core)
+{
+    struct cw_worker *worker = core;
+    if (worker == NULL)
+        return;
+    free_engine(&worker->engine);
+    mem_free(worker);
+}
+
+/* --- accepting --- */
+
+static link_id accept_link(void *core, int listener, const struct address *peer, int64_t now_ns,
+                           struct effects *effects)
+{
+    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    engine->now_ns = now_ns;
+    (void)effects;
+    if (listener == CW_LISTENER_CONTROL) {
+        struct cw_session *session = cw_session_open(engine, CW_LINK_CONTROL, peer);
+        cw_ha_link_opened(engine->ha, session->link);
+        return session->link;
+    }
+    engine->statistics.total_connections++;
+    if (engine->clients >= engine->settings.max_clients + SURPLUS_SESSIONS) {
+        engine->statistics.rejected_connections++;
+        return LINK_NONE;
+    }
+    struct cw_session *session = cw_session_open(engine, CW_LINK_CLIENT, peer);
+    if (engine->clients >= engine->settings.max_clients)
+        session->flags |= CW_SESSION_SURPLUS;
+    session->flags |= CW_SESSION_COUNTED;
+    engine->clients++;
+    if (engine->settings.requirepass.length == 0)
+        session->flags |= CW_SESSION_AUTHENTICATED;
+    return session->link;
+}
+
+/* --- turns --- */
+
+static bool has_expiring_keys(const struct cw_engine *engine)
+{
+    for (unsigned database = 0; database < engine->config.databases; database++) {
+        if (cw_keyspace_count_expires(engine->keyspace, database) > 0)
+            return true;
+    }
+    return false;
+}
+
+static void expire_keys(struct cw_engine *engine)
+{
+    if (!engine->active_expiry || engine->serving != CW_SERVING_MASTER)
+        return;
+    if (!engine->expire.more && engine->now_ns - engine->expire_ns < CRON_INTERVAL_MS * NS_PER_MS)
+        return;
+    engine->expire_ns = engine->now_ns;
+    cw_expire_cycle(&engine->expire, engine->keyspace, engine->wall_us / 1000, EXPIRE_BUDGET);
+}
+
+/* Closes what is idle for longer than `timeout`, and surplus sessions that proved nothing. */
+static void close_idle(struct cw_engine *engine)
+{
+    if (engine->now_ns - engine->idle_check_ns < CRON_INTERVAL_MS * NS_PER_MS)
+        return;
+    engine->idle_check_ns = engine->now_ns;
+    int64_t timeout_ns = engine->settings.timeout_s * NS_PER_S;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind != CW_LINK_CLIENT || (session->flags & (CW_SESSION_CLOSING | CW_SESSION_ATTACHED)))
+            continue;
+        if ((session->flags & CW_SESSION_SURPLUS) &&
+            engine->now_ns - session->connected_ns > SURPLUS_PATIENCE_MS * NS_PER_MS) {
+            engine->statistics.rejected_connections++;
+            resp_write_error(cw_session_out(engine, session), SLICE_LITERAL("ERR max number of clients reached"));
+            cw_session_flush(engine, session);
+            cw_session_drain(engine, session);
+        } else if (timeout_ns > 0 && engine->now_ns - session->active_ns > timeout_ns &&
+                   !(session->flags & (CW_SESSION_WAITING | CW_SESSION_IN_PUBSUB))) {
+            cw_session_close(engine, session);
+        }
+    }
+}
+
+static void answer_waits(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->waiting)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, waiting);
+        unsigned replicas = cw_repl_acknowledged(engine->repl, session->wait_offset);
+        if (replicas >= session->wait_replicas || engine->now_ns >= session->wait_deadline_ns)
+            cw_session_end_wait(engine, session, replicas);
+    }
+}
+
+static void turn(struct cw_engine *engine)
+{
+    engine->turn_wanted = false;
+    cw_batch_run_control(engine);
+    cw_ha_turn(engine->ha);
+    cw_batch_run(engine);
+    cw_sessions_keep(engine);
+    expire_keys(engine);
+    cw_repl_turn(engine->repl);
+    answer_waits(engine);
+    close_idle(engine);
+    engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
+    cw_statistics_sample(&engine->statistics, engine->now_ns);
+    engine->turn_started_ns = engine->now_ns;
+}
+
+static void opened(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->kind == CW_LINK_CONTROL)
+        cw_ha_link_opened(engine->ha, session->link);
+    else
+        cw_repl_link_opened(engine->repl, session->link);
+}
+
+static void received(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
+{
+    if (session->kind == CW_LINK_MASTER) {
+        session->active_ns = engine->now_ns;
+        engine->statistics.input_bytes += bytes.length;
+        cw_repl_received(engine->repl, session->link, bytes);
+    } else {
+        cw_session_receive(engine, session, bytes);
+    }
+}
+
+static void stop(struct cw_engine *engine)
+{
+    int status = 0;
+    if (engine->config.storage != NULL && cw_repl_save(engine->repl) < 0) {
+        effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
+        status = 1;
+    }
+    cw_ha_stop(engine->ha);
+    effect_exit(engine->effects, status);
+}
+
+static void step(void *core, const struct event *event, struct effects *effects)
+{
+    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    engine->effects = effects;
+    engine->now_ns = event->now_ns;
+    engine->wall_us = event->wall_us;
+    struct cw_session *session = NULL;
+    if (event->kind == EVENT_OPENED || event->kind == EVENT_RECEIVED || event->kind == EVENT_CLOSED) {
+        session = cw_session_find(engine, event->link);
+        if (session == NULL)
+            return; /* closed by us in the meantime */
+    }
+    switch (event->kind) {
+    case EVENT_START:
+        engine->start_ns = engine->now_ns;
+        cw_ha_start(engine->ha);
+        break;
+    case EVENT_OPENED: opened(engine, session); break;
+    case EVENT_RECEIVED: received(engine, session, event->bytes); break;
+    case EVENT_CLOSED: cw_session_closed(engine, session); break;
+    case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
+    case EVENT_TURN: turn(engine); break;
+    case EVENT_STOP: stop(engine); break;
+    }
+    cw_sessions_end_step(engine);
+}
+
+/* --- output --- */
+
+/* A turn lasts from its event to the first bytes that leave after it: the world reads the clock for those anew. */
+static void measure_turn(struct cw_engine *engine, int64_t now_ns)
+{
+    if (engine->turn_started_ns == 0)
+        return;
+    int64_t lasted_ns = now_ns - engine->turn_started_ns;
+    engine->turn_started_ns = 0;
+    if (lasted_ns > engine->statistics.longest_turn_ns)
+        engine->statistics.longest_turn_ns = lasted_ns;
+}
+
+static bool may_leave(const struct cw_engine *engine, const struct cw_session *session, int64_t now_ns)
+{
+    if (UNLIKELY(now_ns < engine->sleep_until_ns))
+        return false;
+    return (session->flags & CW_SESSION_UNGATED) || cw_ha_may_reply(engine->ha, now_ns);
+}
+
+static struct slice output(void *core, link_id link, int64_t now_ns)
+{
+    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    measure_turn(engine, now_ns);
+    const struct cw_session *session = cw_session_find(engine, link);
+    if (session == NULL)
+        return slice_of(NULL, 0);
+    if (session->kind == CW_LINK_CLIENT && !may_leave(engine, session, now_ns))
+        return slice_of(NULL, 0);
+    if (buf_length(&session->out) > 0)
+        return buf_slice(&session->out);
+    return session->kind == CW_LINK_REPLICA ? cw_repl_output(engine->repl, link) : slice_of(NULL, 0);
+}
+
+static void sent(void *core, link_id link, size_t count, struct effects *effects)
+{
+    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    engine->effects = effects;
+    struct cw_session *session = cw_session_find(engine, link);
+    if (session == NULL)
+        return;
+    if (session->kind == CW_LINK_REPLICA && buf_length(&session->out) == 0) {
+        engine->statistics.output_bytes += count;
+        cw_repl_sent(engine->repl, link, count);
+    } else {
+        cw_session_sent(engine, session, count);
+    }
+    cw_sessions_end_step(engine);
+}
+
+/* --- deadlines --- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool needs_cron(const struct cw_engine *engine)
+{
+    if (engine->clients > engine->settings.max_clients || (engine->settings.timeout_s > 0 && engine->clients > 0))
+        return true;
+    return engine->serving == CW_SERVING_MASTER && engine->active_expiry && has_expiring_keys(engine);
+}
+
+static int64_t deadline(const void *core)
+{
+    const struct cw_engine *engine = &((const struct cw_worker *)core)->engine;
+    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire.more || engine->freeing)
+        return engine->now_ns;
+    int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
+    if (engine->sleep_until_ns > 0)
+        next = earlier(next, engine->sleep_until_ns);
+    if (engine->pause_until_ns > 0)
+        next = earlier(next, engine->pause_until_ns);
+    LIST_FOR_EACH(node, &engine->waiting)
+    next = earlier(next, LIST_ENTRY(node, struct cw_session, waiting)->wait_deadline_ns);
+    if (needs_cron(engine))
+        next = earlier(next, engine->now_ns + CRON_INTERVAL_MS * NS_PER_MS);
+    return next;
+}
+
+const struct door cw_worker_door = {
+    .accept = accept_link,
+    .step = step,
+    .output = output,
+    .sent = sent,
+    .deadline = deadline,
+    .destroy = destroy,
+};

@@ -1,0 +1,233 @@
+#include "cacheworker/info/info.h"
+
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/repl/repl.h"
+
+#include <inttypes.h>
+
+/* --- sections --- */
+
+static void write_server(const struct cw_engine *engine, struct buf *out)
+{
+    int64_t uptime_s = (engine->now_ns - engine->start_ns) / NS_PER_S;
+    char identity[IDENTITY_TEXT_LENGTH + 1];
+    identity_format(&cw_ha_life(engine->ha)->node, identity);
+    buf_add_format(out, "redis_version:%s\r\n", CW_REDIS_VERSION);
+    buf_add_format(out, "respite_version:%s\r\n", PACKAGE_VERSION);
+    buf_add_text(out, "redis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_build_id:0\r\n");
+    buf_add_text(out, "redis_mode:standalone\r\n");
+    buf_add_format(out, "os:Linux\r\narch_bits:%zu\r\n", sizeof(void *) * 8);
+    buf_add_text(out, "multiplexing_api:epoll\r\n");
+    buf_add_format(out, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
+    buf_add_format(out, "process_id:%d\r\n", engine->config.pid);
+    buf_add_format(out, "run_id:%s%08" PRIx64 "\r\n", identity, engine->config.incarnation_bits & UINT32_MAX);
+    buf_add_format(out, "tcp_port:%u\r\n", engine->config.port);
+    buf_add_format(out, "server_time_usec:%" PRId64 "\r\n", engine->wall_us);
+    buf_add_format(out, "uptime_in_seconds:%" PRId64 "\r\nuptime_in_days:%" PRId64 "\r\n", uptime_s, uptime_s / 86400);
+    buf_add_text(out, "hz:10\r\nconfigured_hz:10\r\nio_threads_active:0\r\n");
+    buf_add_format(out, "lru_clock:%" PRId64 "\r\n", engine->wall_us / 1000000 & 0xffffff);
+}
+
+static void write_clients(const struct cw_engine *engine, struct buf *out)
+{
+    size_t largest_input = 0, largest_output = 0;
+    unsigned connected = 0, waiting = 0, listening = 0;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind != CW_LINK_CLIENT)
+            continue;
+        connected++;
+        waiting += (session->flags & CW_SESSION_WAITING) != 0;
+        listening += (session->flags & CW_SESSION_IN_PUBSUB) != 0;
+        if (buf_length(&session->kept) > largest_input)
+            largest_input = buf_length(&session->kept);
+        if (buf_length(&session->out) > largest_output)
+            largest_output = buf_length(&session->out);
+    }
+    buf_add_format(out, "connected_clients:%u\r\ncluster_connections:0\r\n", connected);
+    buf_add_format(out, "maxclients:%" PRId64 "\r\n", engine->settings.max_clients);
+    buf_add_format(out, "client_recent_max_input_buffer:%zu\r\n", largest_input);
+    buf_add_format(out, "client_recent_max_output_buffer:%zu\r\n", largest_output);
+    buf_add_format(out, "blocked_clients:%u\r\ntracking_clients:0\r\npubsub_clients:%u\r\n", waiting, listening);
+    buf_add_text(out, "clients_in_timeout_table:0\r\n");
+}
+
+static void add_human_size(struct buf *out, size_t bytes)
+{
+    static const char units[] = "BKMGT";
+    double size = (double)bytes;
+    size_t unit = 0;
+    for (; size >= 1024 && unit + 2 < sizeof(units); unit++)
+        size /= 1024;
+    buf_add_format(out, unit == 0 ? "%.0f%c" : "%.2f%c", size, units[unit]);
+}
+
+static void add_size(struct buf *out, const char *name, size_t bytes)
+{
+    buf_add_format(out, "%s:%zu\r\n%s_human:", name, bytes, name);
+    add_human_size(out, bytes);
+    buf_add_text(out, "\r\n");
+}
+
+static size_t client_bytes(const struct cw_engine *engine)
+{
+    size_t bytes = 0;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        bytes += sizeof(*session) + session->kept.capacity + session->out.capacity;
+    }
+    for (uint32_t i = 0; i < engine->spare_count; i++)
+        bytes += engine->spare_buffers[i].capacity;
+    return bytes;
+}
+
+static void write_memory(const struct cw_engine *engine, struct buf *out)
+{
+    size_t data = cw_keyspace_used_bytes(engine->keyspace);
+    size_t clients = client_bytes(engine);
+    size_t replication = cw_repl_memory(engine->repl);
+    size_t used = data + clients + replication;
+    add_size(out, "used_memory", used);
+    buf_add_format(out, "used_memory_overhead:%zu\r\n", clients + replication);
+    buf_add_format(out, "used_memory_dataset:%zu\r\n", data);
+    buf_add_format(out, "used_memory_dataset_perc:%.2f%%\r\n", used > 0 ? 100.0 * (double)data / (double)used : 0.0);
+    buf_add_text(out, "used_memory_scripts:0\r\nnumber_of_cached_scripts:0\r\nnumber_of_functions:0\r\n");
+    add_size(out, "maxmemory", 0);
+    buf_add_text(out, "maxmemory_policy:noeviction\r\n");
+    buf_add_format(out, "mem_clients_normal:%zu\r\nmem_replication_backlog:%zu\r\n", clients, replication);
+    buf_add_text(out, "mem_aof_buffer:0\r\nmem_allocator:libc\r\nactive_defrag_running:0\r\n");
+    buf_add_format(out, "lazyfree_pending_objects:%d\r\n", engine->freeing ? 1 : 0);
+}
+
+static void write_persistence(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_format(out, "loading:%d\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
+    buf_add_format(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", engine->statistics.changes);
+    buf_add_text(out, "rdb_bgsave_in_progress:0\r\n");
+    buf_add_format(out, "rdb_last_save_time:%" PRId64 "\r\n", engine->saved_us / 1000000);
+    buf_add_format(out, "rdb_last_bgsave_status:%s\r\n", cw_repl_disk_failed(engine->repl) ? "err" : "ok");
+    buf_add_text(out, "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\naof_enabled:0\r\n"
+                      "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_bgrewrite_status:ok\r\n"
+                      "aof_last_write_status:ok\r\n");
+}
+
+static void write_stats(const struct cw_engine *engine, struct buf *out)
+{
+    const struct cw_statistics *statistics = &engine->statistics;
+    const struct cw_keyspace_stats *keys = cw_keyspace_stats(engine->keyspace);
+    double input_kbps = (double)cw_rate_per_second(&statistics->input_rate, engine->now_ns) / 1024;
+    double output_kbps = (double)cw_rate_per_second(&statistics->output_rate, engine->now_ns) / 1024;
+    buf_add_format(out, "total_connections_received:%" PRIu64 "\r\n", statistics->total_connections);
+    buf_add_format(out, "total_commands_processed:%" PRIu64 "\r\n", statistics->total_commands);
+    buf_add_format(out, "instantaneous_ops_per_sec:%" PRIu64 "\r\n",
+                   cw_rate_per_second(&statistics->commands_rate, engine->now_ns));
+    buf_add_format(out, "total_net_input_bytes:%" PRIu64 "\r\n", statistics->input_bytes);
+    buf_add_format(out, "total_net_output_bytes:%" PRIu64 "\r\n", statistics->output_bytes);
+    buf_add_format(out, "instantaneous_input_kbps:%.2f\r\n", input_kbps);
+    buf_add_format(out, "instantaneous_output_kbps:%.2f\r\n", output_kbps);
+    buf_add_format(out, "rejected_connections:%" PRIu64 "\r\n", statistics->rejected_connections);
+    buf_add_format(out, "expired_keys:%" PRIu64 "\r\n", keys->expired);
+    buf_add_text(out, "evicted_keys:0\r\nevicted_clients:0\r\n");
+    buf_add_format(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n", keys->hits, keys->misses);
+    buf_add_format(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:0\r\n",
+                   cw_pubsub_channel_count(engine->pubsub), cw_pubsub_pattern_count(engine->pubsub));
+    buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n");
+    buf_add_format(out, "total_error_replies:%" PRIu64 "\r\n", statistics->total_errors);
+    buf_add_format(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n",
+                   statistics->query_limit_disconnections);
+    buf_add_format(out, "client_output_buffer_limit_disconnections:%" PRIu64 "\r\n",
+                   statistics->output_limit_disconnections);
+    buf_add_format(out, "respite_longest_turn_usec:%" PRId64 "\r\n", statistics->longest_turn_ns / NS_PER_US);
+}
+
+static void write_replication(const struct cw_engine *engine, struct buf *out)
+{
+    cw_repl_info(engine->repl, out);
+}
+
+static void write_commandstats(const struct cw_engine *engine, struct buf *out)
+{
+    for (unsigned id = 0; id < COMMAND_ID_COUNT; id++) {
+        const struct cw_command_statistics *command = &engine->statistics.commands[id];
+        if (command->calls == 0 && command->rejected == 0)
+            continue;
+        buf_add_format(out,
+                       "cmdstat_%s:calls=%" PRIu64 ",usec=0,usec_per_call=0.00,rejected_calls=%" PRIu64
+                       ",failed_calls=%" PRIu64 "\r\n",
+                       command_table[id].full_name, command->calls, command->rejected, command->failed);
+    }
+}
+
+static void write_errorstats(const struct cw_engine *engine, struct buf *out)
+{
+    for (unsigned i = 0; i < engine->statistics.error_kinds; i++)
+        buf_add_format(out, "errorstat_%s:count=%" PRIu64 "\r\n", engine->statistics.errors[i].code,
+                       engine->statistics.errors[i].count);
+}
+
+static void write_cluster(const struct cw_engine *engine, struct buf *out)
+{
+    (void)engine;
+    buf_add_text(out, "cluster_enabled:0\r\n");
+}
+
+static void write_keyspace(const struct cw_engine *engine, struct buf *out)
+{
+    for (unsigned database = 0; database < engine->config.databases; database++) {
+        uint64_t keys = cw_keyspace_count(engine->keyspace, database);
+        if (keys == 0)
+            continue;
+        buf_add_format(out, "db%u:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0\r\n", database, keys,
+                       cw_keyspace_count_expires(engine->keyspace, database));
+    }
+}
+
+static void write_respite(const struct cw_engine *engine, struct buf *out)
+{
+    cw_ha_info(engine->ha, out);
+}
+
+/* --- which of them --- */
+
+static const struct section {
+    const char *title;
+    bool is_default;
+    void (*write)(const struct cw_engine *engine, struct buf *out);
+} sections[] = {
+    {"Server", true, write_server},         {"Clients", true, write_clients},
+    {"Memory", true, write_memory},         {"Persistence", true, write_persistence},
+    {"Stats", true, write_stats},           {"Replication", true, write_replication},
+    {"Respite", true, write_respite},       {"Commandstats", false, write_commandstats},
+    {"Errorstats", true, write_errorstats}, {"Cluster", true, write_cluster},
+    {"Keyspace", true, write_keyspace},
+};
+
+static bool is_wanted(const struct section *section, const struct slice *names, size_t count)
+{
+    if (count == 0)
+        return section->is_default;
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equal_nocase(names[i], section->title) || slice_equal_nocase(names[i], "all") ||
+            slice_equal_nocase(names[i], "everything") ||
+            (section->is_default && slice_equal_nocase(names[i], "default")))
+            return true;
+    }
+    return false;
+}
+
+void cw_info_write(const struct cw_engine *engine, const struct slice *names, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(sections); i++) {
+        if (!is_wanted(&sections[i], names, count))
+            continue;
+        if (buf_length(out) > 0)
+            buf_add_text(out, "\r\n");
+        buf_add_format(out, "# %s\r\n", sections[i].title);
+        sections[i].write(engine, out);
+    }
+}

@@ -1,0 +1,66 @@
+/* statistics.h: what a worker counts. Reset by CONFIG RESETSTAT, shown by INFO. */
+#ifndef CACHEWORKER_INFO_STATISTICS_H
+#define CACHEWORKER_INFO_STATISTICS_H
+
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+enum {
+    CW_ERROR_KINDS_MAX = 64, /* further kinds are in the total only */
+    CW_ERROR_CODE_MAX = 32,  /* bytes of an error's first word, with the NUL */
+    CW_RATE_SAMPLES = 16,    /* of the instantaneous figures */
+};
+
+struct cw_command_statistics {
+    uint64_t calls;
+    uint64_t rejected; /* refused before they were executed */
+    uint64_t failed;   /* answered an error */
+};
+
+struct cw_error_statistics {
+    char code[CW_ERROR_CODE_MAX];
+    uint64_t count;
+};
+
+/* Samples of a counter, 100 ms or more apart, while there is traffic. */
+struct cw_rate {
+    uint64_t last_value;
+    int64_t last_ns;
+    uint64_t per_second[CW_RATE_SAMPLES];
+    unsigned next;
+};
+
+struct cw_statistics {
+    struct cw_command_statistics *commands; /* owned; by command id */
+    struct cw_error_statistics errors[CW_ERROR_KINDS_MAX];
+    unsigned error_kinds;
+    uint64_t total_errors;
+    uint64_t total_commands;
+    uint64_t total_connections;
+    uint64_t rejected_connections;
+    uint64_t input_bytes;
+    uint64_t output_bytes;
+    uint64_t output_limit_disconnections;
+    uint64_t query_limit_disconnections;
+    uint64_t changes;        /* of data, since the last SAVE */
+    int64_t longest_turn_ns; /* from an event's time to the first bytes that left after it */
+    struct cw_rate commands_rate;
+    struct cw_rate input_rate;
+    struct cw_rate output_rate;
+};
+
+void cw_statistics_create(struct cw_statistics *statistics);
+void cw_statistics_destroy(struct cw_statistics *statistics);
+
+/* CONFIG RESETSTAT: all but what is not a statistic (changes). */
+void cw_statistics_reset(struct cw_statistics *statistics);
+
+/* `code` is the error's first word. */
+void cw_statistics_count_error(struct cw_statistics *statistics, struct slice code);
+
+/* Looks at the counters once in a while, so that rates can be shown. */
+void cw_statistics_sample(struct cw_statistics *statistics, int64_t now_ns);
+uint64_t cw_rate_per_second(const struct cw_rate *rate, int64_t now_ns);
+
+#endif

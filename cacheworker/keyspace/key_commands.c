@@ -1,0 +1,422 @@
+#include "cacheworker/keyspace/key_commands.h"
+
+#include "cacheworker/keyspace/lookup.h"
+#include "common/base/glob.h"
+#include "common/base/number.h"
+
+enum {
+    SCAN_COUNT_DEFAULT = 10,
+    SCAN_BUCKETS_PER_COUNT = 10, /* empty buckets must not make a SCAN long */
+    RANDOM_TRIES = 100,
+    SHARED_INTEGERS = 10000, /* small integers, which the reference keeps once for all keys */
+};
+
+/* ---- Existence ---- */
+
+static void delete_keys(struct cw_call *call)
+{
+    int64_t deleted = 0;
+    struct cw_key_group group = {.next = 1};
+    while (cw_key_group_next(&group, call, 1))
+        for (size_t i = 0; i < group.count; i++) {
+            struct cw_ref ref;
+            if (!cw_keyspace_open(call->keyspace, call->database, call->argv[group.first + i], group.hashes[i],
+                                  call->now_ms, &ref))
+                continue;
+            cw_keyspace_delete(call->keyspace, &ref);
+            deleted++;
+        }
+    call->dirty += (uint64_t)deleted;
+    resp_write_integer(call->reply, deleted);
+}
+
+void cw_del_command(struct cw_call *call)
+{
+    delete_keys(call);
+}
+
+void cw_unlink_command(struct cw_call *call)
+{
+    delete_keys(call);
+}
+
+void cw_touch_command(struct cw_call *call)
+{
+    int64_t found = 0;
+    struct cw_key_group group = {.next = 1};
+    while (cw_key_group_next(&group, call, 1))
+        for (size_t i = 0; i < group.count; i++)
+            found += cw_keyspace_read(call->keyspace, call->database, call->argv[group.first + i], group.hashes[i],
+                                      call->now_ms) != NULL;
+    resp_write_integer(call->reply, found);
+}
+
+void cw_exists_command(struct cw_call *call)
+{
+    uint64_t found = 0;
+    struct cw_key_group group = {.next = 1};
+    while (cw_key_group_next(&group, call, 1))
+        for (size_t i = 0; i < group.count; i++)
+            found += cw_keyspace_peek(call->keyspace, call->database, call->argv[group.first + i], group.hashes[i],
+                                      call->now_ms) != NULL;
+    cw_keyspace_stats(call->keyspace)->hits += found;
+    cw_keyspace_stats(call->keyspace)->misses += call->argc - 1 - found;
+    resp_write_integer(call->reply, (int64_t)found);
+}
+
+void cw_type_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_peek(call, 1);
+    resp_write_simple(call->reply, slice_text(entry ? cw_type_name(cw_entry_type(entry)) : "none"));
+}
+
+/* ---- Names ---- */
+
+struct names { /* those that a walk has chosen */
+    const struct cw_call *call;
+    struct slice pattern; /* borrowed */
+    struct slice type;    /* borrowed; no data: any */
+    struct buf text;      /* as bulk strings */
+    uint64_t count;
+    uint64_t visited;
+    struct buf due; /* keys to be expired when the walk is over: size_t length, then the bytes */
+};
+
+static void add_name(void *context, unsigned database, const struct cw_entry *entry)
+{
+    (void)database;
+    struct names *names = context;
+    struct slice key = cw_entry_key(entry);
+    names->visited++;
+    if (names->pattern.data && !glob_match(names->pattern, key, false))
+        return;
+    if (UNLIKELY(cw_keyspace_is_due(names->call->keyspace, entry, names->call->now_ms))) {
+        buf_add(&names->due, &key.length, sizeof(key.length));
+        buf_add_slice(&names->due, key);
+        return;
+    }
+    if (names->type.data && !slice_equal_nocase(names->type, cw_type_name(cw_entry_type(entry))))
+        return;
+    resp_write_bulk(&names->text, key);
+    names->count++;
+}
+
+static void reply_names(struct cw_call *call, struct names *names)
+{
+    resp_write_array(call->reply, names->count);
+    buf_add_slice(call->reply, buf_slice(&names->text));
+    buf_free(&names->text);
+
+    while (buf_length(&names->due) > 0) {
+        size_t length;
+        struct slice due = buf_slice(&names->due);
+        memcpy(&length, due.data, sizeof(length));
+        struct slice key = slice_of(due.data + sizeof(length), length);
+        /* Looking at a due key deletes it, where that is this node's to do. */
+        (void)cw_keyspace_peek(call->keyspace, call->database, key, cw_keyspace_hash(call->keyspace, key),
+                               call->now_ms);
+        buf_consume(&names->due, sizeof(length) + length);
+    }
+    buf_free(&names->due);
+}
+
+void cw_keys_command(struct cw_call *call)
+{
+    struct names names = {.call = call, .pattern = call->argv[1]};
+    cw_keyspace_for_each(call->keyspace, call->database, add_name, &names);
+    reply_names(call, &names);
+}
+
+static bool parse_scan_options(struct cw_call *call, struct names *names, uint64_t *ret_count)
+{
+    for (size_t i = 2; i < call->argc; i += 2) {
+        int64_t count;
+        bool has_value = i + 1 < call->argc;
+        if (has_value && slice_equal_nocase(call->argv[i], "count")) {
+            if (!cw_call_integer(call, i + 1, &count))
+                return false;
+            if (count < 1) {
+                cw_reply_error(call, CW_ERROR_SYNTAX);
+                return false;
+            }
+            *ret_count = (uint64_t)count;
+        } else if (has_value && slice_equal_nocase(call->argv[i], "match")) {
+            names->pattern = call->argv[i + 1];
+        } else if (has_value && slice_equal_nocase(call->argv[i], "type")) {
+            names->type = call->argv[i + 1];
+        } else {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+void cw_scan_command(struct cw_call *call)
+{
+    uint64_t cursor;
+    uint64_t count = SCAN_COUNT_DEFAULT;
+    struct names names = {.call = call};
+    if (number_parse_u64(call->argv[1], &cursor) < 0) {
+        cw_reply_error(call, "ERR invalid cursor");
+        return;
+    }
+    if (!parse_scan_options(call, &names, &count))
+        return;
+    uint64_t buckets = 0;
+    do {
+        cursor = cw_keyspace_scan(call->keyspace, call->database, cursor, add_name, &names);
+        buckets++;
+    } while (cursor != 0 && names.visited < count && buckets / SCAN_BUCKETS_PER_COUNT < count);
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_u64(call->reply, cursor);
+    reply_names(call, &names);
+}
+
+void cw_randomkey_command(struct cw_call *call)
+{
+    for (unsigned tries = 1;; tries++) {
+        const struct cw_entry *entry = cw_keyspace_random(call->keyspace, call->database);
+        if (!entry) {
+            resp_write_null(call->reply, call->protocol);
+            return;
+        }
+        struct slice key = cw_entry_key(entry);
+        if (!cw_keyspace_is_due(call->keyspace, entry, call->now_ms) ||
+            (tries >= RANDOM_TRIES && cw_keyspace_expiry_mode(call->keyspace) == CW_EXPIRY_HIDES)) {
+            resp_write_bulk(call->reply, key);
+            return;
+        }
+        struct buf name = {0}; /* The key goes with its entry. */
+        buf_add_slice(&name, key);
+        (void)cw_keyspace_peek(call->keyspace, call->database, buf_slice(&name),
+                               cw_keyspace_hash(call->keyspace, buf_slice(&name)), call->now_ms);
+        buf_free(&name);
+    }
+}
+
+/* ---- Another name, another place ---- */
+
+static void rename_key(struct cw_call *call, bool replace)
+{
+    if (!cw_call_peek(call, 1)) {
+        cw_reply_error(call, CW_ERROR_NO_KEY);
+        return;
+    }
+    bool same = slice_equal(call->argv[1], call->argv[2]);
+    bool exists = same || cw_call_peek(call, 2);
+    if (!same && (replace || !exists)) {
+        struct cw_key from = cw_call_key(call, 1);
+        struct cw_key to = cw_call_key(call, 2);
+        cw_keyspace_move(call->keyspace, &from, &to);
+        call->dirty++;
+    }
+    if (replace)
+        resp_write_ok(call->reply);
+    else
+        resp_write_integer(call->reply, !exists);
+}
+
+void cw_rename_command(struct cw_call *call)
+{
+    rename_key(call, true);
+}
+
+void cw_renamenx_command(struct cw_call *call)
+{
+    rename_key(call, false);
+}
+
+#define SAME_OBJECT "ERR source and destination objects are the same"
+
+static bool exists_at(const struct cw_call *call, const struct cw_key *key)
+{
+    return cw_keyspace_peek(call->keyspace, key->database, key->name, key->hash, call->now_ms) != NULL;
+}
+
+void cw_copy_command(struct cw_call *call)
+{
+    struct cw_key from = cw_call_key(call, 1);
+    struct cw_key to = cw_call_key(call, 2);
+    bool replace = false;
+    for (size_t i = 3; i < call->argc; i++) {
+        if (slice_equal_nocase(call->argv[i], "replace")) {
+            replace = true;
+        } else if (slice_equal_nocase(call->argv[i], "db") && i + 1 < call->argc) {
+            if (!cw_call_database(call, ++i, CW_ERROR_NOT_INTEGER, &to.database))
+                return;
+        } else {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return;
+        }
+    }
+    if (from.database == to.database && slice_equal(from.name, to.name)) {
+        cw_reply_error(call, SAME_OBJECT);
+        return;
+    }
+    if (!cw_call_read(call, 1) || (!replace && exists_at(call, &to))) {
+        resp_write_integer(call->reply, 0);
+        return;
+    }
+    if (!cw_keyspace_copy(call->keyspace, &from, &to)) {
+        cw_reply_error(call, CW_ERROR_NO_MEMORY);
+        return;
+    }
+    call->dirty++;
+    resp_write_integer(call->reply, 1);
+}
+
+void cw_move_command(struct cw_call *call)
+{
+    struct cw_key from = cw_call_key(call, 1);
+    struct cw_key to = from;
+    if (!cw_call_database(call, 2, CW_ERROR_NOT_INTEGER, &to.database))
+        return;
+    if (from.database == to.database) {
+        cw_reply_error(call, SAME_OBJECT);
+        return;
+    }
+    if (!exists_at(call, &from) || exists_at(call, &to)) {
+        resp_write_integer(call->reply, 0);
+        return;
+    }
+    cw_keyspace_move(call->keyspace, &from, &to);
+    call->dirty++;
+    resp_write_integer(call->reply, 1);
+}
+
+/* ---- Whole databases ---- */
+
+void cw_dbsize_command(struct cw_call *call)
+{
+    resp_write_integer(call->reply, (int64_t)cw_keyspace_count(call->keyspace, call->database));
+}
+
+static bool parse_flush(struct cw_call *call, bool *ret_now)
+{
+    if (call->argc > 2 || (call->argc == 2 && !slice_equal_nocase(call->argv[1], "sync") &&
+                           !slice_equal_nocase(call->argv[1], "async"))) {
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+        return false;
+    }
+    *ret_now = call->argc == 1 || slice_equal_nocase(call->argv[1], "sync");
+    return true;
+}
+
+/* A flush goes into the stream also when there was nothing to flush: a replica may have been given more. */
+static void flush_databases(struct cw_call *call, unsigned first, unsigned last)
+{
+    bool now;
+    if (!parse_flush(call, &now))
+        return;
+    for (unsigned i = first; i <= last; i++)
+        call->dirty += cw_keyspace_flush(call->keyspace, i, now);
+    cw_call_propagate(call, call->argv, call->argc);
+    resp_write_ok(call->reply);
+}
+
+void cw_flushdb_command(struct cw_call *call)
+{
+    flush_databases(call, call->database, call->database);
+}
+
+void cw_flushall_command(struct cw_call *call)
+{
+    flush_databases(call, 0, cw_keyspace_databases(call->keyspace) - 1);
+}
+
+void cw_swapdb_command(struct cw_call *call)
+{
+    unsigned a;
+    unsigned b;
+    if (!cw_call_database(call, 1, "ERR invalid first DB index", &a) ||
+        !cw_call_database(call, 2, "ERR invalid second DB index", &b))
+        return;
+    cw_keyspace_swap_databases(call->keyspace, a, b);
+    call->dirty++;
+    resp_write_ok(call->reply);
+}
+
+/* ---- What a key is made of ---- */
+
+static const struct cw_entry *peek_or_null(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_peek(call, 2);
+    if (!entry)
+        resp_write_null(call->reply, call->protocol);
+    return entry;
+}
+
+void cw_object_encoding_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = peek_or_null(call);
+    if (entry)
+        resp_write_bulk_text(call->reply, cw_entry_encoding_name(entry));
+}
+
+void cw_object_refcount_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = peek_or_null(call);
+    if (!entry)
+        return;
+    int64_t number;
+    bool shared = strcmp(cw_entry_encoding_name(entry), "int") == 0 &&
+                  number_parse_i64(cw_entry_value(entry), &number) == 0 && number >= 0 && number < SHARED_INTEGERS;
+    resp_write_integer(call->reply, shared ? INT32_MAX : 1);
+}
+
+void cw_object_idletime_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = peek_or_null(call);
+    if (entry)
+        resp_write_integer(call->reply, cw_entry_idle_ms(entry, call->now_ms) / 1000);
+}
+
+void cw_object_freq_command(struct cw_call *call)
+{
+    if (peek_or_null(call))
+        cw_reply_error(call, "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+                             "that when switching between policies at runtime LRU and LFU data will take some time to "
+                             "adjust.");
+}
+
+void cw_object_help_command(struct cw_call *call)
+{
+    static const char *const lines[] = {
+        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "ENCODING <key>",
+        "    How the value of <key> is kept.",
+        "FREQ <key>",
+        "    How often <key> is used; needs an LFU maxmemory-policy.",
+        "HELP",
+        "    These lines.",
+        "IDLETIME <key>",
+        "    Seconds since <key> was last used.",
+        "REFCOUNT <key>",
+        "    How many keys share the value of <key>.",
+    };
+    resp_write_array(call->reply, ARRAY_LENGTH(lines));
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        resp_write_simple(call->reply, slice_text(lines[i]));
+}
+
+void cw_memory_usage_command(struct cw_call *call)
+{
+    /* SAMPLES matters for collections of elements, which a string is not; it is checked all the same. */
+    if (call->argc != 3) {
+        int64_t samples;
+        if (call->argc != 5 || !slice_equal_nocase(call->argv[3], "samples")) {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return;
+        }
+        if (!cw_call_integer(call, 4, &samples))
+            return;
+        if (samples < 0) {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return;
+        }
+    }
+    const struct cw_entry *entry = peek_or_null(call);
+    if (entry)
+        resp_write_integer(call->reply, (int64_t)cw_keyspace_entry_bytes(entry));
+}

@@ -1,0 +1,69 @@
+#include "cacheworker/keyspace/lookup.h"
+
+#include "common/base/number.h"
+
+bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number)
+{
+    if (number_parse_i64(call->argv[index], ret_number) == 0)
+        return true;
+    cw_reply_error(call, CW_ERROR_NOT_INTEGER);
+    return false;
+}
+
+bool cw_call_database(struct cw_call *call, size_t index, const char *not_integer, unsigned *ret_database)
+{
+    int64_t number;
+    if (number_parse_i64(call->argv[index], &number) < 0 || number < INT32_MIN || number > INT32_MAX) {
+        cw_reply_error(call, not_integer);
+        return false;
+    }
+    if (number < 0 || number >= cw_keyspace_databases(call->keyspace)) {
+        cw_reply_error(call, "ERR DB index is out of range");
+        return false;
+    }
+    *ret_database = (unsigned)number;
+    return true;
+}
+
+bool cw_call_expire_ms(struct cw_call *call, size_t index, int64_t unit_ms, int64_t base_ms, bool positive,
+                       int64_t *ret_expire_ms)
+{
+    int64_t number;
+    int64_t expire_ms;
+    if (!cw_call_integer(call, index, &number))
+        return false;
+    if ((positive && number <= 0) || __builtin_mul_overflow(number, unit_ms, &expire_ms) ||
+        __builtin_add_overflow(expire_ms, base_ms, &expire_ms)) {
+        resp_write_error_format(call->reply, "ERR invalid expire time in '%s' command", call->command->name);
+        return false;
+    }
+    *ret_expire_ms = expire_ms;
+    return true;
+}
+
+void cw_call_propagate_del(struct cw_call *call, struct slice key)
+{
+    const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
+void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms)
+{
+    char text[NUMBER_TEXT_MAX];
+    const struct slice argv[] = {SLICE_LITERAL("PEXPIREAT"), key, slice_of(text, number_format_i64(text, expire_ms))};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
+bool cw_key_group_next(struct cw_key_group *group, const struct cw_call *call, size_t step)
+{
+    group->first = group->next;
+    group->count = 0;
+    for (; group->next < call->argc && group->count < CW_KEY_GROUP; group->next += step) {
+        uint64_t hash = cw_call_hash(call, group->next);
+        cw_keyspace_prefetch_bucket(call->keyspace, call->database, hash);
+        group->hashes[group->count++] = hash;
+    }
+    for (size_t i = 0; i < group->count; i++)
+        cw_keyspace_prefetch_entry(call->keyspace, call->database, group->hashes[i]);
+    return group->count > 0;
+}

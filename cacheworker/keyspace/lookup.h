@@ -1,0 +1,83 @@
+/* lookup.h: a command's way to its keys: the arguments of a call, looked up in its database at its time. */
+#ifndef CACHEWORKER_KEYSPACE_LOOKUP_H
+#define CACHEWORKER_KEYSPACE_LOOKUP_H
+
+#include "cacheworker/engine/call.h"
+#include "cacheworker/keyspace/keyspace.h"
+
+#define CW_ERROR_NO_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
+
+/* The hash of the key in argv[index]; the batch has computed the first key's. */
+static inline uint64_t cw_call_hash(const struct cw_call *call, size_t index)
+{
+    if ((int)index == call->command->first_key)
+        return call->first_key_hash;
+    return cw_keyspace_hash(call->keyspace, call->argv[index]);
+}
+
+static inline const struct cw_entry *cw_call_read(const struct cw_call *call, size_t index)
+{
+    return cw_keyspace_read(call->keyspace, call->database, call->argv[index], cw_call_hash(call, index), call->now_ms);
+}
+
+static inline const struct cw_entry *cw_call_peek(const struct cw_call *call, size_t index)
+{
+    return cw_keyspace_peek(call->keyspace, call->database, call->argv[index], cw_call_hash(call, index), call->now_ms);
+}
+
+static inline struct cw_entry *cw_call_open(const struct cw_call *call, size_t index, struct cw_ref *ref)
+{
+    return cw_keyspace_open(call->keyspace, call->database, call->argv[index], cw_call_hash(call, index), call->now_ms,
+                            ref);
+}
+
+static inline struct cw_key cw_call_key(const struct cw_call *call, size_t index)
+{
+    return (struct cw_key){call->database, call->argv[index], cw_call_hash(call, index)};
+}
+
+/* Whether a key may be used as a value of that type: it is one, or does not exist. Else replies the error. */
+static inline bool cw_call_is_type(struct cw_call *call, const struct cw_entry *entry, enum cw_type type)
+{
+    if (LIKELY(!entry || cw_entry_type(entry) == type))
+        return true;
+    cw_reply_error(call, CW_ERROR_WRONG_TYPE);
+    return false;
+}
+
+/* A whole argument as an integer. Else replies the error. */
+bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number);
+
+/* An argument as the index of a database. Replies `not_integer` or that it is out of range. */
+bool cw_call_database(struct cw_call *call, size_t index, const char *not_integer, unsigned *ret_database);
+
+/* A time to live or a date, argv[index], as a date in ms. unit_ms is 1000 or 1; base_ms is now, or 0 for a date.
+ * Replies "value is not an integer or out of range", or "invalid expire time in '<name>' command" if the date
+ * overflows, or if it is not positive and `positive` asks for that. */
+bool cw_call_expire_ms(struct cw_call *call, size_t index, int64_t unit_ms, int64_t base_ms, bool positive,
+                       int64_t *ret_expire_ms);
+
+/* Whether a command that sets this date deletes the key at once instead. */
+static inline bool cw_call_deletes_at(const struct cw_call *call, int64_t expire_ms)
+{
+    return expire_ms <= call->now_ms && cw_keyspace_expiry_mode(call->keyspace) == CW_EXPIRY_DELETES;
+}
+
+/* What becomes of a call in the stream: DEL key, or PEXPIREAT key date. */
+void cw_call_propagate_del(struct cw_call *call, struct slice key);
+void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms);
+
+/* The keys of a command that names several, looked at in groups whose cache misses overlap. `step` is the distance of
+ * two keys in argv. Begin with a zeroed struct and `next` set to the first key. */
+enum { CW_KEY_GROUP = 32 };
+
+struct cw_key_group {
+    size_t next; /* argument behind the group */
+    size_t first;
+    size_t count; /* keys in the group; 0: there are no more */
+    uint64_t hashes[CW_KEY_GROUP];
+};
+
+bool cw_key_group_next(struct cw_key_group *group, const struct cw_call *call, size_t step);
+
+#endif

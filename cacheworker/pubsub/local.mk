@@ -1,0 +1,4 @@
+# Adds its files to libcacheworker_core_a_SOURCES.
+libcacheworker_core_a_SOURCES += \
+	cacheworker/pubsub/pubsub.c cacheworker/pubsub/pubsub.h \
+	cacheworker/pubsub/pubsub_commands.c cacheworker/pubsub/pubsub_commands.h

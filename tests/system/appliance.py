@@ -1,0 +1,157 @@
+"""appliance: a whole appliance on loopback for one test, by way of ./quickstart."""
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+
+
+def build_directory():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=os.path.join(SOURCE, "build"))
+    return os.path.abspath(parser.parse_known_args()[0].build)
+
+
+def wait_until(condition, seconds, what):
+    """Polls until condition() is true; its value, or an AssertionError that names `what`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+class Appliance:
+    """Starts in __enter__ with data in a new directory; stops every process, and keeps the logs when a test failed."""
+
+    def __init__(self, port):
+        self.port = port
+        self.directory = tempfile.mkdtemp(prefix="respite-system-")
+
+    def quickstart(self, *arguments, check=True):
+        return subprocess.run([os.path.join(SOURCE, "quickstart"), *arguments, "--dir", self.directory],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=120, check=check)
+
+    def up(self):
+        done = self.quickstart("up", "--port", str(self.port), check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"quickstart up: {done.stdout}")
+
+    def __enter__(self):
+        try:
+            self.up()
+        except BaseException:
+            self.quickstart("down", check=False)
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.quickstart("down", check=False)
+        if kind is None or (kind is SystemExit and value.code == 0):
+            shutil.rmtree(self.directory)
+        else:
+            print(f"# the logs are kept in {self.directory}", flush=True)
+
+    def status(self):
+        return json.loads(subprocess.run([os.path.join(SOURCE, "quickstart"), "status", "--json", "--dir",
+                                          self.directory], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                         timeout=10, check=True).stdout)
+
+    def process(self, name):
+        return next(process for process in self.status()["processes"] if process["name"] == name)
+
+    def master(self):
+        return self.status()["master"]
+
+    def other_worker(self, name):
+        return "worker-2" if name == "worker-1" else "worker-1"
+
+    def kill(self, name, number=signal.SIGKILL):
+        os.kill(self.process(name)["pid"], number)
+
+    def restart(self, name):
+        self.quickstart("restart", name)
+
+    def wait_for_role(self, name, role, seconds=20):
+        return wait_until(lambda: self.process(name)["role"] == role, seconds, f"{name} is {role}")
+
+    def wait_in_sync(self, seconds=30):
+        """A master that everybody agrees on, and a replica with its offset."""
+        def in_sync():
+            status = self.status()
+            workers = [process for process in status["processes"] if process["kind"] == "worker"]
+            roles = sorted(process["role"] for process in workers)
+            return roles == ["master", "replica"] and len({process["offset"] for process in workers}) == 1
+        return wait_until(in_sync, seconds, "master and replica are in sync")
+
+
+class Client:
+    """A plain RESP connection: what is sent and what comes back, nothing in between."""
+
+    def __init__(self, port, timeout=10):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, *arguments):
+        parts = [f"*{len(arguments)}\r\n".encode()]
+        for argument in arguments:
+            data = argument if isinstance(argument, bytes) else str(argument).encode()
+            parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+        self.socket.sendall(b"".join(parts))
+
+    def read(self):
+        """One reply; errors are returned as Exception values. None for null. ConnectionError when it was closed."""
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("closed")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"-":
+            return Exception(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"_":
+            return None
+        if kind == b"$":
+            length = int(rest)
+            return None if length < 0 else self.file.read(length + 2)[:-2]
+        if kind in b"*>~":
+            return None if int(rest) < 0 else [self.read() for _ in range(int(rest))]
+        if kind == b"%":
+            return {self.read(): self.read() for _ in range(int(rest))}
+        raise AssertionError(f"a reply of an unknown kind: {line!r}")
+
+    def call(self, *arguments):
+        self.send(*arguments)
+        return self.read()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Steady:
+    """The program tests/system/steady: clients that write all the time."""
+
+    def __init__(self, port, build, connections=50, period_ms=5):
+        self.process = subprocess.Popen([os.path.join(build, "tests/system/steady"), "--port", str(port),
+                                         "--connections", str(connections), "--period-ms", str(period_ms)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            self.process.wait(5)
+            raise AssertionError("steady did not start")
+
+    def stop(self):
+        output, _ = self.process.communicate("stop\n", timeout=90)
+        return json.loads(output)

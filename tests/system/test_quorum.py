@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+"""Without a majority of sentinels nobody is promoted."""
+import time
+
+import tap
+from appliance import Appliance, Client, wait_until
+from tap import check
+
+PORT = 22080
+
+
+def test_quorum():
+    """two of three sentinels dead, then the master: no promotion; one sentinel back: promotion"""
+    with Appliance(PORT) as appliance:
+        client = Client(PORT, timeout=40)
+        check(client.call("SET", "before", "1") == "OK", "SET was refused")
+        appliance.wait_in_sync()
+        master = appliance.master()
+        epoch = appliance.status()["epoch"]
+        appliance.kill("sentinel-1")
+        appliance.kill("sentinel-2")
+        appliance.kill(master)
+        client.send("SET", "during", "2")
+        time.sleep(10)
+        status = appliance.status()
+        check(status["epoch"] == epoch, f"one sentinel of three raised the epoch to {status['epoch']}")
+        check(appliance.process(appliance.other_worker(master))["role"] == "replica", "the replica was promoted")
+        appliance.restart("sentinel-1")
+        wait_until(lambda: appliance.status()["epoch"] > epoch, 15, "a new epoch with two sentinels")
+        appliance.wait_for_role(appliance.other_worker(master), "master")
+        check(client.read() == "OK", "the write that waited was not executed")
+        check(client.call("GET", "before") == b"1", "a key is lost")
+
+
+tap.run([test_quorum])
