@@ -33,7 +33,9 @@ libcommon_core_a_SOURCES = \
 
 libcommon_shell_a_SOURCES = \
 	common/shell/clock.h \
+	common/shell/conf_libconfig.c common/shell/conf_libconfig.h \
 	common/shell/conn.c common/shell/conn.h \
+	common/shell/daemon.c common/shell/daemon.h \
 	common/shell/file_atomic.c common/shell/file_atomic.h \
 	common/shell/host.c common/shell/host.h \
 	common/shell/libevent.h \

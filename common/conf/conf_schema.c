@@ -162,6 +162,25 @@ const struct conf_option *conf_find(const struct conf_schema *schema, struct sli
     return NULL;
 }
 
+static bool is_empty(const struct conf_option *option, void *field)
+{
+    switch (option->kind) {
+    case CONF_TEXT: return (*(char **)field)[0] == '\0';
+    case CONF_SECRET_FILE: return ((struct conf_secret *)field)->path[0] == '\0';
+    case CONF_ADDRESS: return ((struct address *)field)->host[0] == '\0';
+    case CONF_ADDRESS_LIST: return ((struct conf_addresses *)field)->count == 0;
+    default: return false;
+    }
+}
+
+const struct conf_option *conf_missing(const struct conf_schema *schema, void *settings)
+{
+    for (size_t i = 0; i < schema->count; i++)
+        if (schema->options[i].required && is_empty(&schema->options[i], conf_field(&schema->options[i], settings)))
+            return &schema->options[i];
+    return NULL;
+}
+
 void conf_defaults(const struct conf_schema *schema, void *settings)
 {
     for (size_t i = 0; i < schema->count; i++) {

@@ -78,6 +78,9 @@ const struct conf_option *conf_find(const struct conf_schema *schema, struct sli
 MUST_CHECK int conf_set(const struct conf_option *option, void *settings, const struct slice *texts, size_t count,
                         struct buf *why);
 
+/* The first required option that is still empty (a text, secret, address or list without content), or NULL. */
+const struct conf_option *conf_missing(const struct conf_schema *schema, void *settings);
+
 static inline void *conf_field(const struct conf_option *option, void *settings)
 {
     return (char *)settings + option->offset;
