@@ -3,12 +3,14 @@
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 #include "common/shell/conf_libconfig.h"
+#include "common/shell/file_atomic.h"
 #include "common/shell/libevent.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_OF_THE_PROCESS = 64 }; /* standard streams, log, lock, loops, files being written */
+enum {
+    DESCRIPTORS_OF_THE_PROCESS = 64, /* standard streams, log, lock, loops, files being written */
+    STATE_MAX_BYTES = 16 * 1024 * 1024,
+};
 
 struct command_line {
     const char *config_path;
@@ -229,6 +234,56 @@ void daemon_end(struct daemon *daemon)
     libevent_global_shutdown();
 }
 
+/* --- steps of a start --- */
+
+int daemon_fail(struct daemon *daemon, int error, const char *format, ...)
+{
+    struct buf text = {0};
+    char *place = buf_reserve(&text, 1024);
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(place, 1024, format, arguments);
+    va_end(arguments);
+    CHECK(length >= 0);
+    buf_commit(&text, length < 1024 ? (size_t)length : 1023);
+    log_write(&daemon->log, LOG_LEVEL_ERROR, buf_slice(&text));
+    if (daemon->log.fd != STDERR_FILENO)
+        complain(daemon, &text);
+    buf_free(&text);
+    return error;
+}
+
+int daemon_bind(struct daemon *daemon, struct listener *listener, const struct address *address, int number,
+                enum listener_sharing sharing, uint32_t user_timeout_ms)
+{
+    struct buf why = {0};
+    int error = listener_bind(listener, address, number, sharing, user_timeout_ms, &why);
+    if (error < 0)
+        daemon_fail(daemon, error, "cannot listen on %.*s", (int)buf_length(&why), buf_slice(&why).data);
+    buf_free(&why);
+    return error;
+}
+
+int daemon_open_directory(struct daemon *daemon, const char *path, struct storage_directory *directory)
+{
+    int error = storage_directory_open(directory, path);
+    if (error == ERR_BUSY)
+        return daemon_fail(daemon, error, "%s: another process uses this directory", path);
+    if (error < 0)
+        return daemon_fail(daemon, error, "%s: cannot be used as a directory: %s", path, strerror(errno));
+    return 0;
+}
+
+int daemon_read_state(struct daemon *daemon, const struct storage_directory *directory, const char *name,
+                      struct buf *state, bool *ret_found)
+{
+    int error = file_read_all(directory->fd, name, STATE_MAX_BYTES, state);
+    if (error < 0 && error != ERR_NOT_FOUND)
+        return daemon_fail(daemon, error, "%s: cannot be read: %s", name, error_text(error));
+    *ret_found = error == 0;
+    return 0;
+}
+
 int daemon_need_descriptors(struct daemon *daemon, uint64_t count)
 {
     uint64_t needed = count + DESCRIPTORS_OF_THE_PROCESS;
@@ -240,11 +295,10 @@ int daemon_need_descriptors(struct daemon *daemon, uint64_t count)
     struct rlimit wanted = {.rlim_cur = needed, .rlim_max = limit.rlim_max < needed ? needed : limit.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &wanted) == 0)
         return 0;
-    log_line(&daemon->log, LOG_LEVEL_ERROR,
-             "the configured limits need %llu descriptors, and the system allows %llu: raise LimitNOFILE (ulimit -n) "
-             "or allow fewer connections",
-             (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-    return ERR_TOO_BIG;
+    return daemon_fail(daemon, ERR_TOO_BIG,
+                       "the configured limits need %llu descriptors, and the system allows %llu: raise LimitNOFILE "
+                       "(ulimit -n) or allow fewer connections",
+                       (unsigned long long)needed, (unsigned long long)limit.rlim_max);
 }
 
 void daemon_random(void *bytes, size_t length)
@@ -324,7 +378,7 @@ int daemon_run(struct daemon *daemon, struct host **hosts, size_t count)
     sigset_t signals = stop_signals();
     int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd < 0) {
-        log_line(&daemon->log, LOG_LEVEL_ERROR, "no descriptor for signals: %s", strerror(errno));
+        daemon_fail(daemon, ERR_IO, "no descriptor for signals: %s", strerror(errno));
         return EXIT_FAILURE;
     }
     struct libevent_event signal_event;

@@ -13,6 +13,7 @@
 #include "common/conf/conf_schema.h"
 #include "common/shell/host.h"
 #include "common/shell/log_sink.h"
+#include "common/shell/storage_directory.h"
 
 /* Settings that all daemons have; a member of each daemon's settings struct. */
 struct daemon_settings {
@@ -22,8 +23,8 @@ struct daemon_settings {
     char *pid_file;
 };
 
-/* The rows of them. clang-format off: a table reads better by lines. */
-/* clang-format off */
+/* The rows of them.
+ * clang-format off */
 #define DAEMON_OPTIONS(type, member)                                                                                   \
     {.name = "log_file", .kind = CONF_TEXT, .offset = offsetof(type, member.log_file),                                 \
      .description = "File that log lines are appended to; empty: standard error."},                                    \
@@ -62,6 +63,17 @@ void daemon_end(struct daemon *daemon);
 
 /* Makes room for `count` descriptors, of which some are the process's own. On ERR_TOO_BIG the reason was logged. */
 MUST_CHECK int daemon_need_descriptors(struct daemon *daemon, uint64_t count);
+
+/* Steps of a start; each says its failure itself, and returns it. */
+MUST_CHECK int daemon_bind(struct daemon *daemon, struct listener *listener, const struct address *address, int number,
+                           enum listener_sharing sharing, uint32_t user_timeout_ms);
+MUST_CHECK int daemon_open_directory(struct daemon *daemon, const char *path, struct storage_directory *directory);
+/* A state that is there but cannot be read is an error, not a missing one: an older promise may stand in it. */
+MUST_CHECK int daemon_read_state(struct daemon *daemon, const struct storage_directory *directory, const char *name,
+                                 struct buf *state, bool *ret_found);
+
+/* Says why the start fails, in the log and on standard error, and returns `error`. */
+int daemon_fail(struct daemon *daemon, int error, const char *format, ...) PRINTF(3, 4);
 
 /* Runs the hosts, the first in this thread, each further one in a thread of its own, until all have ended; when one
  * ends, the others are stopped. The worst of their statuses. */

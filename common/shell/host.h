@@ -21,6 +21,9 @@
 #include "common/shell/listener.h"
 #include "common/shell/log_sink.h"
 
+/* A peer that does not acknowledge bytes that long is gone (TCP_USER_TIMEOUT of links between daemons). */
+enum { HOST_USER_TIMEOUT_MS = 3000 };
+
 struct host;
 
 struct host_config {
@@ -30,7 +33,7 @@ struct host_config {
     struct listener *listeners; /* borrowed, bound; the host closes them */
     size_t listener_count;
     int directory_fd;         /* borrowed; where EFFECT_PERSIST writes; -1: it fails */
-    uint32_t user_timeout_ms; /* outbound links whose bytes are not acknowledged that long are closed */
+    uint32_t user_timeout_ms; /* of outbound links */
 };
 
 MUST_CHECK int host_create(const struct host_config *config, struct host **ret_host); /* ERR_IO; the core is kept */

@@ -1,0 +1,116 @@
+/* main.c: wires the worker's core to its host, its state file and its storage. */
+#include "cacheworker/shell/worker_settings.h"
+#include "common/base/errors.h"
+#include "common/shell/daemon.h"
+#include "common/shell/storage_directory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LISTENERS_MAX = 3, LINKS_OF_MEMBERS = 128 };
+
+struct process {
+    struct listener listeners[LISTENERS_MAX];
+    size_t listener_count;
+    struct storage_directory directory;
+    struct buf state;
+    struct host *host; /* owned */
+};
+
+static int bind_one(struct daemon *daemon, struct process *process, const struct address *address, int number,
+                    uint32_t user_timeout_ms)
+{
+    int error = daemon_bind(daemon, &process->listeners[process->listener_count], address, number, LISTENER_ALONE,
+                            user_timeout_ms);
+    if (error == 0)
+        process->listener_count++;
+    return error;
+}
+
+static int bind_all(struct daemon *daemon, const struct worker_settings *settings, struct process *process)
+{
+    struct address data = worker_settings_data(settings);
+    int error = bind_one(daemon, process, &data, CW_LISTENER_DATA, 0);
+    if (error == 0 && settings->unixsocket[0] != '\0') {
+        struct address path = {.port = 0};
+        snprintf(path.host, sizeof(path.host), "%s", settings->unixsocket);
+        error = bind_one(daemon, process, &path, CW_LISTENER_DATA, 0);
+    }
+    if (error == 0 && !settings->standalone)
+        error = bind_one(daemon, process, &settings->control_listen, CW_LISTENER_CONTROL, HOST_USER_TIMEOUT_MS);
+    return error;
+}
+
+static int open_directory(struct daemon *daemon, const struct worker_settings *settings, struct process *process,
+                          struct cw_config *config)
+{
+    if (settings->dir[0] == '\0')
+        return 0;
+    int error = daemon_open_directory(daemon, settings->dir, &process->directory);
+    if (error < 0)
+        return error;
+    config->storage = &process->directory.storage;
+    if (settings->standalone)
+        return 0;
+    error = daemon_read_state(daemon, &process->directory, "node.state", &process->state, &config->state_found);
+    config->state = buf_slice(&process->state);
+    return error;
+}
+
+static int create(struct daemon *daemon, struct process *process, const struct cw_config *config)
+{
+    struct cw_worker *worker;
+    int error = cw_worker_create(config, &worker);
+    if (error < 0)
+        return daemon_fail(daemon, error,
+                           error == ERR_CORRUPT ? "dump.rdb cannot be loaded" : "the worker cannot start");
+    struct host_config host_config = {
+        .door = &cw_worker_door,
+        .core = worker,
+        .log = &daemon->log,
+        .listeners = process->listeners,
+        .listener_count = process->listener_count,
+        .directory_fd = config->storage != NULL ? process->directory.fd : -1,
+        .user_timeout_ms = HOST_USER_TIMEOUT_MS,
+    };
+    error = host_create(&host_config, &process->host);
+    if (error < 0) {
+        cw_worker_door.destroy(worker);
+        return daemon_fail(daemon, error, "no event loop");
+    }
+    return 0;
+}
+
+static int run(struct daemon *daemon, const struct worker_settings *settings)
+{
+    struct process process = {0};
+    struct cw_config config;
+    worker_settings_config(settings, &config);
+    daemon_random(&config.random_seed, sizeof(config.random_seed));
+    daemon_random(&config.new_identity, sizeof(config.new_identity));
+    daemon_random(&config.incarnation_bits, sizeof(config.incarnation_bits));
+    config.pid = (int)getpid();
+    int status = EXIT_FAILURE;
+    if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&
+        bind_all(daemon, settings, &process) == 0 && open_directory(daemon, settings, &process, &config) == 0 &&
+        create(daemon, &process, &config) == 0)
+        status = daemon_run(daemon, &process.host, 1);
+    host_destroy(process.host);
+    for (size_t i = 0; i < process.listener_count; i++)
+        listener_close(&process.listeners[i]);
+    storage_directory_close(&process.directory);
+    buf_free(&process.state);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct worker_settings settings = {0};
+    struct daemon daemon;
+    int status;
+    if (daemon_begin(&daemon, &worker_program, &settings, argc, argv, &status))
+        status = run(&daemon, &settings);
+    daemon_end(&daemon);
+    return status;
+}

@@ -1,0 +1,187 @@
+#include "cacheworker/shell/worker_settings.h"
+
+#include "common/base/errors.h"
+#include "common/shell/net_address.h"
+
+#include <stdio.h>
+
+#define FIELD(member) .offset = offsetof(struct worker_settings, member)
+
+static const struct conf_option options[] = {
+    {.name = "standalone",
+     .kind = CONF_BOOLEAN,
+     FIELD(standalone),
+     .initial = "false",
+     .description = "A plain server: no sentinels, no lease, serves at once."},
+    {.name = "bind",
+     .kind = CONF_TEXT,
+     FIELD(bind),
+     .maximum = ADDRESS_HOST_MAX - 1,
+     .initial = "127.0.0.1",
+     .description = "Numeric address that clients, proxies and replicas connect to."},
+    {.name = "port",
+     .kind = CONF_INTEGER,
+     FIELD(port),
+     .minimum = 1,
+     .maximum = 65535,
+     .initial = "6379",
+     .description = "Port of it."},
+    {.name = "unixsocket",
+     .kind = CONF_TEXT,
+     FIELD(unixsocket),
+     .maximum = ADDRESS_HOST_MAX - 1,
+     .description = "Path of a socket for clients on this host; empty: none."},
+    {.name = "control_listen",
+     .kind = CONF_ADDRESS,
+     FIELD(control_listen),
+     .description = "Address that sentinels connect to; required unless standalone."},
+    {.name = "announce",
+     .kind = CONF_ADDRESS,
+     FIELD(announce),
+     .description = "Where others reach bind and port, if not there."},
+    {.name = "announce_control",
+     .kind = CONF_ADDRESS,
+     FIELD(announce_control),
+     .description = "Where sentinels reach control_listen, if not there."},
+    {.name = "dir",
+     .kind = CONF_TEXT,
+     FIELD(dir),
+     .description = "Directory of the node's state and snapshots; empty (standalone only): nothing touches the disk."},
+    {.name = "secret_file",
+     .kind = CONF_SECRET_FILE,
+     FIELD(secret),
+     .description = "File (mode 0600) with the secret of the links between daemons; required unless standalone."},
+    {.name = "requirepass",
+     .kind = CONF_TEXT,
+     FIELD(requirepass),
+     .maximum = 512,
+     .description = "Password of the default user; empty: none is asked for."},
+    {.name = "databases",
+     .kind = CONF_INTEGER,
+     FIELD(databases),
+     .minimum = 0,
+     .maximum = 1024,
+     .initial = "0",
+     .description = "Databases that SELECT knows; 0 means 16 standalone, else 5."},
+    {.name = "maxclients",
+     .kind = CONF_INTEGER,
+     FIELD(maxclients),
+     .minimum = 1,
+     .maximum = 200000,
+     .initial = "10000",
+     .description = "Client connections; the next one is told so and closed."},
+    {.name = "repl-backlog-size",
+     .kind = CONF_BYTES,
+     FIELD(repl_backlog_size),
+     .minimum = 16384,
+     .maximum = (int64_t)1 << 40,
+     .initial = "64mb",
+     .description = "Bytes of the stream that are kept for replicas which come back."},
+    {.name = "max_lag_ms",
+     .kind = CONF_MILLISECONDS,
+     FIELD(max_lag_ms),
+     .minimum = 100,
+     .maximum = 3600000,
+     .initial = "1000",
+     .description = "A replica that is further behind leaves the in-sync set."},
+    {.name = "client-query-buffer-limit",
+     .kind = CONF_BYTES,
+     FIELD(client_query_buffer_limit),
+     .minimum = 1024 * 1024,
+     .maximum = (int64_t)1 << 40,
+     .initial = "1gb",
+     .description = "A client with a longer incomplete request is closed."},
+    {.name = "client_output_max",
+     .kind = CONF_BYTES,
+     FIELD(client_output_max),
+     .minimum = 1024,
+     .maximum = (int64_t)1 << 40,
+     .initial = "1gb",
+     .description = "A client with more unread replies is closed."},
+    {.name = "enable-debug-command",
+     .kind = CONF_BOOLEAN,
+     FIELD(enable_debug_command),
+     .initial = "no",
+     .description = "Whether DEBUG is a command."},
+    DAEMON_OPTIONS(struct worker_settings, daemon),
+};
+
+static const struct conf_schema schema = {options, ARRAY_LENGTH(options)};
+
+struct address worker_settings_data(const struct worker_settings *settings)
+{
+    struct address address = {.port = (uint16_t)settings->port};
+    snprintf(address.host, sizeof(address.host), "%s", settings->bind);
+    return address;
+}
+
+/* The address that others are told must lead somewhere. */
+static bool is_wildcard(const struct address *address)
+{
+    return strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0 ||
+           strcmp(address->host, "[::]") == 0;
+}
+
+static int refuse(struct buf *why, const char *text)
+{
+    buf_add_text(why, text);
+    return ERR_INVALID;
+}
+
+static int check_member(const struct worker_settings *settings, struct buf *why)
+{
+    struct address data = worker_settings_data(settings);
+    if (settings->control_listen.host[0] == '\0')
+        return refuse(why, "control_listen: required unless standalone");
+    if (settings->dir[0] == '\0')
+        return refuse(why, "dir: required unless standalone");
+    if (settings->secret.path[0] == '\0')
+        return refuse(why, "secret_file: required unless standalone");
+    if (settings->announce.host[0] == '\0' && is_wildcard(&data))
+        return refuse(why, "announce: required where bind is a wildcard address");
+    if (settings->announce_control.host[0] == '\0' && is_wildcard(&settings->control_listen))
+        return refuse(why, "announce_control: required where control_listen is a wildcard address");
+    return 0;
+}
+
+static int check(const void *context, struct buf *why)
+{
+    const struct worker_settings *settings = context;
+    struct address data = worker_settings_data(settings);
+    struct net_address net;
+    if (settings->bind[0] == '/' || net_address_from(&data, &net) < 0) {
+        buf_add_format(why, "bind: expected a numeric address, got \"%s\"", settings->bind);
+        return ERR_INVALID;
+    }
+    if (settings->unixsocket[0] != '\0' && settings->unixsocket[0] != '/')
+        return refuse(why, "unixsocket: expected a path that begins with /");
+    return settings->standalone ? 0 : check_member(settings, why);
+}
+
+const struct daemon_program worker_program = {
+    .name = "respite-cacheworker",
+    .summary = "holds the data",
+    .schema = &schema,
+    .daemon_offset = offsetof(struct worker_settings, daemon),
+    .check = check,
+};
+
+void worker_settings_config(const struct worker_settings *settings, struct cw_config *ret_config)
+{
+    struct cw_config config;
+    cw_config_defaults(&config, settings->standalone);
+    if (settings->databases > 0)
+        config.databases = (uint32_t)settings->databases;
+    config.requirepass = slice_text(settings->requirepass);
+    config.secret = buf_slice(&settings->secret.bytes);
+    config.max_clients = (uint32_t)settings->maxclients;
+    config.data = settings->announce.host[0] != '\0' ? settings->announce : worker_settings_data(settings);
+    config.control = settings->announce_control.host[0] != '\0' ? settings->announce_control : settings->control_listen;
+    config.backlog_bytes = (size_t)settings->repl_backlog_size;
+    config.max_lag_ns = settings->max_lag_ms * NS_PER_MS;
+    config.enable_debug_command = settings->enable_debug_command;
+    config.query_buffer_max = (size_t)settings->client_query_buffer_limit;
+    config.client_output_max = (size_t)settings->client_output_max;
+    config.port = (uint16_t)settings->port;
+    *ret_config = config;
+}

@@ -1,0 +1,37 @@
+/* worker_settings.h: what stands in a cache worker's configuration file; etc/cacheworker.conf explains each. */
+#ifndef CACHEWORKER_SHELL_WORKER_SETTINGS_H
+#define CACHEWORKER_SHELL_WORKER_SETTINGS_H
+
+#include "cacheworker/engine/worker.h"
+#include "common/conf/conf_schema.h"
+#include "common/shell/daemon.h"
+
+struct worker_settings {
+    bool standalone;
+    char *bind;
+    int64_t port;
+    char *unixsocket;
+    struct address control_listen;
+    struct address announce;
+    struct address announce_control;
+    char *dir;
+    struct conf_secret secret;
+    char *requirepass;
+    int64_t databases; /* 0: the mode's default */
+    int64_t maxclients;
+    int64_t repl_backlog_size;
+    int64_t max_lag_ms;
+    int64_t client_query_buffer_limit;
+    int64_t client_output_max;
+    bool enable_debug_command;
+    struct daemon_settings daemon;
+};
+
+extern const struct daemon_program worker_program;
+
+struct address worker_settings_data(const struct worker_settings *settings); /* bind and port */
+
+/* Slices are borrowed from the settings. What is random, read from the disk or the process's is left to the caller. */
+void worker_settings_config(const struct worker_settings *settings, struct cw_config *ret_config);
+
+#endif
