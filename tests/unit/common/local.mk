@@ -48,11 +48,26 @@ EXTRA_DIST += tests/golden/command_reference.txt
 
 # The tests of common/shell link what the shells link.
 common_shell_tests = \
-	tests/unit/common/shell/host_test
+	tests/unit/common/conf/conf_schema_test \
+	tests/unit/common/shell/conf_libconfig_test \
+	tests/unit/common/shell/host_test \
+	tests/unit/common/shell/listener_test \
+	tests/unit/common/shell/log_sink_test \
+	tests/unit/common/shell/storage_directory_test
 check_PROGRAMS += $(common_shell_tests)
 UNIT_TESTS += $(common_shell_tests)
 COMMON_SHELL_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
 COMMON_SHELL_LIBS = libcommon_shell.a libcommon_core.a $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) -lm
 
+tests_unit_common_conf_conf_schema_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_conf_conf_schema_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_shell_conf_libconfig_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_conf_libconfig_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_common_shell_host_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
 tests_unit_common_shell_host_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_common_shell_listener_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_listener_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_common_shell_log_sink_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_log_sink_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_common_shell_storage_directory_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_storage_directory_test_LDADD = $(COMMON_SHELL_LIBS) $(CMOCKA_LIBS)
