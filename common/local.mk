@@ -45,6 +45,9 @@ libcommon_shell_a_SOURCES = \
 	common/shell/storage_directory.c common/shell/storage_directory.h
 libcommon_shell_a_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
 
+# What a daemon links beside its core.
+SHELL_LIBS = libcommon_shell.a libcommon_core.a $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) -lm
+
 # The hash table of command.c is found while building, by a program that links nothing of ours.
 noinst_PROGRAMS += common/command/command_slots
 common_command_command_slots_SOURCES = \

@@ -1,1 +1,2 @@
-# Files of etc; see the top Makefile.am.
+# Commented sample configurations; tests/system/test_daemons.py holds them against the programs.
+EXTRA_DIST += etc/cacheworker.conf etc/proxy.conf etc/sentinel.conf

@@ -12,3 +12,8 @@ libproxy_core_a_SOURCES = \
 	proxy/core/subscriptions.c proxy/core/subscriptions.h \
 	proxy/core/watch.c proxy/core/watch.h \
 	proxy/core/wheel.c proxy/core/wheel.h
+
+sbin_PROGRAMS += respite-proxy
+respite_proxy_SOURCES = proxy/main.c proxy/shell/proxy_settings.c proxy/shell/proxy_settings.h
+respite_proxy_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+respite_proxy_LDADD = libproxy_core.a $(SHELL_LIBS)
