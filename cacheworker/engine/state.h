@@ -8,6 +8,7 @@
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
 #include "cacheworker/expire/expire.h"
+#include "cacheworker/info/slowlog.h"
 #include "cacheworker/info/statistics.h"
 #include "common/base/list.h"
 #include "common/base/rand.h"
@@ -27,6 +28,7 @@ struct cw_engine {
     struct cw_pubsub *pubsub;     /* owned */
     struct cw_batch *batch;       /* owned */
     struct cw_statistics statistics;
+    struct cw_slowlog slowlog;
     struct rand rand;
 
     struct effects *effects; /* borrowed while a step runs */
@@ -61,6 +63,7 @@ struct cw_engine {
     int64_t pause_until_ns; /* CLIENT PAUSE; 0: none */
     bool pause_writes_only;
     struct cw_expire expire;
+    bool expire_again;       /* the last cycle found keys that were due, and was cut */
     int64_t expire_ns;       /* when the active expiry cycle last ran */
     bool active_expiry;      /* DEBUG SET-ACTIVE-EXPIRE */
     int64_t idle_check_ns;   /* when sessions were last looked through */

@@ -16,8 +16,8 @@ enum {
     SURPLUS_SESSIONS = 64,      /* beyond maxclients, so that proxies and replicas still get in */
     SURPLUS_PATIENCE_MS = 1000, /* by then a surplus session has proved what it is, or is told to go */
     CRON_INTERVAL_MS = 100,
-    EXPIRE_BUDGET = 64, /* segments per cycle */
-    FREE_BUDGET = 4096, /* entries of flushed databases per turn */
+    EXPIRE_BUDGET = 256, /* segments per cycle */
+    FREE_BUDGET = 4096,  /* entries of flushed databases per turn */
 };
 
 struct cw_worker {
@@ -81,6 +81,7 @@ static void free_engine(struct cw_engine *engine)
     cw_batch_free(engine->batch);
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
+    cw_slowlog_destroy(&engine->slowlog);
     resp_request_free(&engine->stream_request);
     free_slice(&engine->config.requirepass);
     free_slice(&engine->config.secret);
@@ -111,6 +112,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     init_lists(engine);
     rand_seed(&engine->rand, config->random_seed);
     cw_statistics_create(&engine->statistics);
+    cw_slowlog_create(&engine->slowlog);
     cw_settings_create(&engine->settings, &engine->config);
     engine->pubsub = cw_pubsub_create(rand_u64(&engine->rand));
     engine->batch = cw_batch_create();
@@ -183,12 +185,15 @@ static bool has_expiring_keys(const struct cw_engine *engine)
 
 static void expire_keys(struct cw_engine *engine)
 {
-    if (!engine->active_expiry || engine->serving != CW_SERVING_MASTER)
+    if (!engine->active_expiry || engine->serving != CW_SERVING_MASTER) {
+        engine->expire_again = false;
         return;
-    if (!engine->expire.more && engine->now_ns - engine->expire_ns < CRON_INTERVAL_MS * NS_PER_MS)
+    }
+    if (!engine->expire_again && engine->now_ns - engine->expire_ns < CRON_INTERVAL_MS * NS_PER_MS)
         return;
     engine->expire_ns = engine->now_ns;
-    cw_expire_cycle(&engine->expire, engine->keyspace, engine->wall_us / 1000, EXPIRE_BUDGET);
+    uint64_t deleted = cw_expire_cycle(&engine->expire, engine->keyspace, engine->wall_us / 1000, EXPIRE_BUDGET);
+    engine->expire_again = deleted > 0 && engine->expire.more; /* where nothing was due there is no hurry */
 }
 
 /* Closes what is idle for longer than `timeout`, and surplus sessions that proved nothing. */
@@ -367,7 +372,7 @@ static bool needs_cron(const struct cw_engine *engine)
 static int64_t deadline(const void *core)
 {
     const struct cw_engine *engine = &((const struct cw_worker *)core)->engine;
-    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire.more || engine->freeing)
+    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     if (engine->sleep_until_ns > 0)

@@ -1,4 +1,5 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
 	cacheworker/info/info.c cacheworker/info/info.h \
+	cacheworker/info/slowlog.c cacheworker/info/slowlog.h \
 	cacheworker/info/statistics.c cacheworker/info/statistics.h

@@ -43,7 +43,8 @@ size_t mem_usable(const void *block)
 char *mem_copy_text(const char *text, size_t length)
 {
     char *copy = mem_alloc(length + 1);
-    memcpy(copy, text, length);
+    if (length > 0)
+        memcpy(copy, text, length);
     copy[length] = '\0';
     return copy;
 }

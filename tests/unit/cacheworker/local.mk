@@ -7,3 +7,13 @@ tests_unit_cacheworker_engine_command_commands_test_CFLAGS = \
 tests_unit_cacheworker_engine_command_commands_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 EXTRA_DIST += tests/golden/command_transcript.txt
+check_PROGRAMS += tests/unit/cacheworker/engine/golden_test
+UNIT_TESTS += tests/unit/cacheworker/engine/golden_test
+tests_unit_cacheworker_engine_golden_test_SOURCES = \
+	tests/unit/cacheworker/engine/golden_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_golden_test_CFLAGS = \
+	$(AM_CFLAGS) $(CMOCKA_CFLAGS) -DGOLDEN_DIRECTORY='"$(abs_top_srcdir)/tests/golden/engine"'
+tests_unit_cacheworker_engine_golden_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+EXTRA_DIST += tests/golden/engine

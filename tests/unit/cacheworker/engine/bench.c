@@ -1,0 +1,146 @@
+#include "tests/unit/cacheworker/engine/bench.h"
+
+#include "common/base/check.h"
+
+enum { TURNS_MAX = 100000 };
+
+static void carry_out(struct bench *bench);
+
+static void step(struct bench *bench, struct event event)
+{
+    event.now_ns = bench->now_ns;
+    event.wall_us = BENCH_WALL_US + bench->now_ns / NS_PER_US;
+    cw_worker_door.step(bench->worker, &event, &bench->effects);
+    carry_out(bench);
+}
+
+/* Takes all that the link gives, in odd pieces, so that partial writes are tested everywhere. */
+static void flush(struct bench *bench, link_id link)
+{
+    static struct effects ignored;
+    for (size_t piece = 1;; piece = 2 * piece + 1) {
+        struct slice bytes = cw_worker_door.output(bench->worker, link, bench->now_ns);
+        if (bytes.length == 0)
+            break;
+        size_t count = bytes.length < piece ? bytes.length : piece;
+        buf_add(&bench->links[link].output, bytes.data, count);
+        cw_worker_door.sent(bench->worker, link, count, &ignored);
+    }
+    effects_free(&ignored);
+}
+
+static void carry_out(struct bench *bench)
+{
+    struct effects effects = bench->effects;
+    bench->effects = (struct effects){0};
+    for (size_t i = 0; i < effects.count; i++) {
+        link_id link = effects.items[i].link;
+        switch (effects.items[i].kind) {
+        case EFFECT_LISTEN: bench->listening = true; break;
+        case EFFECT_FLUSH:
+            bench->flushes++;
+            flush(bench, link);
+            break;
+        case EFFECT_CLOSE: bench->links[link].is_open = false; break;
+        case EFFECT_DRAIN: bench->links[link].is_draining = true; break;
+        case EFFECT_PAUSE: bench->links[link].is_paused = true; break;
+        case EFFECT_RESUME: bench->links[link].is_paused = false; break;
+        case EFFECT_EXIT: bench->exited = true; break;
+        case EFFECT_CONNECT:
+        case EFFECT_PERSIST:
+        case EFFECT_LOG: break;
+        }
+    }
+    effects_free(&effects);
+    for (link_id link = 0; link < BENCH_LINKS; link++) {
+        if (!bench->links[link].is_draining)
+            continue;
+        flush(bench, link);
+        bench->links[link].is_draining = false;
+        bench->links[link].is_open = false;
+        step(bench, (struct event){.kind = EVENT_CLOSED, .link = link});
+    }
+}
+
+void bench_start(struct bench *bench, const struct cw_config *config)
+{
+    *bench = (struct bench){.now_ns = NS_PER_S};
+    CHECK(cw_worker_create(config, &bench->worker) == 0);
+    step(bench, (struct event){.kind = EVENT_START});
+}
+
+void bench_start_standalone(struct bench *bench)
+{
+    struct cw_config config;
+    cw_config_defaults(&config, true);
+    config.random_seed = 1;
+    config.enable_debug_command = true;
+    bench_start(bench, &config);
+}
+
+void bench_end(struct bench *bench)
+{
+    cw_worker_door.destroy(bench->worker);
+    effects_free(&bench->effects);
+    for (link_id link = 0; link < BENCH_LINKS; link++)
+        buf_free(&bench->links[link].output);
+}
+
+link_id bench_connect(struct bench *bench)
+{
+    struct address peer = {.host = "127.0.0.1", .port = 40000};
+    link_id link = cw_worker_door.accept(bench->worker, CW_LISTENER_DATA, &peer, bench->now_ns, &bench->effects);
+    carry_out(bench);
+    if (link == LINK_NONE)
+        return link;
+    CHECK(link < BENCH_LINKS && !bench->links[link].is_open);
+    bench->links[link].is_open = true;
+    buf_clear(&bench->links[link].output);
+    return link;
+}
+
+void bench_receive(struct bench *bench, link_id link, struct slice bytes)
+{
+    step(bench, (struct event){.kind = EVENT_RECEIVED, .link = link, .bytes = bytes});
+}
+
+void bench_turn(struct bench *bench)
+{
+    for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
+        step(bench, (struct event){.kind = EVENT_TURN});
+        if (cw_worker_door.deadline(bench->worker) > bench->now_ns)
+            return;
+    }
+    check_failed(__FILE__, __LINE__, "the worker never comes to rest");
+}
+
+void bench_advance(struct bench *bench, int64_t ns)
+{
+    int64_t end_ns = bench->now_ns + ns;
+    while (bench->now_ns < end_ns) {
+        int64_t next_ns = cw_worker_door.deadline(bench->worker);
+        bench->now_ns = next_ns < end_ns ? (next_ns > bench->now_ns ? next_ns : bench->now_ns + 1) : end_ns;
+        step(bench, (struct event){.kind = EVENT_TURN});
+    }
+    bench_turn(bench);
+}
+
+void bench_close(struct bench *bench, link_id link)
+{
+    bench->links[link].is_open = false;
+    step(bench, (struct event){.kind = EVENT_CLOSED, .link = link});
+}
+
+struct slice bench_take(struct bench *bench, link_id link)
+{
+    struct slice bytes = buf_slice(&bench->links[link].output);
+    buf_clear(&bench->links[link].output); /* keeps the memory until more is added */
+    return bytes;
+}
+
+struct slice bench_ask(struct bench *bench, link_id link, const char *request)
+{
+    bench_receive(bench, link, slice_text(request));
+    bench_turn(bench);
+    return bench_take(bench, link);
+}

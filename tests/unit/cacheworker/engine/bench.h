@@ -1,0 +1,46 @@
+/* bench.h: a worker on the test bench: its door is driven by hand, with virtual time and a network of byte strings. */
+#ifndef TESTS_UNIT_CACHEWORKER_ENGINE_BENCH_H
+#define TESTS_UNIT_CACHEWORKER_ENGINE_BENCH_H
+
+#include "cacheworker/engine/worker.h"
+#include "common/base/buf.h"
+#include "common/base/door.h"
+
+enum { BENCH_LINKS = 256 };
+
+#define BENCH_WALL_US ((int64_t)1700000000000000) /* when virtual time begins */
+
+struct bench_link {
+    bool is_open;
+    bool is_draining;
+    bool is_paused;
+    struct buf output; /* all that left and was not taken yet */
+};
+
+struct bench {
+    struct cw_worker *worker;
+    struct effects effects;
+    int64_t now_ns;
+    struct bench_link links[BENCH_LINKS];
+    bool listening;
+    bool exited;
+    size_t flushes; /* EFFECT_FLUSH seen */
+};
+
+void bench_start(struct bench *bench, const struct cw_config *config);
+void bench_start_standalone(struct bench *bench);
+void bench_end(struct bench *bench);
+
+link_id bench_connect(struct bench *bench);                                /* LINK_NONE when refused */
+void bench_receive(struct bench *bench, link_id link, struct slice bytes); /* no turn yet */
+void bench_turn(struct bench *bench);                /* and further ones, as long as the worker wants them at once */
+void bench_advance(struct bench *bench, int64_t ns); /* with the turns that the worker asked for on the way */
+void bench_close(struct bench *bench, link_id link);
+
+/* What left on the link since the last call; borrowed until the next call about it. */
+struct slice bench_take(struct bench *bench, link_id link);
+
+/* Sends, turns, takes. */
+struct slice bench_ask(struct bench *bench, link_id link, const char *request);
+
+#endif
