@@ -17,3 +17,4 @@ tests_unit_cacheworker_engine_golden_test_CFLAGS = \
 tests_unit_cacheworker_engine_golden_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 EXTRA_DIST += tests/golden/engine
+include tests/unit/cacheworker/ha.mk

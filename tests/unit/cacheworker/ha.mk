@@ -1,0 +1,25 @@
+# Tests of cacheworker/ha, repl and rdb.
+cacheworker_ha_unit_tests = \
+	tests/unit/cacheworker/ha/assignment_test \
+	tests/unit/cacheworker/ha/insync_test \
+	tests/unit/cacheworker/ha/node_state_test \
+	tests/unit/cacheworker/rdb/rdb_test \
+	tests/unit/cacheworker/repl/backlog_test \
+	tests/unit/cacheworker/repl/resync_test
+
+check_PROGRAMS += $(cacheworker_ha_unit_tests)
+UNIT_TESTS += $(cacheworker_ha_unit_tests)
+
+cacheworker_ha_test_libraries = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+tests_unit_cacheworker_ha_assignment_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_assignment_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_insync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_insync_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_node_state_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_node_state_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_rdb_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_rdb_rdb_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_backlog_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
