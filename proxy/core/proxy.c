@@ -247,7 +247,7 @@ static void turn_stop(struct px_proxy *proxy)
     LIST_FOR_EACH(node, &proxy->sessions)
     {
         struct px_session *session = LIST_ENTRY(node, struct px_session, node);
-        if (session->outstanding == 0 || px_session_is_exempt_from_idle(session) == false)
+        if (session->outstanding == 0)
             px_session_drain(session);
     }
     if (list_is_empty(&proxy->sessions) || proxy->now_ns >= proxy->stop_ns) {
@@ -296,7 +296,11 @@ static void step(void *core, const struct event *event, struct effects *effects)
         break;
     case EVENT_OPENED: opened(proxy, event->link); break;
     case EVENT_RECEIVED: received(proxy, event); break;
-    case EVENT_CLOSED: closed(proxy, event->link); break;
+    case EVENT_CLOSED:
+        closed(proxy, event->link);
+        if (proxy->stopping)
+            proxy->deadline_ns = proxy->now_ns; /* it may have been the last */
+        break;
     case EVENT_PERSISTED: break;
     case EVENT_TURN: turn(proxy); break;
     case EVENT_STOP:

@@ -406,8 +406,7 @@ static bool break_transaction(struct px_session *session, const struct px_reques
     bool forwarded = forward_kind(session, &discarding, PX_SLOT_DISCARD);
     CHECK(forwarded);
     session->silent = silent;
-    session->in_multi = false;
-    session->phantom = PX_PHANTOM_ABORT;
+    session->phantom = PX_PHANTOM_ERRORS;
     return true;
 }
 
@@ -420,6 +419,8 @@ static bool take_in_phantom(struct px_session *session, const struct px_request 
     if (route == PX_ROUTE_EXEC) {
         if (session->phantom == PX_PHANTOM_ABORT)
             buf_add_slice(reply, SLICE_LITERAL(ANSWER_EXECABORT));
+        else if (session->phantom == PX_PHANTOM_ERRORS)
+            resp_write_error(reply, SLICE_LITERAL("EXECABORT Transaction discarded because of previous errors."));
         else
             resp_write_null_array(reply, session->protocol);
     } else if (route == PX_ROUTE_DISCARD) {

@@ -33,7 +33,12 @@ enum px_wait {
 };
 
 /* A transaction that was lost with its connection goes on here until EXEC, which is answered so. */
-enum px_phantom { PX_PHANTOM_NONE, PX_PHANTOM_ABORT, PX_PHANTOM_NULL };
+enum px_phantom {
+    PX_PHANTOM_NONE,
+    PX_PHANTOM_ABORT,  /* -EXECABORT: the connection was lost */
+    PX_PHANTOM_ERRORS, /* -EXECABORT: a command was refused here */
+    PX_PHANTOM_NULL,   /* null: watched keys may have changed */
+};
 
 enum { PX_PEER_TEXT_MAX = 56 };
 

@@ -40,6 +40,8 @@ void stage_config(struct stage *stage, struct px_config *config);
 struct stage *stage_open(const struct px_config *config); /* NULL: the defaults of stage_config */
 void stage_close(struct stage *stage);
 
+void stage_stop(struct stage *stage); /* EVENT_STOP */
+
 /* Publishes a topology: worker `worker` in its `incarnation`-th life is master. */
 void stage_publish(struct stage *stage, uint64_t version, uint64_t epoch, unsigned worker, uint64_t incarnation);
 

@@ -81,6 +81,235 @@ static void reads_are_repeated_and_writes_are_uncertain_in_order(void **state)
     stage_close(stage);
 }
 
+/* ---- the truth table: what was sent, how far it got, what the client is told ---- */
+
+enum progress {
+    NEVER_WRITTEN, /* not a byte handed over */
+    CUT_SHORT,     /* all but the last byte */
+    WRITTEN,
+    REFUSED, /* written, and answered -NOTMASTER */
+};
+
+/* Plays one row: `prepare` attaches a link and is answered; `command` gets so far; the connection is lost and worker 1
+ * becomes master. `told` is what the client hears without it, `repeated` what the new master gets. */
+static void play(const char *prepare, const char *prepare_replies, const char *command, enum progress progress,
+                 const char *told, const char *repeated)
+{
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, prepare);
+    stage_attach(stage, 0);
+    link_id old = stage_worker_link(stage, 0, 0);
+    stage_say(stage, old, prepare_replies);
+    stage_expect(stage, client, prepare_replies);
+    stage_heard(stage, old);
+
+    stage->links[old].stuck = progress == NEVER_WRITTEN || progress == CUT_SHORT;
+    stage_say(stage, client, command);
+    if (progress == CUT_SHORT)
+        stage_take_only(stage, old, px_proxy_door.output(stage->proxy, old, stage->now_ns).length - 1);
+    stage->workers_refuse = true;
+    if (progress == REFUSED)
+        stage_say(stage, old, "-NOTMASTER not the master of that epoch\r\n");
+    else
+        stage_hang_up(stage, old);
+    stage->workers_refuse = false;
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    stage_expect(stage, client, told);
+    if (stage_worker_links(stage, 1) > 0) {
+        stage_expect(stage, stage_worker_link(stage, 1, 0), repeated);
+        if (repeated[0] != '\0') {
+            stage_say(stage, stage_worker_link(stage, 1, 0), ":42\r\n");
+            stage_expect(stage, client, ":42\r\n");
+        }
+    } else {
+        assert_string_equal(repeated, "");
+    }
+    stage_close(stage);
+}
+
+static void play_simple(const char *line, enum progress progress, bool is_repeated)
+{
+    char command[128], repeated[128];
+    snprintf(command, sizeof(command), "%s\r\n", line);
+    snprintf(repeated, sizeof(repeated), "%s", stage_array(line));
+    play("PING\r\n", "+PONG\r\n", command, progress, is_repeated ? "" : UNCERTAIN, is_repeated ? repeated : "");
+}
+
+static void commands_alone_have_their_fates(void **state)
+{
+    (void)state;
+    static const char *const reads[] = {"GET a",        "MGET a b",          "EVAL_RO x 0", "PING", "OBJECT ENCODING a",
+                                        "XRANGE s - +", "XREAD STREAMS s 0", "TIME"};
+    static const char *const writes[] = {
+        "SET a 1",       "INCR a",         "PUBLISH c m", "EVAL x 0",        "GETEX a",
+        "SCRIPT LOAD x", "CONFIG SET a b", "FLUSHALL",    "NOSUCHCOMMAND a", "XREADGROUP GROUP g c STREAMS s >"};
+    for (size_t i = 0; i < ARRAY_LENGTH(reads); i++)
+        for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++)
+            play_simple(reads[i], (enum progress)progress, true);
+    for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
+        for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++)
+            play_simple(writes[i], (enum progress)progress, progress != WRITTEN);
+}
+
+static void blocking_commands_have_their_fates(void **state)
+{
+    (void)state;
+    /* A watched key pins the session, so that the link is there before. It is UNWATCHed: no transaction is concerned.
+     */
+    static const char prepare[] = "WATCH w\r\nUNWATCH\r\n", replies[] = "+OK\r\n+OK\r\n";
+    static const char *const blocking[] = {"BLPOP q 0", "XREAD BLOCK 0 STREAMS s $", "WAIT 1 0",
+                                           "BLMOVE a b LEFT LEFT 0"};
+    for (size_t i = 0; i < ARRAY_LENGTH(blocking); i++) {
+        char command[128], repeated[128];
+        snprintf(command, sizeof(command), "%s\r\n", blocking[i]);
+        snprintf(repeated, sizeof(repeated), "%s", stage_array(blocking[i]));
+        for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++) {
+            bool kept = progress != WRITTEN;
+            play(prepare, replies, command, (enum progress)progress, kept ? "" : UNCERTAIN, kept ? repeated : "");
+        }
+    }
+}
+
+static void transactions_have_their_fates(void **state)
+{
+    (void)state;
+    static const char begun[] = "MULTI\r\nSET a 1\r\n", replies[] = "+OK\r\n+QUEUED\r\n";
+    play(begun, replies, "EXEC\r\n", NEVER_WRITTEN, ABORTED, "");
+    play(begun, replies, "EXEC\r\n", CUT_SHORT, ABORTED, "");
+    play(begun, replies, "EXEC\r\n", WRITTEN, UNCERTAIN, "");
+    play(begun, replies, "EXEC\r\n", REFUSED, ABORTED, "");
+    play(begun, replies, "DISCARD\r\n", NEVER_WRITTEN, "+OK\r\n", "");
+    play(begun, replies, "DISCARD\r\n", WRITTEN, "+OK\r\n", "");
+    for (int progress = NEVER_WRITTEN; progress <= WRITTEN; progress++)
+        play(begun, replies, "GET x\r\n", (enum progress)progress, "+QUEUED\r\n", "");
+
+    /* Nothing of it was answered: repeated as a whole unless EXEC was written. */
+    static const char whole[] = "MULTI\r\nSET a 1\r\nEXEC\r\n";
+    static const char arrays[] = "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$4\r\nEXEC\r\n";
+    static const char prepare[] = "WATCH w\r\nUNWATCH\r\n", prepared[] = "+OK\r\n+OK\r\n";
+    play(prepare, prepared, whole, NEVER_WRITTEN, "", arrays);
+    play(prepare, prepared, whole, CUT_SHORT, "", arrays);
+    play(prepare, prepared, whole, WRITTEN, "+OK\r\n+QUEUED\r\n" UNCERTAIN, "");
+
+    /* Watched keys: nobody knows whether they were touched, so EXEC is null. */
+    static const char watched[] = "WATCH w\r\n";
+    play(watched, "+OK\r\n", whole, NEVER_WRITTEN, "+OK\r\n+QUEUED\r\n*-1\r\n", "");
+    play(watched, "+OK\r\n", whole, WRITTEN, "+OK\r\n+QUEUED\r\n" UNCERTAIN, "");
+    play(watched, "+OK\r\n", "UNWATCH\r\nMULTI\r\nEXEC\r\n", NEVER_WRITTEN, "",
+         "*1\r\n$7\r\nUNWATCH\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n");
+    play("WATCH w\r\nMULTI\r\n", "+OK\r\n+OK\r\n", "EXEC\r\n", NEVER_WRITTEN, "*-1\r\n", "");
+}
+
+static void a_transaction_lost_between_its_commands_aborts_at_exec(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "MULTI\r\nSET a 1\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "+OK\r\n+QUEUED\r\n");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_say(stage, client, "SET b 1\r\nSELECT 3\r\nEXEC\r\nSET c 1\r\n");
+    stage_attach(stage, 1);
+    stage_expect(stage, client, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n" ABORTED);
+    link_id worker = stage_worker_link(stage, 1, stage_worker_links(stage, 1) - 1);
+    stage_expect(stage, worker, stage_array("SET c 1"));
+    stage_say(stage, worker, "+OK\r\n");
+    stage_expect(stage, client, "+OK\r\n");
+
+    /* And keys that were watched before the switch make the next EXEC null. */
+    stage_say(stage, client, "WATCH k\r\n");
+    stage_attach(stage, 1);
+    stage_say(stage, stage_worker_link(stage, 1, stage_worker_links(stage, 1) - 1), "+OK\r\n");
+    stage_publish(stage, 4, 3, 2, 1);
+    stage_say(stage, client, "MULTI\r\nSET a 1\r\nEXEC\r\n");
+    stage_expect(stage, client, "+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
+    stage_close(stage);
+}
+
+static void refusals_never_reach_a_client_and_keep_the_order(void **state)
+{
+    (void)state;
+    static const char *const refusals[] = {"-NOTMASTER x\r\n", "-READONLY You can't write\r\n", "-LOADING Redis\r\n",
+                                           "-MASTERDOWN Link\r\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++) {
+        struct stage *stage = stage_with_master(NULL);
+        link_id client = attached_client(stage), other = stage_client(stage);
+        link_id old = stage_worker_link(stage, 0, 0);
+        stage_say(stage, client, "SET a 1\r\nSET b 1\r\nGET c\r\n");
+        stage_say(stage, other, "SET d 1\r\n");
+        stage_heard(stage, old);
+        stage_say(stage, old, "+OK\r\n"); /* of a */
+        stage_say(stage, old, refusals[i]);
+        stage_say(stage, client, "SET e 1\r\n"); /* not written to a link that has refused */
+        stage_expect(stage, old, "");
+        assert_true(stage->links[old].open);
+        stage->workers_refuse = true;
+        stage_say(stage, old, refusals[i]);
+        stage_say(stage, old, refusals[i]);
+        assert_false(stage->links[old].open);
+        stage_expect(stage, client, "+OK\r\n");
+        stage_expect(stage, other, "");
+        stage->workers_refuse = false;
+        stage_publish(stage, 3, 2, 1, 1);
+        stage_attach(stage, 1);
+        link_id worker = stage_worker_link(stage, 1, 0);
+        stage_expect(stage, worker,
+                     "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$1\r\nc\r\n"
+                     "*3\r\n$3\r\nSET\r\n$1\r\nd\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$1\r\ne\r\n$1\r\n1\r\n");
+        stage_say(stage, worker, "+2\r\n+3\r\n+4\r\n+5\r\n");
+        stage_expect(stage, client, "+2\r\n+3\r\n+5\r\n");
+        stage_expect(stage, other, "+4\r\n");
+        assert_int_equal(px_proxy_inspect(stage->proxy).uncertain, 0);
+        stage_close(stage);
+    }
+}
+
+/* An answer behind a refusal is not believed: the refused command comes first. */
+static void nothing_overtakes_a_refused_command(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = attached_client(stage);
+    link_id old = stage_worker_link(stage, 0, 0);
+    stage_say(stage, client, "SET a 1\r\nSET b 1\r\n");
+    stage->workers_refuse = true;
+    stage_say(stage, old, "-NOTMASTER x\r\n+OK\r\n");
+    stage->workers_refuse = false;
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    link_id worker = stage_worker_link(stage, 1, 0);
+    stage_expect(stage, worker, stage_array("SET a 1"));
+    stage_say(stage, worker, "+OK\r\n");
+    stage_expect(stage, client, "+OK\r\n" UNCERTAIN);
+    stage_close(stage);
+}
+
+static void another_master_or_a_gap_closes_connections_and_nothing_else_does(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = attached_client(stage);
+    link_id link = stage_worker_link(stage, 0, 0);
+    stage_say(stage, client, "GET a\r\n");
+    stage_publish(stage, 3, 1, 0, 1); /* same epoch: a member was added, say */
+    stage_publish(stage, 4, 2, 0, 1); /* chosen again in the very next epoch */
+    assert_true(stage->links[link].open);
+    stage_say(stage, link, ":1\r\n");
+    stage_expect(stage, client, ":1\r\n");
+    stage_say(stage, client, "INCR a\r\n");
+    stage_publish(stage, 6, 4, 0, 1); /* the same life, but an epoch was missed */
+    stage_expect(stage, client, UNCERTAIN);
+    stage_attach(stage, 0);
+    link = stage_worker_link(stage, 0, 0);
+    stage_say(stage, client, "INCR b\r\n");
+    stage_publish(stage, 7, 5, 0, 2); /* another life of the same node */
+    stage_expect(stage, client, UNCERTAIN);
+    stage_close(stage);
+}
+
 static void a_lower_version_is_ignored(void **state)
 {
     (void)state;
@@ -93,12 +322,116 @@ static void a_lower_version_is_ignored(void **state)
     stage_close(stage);
 }
 
+/* ---- bounds of holding ---- */
+
+static struct stage *stage_without_master(uint32_t commands, size_t bytes)
+{
+    struct stage probe;
+    struct px_config config;
+    stage_config(&probe, &config);
+    config.hold_commands_max = commands;
+    config.hold_bytes_max = bytes;
+    config.hold_timeout_ns = 3 * NS_PER_S;
+    return stage_open(&config);
+}
+
+static void what_waits_too_long_is_answered_in_order(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_without_master(100, 10000);
+    link_id client = stage_client(stage), other = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\n");
+    stage_wait(stage, 2 * NS_PER_S);
+    stage_say(stage, client, "SET b 1\r\n");
+    stage_say(stage, other, "MULTI\r\nSET c 1\r\nEXEC\r\n");
+    stage_wait(stage, NS_PER_S - 1);
+    stage_expect(stage, client, "");
+    stage_wait(stage, 1);
+    stage_expect(stage, client, TRYAGAIN);
+    stage_wait(stage, 2 * NS_PER_S);
+    stage_expect(stage, client, TRYAGAIN);
+    stage_expect(stage, other, TRYAGAIN TRYAGAIN ABORTED);
+    assert_int_equal(px_proxy_inspect(stage->proxy).held_commands, 0);
+    assert_int_equal(px_proxy_inspect(stage->proxy).held_bytes, 0);
+    stage_close(stage);
+}
+
+/* MULTI must not expire alone: what follows it would be executed at once. */
+static void a_transaction_expires_as_a_whole(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_without_master(100, 10000);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "MULTI\r\n");
+    stage_wait(stage, 2 * NS_PER_S);
+    stage_say(stage, client, "SET a 1\r\n");
+    stage_wait(stage, NS_PER_S);
+    stage_expect(stage, client, TRYAGAIN TRYAGAIN);
+    stage_publish(stage, 2, 1, 0, 1);
+    stage_say(stage, client, "SET b 1\r\nEXEC\r\n");
+    stage_attach(stage, 0);
+    stage_expect(stage, client, "+QUEUED\r\n" ABORTED);
+    stage_close(stage);
+}
+
+static void the_number_and_bytes_held_are_bounded(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_without_master(3, 10000);
+    link_id client = stage_client(stage), other = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\nSET b 1\r\nSET c 1\r\nSET d 1\r\n");
+    assert_int_equal(px_proxy_inspect(stage->proxy).held_commands, 3);
+    stage_say(stage, other, "SET e 1\r\n"); /* has nothing before it: answered at once */
+    stage_expect(stage, other, TRYAGAIN);
+    stage_expect(stage, client, "");
+    stage_publish(stage, 2, 1, 0, 1);
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_say(stage, worker, "+1\r\n+2\r\n+3\r\n");
+    stage_say(stage, worker, "+4\r\n"); /* it waited in the session */
+    stage_expect(stage, client, "+1\r\n+2\r\n+3\r\n+4\r\n");
+    stage_close(stage);
+
+    stage = stage_without_master(100, 50);
+    client = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\n");
+    other = stage_client(stage);
+    stage_say(stage, other, "SET a 01234567890123456789\r\n");
+    stage_expect(stage, other, TRYAGAIN);
+    stage_close(stage);
+}
+
+static void what_a_client_left_behind_is_not_executed_later(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_open(NULL);
+    link_id client = stage_client(stage), other = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\n");
+    stage_say(stage, other, "SET b 1\r\n");
+    stage_hang_up(stage, client);
+    stage_publish(stage, 2, 1, 0, 1);
+    stage_attach(stage, 0);
+    stage_expect(stage, stage_worker_link(stage, 0, 0), stage_array("SET b 1"));
+    stage_close(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_wait_for_the_first_master),
         cmocka_unit_test(reads_are_repeated_and_writes_are_uncertain_in_order),
+        cmocka_unit_test(commands_alone_have_their_fates),
+        cmocka_unit_test(blocking_commands_have_their_fates),
+        cmocka_unit_test(transactions_have_their_fates),
+        cmocka_unit_test(a_transaction_lost_between_its_commands_aborts_at_exec),
+        cmocka_unit_test(refusals_never_reach_a_client_and_keep_the_order),
+        cmocka_unit_test(nothing_overtakes_a_refused_command),
+        cmocka_unit_test(another_master_or_a_gap_closes_connections_and_nothing_else_does),
         cmocka_unit_test(a_lower_version_is_ignored),
+        cmocka_unit_test(what_waits_too_long_is_answered_in_order),
+        cmocka_unit_test(a_transaction_expires_as_a_whole),
+        cmocka_unit_test(the_number_and_bytes_held_are_bounded),
+        cmocka_unit_test(what_a_client_left_behind_is_not_executed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

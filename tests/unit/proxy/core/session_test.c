@@ -192,6 +192,484 @@ static void idle_connections_are_closed_after_150_seconds(void **state)
     stage_close(stage);
 }
 
+/* ---- own commands ---- */
+
+static struct stage *stage_with_password(void)
+{
+    struct stage probe;
+    struct px_config config;
+    stage_config(&probe, &config);
+    config.requirepass = SLICE_LITERAL("hush");
+    struct stage *stage = stage_open(&config);
+    stage_publish(stage, 2, 1, 0, 1);
+    return stage;
+}
+
+static void nothing_passes_before_authentication(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_password();
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "GET a\r\nCLIENT ID\r\nRESPITE PROXY\r\nAUTH x\r\nAUTH other hush\r\nHELLO 3\r\n");
+    stage_expect(stage, client,
+                 "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
+                 "-NOAUTH Authentication required.\r\n"
+                 "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+                 "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+                 "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
+                 "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
+                 "version at the same time\r\n");
+    assert_int_equal(stage_worker_links(stage, 0), 0);
+    stage_say(stage, client, "AUTH hush\r\nSELECT 1\r\nRESET\r\nGET a\r\nAUTH default hush\r\n");
+    stage_expect(stage, client, "+OK\r\n+OK\r\n+RESET\r\n-NOAUTH Authentication required.\r\n+OK\r\n");
+
+    link_id late = stage_client(stage), big = stage_client(stage);
+    stage_say(stage, big, "*2\r\n$4\r\nAUTH\r\n$20000\r\n");
+    stage_expect(stage, big, "-ERR Protocol error: unauthenticated bulk length\r\n");
+    stage_wait(stage, 9 * NS_PER_S);
+    assert_true(stage->links[late].open);
+    stage_wait(stage, 2 * NS_PER_S);
+    assert_false(stage->links[late].open);
+    assert_true(stage->links[client].open);
+    stage_close(stage);
+}
+
+static void hello_speaks_for_a_redis_server(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "HELLO 3 SETNAME me\r\n");
+    stage_expect(stage, client,
+                 "%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.2.4\r\n$5\r\nproto\r\n:3\r\n"
+                 "$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+                 "$7\r\nmodules\r\n*0\r\n");
+    stage_say(stage, client, "CLIENT GETNAME\r\nHELLO 4\r\nHELLO x\r\nHELLO 2 NOPE\r\n");
+    stage_expect(stage, client,
+                 "$2\r\nme\r\n-NOPROTO unsupported protocol version\r\n"
+                 "-ERR Protocol version is not an integer or out of range\r\n"
+                 "-ERR Syntax error in HELLO option 'NOPE'\r\n");
+    stage_say(stage, client, "GET a\r\n");
+    link_id worker = stage_worker_link(stage, 0, 0);
+    assert_non_null(strstr(stage_heard(stage, worker), "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"));
+    stage_say(stage, worker, "+OK\r\n%0\r\n");
+    stage_expect(stage, worker, stage_array("GET a"));
+    stage_say(stage, worker, "_\r\n");
+    stage_expect(stage, client, "_\r\n");
+    stage_close(stage);
+}
+
+static void client_commands_are_answered_here(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), other = stage_client(stage);
+    stage_say(stage, client, "CLIENT ID\r\nCLIENT GETNAME\r\nCLIENT SETNAME a\r\nCLIENT SETNAME \"b c\"\r\n");
+    stage_expect(stage, client,
+                 ":1\r\n$-1\r\n+OK\r\n-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+    stage_say(stage, client, "CLIENT SETINFO LIB-NAME x\r\nCLIENT SETINFO NO x\r\nCLIENT NOPE\r\nCLIENT SETNAME\r\n");
+    stage_expect(stage, client,
+                 "+OK\r\n-ERR Unrecognized option 'NO'\r\n-ERR unknown subcommand 'NOPE'. Try CLIENT HELP.\r\n"
+                 "-ERR wrong number of arguments for 'client|setname' command\r\n");
+    stage_say(stage, client, "CLIENT LIST\r\n");
+    const char *list = stage_heard(stage, client);
+    assert_non_null(strstr(list, "id=1 addr=127.0.0.1:40000 name=a "));
+    assert_non_null(strstr(list, "\nid=2 "));
+    assert_non_null(strstr(list, "lib-name=x"));
+    stage_say(stage, client, "CLIENT KILL ID 2\r\nCLIENT KILL ID 99\r\nCLIENT KILL 1.2.3.4:5\r\n");
+    stage_expect(stage, client, ":1\r\n:0\r\n-ERR No such client\r\n");
+    assert_false(stage->links[other].open);
+    stage_say(stage, client, "CLIENT KILL ID 1 SKIPME NO\r\n");
+    stage_expect(stage, client, ":1\r\n");
+    assert_false(stage->links[client].open);
+    stage_close(stage);
+}
+
+static void client_reply_silences(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    stage_say(stage, client, "CLIENT REPLY SKIP\r\nINCR a\r\nINCR b\r\n");
+    stage_say(stage, worker, ":1\r\n:2\r\n");
+    stage_expect(stage, client, ":2\r\n");
+    stage_say(stage, client, "CLIENT REPLY OFF\r\nINCR a\r\nCLIENT ID\r\n");
+    stage_say(stage, worker, ":3\r\n");
+    stage_expect(stage, client, "");
+    stage_say(stage, client, "CLIENT REPLY ON\r\nINCR a\r\n");
+    stage_say(stage, worker, ":4\r\n");
+    stage_expect(stage, client, "+OK\r\n:4\r\n");
+    stage_close(stage);
+}
+
+static void quit_comes_behind_the_replies_before_it(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    stage_say(stage, client, "GET a\r\nQUIT\r\nGET b\r\n");
+    stage_expect(stage, worker, stage_array("GET a"));
+    assert_true(stage->links[client].open);
+    stage_say(stage, worker, ":1\r\n");
+    stage_expect(stage, client, ":1\r\n+OK\r\n");
+    assert_false(stage->links[client].open);
+    stage_expect(stage, worker, "");
+    stage_close(stage);
+}
+
+static void the_proxy_tells_what_it_knows(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "RESPITE PROXY\r\n");
+    const char *text = stage_heard(stage, client);
+    assert_non_null(strstr(text, "group:main\r\nversion:2\r\nepoch:1\r\n"));
+    assert_non_null(strstr(text, "master_address:127.0.0.1:6000\r\nconnections:1\r\n"));
+    stage_say(stage, client, "RESPITE TOPOLOGY\r\n");
+    struct buf expected = {0};
+    topology_encode(&stage->topology, &expected);
+    buf_add(&expected, "", 1);
+    assert_non_null(strstr(stage_heard(stage, client), expected.memory));
+    buf_free(&expected);
+    stage_say(stage, client, "RESPITE ATTACH a b c d e\r\n"); /* never forwarded */
+    stage_expect(stage, client, "-ERR unknown subcommand of RESPITE\r\n");
+    stage_close(stage);
+}
+
+static void broken_requests_are_told_behind_earlier_replies(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    stage_say(stage, client, "GET a\r\n*1\r\n:3\r\n");
+    stage_expect(stage, client, "");
+    stage_say(stage, worker, ":1\r\n");
+    stage_expect(stage, client, ":1\r\n-ERR Protocol error: expected '$', got ':'\r\n");
+    assert_false(stage->links[client].open);
+    stage_close(stage);
+}
+
+/* ---- private links ---- */
+
+static void a_transaction_has_a_link_of_its_own_and_gives_it_back(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), other = stage_client(stage);
+    link_id shared = attached(stage, client);
+    stage_say(stage, client, "GET a\r\nMULTI\r\nSET b 1\r\nEXEC\r\nGET c\r\n");
+    stage_expect(stage, shared, stage_array("GET a"));
+    assert_int_equal(stage_worker_links(stage, 0), 1); /* MULTI waits for the reply of GET */
+    stage_say(stage, shared, ":1\r\n");
+    stage_attach(stage, 0);
+    link_id own =
+        stage_worker_link(stage, 0, 1) == shared ? stage_worker_link(stage, 0, 0) : stage_worker_link(stage, 0, 1);
+    stage_expect(stage, own,
+                 "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n*1\r\n$4\r\nEXEC\r\n"
+                 "*2\r\n$3\r\nGET\r\n$1\r\nc\r\n");
+    stage_say(stage, own, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n:3\r\n");
+    stage_expect(stage, client, ":1\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n:3\r\n");
+    stage_say(stage, client, "GET d\r\n");
+    stage_expect(stage, shared, stage_array("GET d"));
+
+    stage_say(stage, other, "BLPOP q 0\r\n"); /* takes the spare link */
+    assert_int_equal(stage_worker_links(stage, 0), 2);
+    stage_expect(stage, own, stage_array("BLPOP q 0"));
+    stage_hang_up(stage, other); /* must not pop anything for nobody */
+    assert_false(stage->links[own].open);
+    stage_close(stage);
+}
+
+static void a_command_that_a_transaction_cannot_hold_breaks_it(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "MULTI\r\nSET a 1\r\nCLIENT ID\r\nEXEC\r\nCLIENT ID\r\n");
+    stage_attach(stage, 0);
+    link_id own = stage_worker_link(stage, 0, 0);
+    stage_say(stage, own, "+OK\r\n+QUEUED\r\n");
+    stage_heard(stage, own);
+    stage_turn(stage);
+    stage_say(stage, own, "+OK\r\n"); /* of DISCARD */
+    stage_expect(stage, client,
+                 "+OK\r\n+QUEUED\r\n-ERR Command 'client' is not allowed in a transaction\r\n"
+                 "-EXECABORT Transaction discarded because of previous errors.\r\n:1\r\n");
+    stage_close(stage);
+}
+
+static void subscribers_hear_and_move_to_the_new_master(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "SUBSCRIBE a b\r\n");
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    static const char confirmations[] = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
+                                        "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n";
+    static const char message[] = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
+    stage_say(stage, worker, confirmations);
+    stage_say(stage, worker, message);
+    stage_expect(stage, client,
+                 "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"
+                 "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n");
+    stage_say(stage, client, "PING\r\nGET a\r\n");
+    stage_expect(
+        stage, client,
+        "*2\r\n$4\r\npong\r\n$0\r\n\r\n-ERR Can't execute 'GET': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING "
+        "/ QUIT / RESET are allowed in this context\r\n");
+
+    stage_publish(stage, 3, 2, 1, 1);
+    worker = stage_worker_link(stage, 1, 0);
+    const char *greeting = stage_heard(stage, worker);
+    assert_non_null(strstr(greeting, "*3\r\n$9\r\nsubscribe\r\n"));
+    stage_say(stage, worker, "+OK\r\n");
+    stage_say(stage, worker, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+    stage_say(stage, worker, message); /* between the confirmations, which the client has seen before */
+    stage_say(stage, worker, "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n");
+    stage_expect(stage, client, message);
+    assert_true(stage->links[client].open);
+
+    stage_say(stage, client, "UNSUBSCRIBE\r\n");
+    assert_non_null(strstr(stage_heard(stage, worker), "*3\r\n$11\r\nunsubscribe\r\n"));
+    stage_say(stage, worker,
+              "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:0\r\n");
+    stage_heard(stage, client);
+    stage_say(stage, client, "UNSUBSCRIBE\r\nCLIENT ID\r\n");
+    stage_expect(stage, client, "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n:1\r\n");
+    stage_close(stage);
+}
+
+/* SUBSCRIBE a b, of which only a was confirmed when the master died. */
+static void a_half_confirmed_subscription_is_completed_once(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "SUBSCRIBE a b\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    link_id worker = stage_worker_link(stage, 1, 0);
+    static const char a[] = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n",
+                      b[] = "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n";
+    stage_say(stage, worker, a); /* of what the proxy restores */
+    stage_expect(stage, worker, stage_array("SUBSCRIBE a b"));
+    stage_say(stage, worker, a);
+    stage_say(stage, worker, b);
+    stage_expect(stage, client, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n");
+    stage_close(stage);
+}
+
+static void resp3_subscribers_may_do_other_things(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "HELLO 3\r\nPSUBSCRIBE a*\r\n");
+    stage_attach(stage, 0);
+    stage_heard(stage, client);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_say(stage, worker, ">3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n");
+    stage_say(stage, client, "GET a\r\nPING\r\n");
+    stage_say(stage, worker, "$1\r\nx\r\n>4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$1\r\nm\r\n+PONG\r\n");
+    stage_expect(stage, client,
+                 ">3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n$1\r\nx\r\n"
+                 ">4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$1\r\nm\r\n+PONG\r\n");
+    stage_close(stage);
+}
+
+static void monitors_get_lines_until_they_leave(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "MONITOR\r\n");
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_say(stage, worker, "+OK\r\n+1.0 \"GET\"\r\n");
+    stage_expect(stage, client, "+OK\r\n+1.0 \"GET\"\r\n");
+    stage_say(stage, client, "GET a\r\n");
+    stage_expect(stage, client, "-ERR only QUIT and RESET are possible while monitoring\r\n");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    stage_say(stage, stage_worker_link(stage, 1, 0), "+2.0 \"SET\"\r\n");
+    stage_expect(stage, client, "+2.0 \"SET\"\r\n");
+    stage_say(stage, client, "RESET\r\n");
+    stage_expect(stage, client, "+RESET\r\n");
+    assert_int_equal(stage_worker_links(stage, 1), 0);
+    stage_close(stage);
+}
+
+/* ---- bounds, and a worker that breaks the rules ---- */
+
+static void a_client_that_does_not_read_is_not_read_and_then_closed(void **state)
+{
+    (void)state;
+    struct stage probe;
+    struct px_config config;
+    stage_config(&probe, &config);
+    config.client_output_max = 1 << 20;
+    struct stage *stage = stage_with_master(&config);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    static char reply[100 * 1024 + 16];
+    int head = snprintf(reply, sizeof(reply), "$%d\r\n", 100 * 1024);
+    memset(reply + head, 'x', 100 * 1024);
+    memcpy(reply + head + 100 * 1024, "\r\n", 2);
+    struct slice bytes = slice_of(reply, (size_t)head + 100 * 1024 + 2);
+
+    stage->links[client].stuck = true;
+    for (int i = 0; i < 3; i++) {
+        stage_say(stage, client, "GET a\r\n");
+        stage_say_bytes(stage, worker, bytes);
+    }
+    stage_say(stage, client, "GET last\r\n");
+    assert_true(stage->links[client].paused);
+    stage_heard(stage, worker);
+    stage_turn(stage);
+    stage_expect(stage, worker, ""); /* it waits for the client */
+    stage_release(stage, client);
+    assert_false(stage->links[client].paused);
+    stage_expect(stage, worker, stage_array("GET last"));
+    stage_say_bytes(stage, worker, bytes);
+    stage_heard(stage, client);
+
+    stage->links[client].stuck = true;
+    for (int i = 0; i < 11; i++)
+        stage_tell(stage, client, "GET a\r\n");
+    stage_turn(stage);
+    for (int i = 0; i < 11; i++)
+        stage_say_bytes(stage, worker, bytes);
+    assert_false(stage->links[client].open);
+    assert_int_equal(px_proxy_inspect(stage->proxy).ghosts, 0);
+    stage_close(stage);
+}
+
+static void a_worker_that_breaks_the_protocol_is_left(void **state)
+{
+    (void)state;
+    static const char *const evils[] = {"?garbage\r\n", "$-7\r\n", ":1\r\n:2\r\n:3\r\n", "*99999999999999999999\r\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(evils); i++) {
+        struct stage *stage = stage_with_master(NULL);
+        link_id client = stage_client(stage);
+        link_id worker = attached(stage, client);
+        stage_say(stage, client, "INCR a\r\nGET b\r\n");
+        stage_heard(stage, worker);
+        stage->workers_refuse = true;
+        stage_say(stage, worker, evils[i]);
+        assert_false(stage->links[worker].open);
+        stage->workers_refuse = false;
+        stage_wait(stage, NS_PER_S);
+        bool answered = evils[i][0] == ':'; /* two right answers, then one too many */
+        stage_expect(stage, client,
+                     answered ? ":1\r\n:2\r\n"
+                              : "-UNCERTAIN the connection to the master was lost before it answered; the "
+                                "command may or may not have been executed\r\n");
+        stage_attach(stage, 0);
+        stage_expect(stage, stage_worker_link(stage, 0, 0), answered ? "" : stage_array("GET b"));
+        stage_close(stage);
+    }
+}
+
+static void a_reply_before_its_command_was_written_is_a_violation(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    stage->links[worker].stuck = true;
+    stage_say(stage, client, "INCR a\r\n");
+    stage->workers_refuse = true;
+    stage_say(stage, worker, ":1\r\n");
+    assert_false(stage->links[worker].open);
+    stage_expect(stage, client, "");
+    stage_close(stage);
+}
+
+static void a_worker_that_refuses_the_attachment_is_asked_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "INCR a\r\n");
+    for (int i = 0; i < 20; i++) {
+        stage_say(stage, stage_worker_link(stage, 0, 0), "-NOTMASTER not yet\r\n");
+        stage_wait(stage, 400 * NS_PER_MS);
+    }
+    assert_int_equal(stage_worker_links(stage, 0), 1);
+    stage_attach(stage, 0);
+    stage_expect(stage, stage_worker_link(stage, 0, 0), stage_array("INCR a"));
+    stage_close(stage);
+}
+
+static void long_pipelines_are_taken_piece_by_piece(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id worker = attached(stage, client);
+    enum { REQUEST_LENGTH = 20 };
+    struct buf pipeline = {0}, replies = {0};
+    for (int i = 0; i < 5000; i++) {
+        buf_add_text(&pipeline, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+        buf_add_format(&replies, ":%d\r\n", i);
+    }
+    stage_say_bytes(stage, client, buf_slice(&pipeline));
+    assert_true(stage->links[client].paused);
+    size_t taken = 0, answered = 0;
+    while (taken < buf_length(&pipeline)) {
+        size_t length = strlen(stage_heard(stage, worker));
+        assert_true(length > 0 && length <= 1024 * REQUEST_LENGTH);
+        taken += length;
+        for (size_t count = length / REQUEST_LENGTH; count > 0; count--) {
+            const char *reply = replies.memory + answered;
+            size_t size = (size_t)(strchr(reply, '\n') - reply) + 1;
+            stage_say_bytes(stage, worker, slice_of(reply, size));
+            answered += size;
+        }
+    }
+    buf_add(&replies, "", 1);
+    assert_false(stage->links[client].paused);
+    stage_expect(stage, client, replies.memory);
+    buf_free(&pipeline);
+    buf_free(&replies);
+    stage_close(stage);
+}
+
+static void a_proxy_that_stops_lets_commands_finish(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), idle = stage_client(stage);
+    link_id worker = attached(stage, client);
+    stage_say(stage, client, "INCR a\r\n");
+    stage_stop(stage);
+    assert_false(stage->links[idle].open);
+    assert_false(stage->exited);
+    stage_say(stage, client, "INCR b\r\n");
+    stage_expect(stage, worker, stage_array("INCR a"));
+    stage_say(stage, worker, ":1\r\n");
+    stage_expect(stage, client, ":1\r\n");
+    assert_true(stage->exited);
+    stage_close(stage);
+
+    stage = stage_with_master(NULL);
+    client = stage_client(stage);
+    attached(stage, client);
+    stage_say(stage, client, "INCR a\r\n");
+    stage_stop(stage);
+    stage_wait(stage, NS_PER_S);
+    assert_true(stage->exited);
+    stage_close(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +680,25 @@ int main(void)
         cmocka_unit_test(select_moves_to_the_pool_of_the_database),
         cmocka_unit_test(the_next_connection_over_the_limit_is_told),
         cmocka_unit_test(idle_connections_are_closed_after_150_seconds),
+        cmocka_unit_test(nothing_passes_before_authentication),
+        cmocka_unit_test(hello_speaks_for_a_redis_server),
+        cmocka_unit_test(client_commands_are_answered_here),
+        cmocka_unit_test(client_reply_silences),
+        cmocka_unit_test(quit_comes_behind_the_replies_before_it),
+        cmocka_unit_test(the_proxy_tells_what_it_knows),
+        cmocka_unit_test(broken_requests_are_told_behind_earlier_replies),
+        cmocka_unit_test(a_transaction_has_a_link_of_its_own_and_gives_it_back),
+        cmocka_unit_test(a_command_that_a_transaction_cannot_hold_breaks_it),
+        cmocka_unit_test(subscribers_hear_and_move_to_the_new_master),
+        cmocka_unit_test(a_half_confirmed_subscription_is_completed_once),
+        cmocka_unit_test(resp3_subscribers_may_do_other_things),
+        cmocka_unit_test(monitors_get_lines_until_they_leave),
+        cmocka_unit_test(a_client_that_does_not_read_is_not_read_and_then_closed),
+        cmocka_unit_test(a_worker_that_breaks_the_protocol_is_left),
+        cmocka_unit_test(a_reply_before_its_command_was_written_is_a_violation),
+        cmocka_unit_test(a_worker_that_refuses_the_attachment_is_asked_again),
+        cmocka_unit_test(long_pipelines_are_taken_piece_by_piece),
+        cmocka_unit_test(a_proxy_that_stops_lets_commands_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
