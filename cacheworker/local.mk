@@ -10,3 +10,9 @@ include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
 include cacheworker/pubsub/local.mk
 include cacheworker/info/local.mk
+
+sbin_PROGRAMS += respite-cacheworker
+respite_cacheworker_SOURCES = \
+	cacheworker/main.c cacheworker/shell/worker_settings.c cacheworker/shell/worker_settings.h
+respite_cacheworker_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+respite_cacheworker_LDADD = libcacheworker_core.a $(SHELL_LIBS)
