@@ -24,22 +24,29 @@ char *buf_reserve_slow(struct buf *buf, size_t extra)
     size_t length = buf->end - buf->start;
     CHECK(extra < SIZE_MAX / 4 && length < SIZE_MAX / 4);
 
-    /* Moving the readable bytes to the front is cheap when most of the memory before them is already consumed. */
+    /* Moving the readable bytes to the front is paid for by at least as many that were consumed. */
     if (buf->memory != NULL && buf->start >= length && buf->capacity - length >= extra) {
         memmove(buf->memory, buf->memory + buf->start, length);
         buf->start = 0;
         buf->end = length;
         return buf->memory + buf->end;
     }
+    /* As much again as is copied stays free, or a queue that is nearly full would be copied for every few bytes. */
     size_t capacity = SMALLEST_CAPACITY;
-    while (capacity < length + extra)
+    while (capacity < length + extra || capacity < 2 * length)
         capacity *= 2;
-    char *memory = mem_alloc(capacity);
-    if (length > 0)
+    if (buf->start == 0) {
+        buf->memory = mem_resize(buf->memory, capacity); /* big blocks are moved by the kernel, without a copy */
+    } else {
+        char *memory = mem_alloc(capacity);
         memcpy(memory, buf->memory + buf->start, length);
-    mem_free(buf->memory);
-    *buf = (struct buf){.memory = memory, .start = 0, .end = length, .capacity = capacity};
-    return memory + length;
+        mem_free(buf->memory);
+        buf->memory = memory;
+    }
+    buf->start = 0;
+    buf->end = length;
+    buf->capacity = capacity;
+    return buf->memory + length;
 }
 
 void buf_add_text(struct buf *buf, const char *text)

@@ -67,6 +67,7 @@ void buf_add_i64(struct buf *buf, int64_t number);  /* decimal */
 /* Drops `count` readable bytes at the front. */
 static inline void buf_consume(struct buf *buf, size_t count)
 {
+    CHECK(count <= buf->end - buf->start);
     buf->start += count;
     if (buf->start == buf->end)
         buf->start = buf->end = 0;

@@ -4,6 +4,8 @@
 #ifndef COMMON_BASE_CHECK_H
 #define COMMON_BASE_CHECK_H
 
+#include <stddef.h>
+
 #define MUST_CHECK   __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define LIKELY(x)    __builtin_expect(!!(x), 1)

@@ -34,6 +34,10 @@ static struct effect *append(struct effects *effects, enum effect_kind kind, lin
     struct effect *effect = &effects->items[effects->count++];
     effect->kind = kind;
     effect->link = link;
+    effect->level = 0;
+    effect->token = 0;
+    effect->name = NULL;
+    effect->text_offset = effect->text_length = 0;
     return effect;
 }
 

@@ -2,6 +2,8 @@
 
 #include "common/base/errors.h"
 
+#include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,15 +42,19 @@ int number_parse_i64(struct slice text, int64_t *ret_number)
 int number_parse_double(struct slice text, double *ret_number)
 {
     char copy[512];
-    if (text.length == 0 || text.length >= sizeof(copy) || text.data[0] == ' ' ||
-        (text.data[0] >= '\t' && text.data[0] <= '\r'))
+    if (text.length == 0 || text.length >= sizeof(copy))
         return ERR_INVALID;
+    if (text.data[0] == ' ' || (text.data[0] >= '\t' && text.data[0] <= '\r'))
+        return ERR_INVALID; /* strtod would skip them */
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
     char *end;
+    errno = 0;
     double number = strtod(copy, &end);
     if (end != copy + text.length || isnan(number))
         return ERR_INVALID;
+    if (errno == ERANGE && (isinf(number) || number == 0))
+        return ERR_INVALID; /* "1e400" is no number; "inf" is, and a tiny one that lost digits too */
     *ret_number = number;
     return 0;
 }
@@ -85,23 +91,91 @@ size_t number_format_i64(char *text, int64_t number)
     return 1 + number_format_u64(text + 1, 0 - (uint64_t)number);
 }
 
-size_t number_format_double(char *text, double number)
+/* The fewest significant digits that read back as `number`, which is positive: fills `digits`, returns their count, and
+ * the power of ten of the last one. Any decimal of 15 digits survives the way to a double and back, so that zeros at
+ * its end can go; the denormal numbers have fewer. 17 digits always suffice. */
+static int shortest_digits(double number, char digits[18], int *ret_exponent)
 {
-    if (isinf(number)) {
-        size_t length = number < 0 ? 4 : 3;
-        memcpy(text, number < 0 ? "-inf" : "inf", length);
-        return length;
-    }
-    if (number == 0) {
-        text[0] = signbit(number) ? '-' : '0';
-        text[1] = '0';
-        return signbit(number) ? 2 : 1;
-    }
-    int length = 0;
-    for (int precision = 15; precision <= 17; precision++) {
-        length = snprintf(text, 32, "%.*g", precision, number);
+    char text[32];
+    for (int precision = number < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
+        snprintf(text, sizeof(text), "%.*e", precision - 1, number);
         if (strtod(text, NULL) == number)
             break;
     }
-    return (size_t)length;
+    int count = 0;
+    const char *at = text;
+    for (; *at != 'e'; at++)
+        if (*at != '.')
+            digits[count++] = *at;
+    int exponent = (int)strtol(at + 1, NULL, 10) - (count - 1);
+    for (; count > 1 && digits[count - 1] == '0'; count--)
+        exponent++;
+    *ret_exponent = exponent;
+    return count;
+}
+
+static size_t format_scientific(char *text, const char *digits, int count, int exponent)
+{
+    size_t length = 0;
+    text[length++] = digits[0];
+    if (count > 1) {
+        text[length++] = '.';
+        memcpy(text + length, digits + 1, (size_t)count - 1);
+        length += (size_t)count - 1;
+    }
+    int power = exponent + count - 1;
+    text[length++] = 'e';
+    text[length++] = power < 0 ? '-' : '+';
+    return length + number_format_u64(text + length, (uint64_t)(power < 0 ? -power : power));
+}
+
+static size_t format_fraction(char *text, const char *digits, int count, int decimals)
+{
+    int whole = count - decimals; /* digits before the point; not positive: zeros follow it */
+    size_t length = 0;
+    if (whole <= 0) {
+        text[0] = '0';
+        text[1] = '.';
+        memset(text + 2, '0', (size_t)-whole);
+        length = 2 + (size_t)-whole;
+        memcpy(text + length, digits, (size_t)count);
+        return length + (size_t)count;
+    }
+    memcpy(text, digits, (size_t)whole);
+    text[whole] = '.';
+    memcpy(text + whole + 1, digits + whole, (size_t)decimals);
+    return (size_t)count + 1;
+}
+
+/* Where the reference changes between the forms: seven zeros behind the digits, six decimals or three zeros before. */
+static size_t format_positive(char *text, double number)
+{
+    char digits[18];
+    int exponent;
+    int count = shortest_digits(number, digits, &exponent);
+    int power = exponent + count - 1;
+    if (exponent >= 0 && power < count + 7) {
+        memcpy(text, digits, (size_t)count);
+        memset(text + count, '0', (size_t)exponent);
+        return (size_t)(count + exponent);
+    }
+    if (exponent < 0 && (exponent > -7 || (power > -4 && power < 4)))
+        return format_fraction(text, digits, count, -exponent);
+    return format_scientific(text, digits, count, exponent);
+}
+
+size_t number_format_double(char *text, double number)
+{
+    size_t sign = signbit(number) && !isnan(number) ? 1 : 0;
+    double magnitude = sign ? -number : number;
+    if (sign)
+        *text++ = '-';
+    if (isnan(number) || isinf(number)) {
+        memcpy(text, isnan(number) ? "nan" : "inf", 3);
+        return sign + 3;
+    }
+    const double all_integers_exact = 4503599627370496.0; /* 2^52 */
+    if (magnitude < all_integers_exact && magnitude == (double)(uint64_t)magnitude)
+        return sign + number_format_u64(text, (uint64_t)magnitude);
+    return sign + format_positive(text, magnitude);
 }

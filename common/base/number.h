@@ -20,7 +20,8 @@ MUST_CHECK int number_parse_double(struct slice text, double *ret_number);
 size_t number_format_u64(char *text, uint64_t number);
 size_t number_format_i64(char *text, int64_t number);
 
-/* The shortest text that reads back as the same double ("0.1", "1e+100", "inf"); 32 bytes suffice. */
+/* The shortest text that reads back as the same double, in the form of Redis 7.2 ("0.1", "1e-7", "1e+100", "-0", "inf",
+ * "nan"); 32 bytes suffice. */
 size_t number_format_double(char *text, double number);
 
 #endif

@@ -44,10 +44,12 @@ uint64_t rand_below(struct rand *rand, uint64_t bound)
 int64_t rand_between(struct rand *rand, int64_t low, int64_t high)
 {
     CHECK(low <= high);
-    return low + (int64_t)rand_below(rand, (uint64_t)(high - low) + 1);
+    uint64_t count = (uint64_t)high - (uint64_t)low + 1;
+    uint64_t drawn = count > 0 ? rand_below(rand, count) : rand_u64(rand); /* 0: all 2^64 of them */
+    return (int64_t)((uint64_t)low + drawn);
 }
 
-int rand_chance(struct rand *rand, uint32_t per_million)
+bool rand_chance(struct rand *rand, uint32_t per_million)
 {
     return rand_below(rand, 1000000) < per_million;
 }

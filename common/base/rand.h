@@ -3,6 +3,7 @@
 #ifndef COMMON_BASE_RAND_H
 #define COMMON_BASE_RAND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct rand {
@@ -19,7 +20,7 @@ uint64_t rand_below(struct rand *rand, uint64_t bound);
 int64_t rand_between(struct rand *rand, int64_t low, int64_t high);
 
 /* True with the given chance in a million. */
-int rand_chance(struct rand *rand, uint32_t per_million);
+bool rand_chance(struct rand *rand, uint32_t per_million);
 
 /* A generator of its own for a subsystem, so that draws of one do not disturb another. */
 struct rand rand_fork(struct rand *rand);

@@ -26,7 +26,7 @@ static inline struct slice slice_text(const char *text)
 
 static inline struct slice slice_skip(struct slice bytes, size_t count)
 {
-    return (struct slice){bytes.data + count, bytes.length - count};
+    return (struct slice){count > 0 ? bytes.data + count : bytes.data, bytes.length - count};
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

@@ -1,17 +1,23 @@
 # Files of tests/unit/common; see the top Makefile.am.
 common_unit_tests = \
+	tests/unit/common/base/address_test \
+	tests/unit/common/base/buf_test \
 	tests/unit/common/base/crc32c_test \
 	tests/unit/common/base/crc64_test \
+	tests/unit/common/base/door_test \
 	tests/unit/common/base/glob_test \
 	tests/unit/common/base/hashmap_test \
 	tests/unit/common/base/heap_test \
+	tests/unit/common/base/number_test \
+	tests/unit/common/base/rand_test \
 	tests/unit/common/base/sm_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
 	tests/unit/common/ha/lease_test \
 	tests/unit/common/ha/messages_test \
 	tests/unit/common/ha/topology_test \
-	tests/unit/common/resp/resp_reader_test
+	tests/unit/common/resp/resp_reader_test \
+	tests/unit/common/resp/resp_writer_test
 
 check_PROGRAMS += $(common_unit_tests)
 UNIT_TESTS += $(common_unit_tests)
@@ -19,6 +25,18 @@ UNIT_TESTS += $(common_unit_tests)
 common_unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 common_unit_ldadd = libtests.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+tests_unit_common_base_address_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_address_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_buf_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_buf_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_door_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_door_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_number_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_number_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_rand_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_rand_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_resp_resp_writer_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_resp_resp_writer_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_hashmap_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_hashmap_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_heap_test_CFLAGS = $(common_unit_cflags)
