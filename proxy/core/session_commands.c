@@ -20,11 +20,6 @@ static void reply_ok(struct px_session *session)
     resp_write_ok(px_session_reply(session));
 }
 
-static void reply_wrong_arity(struct px_session *session, const char *name)
-{
-    resp_write_error_format(px_session_reply(session), "ERR wrong number of arguments for '%s' command", name);
-}
-
 static void replace_text(char **text, struct slice value)
 {
     mem_free(*text);
@@ -418,9 +413,8 @@ static void take_client(struct px_session *session, const struct px_request *req
             command->take(session, request);
             return;
         }
-        char full_name[32] = "client|";
-        strcat(full_name, command->name);
-        reply_wrong_arity(session, full_name);
+        resp_write_error_format(px_session_reply(session), "ERR wrong number of arguments for 'client|%s' command",
+                                command->name);
         return;
     }
     resp_write_error_format(px_session_reply(session), "ERR unknown subcommand '%.*s'. Try CLIENT HELP.",

@@ -415,6 +415,43 @@ static void what_a_client_left_behind_is_not_executed_later(void **state)
     stage_close(stage);
 }
 
+/* ---- the guards that the simulator takes away ---- */
+
+static struct stage *mutant(unsigned mutants)
+{
+    struct stage probe;
+    struct px_config config;
+    stage_config(&probe, &config);
+    config.mutants = mutants;
+    return stage_with_master(&config);
+}
+
+static void mutants_break_what_their_guard_protects(void **state)
+{
+    (void)state;
+    struct stage *stage = mutant(PX_MUTANT_REPEAT_WRITES);
+    link_id client = attached_client(stage);
+    stage_say(stage, client, "INCR a\r\n");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    stage_expect(stage, stage_worker_link(stage, 1, 0), stage_array("INCR a"));
+    stage_close(stage);
+
+    stage = mutant(PX_MUTANT_ACCEPT_OLD_MASTER);
+    client = attached_client(stage);
+    stage_say(stage, client, "INCR a\r\n");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_say(stage, stage_worker_link(stage, 0, 0), ":1\r\n");
+    stage_expect(stage, client, ":1\r\n");
+    stage_close(stage);
+
+    stage = mutant(PX_MUTANT_TAKE_LOWER_VERSION);
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_publish(stage, 2, 1, 0, 1);
+    assert_int_equal(px_proxy_inspect(stage->proxy).epoch, 1);
+    stage_close(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_transaction_expires_as_a_whole),
         cmocka_unit_test(the_number_and_bytes_held_are_bounded),
         cmocka_unit_test(what_a_client_left_behind_is_not_executed_later),
+        cmocka_unit_test(mutants_break_what_their_guard_protects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
