@@ -418,7 +418,7 @@ void repl_follow_turn(struct cw_repl *repl)
             follow->state = FOLLOW_CONNECTING;
         return;
     }
-    if (now_ns - follow->heard_ns > LINK_TIMEOUT_NS) {
+    if (now_ns - follow->heard_ns >= LINK_TIMEOUT_NS) {
         hang_up(repl, "no sign of life");
         return;
     }

@@ -385,7 +385,7 @@ static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
     uint64_t pending_max = (uint64_t)PENDING_MAX + cw_engine_config(repl->engine)->backlog_bytes;
     bool must_talk = peer->is_ours || peer->state == PEER_ONLINE;
-    if (must_talk && now_ns - peer->heard_ns > LINK_TIMEOUT_NS)
+    if (must_talk && now_ns - peer->heard_ns >= LINK_TIMEOUT_NS)
         drop_because(repl, peer, "no sign of life");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
         drop_because(repl, peer, "too far behind");

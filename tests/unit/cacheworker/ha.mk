@@ -3,6 +3,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/ha/assignment_test \
 	tests/unit/cacheworker/ha/insync_test \
 	tests/unit/cacheworker/ha/node_state_test \
+	tests/unit/cacheworker/ha/worker_ha_test \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/resync_test
@@ -23,3 +24,8 @@ tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_backlog_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \
+	tests/unit/cacheworker/ha/worker_ha_test.c \
+	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
+tests_unit_cacheworker_ha_worker_ha_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_worker_ha_test_LDADD = $(cacheworker_ha_test_libraries)

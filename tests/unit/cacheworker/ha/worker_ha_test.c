@@ -1,0 +1,785 @@
+/* Whole workers, with the test as their sentinels: adoption, lease, fence, replication and failover as one sees them
+ * from outside. */
+#include "cacheworker/ha/ha.h"
+#include "common/base/errors.h"
+#include "common/resp/resp_reader.h"
+#include "tests/unit/cacheworker/net.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+enum { SENTINELS = 3 };
+
+struct cluster {
+    struct net net;
+    struct topology topology; /* the highest that was learned by anybody */
+    int controls[SENTINELS][NET_WORKERS];
+    uint64_t k;
+    struct message message; /* the last one received */
+};
+
+static struct identity sentinel_id(int number)
+{
+    return (struct identity){.bytes = {(uint8_t)(200 + number)}};
+}
+
+/* --- the sentinels --- */
+
+static void send_message(struct cluster *cluster, int control, const struct message *message)
+{
+    struct buf bytes = {0};
+    message_encode(message, &bytes);
+    net_send(&cluster->net, control, buf_slice(&bytes));
+    buf_free(&bytes);
+    net_pump(&cluster->net);
+}
+
+static struct message *new_message(struct cluster *cluster, enum message_kind kind)
+{
+    memset(&cluster->message, 0, sizeof(cluster->message));
+    cluster->message.kind = kind;
+    strcpy(cluster->message.group, "main");
+    return &cluster->message;
+}
+
+/* The last message of that kind which came on the control link; takes all that came. */
+static bool received(struct cluster *cluster, int control, enum message_kind kind)
+{
+    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    static struct message found;
+    struct resp_request request = {0};
+    struct slice bytes = net_received(&cluster->net, control);
+    bool any = false;
+    int64_t used;
+    while (bytes.length > 0 && (used = resp_request_read(&request, bytes, &limits)) > 0) {
+        if (message_decode(request.argv, request.argc, &found) == 0 && found.kind == kind) {
+            cluster->message = found;
+            any = true;
+        }
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    resp_request_free(&request);
+    net_forget(&cluster->net, control);
+    return any;
+}
+
+static int greet(struct cluster *cluster, int worker, int sentinel, const char *secret)
+{
+    int control = net_connect(&cluster->net, worker, CW_LISTENER_CONTROL);
+    if (control < 0)
+        return control;
+    struct message *hello = new_message(cluster, MESSAGE_HELLO);
+    hello->hello.kind = PEER_SENTINEL;
+    hello->hello.sender = sentinel_id(sentinel);
+    hello->hello.secret = slice_text(secret);
+    send_message(cluster, control, hello);
+    return control;
+}
+
+static void connect_sentinels(struct cluster *cluster, int worker)
+{
+    for (int i = 0; i < SENTINELS; i++)
+        cluster->controls[i][worker] = greet(cluster, worker, i, "secret");
+}
+
+static const struct status *poll_by(struct cluster *cluster, int sentinel, int worker)
+{
+    int control = cluster->controls[sentinel][worker];
+    struct message *poll = new_message(cluster, MESSAGE_POLL);
+    poll->poll.k = ++cluster->k;
+    poll->poll.version = cluster->topology.version;
+    send_message(cluster, control, poll);
+    assert_true(received(cluster, control, MESSAGE_STATUS));
+    assert_true(cluster->message.status.k == cluster->k);
+    return &cluster->message.status;
+}
+
+static struct status status_of(struct cluster *cluster, int worker)
+{
+    return *poll_by(cluster, 0, worker);
+}
+
+static void grant_by(struct cluster *cluster, int sentinel, int worker, uint64_t k, struct life life, uint64_t epoch)
+{
+    struct message *grant = new_message(cluster, MESSAGE_GRANT);
+    grant->grant.k = k;
+    grant->grant.life = life;
+    grant->grant.epoch = epoch;
+    send_message(cluster, cluster->controls[sentinel][worker], grant);
+}
+
+static void lease_by(struct cluster *cluster, int sentinel, int worker)
+{
+    struct status status = *poll_by(cluster, sentinel, worker);
+    grant_by(cluster, sentinel, worker, status.k, status.life, status.epoch);
+}
+
+static void lease(struct cluster *cluster, int worker)
+{
+    lease_by(cluster, 0, worker);
+    lease_by(cluster, 1, worker);
+}
+
+/* Time goes on while two sentinels renew the lease. */
+static void live(struct cluster *cluster, int worker, int64_t ns)
+{
+    for (; ns > 0; ns -= NS_PER_S) {
+        lease(cluster, worker);
+        net_advance(&cluster->net, ns < NS_PER_S ? ns : NS_PER_S);
+    }
+}
+
+static void learn(struct cluster *cluster, int worker)
+{
+    struct message *message = new_message(cluster, MESSAGE_LEARN);
+    message->learn.topology = cluster->topology;
+    send_message(cluster, cluster->controls[0][worker], message);
+}
+
+static void fence_by(struct cluster *cluster, int sentinel, int worker, uint64_t epoch)
+{
+    struct message *fence = new_message(cluster, MESSAGE_FENCE);
+    fence->fence.epoch = epoch;
+    fence->fence.ballot = (struct ballot){.counter = 70 + epoch, .sentinel = sentinel_id(sentinel), .run = 1};
+    send_message(cluster, cluster->controls[sentinel][worker], fence);
+}
+
+static bool fenced_by(struct cluster *cluster, int sentinel, int worker)
+{
+    return received(cluster, cluster->controls[sentinel][worker], MESSAGE_FENCED);
+}
+
+static void create(struct cluster *cluster)
+{
+    struct topology *topology = &cluster->topology;
+    strcpy(topology->group, "main");
+    strcpy(topology->author, "test");
+    strcpy(topology->reason, "test");
+    topology->version = 1;
+    topology->member_count = NET_WORKERS;
+    topology->acknowledgements = 1;
+    for (int i = 0; i < NET_WORKERS; i++)
+        topology->members[i] = (struct member){.node = {.bytes = {(uint8_t)(i + 1)}},
+                                               .priority = 100,
+                                               .data = {.host = "127.0.0.1", .port = (uint16_t)(1000 + i)},
+                                               .control = {.host = "127.0.0.1", .port = (uint16_t)(2000 + i)}};
+    topology->sentinels.count = SENTINELS;
+    for (int i = 0; i < SENTINELS; i++)
+        topology->sentinels.entries[i] = (struct sentinel_entry){
+            .sentinel = sentinel_id(i), .address = {.host = "127.0.0.1", .port = (uint16_t)(3000 + i)}};
+}
+
+/* What a proposer does: fences, takes the chosen node's history, and lets the given workers learn. */
+static void choose(struct cluster *cluster, int master, unsigned learners)
+{
+    struct topology *topology = &cluster->topology;
+    fence_by(cluster, 0, master, topology->epoch + 1);
+    assert_true(fenced_by(cluster, 0, master));
+    assert_true(cluster->message.fenced.epoch == topology->epoch + 1);
+    topology->version++;
+    topology->epoch++;
+    topology->master = cluster->message.fenced.life;
+    topology->branch = cluster->message.fenced.history;
+    history_begin_epoch(&topology->branch, topology->epoch);
+    topology->in_sync_count = 0;
+    for (int i = 0; i < NET_WORKERS; i++)
+        if (learners & 1u << i)
+            learn(cluster, i);
+}
+
+static void begin(struct cluster *cluster)
+{
+    memset(cluster, 0, sizeof(*cluster));
+    net_init(&cluster->net);
+    create(cluster);
+    for (int i = 0; i < NET_WORKERS; i++) {
+        net_start(&cluster->net, i);
+        net_pump(&cluster->net);
+        connect_sentinels(cluster, i);
+        learn(cluster, i);
+    }
+}
+
+static void end(struct cluster *cluster)
+{
+    net_free(&cluster->net);
+}
+
+/* --- what one sees --- */
+
+static bool answers(struct cluster *cluster, int client, const char *line, const char *reply)
+{
+    return slice_equal(net_command(&cluster->net, client, line), slice_text(reply));
+}
+
+static bool logged(struct cluster *cluster, int worker, const char *words)
+{
+    buf_add(&cluster->net.workers[worker].log, "", 1);
+    return strstr(buf_slice(&cluster->net.workers[worker].log).data, words) != NULL;
+}
+
+static void clear_log(struct cluster *cluster, int worker)
+{
+    buf_clear(&cluster->net.workers[worker].log);
+}
+
+static void write_many(struct cluster *cluster, int client, const char *prefix, int count)
+{
+    struct buf line = {0};
+    for (int i = 0; i < count; i++)
+        buf_add_format(&line, "SET %s:%d %s-value-%d\r\n", prefix, i, prefix, i);
+    net_send(&cluster->net, client, buf_slice(&line));
+    buf_free(&line);
+}
+
+static void expect_many(struct cluster *cluster, int worker, const char *prefix, int count)
+{
+    int client = net_connect(&cluster->net, worker, CW_LISTENER_DATA);
+    for (int i = 0; i < count; i += 1 + count / 50) {
+        char line[64];
+        char value[64];
+        char reply[96];
+        snprintf(line, sizeof(line), "GET %s:%d", prefix, i);
+        snprintf(value, sizeof(value), "%s-value-%d", prefix, i);
+        snprintf(reply, sizeof(reply), "$%zu\r\n%s\r\n", strlen(value), value);
+        if (!answers(cluster, client, line, reply))
+            fail_msg("%s: %.*s", line, (int)net_received(&cluster->net, client).length,
+                     net_received(&cluster->net, client).data);
+    }
+}
+
+static void expect_same_history(struct cluster *cluster, int a, int b)
+{
+    struct status first = status_of(cluster, a);
+    struct status second = status_of(cluster, b);
+    struct buf text = {0};
+    struct buf other = {0};
+    history_format(&first.history, &text);
+    history_format(&second.history, &other);
+    if (!slice_equal(buf_slice(&text), buf_slice(&other)))
+        fail_msg("%.*s and %.*s", (int)buf_length(&text), buf_slice(&text).data, (int)buf_length(&other),
+                 buf_slice(&other).data);
+    buf_free(&text);
+    buf_free(&other);
+}
+
+/* --- tests --- */
+
+static void nobody_is_served_before_the_incarnation_is_durable(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    memset(&cluster, 0, sizeof(cluster));
+    net_init(&cluster.net);
+    struct net_worker *worker = &cluster.net.workers[0];
+    worker->hold_persists = true;
+    net_start(&cluster.net, 0);
+    net_advance(&cluster.net, NS_PER_S);
+    assert_false(worker->is_listening);
+    worker->hold_persists = false;
+    worker->persist_result = ERR_IO;
+    net_advance(&cluster.net, 3 * NS_PER_S);
+    assert_false(worker->is_listening);
+    assert_true(logged(&cluster, 0, "cannot make node.state durable"));
+    worker->persist_result = 0;
+    net_advance(&cluster.net, 2 * NS_PER_S);
+    assert_true(worker->is_listening);
+    end(&cluster);
+}
+
+static void each_start_is_a_new_life_of_the_same_node(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    struct life first = status_of(&cluster, 0).life;
+    net_kill(&cluster.net, 0);
+    net_start(&cluster.net, 0);
+    net_pump(&cluster.net);
+    connect_sentinels(&cluster, 0);
+    struct status second = status_of(&cluster, 0);
+    assert_true(identity_equal(&first.node, &second.life.node));
+    assert_int_equal(second.life.incarnation, first.incarnation + 1);
+    assert_true(second.life.bits != first.bits);
+    assert_string_equal(second.group, "main");
+
+    net_kill(&cluster.net, 0);
+    cluster.net.workers[0].state.memory[cluster.net.workers[0].state.start + 20] ^= 1;
+    net_start(&cluster.net, 0);
+    net_pump(&cluster.net);
+    connect_sentinels(&cluster, 0);
+    assert_int_equal(status_of(&cluster, 0).life.incarnation, 1);
+    assert_string_equal(status_of(&cluster, 0).group, "");
+    assert_true(logged(&cluster, 0, "node.state is damaged"));
+    end(&cluster);
+}
+
+static void only_who_knows_the_secret_is_heard(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    int control = greet(&cluster, 0, 0, "Secret");
+    assert_false(net_is_open(&cluster.net, control));
+    control = net_connect(&cluster.net, 0, CW_LISTENER_CONTROL);
+    struct message *poll = new_message(&cluster, MESSAGE_POLL);
+    poll->poll.k = 1;
+    send_message(&cluster, control, poll);
+    assert_false(received(&cluster, control, MESSAGE_STATUS));
+    assert_false(net_is_open(&cluster.net, control));
+
+    int older = cluster.controls[0][0];
+    cluster.controls[0][0] = greet(&cluster, 0, 0, "secret");
+    assert_false(net_is_open(&cluster.net, older));
+    assert_true(net_is_open(&cluster.net, cluster.controls[1][0]));
+    status_of(&cluster, 0);
+    end(&cluster);
+}
+
+static void replies_leave_under_a_majority_of_grants_only(void **state)
+{
+    (void)state;
+    /* Every subset of three sentinels. */
+    for (unsigned subset = 0; subset < 8; subset++) {
+        struct cluster cluster;
+        begin(&cluster);
+        choose(&cluster, 0, 7);
+        int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        for (int i = 0; i < SENTINELS; i++)
+            if (subset & 1u << i)
+                lease_by(&cluster, i, 0);
+        bool majority = __builtin_popcount(subset) >= 2;
+        assert_int_equal(answers(&cluster, client, "SET a 1", "+OK\r\n"), majority);
+        if (!majority) {
+            assert_int_equal(net_received(&cluster.net, client).length, 0);
+            lease(&cluster, 0);
+            assert_true(slice_equal(net_received(&cluster.net, client), SLICE_LITERAL("+OK\r\n")));
+        }
+        end(&cluster);
+    }
+}
+
+static void the_lease_is_counted_from_the_status(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    struct status status[2];
+    for (int i = 0; i < 2; i++)
+        status[i] = *poll_by(&cluster, i, 0);
+    net_advance(&cluster.net, 3 * NS_PER_S); /* the grants are under way for so long */
+    for (int i = 0; i < 2; i++)
+        grant_by(&cluster, i, 0, status[i].k, status[i].life, status[i].epoch);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    net_advance(&cluster.net, 1890 * NS_PER_MS);
+    assert_true(answers(&cluster, client, "GET a", "$1\r\n1\r\n"));
+    net_advance(&cluster.net, 10 * NS_PER_MS);
+    assert_true(answers(&cluster, client, "GET a", ""));
+    net_advance(&cluster.net, 60 * NS_PER_S);
+    assert_int_equal(net_received(&cluster.net, client).length, 0);
+    end(&cluster);
+}
+
+static void a_grant_must_be_for_this_poll_life_and_epoch(void **state)
+{
+    (void)state;
+    for (int wrong = 0; wrong < 6; wrong++) {
+        struct cluster cluster;
+        begin(&cluster);
+        choose(&cluster, 0, 7);
+        int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        lease_by(&cluster, 0, 0);
+        struct status status = *poll_by(&cluster, 1, 0);
+        switch (wrong) {
+        case 0: grant_by(&cluster, 1, 0, status.k + 1, status.life, status.epoch); break;
+        case 1:
+            status.life.incarnation--;
+            grant_by(&cluster, 1, 0, status.k, status.life, status.epoch);
+            break;
+        case 2:
+            status.life.bits++;
+            grant_by(&cluster, 1, 0, status.k, status.life, status.epoch);
+            break;
+        case 3: grant_by(&cluster, 1, 0, status.k, status.life, status.epoch + 1); break;
+        case 4: grant_by(&cluster, 0, 0, status.k, status.life, status.epoch); break; /* another link's poll */
+        case 5: /* a sentinel that the list does not name */
+            cluster.controls[2][0] = greet(&cluster, 0, 77, "secret");
+            lease_by(&cluster, 2, 0);
+            break;
+        }
+        assert_true(answers(&cluster, client, "SET a 1", ""));
+        end(&cluster);
+    }
+}
+
+static void a_fence_stops_the_master_at_once_and_answers_when_durable(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    uint64_t offset = status_of(&cluster, 0).history.last_offset;
+
+    cluster.net.workers[0].hold_persists = true;
+    fence_by(&cluster, 1, 0, 2);
+    lease(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 2", ""));
+    assert_false(fenced_by(&cluster, 1, 0));
+    assert_int_equal(status_of(&cluster, 0).fence, 1);
+    cluster.net.workers[0].hold_persists = false;
+    cluster.net.workers[0].persist_result = ERR_DISK_FULL;
+    net_pump(&cluster.net);
+    assert_false(fenced_by(&cluster, 1, 0));
+    assert_true(status_of(&cluster, 0).flags & STATUS_DISK_ERROR);
+    cluster.net.workers[0].persist_result = 0;
+    net_advance(&cluster.net, 2 * NS_PER_S);
+    assert_true(fenced_by(&cluster, 1, 0));
+    assert_true(cluster.message.fenced.is_release);
+    assert_int_equal(cluster.message.fenced.history.last_offset, offset);
+    assert_true(cluster.message.fenced.acknowledged_offset == offset);
+    struct status status = status_of(&cluster, 0);
+    assert_false(status.flags & STATUS_DISK_ERROR);
+    assert_int_equal(status.fence, 2);
+
+    /* A lower one is not answered, the same one at once, a higher one again. */
+    fence_by(&cluster, 0, 0, 1);
+    assert_false(fenced_by(&cluster, 0, 0));
+    fence_by(&cluster, 0, 0, 2);
+    assert_true(fenced_by(&cluster, 0, 0));
+    fence_by(&cluster, 0, 0, 5);
+    assert_true(fenced_by(&cluster, 0, 0));
+    assert_false(cluster.message.fenced.is_release); /* not of the epoch just before */
+
+    /* Nothing was added meanwhile: no write, no keep-alive, no expiry. */
+    for (int i = 0; i < 30; i++) {
+        lease(&cluster, 0);
+        net_advance(&cluster.net, NS_PER_S);
+    }
+    assert_int_equal(status_of(&cluster, 0).history.last_offset, offset);
+    assert_int_equal(net_received(&cluster.net, client).length, 0);
+    end(&cluster);
+}
+
+static void a_master_chosen_again_keeps_its_connections(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    fence_by(&cluster, 0, 0, 2);
+    assert_true(answers(&cluster, client, "SET a 1", ""));
+    choose(&cluster, 0, 7);
+    assert_int_equal(net_received(&cluster.net, client).length, 0); /* grants of the old epoch count no more */
+    lease(&cluster, 0);
+    assert_true(slice_equal(net_received(&cluster.net, client), SLICE_LITERAL("+OK\r\n")));
+    assert_true(net_is_open(&cluster.net, client));
+    live(&cluster, 0, 2 * NS_PER_S);
+    expect_same_history(&cluster, 0, 1);
+    end(&cluster);
+}
+
+static void a_deposed_master_refuses_what_it_held(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    fence_by(&cluster, 0, 0, 2);
+    assert_true(answers(&cluster, client, "SET a 1", ""));
+    choose(&cluster, 1, 7);
+    struct slice reply = net_received(&cluster.net, client);
+    assert_true(reply.length > 10 && memcmp(reply.data, "-NOTMASTER", 10) == 0);
+    assert_false(net_is_open(&cluster.net, client));
+    end(&cluster);
+}
+
+static void a_role_of_an_epoch_below_the_fence_is_not_taken(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    assert_true(status_of(&cluster, 1).flags & STATUS_LINK_UP);
+    fence_by(&cluster, 0, 1, 4);
+    assert_true(fenced_by(&cluster, 0, 1));
+    assert_false(status_of(&cluster, 1).flags & STATUS_LINK_UP); /* it refuses the stream */
+    choose(&cluster, 0, 7);                                      /* epoch 2 */
+    live(&cluster, 0, NS_PER_S);
+    assert_false(status_of(&cluster, 1).flags & STATUS_LINK_UP);
+    assert_true(status_of(&cluster, 2).flags & STATUS_LINK_UP);
+    assert_int_equal(status_of(&cluster, 1).version, cluster.topology.version);
+    choose(&cluster, 0, 7);
+    choose(&cluster, 0, 7); /* epoch 4 */
+    live(&cluster, 0, NS_PER_S);
+    assert_true(status_of(&cluster, 1).flags & STATUS_LINK_UP);
+    end(&cluster);
+}
+
+static void full_sync_under_writes(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 1); /* the others do not know yet */
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    write_many(&cluster, client, "before", 20000);
+    net_pump(&cluster.net);
+    answers(&cluster, client, "SELECT 3", "+OK\r\n");
+    answers(&cluster, client, "SET in-three 3 PX 100000000", "+OK\r\n");
+    write_many(&cluster, client, "during", 20000);
+    learn(&cluster, 1);
+    write_many(&cluster, client, "after", 5000);
+    net_pump(&cluster.net);
+    live(&cluster, 0, NS_PER_S);
+    assert_true(logged(&cluster, 1, "full sync complete"));
+    expect_same_history(&cluster, 0, 1);
+    expect_many(&cluster, 1, "before", 20000);
+    int reader = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, reader, "DBSIZE", ":20000\r\n"));
+    assert_true(answers(&cluster, reader, "SELECT 3", "+OK\r\n"));
+    assert_true(answers(&cluster, reader, "DBSIZE", ":25001\r\n"));
+    assert_true(answers(&cluster, reader, "GET after:4999", "$16\r\nafter-value-4999\r\n"));
+    assert_true(answers(&cluster, reader, "GET in-three", "$1\r\n3\r\n"));
+    assert_true(net_command(&cluster.net, reader, "SET x 1").length > 9);
+    assert_true(memcmp(net_received(&cluster.net, reader).data, "-READONLY", 9) == 0);
+    end(&cluster);
+}
+
+static void a_lost_link_is_taken_up_where_it_was(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    answers(&cluster, client, "SELECT 2", "+OK\r\n");
+    for (int round = 0; round < 5; round++) {
+        char prefix[32];
+        snprintf(prefix, sizeof(prefix), "round%d", round);
+        clear_log(&cluster, 1);
+        net_cut_between(&cluster.net, 0, 1);
+        write_many(&cluster, client, prefix, 1000);
+        net_pump(&cluster.net);
+        live(&cluster, 0, NS_PER_S);
+        assert_true(logged(&cluster, 1, "partial resync"));
+        assert_false(logged(&cluster, 1, "full sync"));
+        expect_same_history(&cluster, 0, 1);
+    }
+    int reader = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    answers(&cluster, reader, "SELECT 2", "+OK\r\n");
+    assert_true(answers(&cluster, reader, "DBSIZE", ":5000\r\n"));
+    end(&cluster);
+}
+
+static void what_left_the_backlog_is_synced_in_full(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    clear_log(&cluster, 1);
+    cluster.net.refuses[0] = true;
+    net_cut_between(&cluster.net, 0, 1);
+    for (int round = 0; round < 6; round++) {
+        write_many(&cluster, client, "key", 10000);
+        net_pump(&cluster.net);
+    }
+    cluster.net.refuses[0] = false;
+    live(&cluster, 0, NS_PER_S);
+    assert_true(logged(&cluster, 1, "full sync complete"));
+    expect_same_history(&cluster, 0, 1);
+    expect_many(&cluster, 1, "key", 10000);
+    end(&cluster);
+}
+
+static void a_promoted_replica_goes_on_and_the_old_master_follows(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    answers(&cluster, client, "SELECT 1", "+OK\r\n");
+    write_many(&cluster, client, "one", 1000);
+    net_pump(&cluster.net);
+    live(&cluster, 0, NS_PER_S);
+    for (int i = 0; i < NET_WORKERS; i++)
+        clear_log(&cluster, i);
+    fence_by(&cluster, 0, 0, 2);
+    choose(&cluster, 1, 7);
+    live(&cluster, 1, NS_PER_S);
+    client = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    answers(&cluster, client, "SELECT 4", "+OK\r\n");
+    write_many(&cluster, client, "two", 1000);
+    net_pump(&cluster.net);
+    live(&cluster, 1, NS_PER_S);
+    for (int i = 0; i < NET_WORKERS; i += 2) {
+        assert_true(logged(&cluster, i, "partial resync"));
+        assert_false(logged(&cluster, i, "full sync"));
+        expect_same_history(&cluster, 1, i);
+        int reader = net_connect(&cluster.net, i, CW_LISTENER_DATA);
+        answers(&cluster, reader, "SELECT 1", "+OK\r\n");
+        assert_true(answers(&cluster, reader, "DBSIZE", ":1000\r\n"));
+        answers(&cluster, reader, "SELECT 4", "+OK\r\n");
+        assert_true(answers(&cluster, reader, "DBSIZE", ":1000\r\n"));
+    }
+    end(&cluster);
+}
+
+static void a_diverged_tail_is_replaced_by_a_full_sync(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET shared 1", "+OK\r\n"));
+    live(&cluster, 0, NS_PER_S);
+    cluster.net.refuses[0] = true;
+    net_cut_between(&cluster.net, 0, 1);
+    net_cut_between(&cluster.net, 0, 2);
+    lease(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET lost 1", "+OK\r\n"));
+    assert_true(answers(&cluster, client, "SET shared 2", "+OK\r\n"));
+    choose(&cluster, 1, 6); /* the old master does not hear of it */
+    live(&cluster, 1, NS_PER_S);
+    int other = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, other, "SET new 1", "+OK\r\n"));
+    clear_log(&cluster, 0);
+    cluster.net.refuses[0] = false;
+    learn(&cluster, 0);
+    assert_false(net_is_open(&cluster.net, client));
+    live(&cluster, 1, NS_PER_S);
+    assert_true(logged(&cluster, 0, "full sync complete"));
+    expect_same_history(&cluster, 1, 0);
+    int reader = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, reader, "GET lost", "$-1\r\n"));
+    assert_true(answers(&cluster, reader, "GET shared", "$1\r\n1\r\n"));
+    assert_true(answers(&cluster, reader, "GET new", "$1\r\n1\r\n"));
+    end(&cluster);
+}
+
+static void old_data_stay_until_the_replacement_is_complete(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    write_many(&cluster, client, "key", 1000);
+    net_pump(&cluster.net);
+    live(&cluster, 0, NS_PER_S);
+    struct history held = status_of(&cluster, 1).history;
+
+    net_kill(&cluster.net, 0); /* and with it all that it held */
+    net_start(&cluster.net, 0);
+    net_pump(&cluster.net);
+    connect_sentinels(&cluster, 0);
+    learn(&cluster, 0);
+    assert_int_equal(status_of(&cluster, 0).role, ROLE_UNADOPTED); /* another life than the master's */
+    int other = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(memcmp(net_command(&cluster.net, other, "GET key:1").data, "-MASTERDOWN", 11) == 0);
+    net_advance(&cluster.net, 2 * NS_PER_S);
+    struct history after = status_of(&cluster, 1).history;
+    assert_true(history_compare(&held, &after) == 0);
+    choose(&cluster, 1, 7);
+    live(&cluster, 1, 2 * NS_PER_S);
+    expect_same_history(&cluster, 1, 0);
+    expect_many(&cluster, 0, "key", 1000);
+    end(&cluster);
+}
+
+static void the_master_asks_for_a_replica_that_is_in_step(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 3);
+    bool asked = false;
+    for (int i = 0; i < 5 && !asked; i++) {
+        live(&cluster, 0, NS_PER_S);
+        for (int s = 0; s < 2 && !asked; s++)
+            asked = received(&cluster, cluster.controls[s][0], MESSAGE_INSYNC);
+    }
+    /* poll_by takes what came before the STATUS, so a request may have been read over; it is asked again. */
+    for (int i = 0; i < 20 && !asked; i++) {
+        net_advance(&cluster.net, 100 * NS_PER_MS);
+        for (int s = 0; s < 2 && !asked; s++)
+            asked = received(&cluster, cluster.controls[s][0], MESSAGE_INSYNC);
+    }
+    assert_true(asked);
+    assert_int_equal(cluster.message.insync.count, 1);
+    struct life replica = cluster.message.insync.in_sync[0];
+    assert_int_equal(cluster.message.insync.expected_version, cluster.topology.version);
+    struct life second = status_of(&cluster, 1).life;
+    assert_true(life_equal(&replica, &second));
+    end(&cluster);
+}
+
+static void a_proxys_link_names_epoch_and_life(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    struct life life = status_of(&cluster, 0).life;
+    char node[IDENTITY_TEXT_LENGTH + 1];
+    identity_format(&life.node, node);
+    for (int wrong = 0; wrong < 5; wrong++) {
+        char line[256];
+        snprintf(line, sizeof(line), "RESPITE ATTACH %s %d %s %llu %llu", wrong == 1 ? "guess" : "secret",
+                 wrong == 2 ? 2 : 1, node, (unsigned long long)life.incarnation + (wrong == 3),
+                 (unsigned long long)life.bits + (wrong == 4));
+        int link = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        bool ok = answers(&cluster, link, line, "+OK\r\n");
+        assert_int_equal(ok, wrong == 0);
+        assert_int_equal(net_is_open(&cluster.net, link), wrong == 0);
+    }
+    end(&cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_is_served_before_the_incarnation_is_durable),
+        cmocka_unit_test(each_start_is_a_new_life_of_the_same_node),
+        cmocka_unit_test(only_who_knows_the_secret_is_heard),
+        cmocka_unit_test(replies_leave_under_a_majority_of_grants_only),
+        cmocka_unit_test(the_lease_is_counted_from_the_status),
+        cmocka_unit_test(a_grant_must_be_for_this_poll_life_and_epoch),
+        cmocka_unit_test(a_fence_stops_the_master_at_once_and_answers_when_durable),
+        cmocka_unit_test(a_master_chosen_again_keeps_its_connections),
+        cmocka_unit_test(a_deposed_master_refuses_what_it_held),
+        cmocka_unit_test(a_role_of_an_epoch_below_the_fence_is_not_taken),
+        cmocka_unit_test(full_sync_under_writes),
+        cmocka_unit_test(a_lost_link_is_taken_up_where_it_was),
+        cmocka_unit_test(what_left_the_backlog_is_synced_in_full),
+        cmocka_unit_test(a_promoted_replica_goes_on_and_the_old_master_follows),
+        cmocka_unit_test(a_diverged_tail_is_replaced_by_a_full_sync),
+        cmocka_unit_test(old_data_stay_until_the_replacement_is_complete),
+        cmocka_unit_test(the_master_asks_for_a_replica_that_is_in_step),
+        cmocka_unit_test(a_proxys_link_names_epoch_and_life),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
