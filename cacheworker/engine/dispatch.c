@@ -16,11 +16,7 @@ enum { QUOTED_MAX = 128 }; /* bytes of a client's words that an error repeats */
 
 static void refuse(struct cw_engine *engine, struct cw_session *session, const char *words)
 {
-    struct slice text = slice_text(words);
-    resp_write_error(cw_session_out(engine, session), text);
-    const char *space = strchr(words, ' ');
-    cw_statistics_count_error(&engine->statistics, slice_of(words, space ? (size_t)(space - words) : text.length));
-    cw_session_flush(engine, session);
+    resp_write_error(cw_session_out(engine, session), slice_text(words));
 }
 
 static void refuse_unknown(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc)
@@ -39,8 +35,6 @@ static void refuse_unknown(struct cw_engine *engine, struct cw_session *session,
         quoted += length + 3;
     }
     resp_write_error(cw_session_out(engine, session), buf_slice(&text));
-    cw_statistics_count_error(&engine->statistics, SLICE_LITERAL("ERR"));
-    cw_session_flush(engine, session);
 }
 
 static void refuse_unknown_subcommand(struct cw_engine *engine, struct cw_session *session,
@@ -117,6 +111,7 @@ static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *se
     if (session->flags & CW_SESSION_SURPLUS) {
         engine->statistics.rejected_connections++;
         refuse(engine, session, "ERR max number of clients reached");
+        cw_session_flush(engine, session);
         cw_session_drain(engine, session);
         return true;
     }
@@ -143,28 +138,39 @@ static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *se
 
 /* --- execution --- */
 
-static void after_reply(struct cw_engine *engine, struct cw_session *session, const struct command *command,
-                        size_t before)
+static void count_error(struct cw_engine *engine, struct slice reply)
 {
-    struct buf *out = &session->out;
-    if (buf_length(out) > before && out->memory[out->start + before] == '-') {
-        struct slice text = slice_of(out->memory + out->start + before + 1, buf_length(out) - before - 1);
-        size_t length = 0;
-        while (length < text.length && text.data[length] != ' ' && text.data[length] != '\r')
-            length++;
-        cw_statistics_count_error(&engine->statistics, slice_of(text.data, length));
-        engine->statistics.commands[command->id].failed++;
-    }
-    if (UNLIKELY(session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT))) {
-        if (session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP))
-            out->end = out->start + before;
-        session->flags &= ~(uint32_t)CW_SESSION_REPLY_SKIP;
-        if (session->flags & CW_SESSION_REPLY_SKIP_NEXT)
-            session->flags = (session->flags & ~(uint32_t)CW_SESSION_REPLY_SKIP_NEXT) | CW_SESSION_REPLY_SKIP;
-    }
+    size_t length = 1;
+    while (length < reply.length && reply.data[length] != ' ' && reply.data[length] != '\r')
+        length++;
+    cw_statistics_count_error(&engine->statistics, slice_of(reply.data + 1, length - 1));
+}
+
+/* CLIENT REPLY: takes back what the client does not want to hear. */
+static void hush(struct cw_session *session, size_t before)
+{
+    if (session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP))
+        session->out.end = session->out.start + before;
+    session->flags &= ~(uint32_t)CW_SESSION_REPLY_SKIP;
+    if (session->flags & CW_SESSION_REPLY_SKIP_NEXT)
+        session->flags = (session->flags & ~(uint32_t)CW_SESSION_REPLY_SKIP_NEXT) | CW_SESSION_REPLY_SKIP;
+}
+
+/* Whatever stands behind `before` is the reply to one command. Returns whether that is an error. */
+static bool after_reply(struct cw_engine *engine, struct cw_session *session, size_t before)
+{
+    const struct buf *out = &session->out;
+    const char *reply = out->memory + out->start + before;
+    bool is_error = buf_length(out) > before && *reply == '-';
+    if (UNLIKELY(is_error))
+        count_error(engine, slice_of(reply, buf_length(out) - before));
+    const uint32_t hushed = CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT;
+    if (UNLIKELY(session->flags & hushed))
+        hush(session, before);
     cw_session_check_output(engine, session);
     if (buf_length(out) > 0)
         cw_session_flush(engine, session);
+    return is_error;
 }
 
 static inline void propagate(struct cw_engine *engine, const struct cw_call *call)
@@ -201,7 +207,8 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     cw_functions[command->id](&call);
     if (call.dirty > 0)
         propagate(engine, &call);
-    after_reply(engine, session, command, before);
+    if (UNLIKELY(after_reply(engine, session, before)))
+        engine->statistics.commands[command->id].failed++;
 }
 
 /* RESPITE, REPLCONF, PSYNC: their rooms see the link, write their own answers and check who asks. */
@@ -221,18 +228,15 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
         cw_session_flush(engine, session);
 }
 
-void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
-                 const struct slice *argv, size_t argc, uint64_t first_key_hash)
+/* Whether the command may be executed; if not, the reply says why. */
+static bool gates_let_pass(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                           const struct slice *argv, size_t argc)
 {
     if (UNLIKELY(command == NULL)) {
         refuse_unknown(engine, session, argv, argc);
-        return;
+        return false;
     }
     if (UNLIKELY(cw_functions[command->id] == NULL)) {
-        if (cw_is_appliance_command(command)) {
-            run_appliance(engine, session, command, argv, argc);
-            return;
-        }
         const struct command *row = command_lookup(argv[0]);
         if (row->subcommands != NULL && argc > 1)
             refuse_unknown_subcommand(engine, session, row, argv[1]);
@@ -240,18 +244,31 @@ void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
             refuse_arity(engine, session, row);
         else
             refuse_unknown(engine, session, argv, argc);
-        return;
+        return false;
     }
     if (UNLIKELY(!command_arity_fits(command, argc))) {
         engine->statistics.commands[command->id].rejected++;
         refuse_arity(engine, session, command);
-        return;
+        return false;
     }
     const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB;
     bool is_ordinary = (session->flags & special) == CW_SESSION_AUTHENTICATED;
-    if (UNLIKELY(!is_ordinary || engine->serving != CW_SERVING_MASTER) &&
-        special_gates_refuse(engine, session, command)) {
-        engine->statistics.commands[command->id].rejected++;
+    if (LIKELY(is_ordinary && engine->serving == CW_SERVING_MASTER) || !special_gates_refuse(engine, session, command))
+        return true;
+    engine->statistics.commands[command->id].rejected++;
+    return false;
+}
+
+void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                 const struct slice *argv, size_t argc, uint64_t first_key_hash)
+{
+    if (UNLIKELY(command != NULL && cw_is_appliance_command(command))) {
+        run_appliance(engine, session, command, argv, argc);
+        return;
+    }
+    size_t before = buf_length(&session->out);
+    if (UNLIKELY(!gates_let_pass(engine, session, command, argv, argc))) {
+        after_reply(engine, session, before);
         return;
     }
     session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
@@ -266,6 +283,7 @@ void cw_dispatch_control(struct cw_engine *engine, struct cw_session *session, c
         run(engine, session, command, argv, argc, 0);
     else
         refuse(engine, session, "ERR this port speaks RESPITE only; PING and INFO are answered too");
+    cw_session_flush(engine, session);
 }
 
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)

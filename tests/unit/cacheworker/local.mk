@@ -18,3 +18,12 @@ tests_unit_cacheworker_engine_golden_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 EXTRA_DIST += tests/golden/engine
 include tests/unit/cacheworker/ha.mk
+
+check_PROGRAMS += tests/unit/cacheworker/engine/worker_test
+UNIT_TESTS += tests/unit/cacheworker/engine/worker_test
+tests_unit_cacheworker_engine_worker_test_SOURCES = \
+	tests/unit/cacheworker/engine/worker_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_worker_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_worker_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm

@@ -46,12 +46,17 @@ static void carry_out(struct bench *bench)
         case EFFECT_PAUSE: bench->links[link].is_paused = true; break;
         case EFFECT_RESUME: bench->links[link].is_paused = false; break;
         case EFFECT_EXIT: bench->exited = true; break;
+        case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;
         case EFFECT_CONNECT:
-        case EFFECT_PERSIST:
         case EFFECT_LOG: break;
         }
     }
     effects_free(&effects);
+    if (bench->persisted != 0) {
+        uint64_t token = bench->persisted;
+        bench->persisted = 0;
+        step(bench, (struct event){.kind = EVENT_PERSISTED, .token = token});
+    }
     for (link_id link = 0; link < BENCH_LINKS; link++) {
         if (!bench->links[link].is_draining)
             continue;
@@ -69,12 +74,20 @@ void bench_start(struct bench *bench, const struct cw_config *config)
     step(bench, (struct event){.kind = EVENT_START});
 }
 
+void bench_config(struct cw_config *config, bool standalone)
+{
+    cw_config_defaults(config, standalone);
+    config->random_seed = 1;
+    config->enable_debug_command = true;
+    memset(&config->new_identity, 7, sizeof(config->new_identity));
+    config->incarnation_bits = 99;
+    config->secret = SLICE_LITERAL("secret");
+}
+
 void bench_start_standalone(struct bench *bench)
 {
     struct cw_config config;
-    cw_config_defaults(&config, true);
-    config.random_seed = 1;
-    config.enable_debug_command = true;
+    bench_config(&config, true);
     bench_start(bench, &config);
 }
 
@@ -88,8 +101,13 @@ void bench_end(struct bench *bench)
 
 link_id bench_connect(struct bench *bench)
 {
+    return bench_connect_to(bench, CW_LISTENER_DATA);
+}
+
+link_id bench_connect_to(struct bench *bench, int listener)
+{
     struct address peer = {.host = "127.0.0.1", .port = 40000};
-    link_id link = cw_worker_door.accept(bench->worker, CW_LISTENER_DATA, &peer, bench->now_ns, &bench->effects);
+    link_id link = cw_worker_door.accept(bench->worker, listener, &peer, bench->now_ns, &bench->effects);
     carry_out(bench);
     if (link == LINK_NONE)
         return link;

@@ -24,14 +24,19 @@ struct bench {
     struct bench_link links[BENCH_LINKS];
     bool listening;
     bool exited;
-    size_t flushes; /* EFFECT_FLUSH seen */
+    size_t flushes;     /* EFFECT_FLUSH seen */
+    uint64_t persisted; /* token of what the disk has taken and not yet told */
 };
+
+/* Defaults, with what a test wants to be the same each time. */
+void bench_config(struct cw_config *config, bool standalone);
 
 void bench_start(struct bench *bench, const struct cw_config *config);
 void bench_start_standalone(struct bench *bench);
 void bench_end(struct bench *bench);
 
-link_id bench_connect(struct bench *bench);                                /* LINK_NONE when refused */
+link_id bench_connect(struct bench *bench); /* LINK_NONE when refused */
+link_id bench_connect_to(struct bench *bench, int listener);
 void bench_receive(struct bench *bench, link_id link, struct slice bytes); /* no turn yet */
 void bench_turn(struct bench *bench);                /* and further ones, as long as the worker wants them at once */
 void bench_advance(struct bench *bench, int64_t ns); /* with the turns that the worker asked for on the way */
