@@ -87,7 +87,7 @@ static void write_group_status(const struct sn_sentinel *sentinel, const struct 
     struct buf line = {0};
     buf_add_format(&line, "group=%s version=%llu epoch=%llu votes=%s state=%s settled=%s dead=%s downs=%u", group->name,
                    (unsigned long long)group->learned.version, (unsigned long long)group->learned.epoch,
-                   sn_group_votes(sentinel, group) ? "yes" : "no", sn_failover_state_name(group->failover.state),
+                   sn_group_votes(sentinel, group) ? "yes" : "no", sm_name(&group->failover.state),
                    sn_settled_is(&group->settled) ? "yes" : "no", sn_group_sees_dead(sentinel, group) ? "yes" : "no",
                    sn_failover_downs(sentinel, group));
     resp_write_bulk(out, buf_slice(&line));

@@ -11,31 +11,17 @@
 /* In a new group nobody waits for a master yet, and the sentinels first must have heard the nodes. */
 #define FIRST_NS (200 * NS_PER_MS)
 
-static const char *const state_names[] = {
-    [SN_WATCHING] = "watching",
-    [SN_DOWN] = "down",
-    [SN_CANDIDATE] = "candidate",
-    [SN_ELECTING] = "electing",
+static const struct sm_state states[] = {
+    [SN_WATCHING] = {"watching", SM_TO(SN_DOWN)},
+    [SN_DOWN] = {"down", SM_TO(SN_WATCHING) | SM_TO(SN_CANDIDATE)},
+    [SN_CANDIDATE] = {"candidate", SM_TO(SN_WATCHING) | SM_TO(SN_DOWN) | SM_TO(SN_ELECTING)},
+    [SN_ELECTING] = {"electing", SM_TO(SN_WATCHING) | SM_TO(SN_DOWN)},
 };
 
-#define TO(state) (1u << (state))
-
-static const unsigned transitions[] = {
-    [SN_WATCHING] = TO(SN_DOWN),
-    [SN_DOWN] = TO(SN_WATCHING) | TO(SN_CANDIDATE),
-    [SN_CANDIDATE] = TO(SN_WATCHING) | TO(SN_DOWN) | TO(SN_ELECTING),
-    [SN_ELECTING] = TO(SN_WATCHING) | TO(SN_DOWN),
-};
-
-const char *sn_failover_state_name(enum sn_failover_state state)
+void sn_failover_init(struct sn_failover *failover)
 {
-    return state_names[state];
-}
-
-static void go(struct sn_failover *failover, enum sn_failover_state next)
-{
-    CHECK(transitions[failover->state] & TO(next));
-    failover->state = next;
+    sm_init(&failover->state, "failover", states, ARRAY_LENGTH(states), SN_WATCHING);
+    failover->short_since_ns = NEVER_NS;
 }
 
 struct poll_of_downs {
@@ -91,13 +77,13 @@ void sn_failover_heard(struct sn_sentinel *sentinel, struct sn_group *group, con
 void sn_failover_epoch(struct sn_sentinel *sentinel, struct sn_group *group)
 {
     struct sn_failover *failover = &group->failover;
-    if (failover->state != SN_WATCHING) {
+    if (failover->state.state != SN_WATCHING) {
         if (sn_group_sees_dead(sentinel, group)) {
             failover->tell_ns = sentinel->now_ns;
-            if (failover->state != SN_DOWN)
-                go(failover, SN_DOWN);
+            if (failover->state.state != SN_DOWN)
+                sm_move(&failover->state, SN_DOWN);
         } else {
-            go(failover, SN_WATCHING);
+            sm_move(&failover->state, SN_WATCHING);
         }
     }
     failover->down_count = 0;
@@ -128,7 +114,7 @@ static void publish_agreement(struct sn_sentinel *sentinel, struct sn_group *gro
 static void see_dead(struct sn_sentinel *sentinel, struct sn_group *group)
 {
     group->failover.tell_ns = sentinel->now_ns;
-    go(&group->failover, SN_DOWN);
+    sm_move(&group->failover.state, SN_DOWN);
     if (group->learned.epoch == 0)
         return;
     sn_decide(sentinel, group, "see the master %s of epoch %llu dead: %s",
@@ -139,7 +125,7 @@ static void see_dead(struct sn_sentinel *sentinel, struct sn_group *group)
 
 static void see_alive(struct sn_sentinel *sentinel, struct sn_group *group)
 {
-    go(&group->failover, SN_WATCHING);
+    sm_move(&group->failover.state, SN_WATCHING);
     publish_agreement(sentinel, group, false);
     sn_decide(sentinel, group, "see the master %s of epoch %llu again", sn_short_id(&group->learned.master.node).text,
               (unsigned long long)group->learned.epoch);
@@ -148,7 +134,7 @@ static void see_alive(struct sn_sentinel *sentinel, struct sn_group *group)
 
 static void stand(struct sn_sentinel *sentinel, struct sn_group *group)
 {
-    go(&group->failover, SN_CANDIDATE);
+    sm_move(&group->failover.state, SN_CANDIDATE);
     group->failover.candidate_ns = sentinel->now_ns + sn_group_rank_ns(sentinel, group) +
                                    (int64_t)rand_below(&sentinel->rand, JITTER_NS + 1) +
                                    (group->learned.epoch == 0 ? FIRST_NS : 0);
@@ -165,7 +151,7 @@ static int64_t elect(struct sn_sentinel *sentinel, struct sn_group *group)
     sn_decide(sentinel, group, "choose a master for epoch %llu: %u of %u sentinels say dead",
               (unsigned long long)group->learned.epoch + 1, sn_failover_downs(sentinel, group),
               group->learned.sentinels.count);
-    go(failover, SN_ELECTING);
+    sm_move(&failover->state, SN_ELECTING);
     sn_round_start(sentinel, group, SN_CHANGE_MASTER);
     return sentinel->now_ns;
 }
@@ -174,12 +160,12 @@ static int64_t watch_master(struct sn_sentinel *sentinel, struct sn_group *group
 {
     struct sn_failover *failover = &group->failover;
     bool is_dead = sn_group_sees_dead(sentinel, group);
-    if (failover->state == SN_WATCHING) {
+    if (failover->state.state == SN_WATCHING) {
         if (!is_dead)
             return group->learned.version > 0 ? group->protection.until_ns : NEVER_NS;
         see_dead(sentinel, group);
     }
-    if (!is_dead && failover->state != SN_ELECTING) {
+    if (!is_dead && failover->state.state != SN_ELECTING) {
         see_alive(sentinel, group);
         return group->protection.until_ns;
     }
@@ -187,14 +173,14 @@ static int64_t watch_master(struct sn_sentinel *sentinel, struct sn_group *group
 
     bool is_agreed = sn_failover_is_agreed(sentinel, group);
     publish_agreement(sentinel, group, is_agreed);
-    if (failover->state == SN_DOWN && is_agreed)
+    if (failover->state.state == SN_DOWN && is_agreed)
         stand(sentinel, group);
-    else if (failover->state == SN_CANDIDATE && !is_agreed)
-        go(failover, SN_DOWN);
-    else if (failover->state == SN_ELECTING && group->round.phase == SN_ROUND_IDLE)
-        go(failover, SN_DOWN);
+    else if (failover->state.state == SN_CANDIDATE && !is_agreed)
+        sm_move(&failover->state, SN_DOWN);
+    else if (failover->state.state == SN_ELECTING && group->round.phase == SN_ROUND_IDLE)
+        sm_move(&failover->state, SN_DOWN);
     int64_t next = failover->tell_ns;
-    return failover->state == SN_CANDIDATE ? sn_earlier(next, elect(sentinel, group)) : next;
+    return failover->state.state == SN_CANDIDATE ? sn_earlier(next, elect(sentinel, group)) : next;
 }
 
 /* No fence is ever taken back: the epoch is moved up to it instead. */

@@ -7,6 +7,7 @@
 #ifndef SENTINEL_CORE_FAILOVER_H
 #define SENTINEL_CORE_FAILOVER_H
 
+#include "common/base/sm.h"
 #include "common/ha/messages.h"
 #include "sentinel/core/links.h"
 
@@ -20,7 +21,7 @@ struct sn_down { /* heard of another sentinel, about the learned epoch */
 };
 
 struct sn_failover {
-    enum sn_failover_state state;
+    struct sm state;        /* enum sn_failover_state */
     int64_t tell_ns;        /* DOWN: when to say so again */
     int64_t candidate_ns;   /* CANDIDATE: when the round is due */
     int64_t short_since_ns; /* since when enough is missing in this epoch; NEVER_NS: it is not */
@@ -28,6 +29,8 @@ struct sn_failover {
     uint32_t down_count;
     struct sn_down downs[2 * TOPOLOGY_SENTINELS_MAX];
 };
+
+void sn_failover_init(struct sn_failover *failover);
 
 void sn_failover_heard(struct sn_sentinel *sentinel, struct sn_group *group, const struct identity *sender,
                        uint64_t epoch, const struct life *life);
@@ -38,7 +41,5 @@ uint32_t sn_failover_downs(const struct sn_sentinel *sentinel, const struct sn_g
 
 void sn_failover_epoch(struct sn_sentinel *sentinel, struct sn_group *group); /* a new epoch was learned */
 int64_t sn_failover_tick(struct sn_sentinel *sentinel, struct sn_group *group);
-
-const char *sn_failover_state_name(enum sn_failover_state state);
 
 #endif

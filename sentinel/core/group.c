@@ -33,7 +33,7 @@ struct sn_group *sn_group_make(struct sn_sentinel *sentinel, const char *name)
     group->number = sentinel->group_count;
     memcpy(group->name, name, strlen(name));
     group->lagging_since_ns = NEVER_NS;
-    group->failover.short_since_ns = NEVER_NS;
+    sn_failover_init(&group->failover);
     sentinel->groups[sentinel->group_count++] = group;
     return group;
 }

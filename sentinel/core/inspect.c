@@ -36,7 +36,7 @@ bool sn_inspect_group(const struct sn_sentinel *sentinel, const char *name, stru
         .is_unsettled = !sn_settled_is(&group->settled),
         .may_grant = sn_settled_may_grant(&group->settled),
         .round_runs = group->round.phase != SN_ROUND_IDLE,
-        .failover_state = sn_failover_state_name(group->failover.state),
+        .failover_state = sm_name(&group->failover.state),
     };
     return true;
 }
@@ -61,7 +61,7 @@ uint64_t sn_inspect_hash(const struct sn_sentinel *sentinel)
         hash = mix(hash, group->acceptor.promised.counter);
         hash = mix(hash, (uint64_t)group->protection.until_ns);
         hash = mix(hash, (uint64_t)group->quiet_until_ns);
-        hash = mix(hash, group->failover.state);
+        hash = mix(hash, group->failover.state.state);
         hash = mix(hash, group->round.phase);
     }
     return hash;
