@@ -1,0 +1,271 @@
+#include "tests/sim/workload.h"
+
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+#include "common/resp/resp_reader.h"
+#include "common/resp/resp_writer.h"
+
+#include <stdio.h>
+
+enum { UNDER_WAY_MAX = 3, REPLY_MAX = 256 };
+
+struct client_core {
+    struct client *client; /* borrowed */
+    struct rand rand;
+    unsigned proxy;
+    uint64_t proxy_life;
+    bool connecting, connected;
+    int64_t next_ns;
+    struct buf out; /* owned */
+    struct resp_frame frame;
+    struct buf reply;                  /* owned */
+    size_t under_way[UNDER_WAY_MAX];   /* indexes into the workload's operations */
+    unsigned under_way_count;
+};
+
+static void violate(struct workload *workload, const char *what, unsigned client, const char *detail)
+{
+    if (workload->violation[0] == '\0')
+        snprintf(workload->violation, sizeof(workload->violation), "client %u: %s: %s", client, what, detail);
+}
+
+static size_t add_operation(struct workload *workload, struct operation operation)
+{
+    if (workload->count == workload->capacity) {
+        workload->capacity = workload->capacity ? 2 * workload->capacity : 1024;
+        workload->operations = mem_resize(workload->operations, workload->capacity * sizeof(struct operation));
+    }
+    workload->operations[workload->count] = operation;
+    return workload->count++;
+}
+
+static void send_operation(struct client_core *core)
+{
+    struct workload *workload = core->client->workload;
+    struct operation operation = {.kind = (enum operation_kind)rand_below(&core->rand, 3),
+                                  .client = core->client->number,
+                                  .key = (unsigned)rand_below(&core->rand, WORKLOAD_KEYS),
+                                  .sent_ns = workload->world->now_ns};
+    bool counter = operation.kind == OPERATION_INCR || (operation.kind == OPERATION_GET && operation.key % 2 == 0);
+    char key[32];
+    snprintf(key, sizeof(key), "%s:%u", counter ? "counter" : "register", operation.key);
+    static const char *const names[] = {"INCR", "SET", "GET"};
+    if (operation.kind == OPERATION_SET)
+        operation.value = ++workload->next_value;
+    resp_write_array(&core->out, operation.kind == OPERATION_SET ? 3 : 2);
+    resp_write_bulk_text(&core->out, names[operation.kind]);
+    resp_write_bulk_text(&core->out, key);
+    if (operation.kind == OPERATION_SET)
+        resp_write_bulk_u64(&core->out, operation.value);
+    core->under_way[core->under_way_count++] = add_operation(workload, operation);
+}
+
+/* ":17\r\n" and "$2\r\n17\r\n" as a number; null is 0. */
+static int reply_number(struct slice reply, uint64_t *ret_number)
+{
+    if (reply.length < 4)
+        return ERR_PROTOCOL;
+    if (slice_equal(reply, SLICE_LITERAL("$-1\r\n")) || slice_equal(reply, SLICE_LITERAL("_\r\n"))) {
+        *ret_number = 0;
+        return 0;
+    }
+    size_t start = 1;
+    if (reply.data[0] == '$')
+        while (start < reply.length && reply.data[start - 1] != '\n')
+            start++;
+    if (start + 2 > reply.length)
+        return ERR_PROTOCOL;
+    return number_parse_u64(slice_of(reply.data + start, reply.length - start - 2), ret_number);
+}
+
+static bool starts_with(struct slice bytes, const char *text)
+{
+    return bytes.length >= strlen(text) && memcmp(bytes.data, text, strlen(text)) == 0;
+}
+
+static void take_reply(struct client_core *core, struct slice reply)
+{
+    struct workload *workload = core->client->workload;
+    char text[96];
+    snprintf(text, sizeof(text), "%.*s", (int)(reply.length < 90 ? reply.length : 90), reply.data);
+    if (core->under_way_count == 0) {
+        violate(workload, "a reply that nobody asked for", core->client->number, text);
+        return;
+    }
+    struct operation *operation = &workload->operations[core->under_way[0]];
+    core->under_way_count--;
+    memmove(core->under_way, core->under_way + 1, core->under_way_count * sizeof(core->under_way[0]));
+    operation->answered_ns = workload->world->now_ns;
+
+    uint64_t number = operation->value;
+    bool fits = operation->kind == OPERATION_SET ? slice_equal(reply, SLICE_LITERAL("+OK\r\n"))
+                                                 : reply_number(reply, &number) == 0;
+    if (fits && reply.data[0] != '-') {
+        operation->fate = FATE_ACKNOWLEDGED;
+        operation->value = number;
+        workload->acknowledged++;
+    } else if (starts_with(reply, "-UNCERTAIN ")) {
+        operation->fate = FATE_UNCERTAIN;
+        workload->uncertain++;
+        if (operation->kind == OPERATION_GET)
+            violate(workload, "a read was answered", core->client->number, text);
+    } else if (starts_with(reply, "-TRYAGAIN ")) {
+        /* The hold's bound was hit: not executed. It may only be hit by those who waited long. */
+        operation->fate = FATE_REFUSED;
+        workload->refused++;
+        if (operation->answered_ns - operation->sent_ns < 10 * NS_PER_S)
+            violate(workload, "refused early", core->client->number, text);
+    } else {
+        violate(workload, "an answer that no client may see", core->client->number, text);
+    }
+}
+
+static void take_bytes(struct client_core *core, struct slice bytes)
+{
+    struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    while (bytes.length > 0) {
+        size_t used = 0;
+        int complete = resp_frame_scan(&core->frame, bytes, &limits, &used);
+        if (complete < 0) {
+            violate(core->client->workload, "replies are not RESP", core->client->number, "");
+            return;
+        }
+        buf_add(&core->reply, bytes.data, used);
+        bytes = slice_skip(bytes, used);
+        if (complete == 0)
+            return;
+        take_reply(core, buf_slice(&core->reply));
+        buf_clear(&core->reply);
+    }
+}
+
+static void lose_connection(struct client_core *core, int64_t now_ns)
+{
+    struct workload *workload = core->client->workload;
+    for (unsigned i = 0; i < core->under_way_count; i++) {
+        workload->operations[core->under_way[i]].fate = FATE_UNCERTAIN;
+        workload->uncertain++;
+    }
+    struct sim_process *proxy = workload->proxy_of[core->proxy];
+    if (core->connected) {
+        workload->connections_closed++;
+        if (proxy->running && proxy->life == core->proxy_life)
+            violate(workload, "its connection was closed by a living proxy", core->client->number, proxy->name);
+    }
+    core->connecting = core->connected = false;
+    core->under_way_count = 0;
+    buf_clear(&core->out);
+    buf_clear(&core->reply);
+    core->frame = (struct resp_frame){0};
+    core->next_ns = now_ns + 200 * NS_PER_MS;
+    core->proxy = (core->proxy + 1) % workload->proxy_count;
+}
+
+static void turn(struct client_core *core, int64_t now_ns, struct effects *effects)
+{
+    struct workload *workload = core->client->workload;
+    if (now_ns < core->next_ns)
+        return;
+    if (!core->connecting && !core->connected) {
+        core->connecting = true;
+        core->next_ns = NEVER_NS;
+        effect_connect(effects, 0, &workload->proxies[core->proxy]);
+        return;
+    }
+    core->next_ns = now_ns + rand_between(&core->rand, 10 * NS_PER_MS, 60 * NS_PER_MS);
+    if (!core->connected || workload->world->now_ns >= workload->stop_ns)
+        return;
+    while (core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000))
+        send_operation(core);
+    if (buf_length(&core->out) > 0)
+        effect_flush(effects, 0);
+}
+
+static void client_step(void *context, const struct event *event, struct effects *effects)
+{
+    struct client_core *core = context;
+    switch (event->kind) {
+    case EVENT_OPENED:
+        core->connecting = false;
+        core->connected = true;
+        core->proxy_life = core->client->workload->proxy_of[core->proxy]->life;
+        core->next_ns = event->now_ns;
+        break;
+    case EVENT_RECEIVED: take_bytes(core, event->bytes); break;
+    case EVENT_CLOSED: lose_connection(core, event->now_ns); break;
+    case EVENT_TURN: turn(core, event->now_ns, effects); break;
+    default: break;
+    }
+}
+
+static struct slice client_output(void *context, link_id link, int64_t now_ns)
+{
+    (void)link;
+    (void)now_ns;
+    return buf_slice(&((struct client_core *)context)->out);
+}
+
+static void client_sent(void *context, link_id link, size_t count, struct effects *effects)
+{
+    (void)link;
+    (void)effects;
+    buf_consume(&((struct client_core *)context)->out, count);
+}
+
+static int64_t client_deadline(const void *context)
+{
+    return ((const struct client_core *)context)->next_ns;
+}
+
+static link_id client_accept(void *context, int listener, const struct address *peer, int64_t now_ns,
+                             struct effects *effects)
+{
+    (void)context, (void)listener, (void)peer, (void)now_ns, (void)effects;
+    return LINK_NONE;
+}
+
+static void client_destroy(void *context)
+{
+    struct client_core *core = context;
+    buf_free(&core->out);
+    buf_free(&core->reply);
+    mem_free(core);
+}
+
+static const struct door client_door = {.accept = client_accept,
+                                        .step = client_step,
+                                        .output = client_output,
+                                        .sent = client_sent,
+                                        .deadline = client_deadline,
+                                        .destroy = client_destroy};
+
+static void *client_create(struct world *world, struct sim_process *process)
+{
+    struct client_core *core = mem_zero(sizeof(*core));
+    core->client = process->context;
+    core->rand = rand_fork(&world->rand);
+    core->proxy = core->client->number % core->client->workload->proxy_count;
+    core->next_ns = 0;
+    return core;
+}
+
+void workload_init(struct workload *workload, struct world *world)
+{
+    *workload = (struct workload){.world = world, .stop_ns = NEVER_NS};
+}
+
+void workload_free(struct workload *workload)
+{
+    mem_free(workload->operations);
+    workload->operations = NULL;
+}
+
+struct sim_process *workload_add_client(struct workload *workload, unsigned number)
+{
+    char name[SIM_NAME_MAX];
+    snprintf(name, sizeof(name), "client-%u", number + 1);
+    workload->clients[number] = (struct client){.workload = workload, .number = number};
+    struct sim_process *process =
+        world_add(workload->world, name, &client_door, client_create, &workload->clients[number]);
+    return process;
+}

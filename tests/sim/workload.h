@@ -1,0 +1,48 @@
+/* workload.h: clients that write and read through the proxies, and what they remember of it.
+ *
+ * A client is a core like any other: it connects to a proxy, keeps one to three commands under way, and knows of each
+ * whether it was acknowledged, answered with an error, or lost with its connection. Keys are of three sorts: counters
+ * (INCR), registers (SET of values that no other write uses), and reads of both. */
+#ifndef TESTS_SIM_WORKLOAD_H
+#define TESTS_SIM_WORKLOAD_H
+
+#include "tests/sim/world.h"
+
+enum { WORKLOAD_CLIENTS = 6, WORKLOAD_KEYS = 4 };
+
+enum operation_kind { OPERATION_INCR, OPERATION_SET, OPERATION_GET };
+enum operation_fate { FATE_PENDING, FATE_ACKNOWLEDGED, FATE_UNCERTAIN, FATE_REFUSED };
+
+struct operation {
+    enum operation_kind kind;
+    enum operation_fate fate;
+    unsigned client;
+    unsigned key;
+    uint64_t value; /* SET: what was written. INCR, GET: what was answered (GET of nothing: 0) */
+    int64_t sent_ns, answered_ns; /* true time */
+};
+
+struct client {
+    struct workload *workload; /* borrowed */
+    unsigned number;
+};
+
+struct workload {
+    struct world *world;               /* borrowed */
+    struct address proxies[4];
+    struct sim_process *proxy_of[4];   /* borrowed */
+    unsigned proxy_count;
+    struct operation *operations;      /* owned, in the order of sending */
+    size_t count, capacity;
+    uint64_t next_value;
+    int64_t stop_ns; /* no new commands after it */
+    uint64_t acknowledged, uncertain, refused, connections_closed;
+    char violation[256]; /* "" while all is well */
+    struct client clients[WORKLOAD_CLIENTS];
+};
+
+void workload_init(struct workload *workload, struct world *world);
+void workload_free(struct workload *workload);
+struct sim_process *workload_add_client(struct workload *workload, unsigned number);
+
+#endif
