@@ -1,0 +1,38 @@
+/* appliance.h: three sentinels, three workers, two proxies, clients and an operator, as processes of a world. */
+#ifndef TESTS_SIM_APPLIANCE_H
+#define TESTS_SIM_APPLIANCE_H
+
+#include "cacheworker/engine/worker.h"
+#include "common/ha/topology.h"
+#include "proxy/core/proxy.h"
+#include "sentinel/core/sentinel.h"
+#include "tests/sim/workload.h"
+
+enum { SENTINELS = 3, WORKERS = 3, PROXIES = 2 };
+
+/* Guards that are removed for a run; see mutants.c. */
+struct mutants {
+    unsigned sentinel;
+    unsigned worker;
+    unsigned proxy;
+};
+
+struct appliance {
+    struct world world;
+    struct workload workload;
+    struct mutants mutants;
+    struct sim_process *sentinels[SENTINELS]; /* borrowed from the world, as the next ones */
+    struct sim_process *workers[WORKERS];
+    struct sim_process *proxies[PROXIES];
+    struct sim_process *operator;
+    struct identity sentinel_ids[SENTINELS];
+    struct identity worker_ids[WORKERS];
+    struct px_shared proxy_shared[PROXIES];
+    bool created; /* the operator's create was answered OK */
+};
+
+/* Adds all processes and starts them. The options of the world are set before. */
+void appliance_start(struct appliance *appliance, const struct mutants *mutants);
+void appliance_free(struct appliance *appliance);
+
+#endif

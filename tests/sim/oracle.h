@@ -1,0 +1,40 @@
+/* oracle.h: the properties of QUORUM section 10, watched with global knowledge after every event.
+ *
+ *   S1  at most one value is committed per version       what is learned anywhere under one version is one text
+ *   S2  each epoch names exactly one life
+ *   S3  never two nodes whose reply check would succeed  asked of every node, also of stopped ones, at its own clock
+ *   S4  no reply check succeeds under an epoch after a topology of a later one was learned by anybody
+ *   S6  a proxy's epoch never goes back
+ *   S8  at the end: every node's history is a prefix of the master's
+ *   S11 a sentinel whose state is intact keeps its name  (the simulator loses no disk yet)
+ *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
+ *   clients: no connection closed by a living proxy, no answer but the right ones, registers hold what was written
+ */
+#ifndef TESTS_SIM_ORACLE_H
+#define TESTS_SIM_ORACLE_H
+
+#include "tests/sim/appliance.h"
+
+enum { ORACLE_VERSIONS_MAX = 4096 };
+
+struct oracle {
+    struct appliance *appliance;                 /* borrowed */
+    uint64_t version_hash[ORACLE_VERSIONS_MAX];  /* by version; 0: not seen */
+    struct life epoch_life[ORACLE_VERSIONS_MAX]; /* by epoch */
+    struct topology newest;                      /* learned by anybody; version 0: none yet */
+    int64_t newest_since_ns;
+    uint64_t seen_version[SIM_PROCESSES_MAX]; /* of the process' present life */
+    uint64_t seen_life[SIM_PROCESSES_MAX];
+    uint64_t proxy_epoch[SIM_PROCESSES_MAX];
+    uint64_t failovers; /* epochs after the first */
+    int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
+    char violation[512]; /* the first one; "" while all is well */
+};
+
+void oracle_init(struct oracle *oracle, struct appliance *appliance);
+void oracle_observe(void *context, struct world *world, struct sim_process *process);
+
+/* Looks at what must hold when everything was well for long enough. */
+void oracle_finish(struct oracle *oracle);
+
+#endif
