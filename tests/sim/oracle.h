@@ -26,6 +26,7 @@ struct oracle {
     uint64_t seen_version[SIM_PROCESSES_MAX]; /* of the process' present life */
     uint64_t seen_life[SIM_PROCESSES_MAX];
     uint64_t proxy_epoch[SIM_PROCESSES_MAX];
+    uint64_t proxy_epoch_life[SIM_PROCESSES_MAX];
     uint64_t failovers; /* epochs after the first */
     int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
     char violation[512]; /* the first one; "" while all is well */

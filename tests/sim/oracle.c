@@ -1,0 +1,226 @@
+#include "tests/sim/oracle.h"
+
+#include "cacheworker/engine/inspect.h"
+#include "proxy/core/inspect.h"
+#include "sentinel/core/inspect.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void PRINTF(2, 3) violate(struct oracle *oracle, const char *format, ...)
+{
+    if (oracle->violation[0] != '\0')
+        return;
+    int length = snprintf(oracle->violation, sizeof(oracle->violation), "at %.6f s: ",
+                          (double)oracle->appliance->world.now_ns / 1e9);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(oracle->violation + length, sizeof(oracle->violation) - (size_t)length, format, arguments);
+    va_end(arguments);
+    if (oracle->appliance->world.verbose)
+        printf("# VIOLATION %s\n", oracle->violation);
+}
+
+static bool is_one_of(struct sim_process *const *processes, unsigned count, const struct sim_process *process)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (processes[i] == process)
+            return true;
+    return false;
+}
+
+/* The topology that a process acts on; version 0 when it knows none. NULL for clients. */
+static const struct topology *known_topology(const struct oracle *oracle, const struct sim_process *process)
+{
+    const struct appliance *appliance = oracle->appliance;
+    if (is_one_of(appliance->sentinels, SENTINELS, process))
+        return sn_inspect_learned(process->core);
+    if (is_one_of(appliance->workers, WORKERS, process))
+        return cw_inspect_topology(process->core);
+    if (is_one_of(appliance->proxies, PROXIES, process))
+        return px_inspect_topology(process->core);
+    return NULL;
+}
+
+static uint64_t hash_of(const struct topology *topology)
+{
+    struct buf text = {0};
+    topology_encode(topology, &text);
+    uint64_t hash = 1;
+    struct slice bytes = buf_slice(&text);
+    for (size_t i = 0; i < bytes.length; i++)
+        hash = rand_mix(hash ^ (unsigned char)bytes.data[i]);
+    buf_free(&text);
+    return hash != 0 ? hash : 1;
+}
+
+static void check_value(struct oracle *oracle, const struct sim_process *process, const struct topology *topology)
+{
+    CHECK(topology->version < ORACLE_VERSIONS_MAX && topology->epoch < ORACLE_VERSIONS_MAX);
+    uint64_t hash = hash_of(topology);
+    uint64_t *seen = &oracle->version_hash[topology->version];
+    if (*seen != 0 && *seen != hash)
+        violate(oracle, "S1: %s knows another value of version %" PRIu64 " (epoch %" PRIu64 ", %s)", process->name,
+                topology->version, topology->epoch, topology->reason);
+    *seen = hash;
+    struct life *life = &oracle->epoch_life[topology->epoch];
+    if (topology->epoch > 0 && !life_is_nobody(life) && !life_equal(life, &topology->master))
+        violate(oracle, "S2: epoch %" PRIu64 " names two lives", topology->epoch);
+    if (topology->epoch > 0)
+        *life = topology->master;
+}
+
+static void check_knowledge(struct oracle *oracle, const struct sim_process *process)
+{
+    const struct topology *topology = known_topology(oracle, process);
+    if (topology == NULL || topology->version == 0)
+        return;
+    unsigned index = process->index;
+    bool same_life = oracle->seen_life[index] == process->life;
+    if (same_life && oracle->seen_version[index] == topology->version)
+        return;
+    if (same_life && oracle->seen_version[index] > topology->version)
+        violate(oracle, "%s went back from version %" PRIu64 " to %" PRIu64, process->name, oracle->seen_version[index],
+                topology->version);
+    oracle->seen_life[index] = process->life;
+    oracle->seen_version[index] = topology->version;
+    check_value(oracle, process, topology);
+    if (topology->version > oracle->newest.version) {
+        if (topology->epoch > oracle->newest.epoch && oracle->newest.epoch > 0)
+            oracle->failovers++;
+        oracle->newest = *topology;
+        oracle->newest_since_ns = oracle->appliance->world.now_ns;
+    }
+}
+
+static void check_leases(struct oracle *oracle)
+{
+    struct appliance *appliance = oracle->appliance;
+    const struct sim_process *holder = NULL;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        const struct sim_process *worker = appliance->workers[i];
+        if (!worker->running || !cw_inspect_may_acknowledge(worker->core, sim_clock_ns(&appliance->world, worker)))
+            continue;
+        uint64_t epoch = cw_inspect_epoch(worker->core);
+        if (holder != NULL)
+            violate(oracle, "S3: %s and %s could both answer", holder->name, worker->name);
+        if (epoch < oracle->newest.epoch)
+            violate(oracle, "S4: %s could answer under epoch %" PRIu64 " while %" PRIu64 " is learned", worker->name,
+                    epoch, oracle->newest.epoch);
+        holder = worker;
+        oracle->last_lease_ns = appliance->world.now_ns;
+    }
+}
+
+static void check_proxy(struct oracle *oracle, const struct sim_process *process)
+{
+    if (!is_one_of(oracle->appliance->proxies, PROXIES, process))
+        return;
+    uint64_t epoch = px_inspect_topology(process->core)->epoch;
+    /* seen_life was brought up to date by check_knowledge; a new life begins with nothing. */
+    if (epoch != 0 && epoch < oracle->proxy_epoch[process->index] && oracle->seen_version[process->index] != 0 &&
+        oracle->seen_life[process->index] == process->life && process->life == oracle->proxy_epoch_life[process->index])
+        violate(oracle, "S6: the epoch of %s went back to %" PRIu64, process->name, epoch);
+    oracle->proxy_epoch[process->index] = epoch;
+    oracle->proxy_epoch_life[process->index] = process->life;
+}
+
+void oracle_observe(void *context, struct world *world, struct sim_process *process)
+{
+    struct oracle *oracle = context;
+    (void)world;
+    check_knowledge(oracle, process);
+    check_leases(oracle);
+    check_proxy(oracle, process);
+    if (oracle->appliance->workload.violation[0] != '\0')
+        violate(oracle, "%s", oracle->appliance->workload.violation);
+}
+
+void oracle_init(struct oracle *oracle, struct appliance *appliance)
+{
+    oracle->appliance = appliance;
+    appliance->world.observe = oracle_observe;
+    appliance->world.observe_context = oracle;
+}
+
+/* --- at the end --- */
+
+static void finish_knowledge(struct oracle *oracle)
+{
+    const struct world *world = &oracle->appliance->world;
+    for (unsigned i = 0; i < world->process_count; i++) {
+        const struct topology *topology = known_topology(oracle, &world->processes[i]);
+        if (topology != NULL && topology->version != oracle->newest.version)
+            violate(oracle, "L1: %s knows version %" PRIu64 " at the end, not %" PRIu64, world->processes[i].name,
+                    topology->version, oracle->newest.version);
+    }
+}
+
+static void finish_workers(struct oracle *oracle)
+{
+    struct appliance *appliance = oracle->appliance;
+    const struct sim_process *master = NULL;
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (cw_inspect_may_acknowledge(appliance->workers[i]->core,
+                                       sim_clock_ns(&appliance->world, appliance->workers[i])))
+            master = appliance->workers[i];
+    if (master == NULL) {
+        violate(oracle, "L1: nobody has a lease at the end (epoch %" PRIu64 ", version %" PRIu64 ", %s)",
+                oracle->newest.epoch, oracle->newest.version, oracle->newest.reason);
+        return;
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        const struct sim_process *worker = appliance->workers[i];
+        if (worker == master)
+            continue;
+        if (cw_inspect_role(worker->core) != ROLE_REPLICA)
+            violate(oracle, "L3: %s is %s at the end", worker->name, node_role_name(cw_inspect_role(worker->core)));
+        else if (!history_is_prefix(cw_inspect_history(worker->core), cw_inspect_history(master->core)))
+            violate(oracle, "S8: the history of %s is no prefix of the master's", worker->name);
+    }
+    if (oracle->newest.in_sync_count != WORKERS - 1)
+        violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
+}
+
+/* Every register holds a value that was written to it, and reads of it only ever showed such values. */
+static void finish_reads(struct oracle *oracle)
+{
+    const struct workload *workload = &oracle->appliance->workload;
+    for (size_t i = 0; i < workload->count; i++) {
+        const struct operation *read = &workload->operations[i];
+        if (read->kind != OPERATION_GET || read->fate != FATE_ACKNOWLEDGED || read->key % 2 == 0 || read->value == 0)
+            continue;
+        bool written = false;
+        for (size_t k = 0; k < workload->count && !written; k++)
+            written = workload->operations[k].kind == OPERATION_SET && workload->operations[k].key == read->key &&
+                      workload->operations[k].value == read->value;
+        if (!written)
+            violate(oracle, "register %u showed %" PRIu64 ", which nobody wrote there", read->key, read->value);
+    }
+}
+
+static void finish_liveness(struct oracle *oracle)
+{
+    const struct workload *workload = &oracle->appliance->workload;
+    uint64_t late = 0;
+    for (size_t i = 0; i < workload->count; i++) {
+        const struct operation *operation = &workload->operations[i];
+        if (operation->fate == FATE_ACKNOWLEDGED && operation->kind != OPERATION_GET &&
+            operation->sent_ns > oracle->appliance->world.now_ns - 4 * NS_PER_S)
+            late++;
+        if (operation->fate == FATE_PENDING && operation->sent_ns < oracle->appliance->world.now_ns - 3 * NS_PER_S)
+            violate(oracle, "L1: a command of client %u, sent at %.3f s, was never answered", operation->client,
+                    (double)operation->sent_ns / 1e9);
+    }
+    if (late == 0)
+        violate(oracle, "L1: no write was acknowledged in the last seconds");
+}
+
+void oracle_finish(struct oracle *oracle)
+{
+    finish_knowledge(oracle);
+    finish_workers(oracle);
+    finish_reads(oracle);
+    finish_liveness(oracle);
+}
