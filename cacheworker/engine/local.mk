@@ -7,6 +7,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/connection_commands.c cacheworker/engine/connection_commands.h \
 	cacheworker/engine/dispatch.c cacheworker/engine/dispatch.h \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
+	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \

@@ -75,4 +75,8 @@ struct cw_engine {
     unsigned stream_database;
 };
 
+struct cw_worker {
+    struct cw_engine engine;
+};
+
 #endif

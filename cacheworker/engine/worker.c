@@ -20,10 +20,6 @@ enum {
     FREE_BUDGET = 4096,  /* entries of flushed databases per turn */
 };
 
-struct cw_worker {
-    struct cw_engine engine;
-};
-
 /* --- creation --- */
 
 void cw_config_defaults(struct cw_config *config, bool standalone)

@@ -6,6 +6,7 @@
 #include "proxy/core/proxy.h"
 
 struct px_inspection {
+    const struct topology *topology; /* borrowed until the next step; version 0: none */
     uint64_t epoch;
     uint64_t version;
     struct life master;

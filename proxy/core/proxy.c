@@ -366,6 +366,7 @@ static uint32_t length_of(const struct list *list)
 struct px_inspection px_proxy_inspect(const struct px_proxy *proxy)
 {
     return (struct px_inspection){
+        .topology = &proxy->topology,
         .epoch = proxy->topology.epoch,
         .version = proxy->topology.version,
         .master = proxy->topology.master,

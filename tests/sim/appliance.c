@@ -154,8 +154,9 @@ static void operator_step(void *context, const struct event *event, struct effec
         break;
     case EVENT_RECEIVED:
         buf_add_slice(&core->in, event->bytes);
-        /* HELLO's own answer, if any, is not an OK to a create. */
-        if (memmem(core->in.memory + core->in.start, buf_length(&core->in), "+CREATED", 8) != NULL)
+        /* HELLO has no answer. A create whose OK was lost is answered with the error that says so. */
+        if (memmem(core->in.memory + core->in.start, buf_length(&core->in), "+OK", 3) != NULL ||
+            memmem(core->in.memory + core->in.start, buf_length(&core->in), "exists already", 14) != NULL)
             core->appliance->created = true;
         break;
     case EVENT_CLOSED:

@@ -30,16 +30,22 @@ static bool is_one_of(struct sim_process *const *processes, unsigned count, cons
     return false;
 }
 
+static const struct topology *sentinel_topology(const struct sn_sentinel *sentinel)
+{
+    struct sn_inspection inspection;
+    return sn_inspect_group(sentinel, "main", &inspection) ? inspection.learned : NULL;
+}
+
 /* The topology that a process acts on; version 0 when it knows none. NULL for clients. */
 static const struct topology *known_topology(const struct oracle *oracle, const struct sim_process *process)
 {
     const struct appliance *appliance = oracle->appliance;
     if (is_one_of(appliance->sentinels, SENTINELS, process))
-        return sn_inspect_learned(process->core);
+        return sentinel_topology(process->core);
     if (is_one_of(appliance->workers, WORKERS, process))
         return cw_inspect_topology(process->core);
     if (is_one_of(appliance->proxies, PROXIES, process))
-        return px_inspect_topology(process->core);
+        return px_proxy_inspect(process->core).topology;
     return NULL;
 }
 
@@ -117,7 +123,7 @@ static void check_proxy(struct oracle *oracle, const struct sim_process *process
 {
     if (!is_one_of(oracle->appliance->proxies, PROXIES, process))
         return;
-    uint64_t epoch = px_inspect_topology(process->core)->epoch;
+    uint64_t epoch = px_proxy_inspect(process->core).epoch;
     /* seen_life was brought up to date by check_knowledge; a new life begins with nothing. */
     if (epoch != 0 && epoch < oracle->proxy_epoch[process->index] && oracle->seen_version[process->index] != 0 &&
         oracle->seen_life[process->index] == process->life && process->life == oracle->proxy_epoch_life[process->index])

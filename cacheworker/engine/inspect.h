@@ -1,0 +1,19 @@
+/* inspect.h: what oracles and tests may see of a worker. It changes nothing; pointers are borrowed until the next step. */
+#ifndef CACHEWORKER_ENGINE_INSPECT_H
+#define CACHEWORKER_ENGINE_INSPECT_H
+
+#include "cacheworker/engine/worker.h"
+#include "common/ha/messages.h"
+#include "common/ha/topology.h"
+
+const struct topology *cw_inspect_topology(const struct cw_worker *worker); /* version 0: none */
+const struct history *cw_inspect_history(const struct cw_worker *worker);
+const struct life *cw_inspect_life(const struct cw_worker *worker);
+enum node_role cw_inspect_role(const struct cw_worker *worker);
+uint64_t cw_inspect_epoch(const struct cw_worker *worker); /* of the role */
+uint64_t cw_inspect_fence(const struct cw_worker *worker);
+
+/* Whether a master's reply would leave at `now_ns`. */
+bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns);
+
+#endif
