@@ -259,7 +259,7 @@ void appliance_start(struct appliance *appliance, const struct mutants *mutants)
         appliance->workers[i] = add(appliance, "worker", i, &cw_worker_door, worker_create, 2);
     for (unsigned i = 0; i < PROXIES; i++)
         appliance->proxies[i] = add(appliance, "proxy", i, &px_proxy_door, proxy_create, 1);
-    appliance->operator = world_add(world, "operator", &operator_door, operator_create, appliance);
+    appliance->operator= world_add(world, "operator", &operator_door, operator_create, appliance);
 
     workload_init(&appliance->workload, world);
     for (unsigned i = 0; i < PROXIES; i++) {

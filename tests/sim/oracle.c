@@ -12,8 +12,8 @@ static void PRINTF(2, 3) violate(struct oracle *oracle, const char *format, ...)
 {
     if (oracle->violation[0] != '\0')
         return;
-    int length = snprintf(oracle->violation, sizeof(oracle->violation), "at %.6f s: ",
-                          (double)oracle->appliance->world.now_ns / 1e9);
+    int length = snprintf(oracle->violation, sizeof(oracle->violation),
+                          "at %.6f s: ", (double)oracle->appliance->world.now_ns / 1e9);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(oracle->violation + length, sizeof(oracle->violation) - (size_t)length, format, arguments);

@@ -27,9 +27,9 @@ struct oracle {
     uint64_t seen_life[SIM_PROCESSES_MAX];
     uint64_t proxy_epoch[SIM_PROCESSES_MAX];
     uint64_t proxy_epoch_life[SIM_PROCESSES_MAX];
-    uint64_t failovers; /* epochs after the first */
+    uint64_t failovers;    /* epochs after the first */
     int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
-    char violation[512]; /* the first one; "" while all is well */
+    char violation[512];   /* the first one; "" while all is well */
 };
 
 void oracle_init(struct oracle *oracle, struct appliance *appliance);

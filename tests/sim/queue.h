@@ -5,12 +5,12 @@
 #include "tests/sim/world.h"
 
 enum sim_event_kind {
-    SIM_WAKE,     /* the process looks at its inbox and its deadline */
-    SIM_OUTPUT,   /* the effects of its last step are carried out */
-    SIM_ARRIVAL,  /* the first segment in flight towards an end */
-    SIM_CONNECT,  /* a connection request reaches the listener's host */
-    SIM_OPENED,   /* the answer reaches who asked */
-    SIM_RESET,    /* a reset reaches an end */
+    SIM_WAKE,    /* the process looks at its inbox and its deadline */
+    SIM_OUTPUT,  /* the effects of its last step are carried out */
+    SIM_ARRIVAL, /* the first segment in flight towards an end */
+    SIM_CONNECT, /* a connection request reaches the listener's host */
+    SIM_OPENED,  /* the answer reaches who asked */
+    SIM_RESET,   /* a reset reaches an end */
     SIM_PERSISTED,
     SIM_RESUMED,
     SIM_ACTION,

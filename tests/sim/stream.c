@@ -131,8 +131,8 @@ void stream_connect(struct world *world, struct sim_stream *stream)
         return;
     }
     if (cut) {
-        queue_add(world->queue, (struct sim_event){
-                                    .at_ns = world->now_ns + RETRY_NS, .kind = SIM_CONNECT, .stream = stream->serial});
+        queue_add(world->queue,
+                  (struct sim_event){.at_ns = world->now_ns + RETRY_NS, .kind = SIM_CONNECT, .stream = stream->serial});
         return;
     }
     int number = -1;

@@ -58,7 +58,7 @@ void stream_forget_end(struct world *world, struct sim_end *end); /* power loss:
 void stream_arrive(struct world *world, struct sim_end *end);     /* SIM_ARRIVAL */
 void stream_reset(struct world *world, struct sim_end *end);      /* this end breaks */
 void stream_connect(struct world *world, struct sim_stream *stream); /* SIM_CONNECT */
-size_t stream_window(const struct sim_end *end);                  /* bytes that the kernel still takes from this end */
+size_t stream_window(const struct sim_end *end); /* bytes that the kernel still takes from this end */
 int64_t stream_delay_ns(struct world *world);
 void stream_free_all(struct world *world);
 

@@ -11,8 +11,7 @@ const char *fault_name(enum fault_kind kind)
 
 void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle *oracle)
 {
-    *swarm = (struct swarm){
-        .appliance = appliance, .oracle = oracle, .rand = rand_fork(&appliance->world.rand)};
+    *swarm = (struct swarm){.appliance = appliance, .oracle = oracle, .rand = rand_fork(&appliance->world.rand)};
     struct rand *rand = &swarm->rand;
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         swarm->enabled[kind] = rand_chance(rand, 600000);
@@ -74,7 +73,8 @@ static void cut_pair(struct world *world, unsigned a, unsigned b)
     world->cut[a][b] = world->cut[b][a] = true;
 }
 
-/* Clients and the operator stand outside: their hosts are never cut off, so that a lost connection is the proxy's fault. */
+/* Clients and the operator stand outside: their hosts are never cut off, so that a lost connection is the proxy's
+ * fault. */
 static unsigned core_hosts(void)
 {
     return SENTINELS + WORKERS + PROXIES;

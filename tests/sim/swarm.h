@@ -13,13 +13,13 @@
 #define SWARM_END_NS   (74 * NS_PER_S)
 
 enum fault_kind {
-    FAULT_KILL,          /* kill -9, started again after a while */
-    FAULT_KILL_RESTART,  /* kill -9, started again at once, as a service manager does */
-    FAULT_POWER,         /* the host is gone: nobody closes its streams */
-    FAULT_PAUSE,         /* SIGSTOP, SIGCONT */
-    FAULT_PARTITION,     /* the hosts fall into two halves */
-    FAULT_ISOLATE,       /* one host hears nobody */
-    FAULT_CUT,           /* one pair of hosts */
+    FAULT_KILL,         /* kill -9, started again after a while */
+    FAULT_KILL_RESTART, /* kill -9, started again at once, as a service manager does */
+    FAULT_POWER,        /* the host is gone: nobody closes its streams */
+    FAULT_PAUSE,        /* SIGSTOP, SIGCONT */
+    FAULT_PARTITION,    /* the hosts fall into two halves */
+    FAULT_ISOLATE,      /* one host hears nobody */
+    FAULT_CUT,          /* one pair of hosts */
     FAULT_KINDS
 };
 

@@ -18,8 +18,8 @@ struct client_core {
     int64_t next_ns;
     struct buf out; /* owned */
     struct resp_frame frame;
-    struct buf reply;                  /* owned */
-    size_t under_way[UNDER_WAY_MAX];   /* indexes into the workload's operations */
+    struct buf reply;                /* owned */
+    size_t under_way[UNDER_WAY_MAX]; /* indexes into the workload's operations */
     unsigned under_way_count;
 };
 
@@ -161,6 +161,14 @@ static void lose_connection(struct client_core *core, int64_t now_ns)
     core->proxy = (core->proxy + 1) % workload->proxy_count;
 }
 
+/* A proxy whose host lost its power closes nothing: its client finds out by keep-alive. */
+static bool is_half_open(const struct client_core *core)
+{
+    const struct workload *workload = core->client->workload;
+    return workload->proxy_of[core->proxy]->life != core->proxy_life && core->under_way_count > 0 &&
+           workload->world->now_ns - workload->operations[core->under_way[0]].sent_ns > 10 * NS_PER_S;
+}
+
 static void turn(struct client_core *core, int64_t now_ns, struct effects *effects)
 {
     struct workload *workload = core->client->workload;
@@ -173,6 +181,11 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
         return;
     }
     core->next_ns = now_ns + rand_between(&core->rand, 10 * NS_PER_MS, 60 * NS_PER_MS);
+    if (core->connected && is_half_open(core)) {
+        effect_close(effects, 0);
+        lose_connection(core, now_ns);
+        return;
+    }
     if (!core->connected || workload->world->now_ns >= workload->stop_ns)
         return;
     while (core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000))

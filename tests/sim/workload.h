@@ -18,7 +18,7 @@ struct operation {
     enum operation_fate fate;
     unsigned client;
     unsigned key;
-    uint64_t value; /* SET: what was written. INCR, GET: what was answered (GET of nothing: 0) */
+    uint64_t value;               /* SET: what was written. INCR, GET: what was answered (GET of nothing: 0) */
     int64_t sent_ns, answered_ns; /* true time */
 };
 
@@ -28,11 +28,11 @@ struct client {
 };
 
 struct workload {
-    struct world *world;               /* borrowed */
+    struct world *world; /* borrowed */
     struct address proxies[4];
-    struct sim_process *proxy_of[4];   /* borrowed */
+    struct sim_process *proxy_of[4]; /* borrowed */
     unsigned proxy_count;
-    struct operation *operations;      /* owned, in the order of sending */
+    struct operation *operations; /* owned, in the order of sending */
     size_t count, capacity;
     uint64_t next_value;
     int64_t stop_ns; /* no new commands after it */

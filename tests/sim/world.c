@@ -31,8 +31,8 @@ void process_wake_at(struct world *world, struct sim_process *process, int64_t a
         return;
     process->wake_scheduled = true;
     process->wake_ns = at_ns;
-    queue_add(world->queue, (struct sim_event){
-                                .at_ns = at_ns, .kind = SIM_WAKE, .process = process->index, .life = process->life});
+    queue_add(world->queue,
+              (struct sim_event){.at_ns = at_ns, .kind = SIM_WAKE, .process = process->index, .life = process->life});
 }
 
 void inbox_add(struct world *world, struct sim_process *process, struct sim_input input)
@@ -263,10 +263,8 @@ static void drain_link(struct world *world, struct sim_process *process, struct 
     write_output(world, process, end);
     link_id link = end->link;
     stream_close_end(world, end);
-    struct event closed = {.kind = EVENT_CLOSED,
-                           .link = link,
-                           .now_ns = sim_clock_ns(world, process),
-                           .wall_us = sim_wall_us(world)};
+    struct event closed = {
+        .kind = EVENT_CLOSED, .link = link, .now_ns = sim_clock_ns(world, process), .wall_us = sim_wall_us(world)};
     process->door->step(process->core, &closed, &process->effects);
 }
 
@@ -599,10 +597,9 @@ void sim_pause(struct world *world, struct sim_process *process, int64_t duratio
         return;
     process->paused = true;
     process->resume_ns = resume_ns;
-    queue_add(world->queue, (struct sim_event){.at_ns = resume_ns,
-                                               .kind = SIM_RESUMED,
-                                               .process = process->index,
-                                               .life = process->life});
+    queue_add(
+        world->queue,
+        (struct sim_event){.at_ns = resume_ns, .kind = SIM_RESUMED, .process = process->index, .life = process->life});
 }
 
 void sim_resume(struct world *world, struct sim_process *process)
@@ -611,10 +608,9 @@ void sim_resume(struct world *world, struct sim_process *process)
         return;
     process->paused = false;
     if (process->busy)
-        queue_add(world->queue, (struct sim_event){.at_ns = world->now_ns,
-                                                   .kind = SIM_OUTPUT,
-                                                   .process = process->index,
-                                                   .life = process->life});
+        queue_add(world->queue,
+                  (struct sim_event){
+                      .at_ns = world->now_ns, .kind = SIM_OUTPUT, .process = process->index, .life = process->life});
     else
         process_wake_at(world, process, world->now_ns);
 }
@@ -669,7 +665,8 @@ static void handle(struct world *world, const struct sim_event *event)
     }
 }
 
-void world_schedule(struct world *world, int64_t at_ns, void (*action)(struct world *world, void *context), void *context)
+void world_schedule(struct world *world, int64_t at_ns, void (*action)(struct world *world, void *context),
+                    void *context)
 {
     queue_add(world->queue,
               (struct sim_event){.at_ns = at_ns, .kind = SIM_ACTION, .action = action, .context = context});

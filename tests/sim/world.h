@@ -4,8 +4,8 @@
  * event, and everything that is chance comes from one seed: the same seed gives the same history, event by event, which
  * the rolling hash proves.
  *
- *   process   one core on a host of its own, with a clock (offset and rate), a disk, listeners; runs, is paused, or dead
- *   stream    a connection: two ends, bytes in flight in order per direction, delays, cuts, resets, half-open ends
+ *   process   one core on a host of its own, with a clock (offset and rate), a disk, listeners; runs, is paused, or
+ * dead stream    a connection: two ends, bytes in flight in order per direction, delays, cuts, resets, half-open ends
  *   fault     an action of swarm.c at a moment of true time
  *
  * A turn of a process takes time between its step and its output, and a pause may fall right there: that is what a
@@ -38,7 +38,8 @@ struct sim_file {
     struct buf durable; /* owned */
 };
 
-/* A replacement that is under way: durable when its fsync ends; a crash before that keeps some first ones of the queue. */
+/* A replacement that is under way: durable when its fsync ends; a crash before that keeps some first ones of the queue.
+ */
 struct sim_write {
     struct sim_write *next;
     struct sim_file *file; /* borrowed */
@@ -88,8 +89,8 @@ struct sim_options {
     int64_t delay_min_ns, delay_max_ns;
     uint32_t delay_spike_per_million; /* a segment that was lost and sent again: 200 ms more */
     int64_t fsync_min_ns, fsync_max_ns;
-    int64_t work_max_ns;                    /* between step and output */
-    uint32_t pause_in_turn_per_million;     /* a stop of 3.5 to 6 s that falls between step and output */
+    int64_t work_max_ns;                /* between step and output */
+    uint32_t pause_in_turn_per_million; /* a stop of 3.5 to 6 s that falls between step and output */
 };
 
 struct world {
@@ -107,7 +108,7 @@ struct world {
     void (*observe)(void *context, struct world *world, struct sim_process *process);
     void *observe_context;
 
-    struct sim_queue *queue; /* owned */
+    struct sim_queue *queue;    /* owned */
     struct sim_stream *streams; /* owned list */
     uint64_t next_serial;
 };
@@ -120,7 +121,7 @@ struct sim_process *world_add(struct world *world, const char *name, const struc
                               void *context);
 
 void sim_start(struct world *world, struct sim_process *process);
-void sim_kill(struct world *world, struct sim_process *process); /* kill -9: the kernel closes its streams */
+void sim_kill(struct world *world, struct sim_process *process);      /* kill -9: the kernel closes its streams */
 void sim_power_off(struct world *world, struct sim_process *process); /* nobody closes anything */
 void sim_pause(struct world *world, struct sim_process *process, int64_t duration_ns);
 void sim_resume(struct world *world, struct sim_process *process);
@@ -134,7 +135,8 @@ int64_t sim_wall_us(const struct world *world);
 bool sim_file_read(const struct sim_process *process, const char *name, struct slice *ret_bytes);
 
 /* Calls action(context) at true time `at_ns`. */
-void world_schedule(struct world *world, int64_t at_ns, void (*action)(struct world *world, void *context), void *context);
+void world_schedule(struct world *world, int64_t at_ns, void (*action)(struct world *world, void *context),
+                    void *context);
 
 /* Runs until true time `until_ns`. */
 void world_run(struct world *world, int64_t until_ns);
