@@ -336,8 +336,12 @@ void cw_client_pause_command(struct cw_call *call)
 {
     int64_t timeout_ms;
     bool writes_only = call->argc == 4 && slice_equal_nocase(call->argv[3], "write");
-    if (call->argc > 4 || (call->argc == 4 && !writes_only && !slice_equal_nocase(call->argv[3], "all"))) {
+    if (call->argc > 4) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
+        return;
+    }
+    if (call->argc == 4 && !writes_only && !slice_equal_nocase(call->argv[3], "all")) {
+        cw_reply_error(call, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
     if (number_parse_i64(call->argv[2], &timeout_ms) < 0 || timeout_ms > INT64_MAX / NS_PER_MS / 2) {

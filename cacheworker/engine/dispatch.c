@@ -236,12 +236,16 @@ static bool gates_let_pass(struct cw_engine *engine, struct cw_session *session,
         refuse_unknown(engine, session, argv, argc);
         return false;
     }
+    /* A container stands here only when its second word names none of its subcommands. */
+    if (UNLIKELY(command->subcommands != NULL && argc > 1)) {
+        refuse_unknown_subcommand(engine, session, command, argv[1]);
+        return false;
+    }
     if (UNLIKELY(cw_functions[command->id] == NULL)) {
-        const struct command *row = command_lookup(argv[0]);
-        if (row->subcommands != NULL && argc > 1)
-            refuse_unknown_subcommand(engine, session, row, argv[1]);
-        else if (row->subcommands != NULL)
-            refuse_arity(engine, session, row);
+        if (command->container != NULL)
+            refuse_unknown_subcommand(engine, session, command->container, argv[1]);
+        else if (command->subcommands != NULL)
+            refuse_arity(engine, session, command);
         else
             refuse_unknown(engine, session, argv, argc);
         return false;

@@ -45,19 +45,23 @@ void cw_config_set_command(struct cw_call *call)
         return;
     }
     size_t index;
-    const char *reason;
+    struct buf reason = {0};
     int result = cw_settings_set(call->engine, call->argv + 2, (call->argc - 2) / 2, &index, &reason);
     if (result == 0) {
         resp_write_ok(call->reply);
         return;
     }
     struct slice name = call->argv[2 + 2 * index];
+    struct buf words = {0};
     if (result == ERR_NOT_FOUND)
-        resp_write_error_format(call->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                                (int)name.length, name.data);
+        buf_add_format(&words, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", (int)name.length,
+                       name.data);
     else
-        resp_write_error_format(call->reply, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
-                                (int)name.length, name.data, reason);
+        buf_add_format(&words, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %.*s", (int)name.length,
+                       name.data, (int)buf_length(&reason), buf_slice(&reason).data);
+    resp_write_error(call->reply, buf_slice(&words));
+    buf_free(&words);
+    buf_free(&reason);
 }
 
 void cw_config_resetstat_command(struct cw_call *call)
@@ -115,7 +119,7 @@ void cw_wait_command(struct cw_call *call)
                              "are just local and are not propagated.");
         return;
     }
-    if (number_parse_i64(call->argv[1], &replicas) < 0 || replicas < 0 || replicas > UINT32_MAX) {
+    if (number_parse_i64(call->argv[1], &replicas) < 0) {
         cw_reply_error(call, CW_ERROR_NOT_INTEGER);
         return;
     }
@@ -135,7 +139,7 @@ void cw_wait_command(struct cw_call *call)
     }
     session->flags |= CW_SESSION_WAITING;
     session->wait_offset = session->stream_offset;
-    session->wait_replicas = (uint32_t)replicas;
+    session->wait_replicas = replicas;
     session->wait_deadline_ns = timeout_ms == 0 ? NEVER_NS : engine->now_ns + timeout_ms * NS_PER_MS;
     list_remove(&session->ready);
     list_add_last(&engine->waiting, &session->waiting);
@@ -252,7 +256,7 @@ void cw_script_exists_command(struct cw_call *call)
 }
 
 /* There are neither scripts nor functions, so they are all gone. */
-static void flush_nothing(struct cw_call *call)
+static void flush_nothing(struct cw_call *call, const char *error)
 {
     bool fits =
         call->argc == 2 ||
@@ -260,17 +264,17 @@ static void flush_nothing(struct cw_call *call)
     if (fits)
         resp_write_ok(call->reply);
     else
-        cw_reply_error(call, CW_ERROR_SYNTAX);
+        cw_reply_error(call, error);
 }
 
 void cw_script_flush_command(struct cw_call *call)
 {
-    flush_nothing(call);
+    flush_nothing(call, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 }
 
 void cw_function_flush_command(struct cw_call *call)
 {
-    flush_nothing(call);
+    flush_nothing(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
 }
 
 /* --- SLOWLOG --- */
@@ -279,7 +283,7 @@ void cw_slowlog_get_command(struct cw_call *call)
 {
     int64_t limit = 10;
     if (call->argc > 3) {
-        cw_reply_error(call, "ERR wrong number of arguments for 'slowlog|get' command");
+        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.");
         return;
     }
     if (call->argc == 3 && (number_parse_i64(call->argv[2], &limit) < 0 || limit < -1)) {

@@ -61,7 +61,7 @@ struct cw_session {
     int64_t waiting_since_ns; /* when the oldest thing that it waits for arrived; 0: nothing */
     uint64_t stream_offset;   /* of its last write, for WAIT */
     uint64_t wait_offset;
-    uint32_t wait_replicas;
+    int64_t wait_replicas;
     int64_t wait_deadline_ns;
     uint64_t commands;
     const struct command *last_command; /* borrowed from the table; NULL before the first */

@@ -5,6 +5,8 @@
 #include "common/base/mem.h"
 #include "common/base/number.h"
 
+#include <inttypes.h>
+
 enum setting_kind { SETTING_CONSTANT, SETTING_INTEGER, SETTING_MEMORY, SETTING_TEXT, SETTING_COMPUTED };
 
 struct setting {
@@ -96,7 +98,7 @@ static const struct setting settings_table[] = {
     CONSTANT("save", ""),
     CONSTANT("slave-read-only", "yes"),
     CONSTANT("slave-serve-stale-data", "no"),
-    {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, UINT32_MAX, NULL, NULL},
+    {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, INT32_MAX, NULL, NULL},
     {"proto-max-bulk-len", SETTING_MEMORY, FIELD(limits.bulk_length_max), 1 << 20, INT64_MAX, NULL, NULL},
     {"requirepass", SETTING_TEXT, FIELD(requirepass), 0, 0, NULL, NULL},
     {"slowlog-log-slower-than", SETTING_INTEGER, FIELD(slowlog_slower_than_us), -1, INT64_MAX, NULL, NULL},
@@ -187,31 +189,44 @@ static int parse_memory(struct slice text, int64_t *ret_bytes)
     return 0;
 }
 
-/* Why `value` cannot be given to the parameter, or NULL. */
-static const char *judge(const struct cw_engine *engine, const struct setting *setting, struct slice value)
+/* Saying what is so anyway is fine: clients do it to be sure. */
+static bool is_present_value(const struct cw_engine *engine, size_t index, struct slice value)
 {
+    struct buf present = {0};
+    cw_settings_value(engine, index, &present);
+    bool same = slice_equal(buf_slice(&present), value);
+    buf_free(&present);
+    return same;
+}
+
+/* Adds why `value` cannot be given to the parameter; nothing when it can. */
+static void judge(const struct cw_engine *engine, size_t index, struct slice value, struct buf *reason)
+{
+    const struct setting *setting = &settings_table[index];
     int64_t number;
-    struct buf now = {0};
-    bool same;
     switch (setting->kind) {
     case SETTING_CONSTANT:
     case SETTING_COMPUTED:
-        /* Saying what is so anyway is fine: clients do it to be sure. */
-        cw_settings_value(engine, (size_t)(setting - settings_table), &now);
-        same = slice_equal(buf_slice(&now), value);
-        buf_free(&now);
-        return same ? NULL : "can't set immutable config";
-    case SETTING_TEXT: return NULL;
+        if (!is_present_value(engine, index, value))
+            buf_add_text(reason, "can't set immutable config");
+        return;
+    case SETTING_TEXT: return;
     case SETTING_INTEGER:
-        if (number_parse_i64(value, &number) < 0)
-            return "argument couldn't be parsed into an integer";
+        if (number_parse_i64(value, &number) < 0) {
+            buf_add_text(reason, "argument couldn't be parsed into an integer");
+            return;
+        }
         break;
     case SETTING_MEMORY:
-        if (parse_memory(value, &number) < 0)
-            return "argument must be a memory value";
+        if (parse_memory(value, &number) < 0) {
+            buf_add_text(reason, "argument must be a memory value");
+            return;
+        }
         break;
     }
-    return number < setting->least || number > setting->most ? "argument must be between the parameter's limits" : NULL;
+    if (number < setting->least || number > setting->most)
+        buf_add_format(reason, "argument must be between %" PRId64 " and %" PRId64 " inclusive", setting->least,
+                       setting->most);
 }
 
 static void assign(struct cw_engine *engine, const struct setting *setting, struct slice value)
@@ -236,23 +251,21 @@ static void assign(struct cw_engine *engine, const struct setting *setting, stru
 }
 
 int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, size_t *ret_index,
-                    const char **ret_reason)
+                    struct buf *reason)
 {
     for (size_t i = 0; i < count; i++) {
         int index = cw_settings_find(pairs[2 * i]);
         *ret_index = i;
-        if (index == CW_SETTINGS_NONE) {
-            *ret_reason = NULL;
+        if (index == CW_SETTINGS_NONE)
             return ERR_NOT_FOUND;
-        }
         for (size_t j = 0; j < i; j++) {
             if (cw_settings_find(pairs[2 * j]) == index) {
-                *ret_reason = "duplicate parameter";
+                buf_add_text(reason, "duplicate parameter");
                 return ERR_EXISTS;
             }
         }
-        *ret_reason = judge(engine, &settings_table[index], pairs[2 * i + 1]);
-        if (*ret_reason != NULL)
+        judge(engine, (size_t)index, pairs[2 * i + 1], reason);
+        if (buf_length(reason) > 0)
             return ERR_INVALID;
     }
     for (size_t i = 0; i < count; i++)

@@ -30,8 +30,9 @@ void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf 
 enum { CW_SETTINGS_NONE = -1 };
 int cw_settings_find(struct slice name); /* index, or CW_SETTINGS_NONE */
 
-/* Sets all or nothing. 0; else ret_index is the pair that is wrong and ret_reason says why, in Redis' words. */
+/* Sets all or nothing. Else ret_index is the pair that is wrong and `reason` got why, in Redis' words: ERR_NOT_FOUND
+ * (no such parameter, no reason), ERR_EXISTS (given twice), ERR_INVALID. */
 MUST_CHECK int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, size_t *ret_index,
-                               const char **ret_reason);
+                               struct buf *reason);
 
 #endif

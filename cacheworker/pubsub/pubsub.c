@@ -239,43 +239,62 @@ void cw_pubsub_forget(struct cw_pubsub *pubsub, struct cw_session *session)
 
 /* --- messages --- */
 
-static void give_message(struct cw_engine *engine, const struct topic *topic, struct slice channel,
-                         struct slice message)
+struct publication {
+    struct cw_engine *engine;
+    const struct cw_session *publisher; /* NULL: the stream */
+    struct slice channel;
+    struct slice message;
+    struct buf *own;
+};
+
+static void write_message(const struct publication *publication, const struct topic *topic, int protocol,
+                          struct buf *out)
 {
+    resp_write_push(out, protocol, topic->is_pattern ? 4 : 3);
+    resp_write_bulk_text(out, topic->is_pattern ? "pmessage" : "message");
+    if (topic->is_pattern)
+        resp_write_bulk(out, name_of(topic));
+    resp_write_bulk(out, publication->channel);
+    resp_write_bulk(out, publication->message);
+}
+
+static void give_message(const struct publication *publication, const struct topic *topic)
+{
+    struct cw_engine *engine = publication->engine;
     LIST_FOR_EACH(node, &topic->subscriptions)
     {
         struct cw_session *session = LIST_ENTRY(node, struct subscription, of_topic)->session;
         if (session->flags & CW_SESSION_CLOSING)
             continue;
-        struct buf *out = cw_session_out(engine, session);
-        resp_write_push(out, session->protocol, topic->is_pattern ? 4 : 3);
-        resp_write_bulk_text(out, topic->is_pattern ? "pmessage" : "message");
-        if (topic->is_pattern)
-            resp_write_bulk(out, name_of(topic));
-        resp_write_bulk(out, channel);
-        resp_write_bulk(out, message);
+        if (session == publication->publisher) {
+            write_message(publication, topic, session->protocol, publication->own);
+            continue;
+        }
+        write_message(publication, topic, session->protocol, cw_session_out(engine, session));
         session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
         cw_session_flush(engine, session);
         cw_session_check_output(engine, session);
     }
 }
 
-size_t cw_pubsub_publish(struct cw_engine *engine, struct slice channel, struct slice message)
+size_t cw_pubsub_publish(struct cw_engine *engine, const struct cw_session *publisher, struct slice channel,
+                         struct slice message, struct buf *own)
 {
-    struct cw_pubsub *pubsub = engine->pubsub;
+    const struct cw_pubsub *pubsub = engine->pubsub;
+    const struct publication publication = {engine, publisher, channel, message, own};
     size_t receivers = 0;
-    struct topic *topic = *find(pubsub, channel, false, hash_of(pubsub, channel, false));
+    const struct topic *topic = *find(pubsub, channel, false, hash_of(pubsub, channel, false));
     if (topic != NULL) {
         receivers += topic->count;
-        give_message(engine, topic, channel, message);
+        give_message(&publication, topic);
     }
     LIST_FOR_EACH(node, &pubsub->patterns)
     {
-        struct topic *pattern = LIST_ENTRY(node, struct topic, patterns);
+        const struct topic *pattern = LIST_ENTRY(node, struct topic, patterns);
         if (!glob_match(name_of(pattern), channel, false))
             continue;
         receivers += pattern->count;
-        give_message(engine, pattern, channel, message);
+        give_message(&publication, pattern);
     }
     return receivers;
 }

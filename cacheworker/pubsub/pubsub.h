@@ -27,8 +27,10 @@ bool cw_pubsub_unsubscribe(struct cw_pubsub *pubsub, struct cw_session *session,
 /* Ends all subscriptions of a session. */
 void cw_pubsub_forget(struct cw_pubsub *pubsub, struct cw_session *session);
 
-/* Gives the message to every session that listens, and says how many got it (one that matches twice counts twice). */
-size_t cw_pubsub_publish(struct cw_engine *engine, struct slice channel, struct slice message);
+/* Gives the message to every session that listens, and says how many got it (one that matches twice counts twice).
+ * What the publisher itself is to hear goes to `own`: it follows the reply. */
+size_t cw_pubsub_publish(struct cw_engine *engine, const struct cw_session *publisher, struct slice channel,
+                         struct slice message, struct buf *own);
 
 size_t cw_pubsub_channels_of(const struct cw_session *session);
 size_t cw_pubsub_patterns_of(const struct cw_session *session);

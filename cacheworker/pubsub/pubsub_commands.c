@@ -76,8 +76,11 @@ void cw_punsubscribe_command(struct cw_call *call)
 
 void cw_publish_command(struct cw_call *call)
 {
-    size_t receivers = cw_pubsub_publish(call->engine, call->argv[1], call->argv[2]);
+    struct buf own = {0};
+    size_t receivers = cw_pubsub_publish(call->engine, call->session, call->argv[1], call->argv[2], &own);
     resp_write_integer(call->reply, (int64_t)receivers);
+    buf_add_slice(call->reply, buf_slice(&own));
+    buf_free(&own);
     if (call->session != NULL)
         cw_call_propagate(call, call->argv, call->argc); /* who listens at a replica hears it too */
 }
@@ -85,7 +88,7 @@ void cw_publish_command(struct cw_call *call)
 void cw_pubsub_channels_command(struct cw_call *call)
 {
     if (call->argc > 3) {
-        cw_reply_error(call, "ERR wrong number of arguments for 'pubsub|channels' command");
+        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'channels'. Try PUBSUB HELP.");
         return;
     }
     struct slice pattern = call->argc == 3 ? call->argv[2] : slice_of(NULL, 0);
