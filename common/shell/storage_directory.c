@@ -123,7 +123,7 @@ int storage_directory_open(struct storage_directory *directory, const char *path
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return file_error(errno);
-    int lock_fd;
+    int lock_fd = -1;
     int error = lock(fd, &lock_fd);
     if (error < 0) {
         close(fd);
