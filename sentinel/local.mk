@@ -46,3 +46,8 @@ libsentinel_core_a_SOURCES = \
 	sentinel/core/votes.h \
 	sentinel/core/why.c \
 	sentinel/core/why.h
+
+sbin_PROGRAMS += respite-sentinel
+respite_sentinel_SOURCES = sentinel/main.c sentinel/shell/sentinel_settings.c sentinel/shell/sentinel_settings.h
+respite_sentinel_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+respite_sentinel_LDADD = libsentinel_core.a $(SHELL_LIBS)
