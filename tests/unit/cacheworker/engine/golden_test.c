@@ -126,11 +126,12 @@ static void say(struct transcript *transcript, unsigned connection, struct slice
 
 static void play_line(struct transcript *transcript, struct slice line)
 {
+    bool is_marked = line.length > 2 && line.data[1] == ' ';
     bool is_numbered = line.length > 3 && isdigit((unsigned char)line.data[0]) && line.data[1] == '>';
-    bool is_said = line.length > 2 && line.data[0] == '>';
-    bool is_inline = line.length > 2 && line.data[0] == '|';
-    bool is_comment = line.length == 0 || line.data[0] == '#';
-    bool is_time = line.length > 2 && line.data[0] == '@';
+    bool is_said = is_marked && line.data[0] == '>';
+    bool is_inline = is_marked && line.data[0] == '|';
+    bool is_comment = is_marked && line.data[0] == '#';
+    bool is_time = is_marked && line.data[0] == '@';
     if (!is_numbered && !is_said && !is_inline && !is_comment && !is_time)
         return; /* a reply; it is made anew */
     buf_add_slice(&transcript->out, line);
