@@ -51,9 +51,8 @@ struct px_proxy {
 
     struct effects *effects; /* borrowed while a step, accept or sent runs */
     int64_t now_ns;
-    int64_t wall_us;
     int64_t deadline_ns;
-    struct rand rand;
+    struct rand rand; /* of the jitter */
 
     struct px_port *ports; /* owned */
     link_id port_count;

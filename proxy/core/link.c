@@ -228,7 +228,8 @@ static void forget_connection(struct px_link *link)
     link->backoff_ns = link->backoff_ns ? 2 * link->backoff_ns : BACKOFF_MIN_NS;
     if (link->backoff_ns > BACKOFF_MAX_NS)
         link->backoff_ns = BACKOFF_MAX_NS;
-    link->retry_ns = link->proxy->now_ns + link->backoff_ns;
+    /* The links of many proxies lose the same master at the same moment. */
+    link->retry_ns = link->proxy->now_ns + rand_between(&link->proxy->rand, link->backoff_ns / 2, link->backoff_ns);
 }
 
 /* The connection is gone. */
@@ -480,6 +481,11 @@ static bool take_frame(struct px_link *link, struct slice frame)
     if (UNLIKELY(link->slot_count == 0 || slot_at(link, 0)->length > link->written))
         return violation(link, "a reply that nobody has asked for");
     if (UNLIKELY(is_refusal(frame))) {
+        if (slot_at(link, 0)->scripted) {
+            slot_at(link, 0)->answer = PX_ANSWER_UNCERTAIN;
+            settle(link);
+            return true;
+        }
         set_state(link, PX_LINK_REFUSED);
         list_remove(&link->dirty);
         link->attach_ns = link->proxy->now_ns + REFUSED_NS;

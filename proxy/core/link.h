@@ -75,6 +75,7 @@ struct px_slot {
     uint8_t answer;         /* enum px_answer */
     bool silent;            /* CLIENT REPLY OFF */
     bool refused;           /* answered, but not executed */
+    bool scripted;          /* its answer may be any text that a client chose, so no refusal is read out of it */
 };
 
 struct px_link {

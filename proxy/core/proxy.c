@@ -93,6 +93,7 @@ int px_proxy_create(const struct px_config *config, struct px_proxy **ret_proxy)
     proxy->limits_control = RESP_LIMITS_DEFAULT;
     proxy->limits_control.request_length_max = 1 << 20;
     proxy->first_free_port = LINK_NONE;
+    rand_seed(&proxy->rand, config->random_seed);
     proxy->message = mem_zero(sizeof(*proxy->message));
     struct list *lists[] = {&proxy->links,          &proxy->unready,  &proxy->dirty_links, &proxy->sessions,
                             &proxy->dirty_sessions, &proxy->runnable, &proxy->doomed,      &proxy->ghosts};
@@ -286,7 +287,6 @@ static void step(void *core, const struct event *event, struct effects *effects)
     struct px_proxy *proxy = core;
     proxy->effects = effects;
     proxy->now_ns = event->now_ns;
-    proxy->wall_us = event->wall_us;
     switch (event->kind) {
     case EVENT_START:
         proxy->started = true;

@@ -45,9 +45,9 @@ struct px_config { /* copied at creation, slices included */
     size_t client_input_max;           /* bytes of one client's incomplete request (client-query-buffer-limit) */
     int64_t authentication_timeout_ns; /* where a password is set; default 10 s */
     uint32_t links_per_pool;           /* shared backend links per (database, protocol) */
-    uint64_t random_seed;
-    unsigned mutants;         /* PX_MUTANT_*; 0 in production */
-    struct px_shared *shared; /* borrowed, outlives the proxy */
+    uint64_t random_seed;              /* of the jitter */
+    unsigned mutants;                  /* PX_MUTANT_*; 0 in production */
+    struct px_shared *shared;          /* borrowed, outlives the proxy */
 };
 
 struct px_proxy;

@@ -76,6 +76,8 @@ bool px_route_has_block(const struct slice *argv, size_t argc)
             return true;
         if (slice_equal_nocase(argv[i], "streams"))
             return false;
+        if (slice_equal_nocase(argv[i], "group"))
+            i += 2; /* names that a client chose: they may read like options */
     }
     return false;
 }

@@ -27,6 +27,12 @@ enum px_route px_route_of(const struct command *row);
 /* Whether a command may be repeated when its answer was lost: it changes nothing. `row` may be NULL (unknown). */
 bool px_route_is_repeatable(const struct command *row, const struct slice *argv, size_t argc);
 
+/* Whether it runs a script or function of a client: what it answers may look like anything. `row` may be NULL. */
+static inline bool px_route_runs_script(const struct command *row)
+{
+    return row != NULL && (row->categories & (1u << COMMAND_CATEGORY_SCRIPTING)) != 0;
+}
+
 /* Whether a command of PX_ROUTE_BLOCKING_READ has the BLOCK option. */
 bool px_route_has_block(const struct slice *argv, size_t argc);
 

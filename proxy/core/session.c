@@ -383,7 +383,9 @@ static bool forward_plain(struct px_session *session, const struct px_request *r
     if (session->in_multi)
         return forward_kind(session, request, PX_SLOT_QUEUED);
     bool repeatable = px_route_is_repeatable(request->row, request->argv, request->argc);
-    return forward_kind(session, request, repeatable ? PX_SLOT_READ : PX_SLOT_WRITE);
+    return forward(session, request,
+                   (struct px_slot){.kind = repeatable ? PX_SLOT_READ : PX_SLOT_WRITE,
+                                    .scripted = px_route_runs_script(request->row)});
 }
 
 /* Taken in any state. */
@@ -661,15 +663,18 @@ static bool take(struct px_session *session, const struct resp_request *parsed, 
     if (LIKELY(request.row != NULL) && LIKELY(command_arity_fits(request.row, request.argc)))
         route = px_route_of(request.row);
     session->silent = session->reply_off || session->skip_next;
+    const struct command *last_command = session->last_command;
+    session->last_command = request.row;
     bool taken = false;
     if (LIKELY(route == PX_ROUTE_FORWARD && session->state == PX_SESSION_SHARED && session->phantom == PX_PHANTOM_NONE))
         taken = forward_plain(session, &request);
     else
         taken = take_in_state(session, &request, route);
-    if (!taken)
+    if (!taken) {
+        session->last_command = last_command;
         return false;
+    }
     session->skip_next = session->skip_next && !session->silent;
-    session->last_command = request.row;
     session->active_ns = proxy->now_ns;
     return true;
 }

@@ -140,17 +140,21 @@ static void play_simple(const char *line, enum progress progress, bool is_repeat
 static void commands_alone_have_their_fates(void **state)
 {
     (void)state;
-    static const char *const reads[] = {"GET a",        "MGET a b",          "EVAL_RO x 0", "PING", "OBJECT ENCODING a",
+    static const char *const reads[] = {"GET a",        "MGET a b",          "PING", "OBJECT ENCODING a",
                                         "XRANGE s - +", "XREAD STREAMS s 0", "TIME"};
-    static const char *const writes[] = {
-        "SET a 1",       "INCR a",         "PUBLISH c m", "EVAL x 0",        "GETEX a",
-        "SCRIPT LOAD x", "CONFIG SET a b", "FLUSHALL",    "NOSUCHCOMMAND a", "XREADGROUP GROUP g c STREAMS s >"};
+    static const char *const writes[] = {"SET a 1",  "INCR a",          "PUBLISH c m",
+                                         "GETEX a",  "SCRIPT LOAD x",   "CONFIG SET a b",
+                                         "FLUSHALL", "NOSUCHCOMMAND a", "XREADGROUP GROUP block streams STREAMS s >"};
     for (size_t i = 0; i < ARRAY_LENGTH(reads); i++)
         for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++)
             play_simple(reads[i], (enum progress)progress, true);
     for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
         for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++)
             play_simple(writes[i], (enum progress)progress, progress != WRITTEN);
+    for (int progress = NEVER_WRITTEN; progress <= WRITTEN; progress++) {
+        play_simple("EVAL_RO x 0", (enum progress)progress, true);
+        play_simple("EVAL x 0", (enum progress)progress, progress != WRITTEN);
+    }
 }
 
 static void blocking_commands_have_their_fates(void **state)
@@ -160,7 +164,7 @@ static void blocking_commands_have_their_fates(void **state)
      */
     static const char prepare[] = "WATCH w\r\nUNWATCH\r\n", replies[] = "+OK\r\n+OK\r\n";
     static const char *const blocking[] = {"BLPOP q 0", "XREAD BLOCK 0 STREAMS s $", "WAIT 1 0",
-                                           "BLMOVE a b LEFT LEFT 0"};
+                                           "XREADGROUP GROUP g streams BLOCK 0 STREAMS s >", "BLMOVE a b LEFT LEFT 0"};
     for (size_t i = 0; i < ARRAY_LENGTH(blocking); i++) {
         char command[128], repeated[128];
         snprintf(command, sizeof(command), "%s\r\n", blocking[i]);
@@ -284,6 +288,23 @@ static void nothing_overtakes_a_refused_command(void **state)
     stage_expect(stage, worker, stage_array("SET a 1"));
     stage_say(stage, worker, "+OK\r\n");
     stage_expect(stage, client, "+OK\r\n" UNCERTAIN);
+    stage_close(stage);
+}
+
+/* A script can answer what it likes. Were it taken for a refusal, the script would be repeated without end, and the
+ * others' commands with it. */
+static void a_script_cannot_play_a_refusal(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = attached_client(stage), other = stage_client(stage);
+    link_id link = stage_worker_link(stage, 0, 0);
+    stage_say(stage, client, "EVAL x 0\r\n");
+    stage_say(stage, other, "INCR a\r\n");
+    stage_say(stage, link, "-NOTMASTER says the script\r\n:1\r\n");
+    stage_expect(stage, client, UNCERTAIN);
+    stage_expect(stage, other, ":1\r\n");
+    assert_true(stage->links[link].open);
     stage_close(stage);
 }
 
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_transaction_lost_between_its_commands_aborts_at_exec),
         cmocka_unit_test(refusals_never_reach_a_client_and_keep_the_order),
         cmocka_unit_test(nothing_overtakes_a_refused_command),
+        cmocka_unit_test(a_script_cannot_play_a_refusal),
         cmocka_unit_test(another_master_or_a_gap_closes_connections_and_nothing_else_does),
         cmocka_unit_test(a_lower_version_is_ignored),
         cmocka_unit_test(what_waits_too_long_is_answered_in_order),
