@@ -508,7 +508,8 @@ static void deliver(struct host *host)
         }
     }
     host->ready_count -= count;
-    memmove(host->ready, host->ready + count, host->ready_count * sizeof(struct ready));
+    if (host->ready_count > 0)
+        memmove(host->ready, host->ready + count, host->ready_count * sizeof(struct ready));
     for (uint32_t i = 0; i < host->ready_count; i++)
         if (host->ready[i].kind != READY_NOTHING && host->ready[i].conn != NULL)
             host->ready[i].conn->ready = i + 1;
@@ -537,7 +538,8 @@ static void wait_for_events(struct host *host)
     if (!at_once)
         arm_timer(host, deadline_ns);
     host->arena_used = 0;
-    event_base_loop(host->base, at_once ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    /* Once in both cases: a second look within one call would find links readable whose bytes are queued already. */
+    event_base_loop(host->base, EVLOOP_ONCE | (at_once ? EVLOOP_NONBLOCK : 0));
 }
 
 int host_run(struct host *host)
