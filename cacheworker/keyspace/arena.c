@@ -74,7 +74,10 @@ static bool is_small(size_t size)
 
 size_t cw_arena_rounded(size_t size)
 {
-    return size <= CW_ARENA_SMALL_MAX ? (size + STEP - 1) / STEP * STEP : (size + 15) / 16 * 16;
+    if (size <= CW_ARENA_SMALL_MAX)
+        return (size + STEP - 1) / STEP * STEP;
+    /* malloc's blocks are a multiple of 16 with its overhead. */
+    return (size + MALLOC_OVERHEAD + 15) / 16 * 16 - MALLOC_OVERHEAD;
 }
 
 struct cw_arena *cw_arena_create(void)
@@ -224,7 +227,7 @@ void *cw_arena_alloc(struct cw_arena *arena, size_t size)
 {
     if (LIKELY(is_small(size)))
         return small_alloc(arena, class_of(size));
-    void *block = cw_arena_try_alloc_big(arena, size);
+    void *block = cw_arena_try_alloc_big(arena, cw_arena_rounded(size));
     CHECK(block != NULL);
     return block;
 }

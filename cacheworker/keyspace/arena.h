@@ -33,7 +33,7 @@ void cw_arena_free(struct cw_arena *arena, void *block, size_t size);
 MUST_CHECK void *cw_arena_try_alloc_big(struct cw_arena *arena, size_t size);
 void cw_arena_free_big(struct cw_arena *arena, void *block);
 
-/* What a block of that size really takes. Two sizes that round to the same may use one block. */
+/* What cw_arena_alloc really takes for a size. Two sizes that round to the same may use one block. */
 size_t cw_arena_rounded(size_t size);
 
 size_t cw_arena_held_bytes(const struct cw_arena *arena); /* pages in use or kept in reserve, and malloc's blocks */

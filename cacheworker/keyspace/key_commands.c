@@ -234,6 +234,15 @@ static bool exists_at(const struct cw_call *call, const struct cw_key *key)
     return cw_keyspace_peek(call->keyspace, key->database, key->name, key->hash, call->now_ms) != NULL;
 }
 
+static bool parse_database(struct cw_call *call, size_t index, unsigned *ret_database)
+{
+    int number;
+    if (!cw_call_int(call, index, NULL, &number) || !cw_call_has_database(call, number))
+        return false;
+    *ret_database = (unsigned)number;
+    return true;
+}
+
 void cw_copy_command(struct cw_call *call)
 {
     struct cw_key from = cw_call_key(call, 1);
@@ -243,7 +252,7 @@ void cw_copy_command(struct cw_call *call)
         if (slice_equal_nocase(call->argv[i], "replace")) {
             replace = true;
         } else if (slice_equal_nocase(call->argv[i], "db") && i + 1 < call->argc) {
-            if (!cw_call_database(call, ++i, CW_ERROR_NOT_INTEGER, &to.database))
+            if (!parse_database(call, ++i, &to.database))
                 return;
         } else {
             cw_reply_error(call, CW_ERROR_SYNTAX);
@@ -270,7 +279,7 @@ void cw_move_command(struct cw_call *call)
 {
     struct cw_key from = cw_call_key(call, 1);
     struct cw_key to = from;
-    if (!cw_call_database(call, 2, CW_ERROR_NOT_INTEGER, &to.database))
+    if (!parse_database(call, 2, &to.database))
         return;
     if (from.database == to.database) {
         cw_reply_error(call, SAME_OBJECT);
@@ -327,12 +336,13 @@ void cw_flushall_command(struct cw_call *call)
 
 void cw_swapdb_command(struct cw_call *call)
 {
-    unsigned a;
-    unsigned b;
-    if (!cw_call_database(call, 1, "ERR invalid first DB index", &a) ||
-        !cw_call_database(call, 2, "ERR invalid second DB index", &b))
+    int a;
+    int b;
+    if (!cw_call_int(call, 1, "ERR invalid first DB index", &a) ||
+        !cw_call_int(call, 2, "ERR invalid second DB index", &b) || !cw_call_has_database(call, a) ||
+        !cw_call_has_database(call, b))
         return;
-    cw_keyspace_swap_databases(call->keyspace, a, b);
+    cw_keyspace_swap_databases(call->keyspace, (unsigned)a, (unsigned)b);
     call->dirty++;
     resp_write_ok(call->reply);
 }

@@ -10,19 +10,29 @@ bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number)
     return false;
 }
 
-bool cw_call_database(struct cw_call *call, size_t index, const char *not_integer, unsigned *ret_database)
+bool cw_call_int(struct cw_call *call, size_t index, const char *not_integer, int *ret_number)
 {
     int64_t number;
-    if (number_parse_i64(call->argv[index], &number) < 0 || number < INT32_MIN || number > INT32_MAX) {
+    bool is_integer = number_parse_i64(call->argv[index], &number) == 0;
+    if (is_integer && number >= INT32_MIN && number <= INT32_MAX) {
+        *ret_number = (int)number;
+        return true;
+    }
+    if (not_integer)
         cw_reply_error(call, not_integer);
-        return false;
-    }
-    if (number < 0 || number >= cw_keyspace_databases(call->keyspace)) {
-        cw_reply_error(call, "ERR DB index is out of range");
-        return false;
-    }
-    *ret_database = (unsigned)number;
-    return true;
+    else if (is_integer)
+        cw_reply_error(call, "ERR value is out of range, value must between -2147483648 and 2147483647");
+    else
+        cw_reply_error(call, CW_ERROR_NOT_INTEGER);
+    return false;
+}
+
+bool cw_call_has_database(struct cw_call *call, int database)
+{
+    if (database >= 0 && (unsigned)database < cw_keyspace_databases(call->keyspace))
+        return true;
+    cw_reply_error(call, "ERR DB index is out of range");
+    return false;
 }
 
 bool cw_call_expire_ms(struct cw_call *call, size_t index, int64_t unit_ms, int64_t base_ms, bool positive,

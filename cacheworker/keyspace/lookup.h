@@ -48,8 +48,11 @@ static inline bool cw_call_is_type(struct cw_call *call, const struct cw_entry *
 /* A whole argument as an integer. Else replies the error. */
 bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number);
 
-/* An argument as the index of a database. Replies `not_integer` or that it is out of range. */
-bool cw_call_database(struct cw_call *call, size_t index, const char *not_integer, unsigned *ret_database);
+/* An argument as an int. Replies `not_integer`, or the reference's words for what is none or out of range when NULL. */
+bool cw_call_int(struct cw_call *call, size_t index, const char *not_integer, int *ret_number);
+
+/* Whether there is a database of that number; else replies that it is out of range. */
+bool cw_call_has_database(struct cw_call *call, int database);
 
 /* A time to live or a date, argv[index], as a date in ms. unit_ms is 1000 or 1; base_ms is now, or 0 for a date.
  * Replies "value is not an integer or out of range", or "invalid expire time in '<name>' command" if the date

@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXT_MAX = 256 };
-
 int cw_long_double_parse(struct slice text, long double *ret_number)
 {
-    char copy[TEXT_MAX];
+    char copy[CW_LONG_DOUBLE_TEXT_MAX];
     if (text.length == 0 || text.length >= sizeof(copy) || isspace((unsigned char)text.data[0]))
         return ERR_INVALID;
     memcpy(copy, text.data, text.length);

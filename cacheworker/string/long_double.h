@@ -7,8 +7,8 @@
 
 enum { CW_LONG_DOUBLE_TEXT_MAX = 5 * 1024 }; /* 4933 digits before the point, 17 behind it */
 
-/* The whole text, up to 255 bytes, "inf" and exponents allowed; NaN, spaces, overflow and underflow are not.
- * ERR_INVALID. */
+/* The whole text, shorter than CW_LONG_DOUBLE_TEXT_MAX, "inf" and exponents allowed; NaN, spaces, overflow and
+ * underflow are not. ERR_INVALID. */
 MUST_CHECK int cw_long_double_parse(struct slice text, long double *ret_number);
 
 /* Seventeen digits behind the point, without the zeros at the end, no exponent. Returns the length. */

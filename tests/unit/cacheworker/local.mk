@@ -27,3 +27,4 @@ tests_unit_cacheworker_engine_worker_test_SOURCES = \
 tests_unit_cacheworker_engine_worker_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_worker_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+include tests/unit/cacheworker/keyspace.mk

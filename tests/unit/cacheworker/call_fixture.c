@@ -1,0 +1,187 @@
+#include "tests/unit/cacheworker/call_fixture.h"
+
+#include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/string/string_commands.h"
+#include "common/base/number.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *name;
+    cw_command_function function;
+} functions[] = {
+    {"append", cw_append_command},
+    {"copy", cw_copy_command},
+    {"dbsize", cw_dbsize_command},
+    {"decr", cw_decr_command},
+    {"decrby", cw_decrby_command},
+    {"del", cw_del_command},
+    {"exists", cw_exists_command},
+    {"expire", cw_expire_command},
+    {"expireat", cw_expireat_command},
+    {"expiretime", cw_expiretime_command},
+    {"flushall", cw_flushall_command},
+    {"flushdb", cw_flushdb_command},
+    {"get", cw_get_command},
+    {"getdel", cw_getdel_command},
+    {"getex", cw_getex_command},
+    {"getrange", cw_getrange_command},
+    {"getset", cw_getset_command},
+    {"incr", cw_incr_command},
+    {"incrby", cw_incrby_command},
+    {"incrbyfloat", cw_incrbyfloat_command},
+    {"keys", cw_keys_command},
+    {"lcs", cw_lcs_command},
+    {"memory|usage", cw_memory_usage_command},
+    {"mget", cw_mget_command},
+    {"move", cw_move_command},
+    {"mset", cw_mset_command},
+    {"msetnx", cw_msetnx_command},
+    {"object|encoding", cw_object_encoding_command},
+    {"object|freq", cw_object_freq_command},
+    {"object|help", cw_object_help_command},
+    {"object|idletime", cw_object_idletime_command},
+    {"object|refcount", cw_object_refcount_command},
+    {"persist", cw_persist_command},
+    {"pexpire", cw_pexpire_command},
+    {"pexpireat", cw_pexpireat_command},
+    {"pexpiretime", cw_pexpiretime_command},
+    {"psetex", cw_psetex_command},
+    {"pttl", cw_pttl_command},
+    {"randomkey", cw_randomkey_command},
+    {"rename", cw_rename_command},
+    {"renamenx", cw_renamenx_command},
+    {"scan", cw_scan_command},
+    {"set", cw_set_command},
+    {"setex", cw_setex_command},
+    {"setnx", cw_setnx_command},
+    {"setrange", cw_setrange_command},
+    {"strlen", cw_strlen_command},
+    {"substr", cw_getrange_command},
+    {"swapdb", cw_swapdb_command},
+    {"touch", cw_touch_command},
+    {"ttl", cw_ttl_command},
+    {"type", cw_type_command},
+    {"unlink", cw_unlink_command},
+};
+
+/* Stands in for the engine's stream; the fixture is the engine. */
+void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)
+{
+    struct buf *out = &((struct call_fixture *)(void *)call->engine)->propagated;
+    if (buf_length(out) > 0)
+        buf_add_text(out, "; ");
+    for (size_t i = 0; i < argc; i++) {
+        if (i > 0)
+            buf_add_text(out, " ");
+        buf_add_slice(out, argv[i]);
+    }
+    call->propagation_replaced = true;
+}
+
+static void on_expired(void *context, unsigned database, struct slice key)
+{
+    struct call_fixture *fixture = context;
+    buf_add_format(&fixture->propagated, "[%u] DEL ", database);
+    buf_add_slice(&fixture->propagated, key);
+}
+
+void call_fixture_open(struct call_fixture *fixture)
+{
+    *fixture = (struct call_fixture){.protocol = 2, .now_ms = FIXTURE_NOW_MS};
+    struct cw_keyspace_config config = {.databases = 16, .seed = 7, .expired = on_expired, .context = fixture};
+    fixture->keyspace = cw_keyspace_create(&config);
+}
+
+void call_fixture_close(struct call_fixture *fixture)
+{
+    cw_keyspace_destroy(fixture->keyspace);
+    buf_free(&fixture->reply);
+    buf_free(&fixture->propagated);
+    resp_request_free(&fixture->line);
+}
+
+static cw_command_function function_of(const struct command *command)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++)
+        if (strcmp(functions[i].name, command->full_name) == 0)
+            return functions[i].function;
+    return NULL;
+}
+
+void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv, size_t argc)
+{
+    buf_clear(&fixture->reply);
+    buf_clear(&fixture->propagated);
+    fixture->dirty = 0;
+    if (argc == 2 && slice_equal_nocase(argv[0], "select")) {
+        int64_t number = 0;
+        assert_int_equal(number_parse_i64(argv[1], &number), 0);
+        fixture->database = (unsigned)number;
+        resp_write_ok(&fixture->reply);
+        return;
+    }
+    const struct command *command = command_resolve(argv, argc);
+    cw_command_function function = command ? function_of(command) : NULL;
+    assert_non_null(function);
+    if (!command_arity_fits(command, argc)) {
+        resp_write_error_format(&fixture->reply, "ERR wrong number of arguments for '%s' command", command->full_name);
+        return;
+    }
+    struct cw_call call = {
+        .engine = (struct cw_engine *)(void *)fixture,
+        .keyspace = fixture->keyspace,
+        .database = fixture->database,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .reply = &fixture->reply,
+        .protocol = fixture->protocol,
+        .now_ms = fixture->now_ms,
+    };
+    if (command->first_key > 0 && (size_t)command->first_key < argc)
+        call.first_key_hash = cw_keyspace_hash(fixture->keyspace, argv[command->first_key]);
+    function(&call);
+    fixture->dirty = call.dirty;
+    if (call.dirty > 0 && !call.propagation_replaced)
+        cw_call_propagate(&call, argv, argc);
+}
+
+void call_fixture_run(struct call_fixture *fixture, const char *line)
+{
+    struct buf text = {0};
+    buf_add_text(&text, line);
+    buf_add_text(&text, "\r\n");
+    struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    assert_int_equal(resp_request_read(&fixture->line, buf_slice(&text), &limits), (int64_t)buf_length(&text));
+    call_fixture_execute(fixture, fixture->line.argv, fixture->line.argc);
+    buf_free(&text);
+}
+
+static void assert_text(struct slice bytes, const char *expected, const char *line, const char *file, int line_number)
+{
+    struct buf text = {0};
+    for (size_t i = 0; i < bytes.length; i++)
+        if (bytes.data[i] != '\r')
+            buf_add(&text, bytes.data[i] == '\n' ? " " : bytes.data + i, 1);
+    buf_add(&text, "", 1);
+    if (strcmp(buf_slice(&text).data, expected) != 0)
+        print_error("%s\n", line);
+    _assert_string_equal(buf_slice(&text).data, expected, file, line_number);
+    buf_free(&text);
+}
+
+void call_fixture_assert(struct call_fixture *fixture, const char *line, const char *expected, const char *effect,
+                         const char *file, int line_number)
+{
+    call_fixture_run(fixture, line);
+    assert_text(buf_slice(&fixture->reply), expected, line, file, line_number);
+    if (effect)
+        assert_text(buf_slice(&fixture->propagated), effect, line, file, line_number);
+}
