@@ -629,10 +629,9 @@ static bool take_in_state(struct px_session *session, const struct px_request *r
         if (wait_for_replies(session))
             return false;
         resp_write_error_format(px_session_reply(session),
-                                "ERR Can't execute '%.*s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                                "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                                 "RESET are allowed in this context",
-                                (int)(request->argv[0].length > 64 ? 64 : request->argv[0].length),
-                                request->argv[0].data);
+                                request->row ? request->row->full_name : "unknown command");
         return true;
     }
     return take_by_route(session, request, route);

@@ -257,15 +257,54 @@ static void client_info(struct px_session *session, const struct px_request *req
     buf_free(&text);
 }
 
-/* Of this thread's clients; filters are not known here. */
+/* Whether `other` is meant by CLIENT LIST [TYPE type | ID id ...]. */
+static bool is_listed(const struct px_session *other, const struct px_request *request)
+{
+    if (other->refused)
+        return false;
+    if (request->argc == 2)
+        return true;
+    if (slice_equal_nocase(request->argv[2], "type")) {
+        bool is_subscriber = other->state == PX_SESSION_SUBSCRIBED;
+        return slice_equal_nocase(request->argv[3], is_subscriber ? "pubsub" : "normal");
+    }
+    for (size_t i = 3; i < request->argc; i++) {
+        uint64_t id = 0;
+        if (number_parse_u64(request->argv[i], &id) == 0 && id == other->client_id)
+            return true;
+    }
+    return false;
+}
+
+static bool is_client_type(struct slice type)
+{
+    static const char *const types[] = {"normal", "master", "replica", "slave", "pubsub"};
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+        if (slice_equal_nocase(type, types[i]))
+            return true;
+    return false;
+}
+
+/* Of this thread's clients. */
 static void client_list(struct px_session *session, const struct px_request *request)
 {
-    (void)request;
+    bool by_type = request->argc == 4 && slice_equal_nocase(request->argv[2], "type");
+    bool by_id = request->argc > 3 && slice_equal_nocase(request->argv[2], "id");
+    if (request->argc > 2 && !by_type && !by_id) {
+        reply_error(session, "ERR syntax error");
+        return;
+    }
+    if (by_type && !is_client_type(request->argv[3])) {
+        resp_write_error_format(px_session_reply(session), "ERR Unknown client type '%.*s'",
+                                (int)(request->argv[3].length > 128 ? 128 : request->argv[3].length),
+                                request->argv[3].data);
+        return;
+    }
     struct buf text = {0};
     LIST_FOR_EACH(node, &session->proxy->sessions)
     {
         const struct px_session *other = LIST_ENTRY(node, struct px_session, node);
-        if (!other->refused)
+        if (is_listed(other, request))
             add_line(&text, other);
     }
     resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
@@ -303,6 +342,27 @@ static void client_tracking(struct px_session *session, const struct px_request 
         reply_error(session, "ERR client side caching is not offered through the proxy");
 }
 
+static void client_caching(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    reply_error(session, "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+                         "OPTOUT mode enabled");
+}
+
+static void client_trackinginfo(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    struct buf *out = px_session_reply(session);
+    resp_write_map(out, session->protocol, 3);
+    resp_write_bulk_text(out, "flags");
+    resp_write_set(out, session->protocol, 1);
+    resp_write_bulk_text(out, "off");
+    resp_write_bulk_text(out, "redirect");
+    resp_write_integer(out, -1);
+    resp_write_bulk_text(out, "prefixes");
+    resp_write_array(out, 0);
+}
+
 static void client_getredir(struct px_session *session, const struct px_request *request)
 {
     (void)request;
@@ -317,29 +377,31 @@ struct kill_filter {
     bool skip_me;
 };
 
-static bool parse_kill(const struct px_request *request, struct kill_filter *filter)
+/* NULL, or the error. */
+static const char *parse_kill(const struct px_request *request, struct kill_filter *filter)
 {
+    static const char syntax[] = "ERR syntax error";
     *filter = (struct kill_filter){.skip_me = true};
     if (request->argc % 2 != 0 && request->argc != 3)
-        return false;
+        return syntax;
     for (size_t i = 2; i + 1 < request->argc; i += 2) {
         struct slice value = request->argv[i + 1];
         if (slice_equal_nocase(request->argv[i], "id")) {
             filter->has_id = true;
-            if (number_parse_u64(value, &filter->id) < 0)
-                return false;
+            if (number_parse_u64(value, &filter->id) < 0 || filter->id == 0)
+                return "ERR client-id should be greater than 0";
         } else if (slice_equal_nocase(request->argv[i], "addr")) {
             filter->has_address = true;
             filter->address = value;
         } else if (slice_equal_nocase(request->argv[i], "skipme")) {
             filter->skip_me = slice_equal_nocase(value, "yes");
             if (!filter->skip_me && !slice_equal_nocase(value, "no"))
-                return false;
+                return syntax;
         } else {
-            return false;
+            return syntax;
         }
     }
-    return true;
+    return NULL;
 }
 
 static bool is_killed(const struct px_session *session, const struct kill_filter *filter)
@@ -352,11 +414,10 @@ static bool is_killed(const struct px_session *session, const struct kill_filter
 static void client_kill(struct px_session *session, const struct px_request *request)
 {
     bool is_old_form = request->argc == 3; /* CLIENT KILL addr:port */
-    struct kill_filter filter;
-    if (is_old_form) {
-        filter = (struct kill_filter){.has_address = true, .address = request->argv[2]};
-    } else if (!parse_kill(request, &filter)) {
-        reply_error(session, "ERR syntax error");
+    struct kill_filter filter = {.has_address = true, .address = request->argv[2]};
+    const char *error = is_old_form ? NULL : parse_kill(request, &filter);
+    if (error != NULL) {
+        reply_error(session, error);
         return;
     }
     int64_t killed = 0;
@@ -382,25 +443,41 @@ static void client_kill(struct px_session *session, const struct px_request *req
         px_session_drain(session);
 }
 
+static void client_help(struct px_session *session, const struct px_request *request);
+
 static const struct client_command {
     const char *name;
     size_t argc_min;
     size_t argc_max;
     void (*take)(struct px_session *session, const struct px_request *request);
+    const char *usage;
 } client_commands[] = {
-    {"id", 2, 2, client_id},
-    {"getname", 2, 2, client_getname},
-    {"setname", 3, 3, client_setname},
-    {"setinfo", 4, 4, client_setinfo},
-    {"info", 2, 2, client_info},
-    {"list", 2, SIZE_MAX, client_list},
-    {"reply", 3, 3, client_reply},
-    {"kill", 3, SIZE_MAX, client_kill},
-    {"no-evict", 3, 3, client_switch},
-    {"no-touch", 3, 3, client_switch},
-    {"tracking", 3, SIZE_MAX, client_tracking},
-    {"getredir", 2, 2, client_getredir},
+    {"id", 2, 2, client_id, "ID"},
+    {"getname", 2, 2, client_getname, "GETNAME"},
+    {"setname", 3, 3, client_setname, "SETNAME <name>"},
+    {"setinfo", 4, 4, client_setinfo, "SETINFO <LIB-NAME|LIB-VER> <value>"},
+    {"info", 2, 2, client_info, "INFO"},
+    {"list", 2, SIZE_MAX, client_list, "LIST [TYPE <type> | ID <id> ...]"},
+    {"reply", 3, 3, client_reply, "REPLY (ON|OFF|SKIP)"},
+    {"kill", 3, SIZE_MAX, client_kill, "KILL <ip:port> | [ID <id>] [ADDR <ip:port>] [SKIPME (YES|NO)]"},
+    {"no-evict", 3, 3, client_switch, "NO-EVICT (ON|OFF)"},
+    {"no-touch", 3, 3, client_switch, "NO-TOUCH (ON|OFF)"},
+    {"tracking", 3, SIZE_MAX, client_tracking, "TRACKING OFF"},
+    {"caching", 3, 3, client_caching, "CACHING (YES|NO)"},
+    {"trackinginfo", 2, 2, client_trackinginfo, "TRACKINGINFO"},
+    {"getredir", 2, 2, client_getredir, "GETREDIR"},
+    {"help", 2, 2, client_help, "HELP"},
 };
+
+static void client_help(struct px_session *session, const struct px_request *request)
+{
+    (void)request;
+    struct buf *out = px_session_reply(session);
+    resp_write_array(out, ARRAY_LENGTH(client_commands) + 1);
+    resp_write_simple(out, SLICE_LITERAL("CLIENT <subcommand> [<arg> ...], answered by the proxy:"));
+    for (size_t i = 0; i < ARRAY_LENGTH(client_commands); i++)
+        resp_write_simple(out, slice_text(client_commands[i].usage));
+}
 
 static void take_client(struct px_session *session, const struct px_request *request)
 {

@@ -276,6 +276,19 @@ static void client_commands_are_answered_here(void **state)
     assert_non_null(strstr(list, "id=1 addr=127.0.0.1:40000 name=a "));
     assert_non_null(strstr(list, "\nid=2 "));
     assert_non_null(strstr(list, "lib-name=x"));
+    stage_say(stage, client, "CLIENT LIST ID 2\r\n");
+    list = stage_heard(stage, client);
+    assert_null(strstr(list, "id=1 "));
+    assert_non_null(strstr(list, "id=2 "));
+    stage_say(stage, client, "CLIENT LIST TYPE pubsub\r\nCLIENT LIST TYPE x\r\nCLIENT LIST x\r\n");
+    stage_expect(stage, client, "$0\r\n\r\n-ERR Unknown client type 'x'\r\n-ERR syntax error\r\n");
+    stage_say(stage, client, "CLIENT TRACKINGINFO\r\nCLIENT TRACKING ON\r\nCLIENT KILL ID x\r\n");
+    stage_expect(stage, client,
+                 "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n"
+                 "-ERR client side caching is not offered through the proxy\r\n"
+                 "-ERR client-id should be greater than 0\r\n");
+    stage_say(stage, client, "CLIENT HELP\r\n");
+    assert_non_null(strstr(stage_heard(stage, client), "+SETNAME <name>\r\n"));
     stage_say(stage, client, "CLIENT KILL ID 2\r\nCLIENT KILL ID 99\r\nCLIENT KILL 1.2.3.4:5\r\n");
     stage_expect(stage, client, ":1\r\n:0\r\n-ERR No such client\r\n");
     assert_false(stage->links[other].open);
@@ -421,7 +434,7 @@ static void subscribers_hear_and_move_to_the_new_master(void **state)
     stage_say(stage, client, "PING\r\nGET a\r\n");
     stage_expect(
         stage, client,
-        "*2\r\n$4\r\npong\r\n$0\r\n\r\n-ERR Can't execute 'GET': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING "
+        "*2\r\n$4\r\npong\r\n$0\r\n\r\n-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING "
         "/ QUIT / RESET are allowed in this context\r\n");
 
     stage_publish(stage, 3, 2, 1, 1);
