@@ -18,9 +18,10 @@ static void read_state(struct cw_ha *ha, const struct cw_config *config)
         state.life.node = config->new_identity;
     }
     ha->durable = state;
-    if (!(ha->mutants & CW_MUTANT_IGNORE_INCARNATION) || state.life.incarnation == 0)
+    if (!readable || !(ha->mutants & CW_MUTANT_IGNORE_INCARNATION)) {
         state.life.incarnation++;
-    state.life.bits = config->incarnation_bits;
+        state.life.bits = config->incarnation_bits;
+    }
     ha->wanted = state;
 }
 
@@ -91,8 +92,11 @@ void cw_ha_start(struct cw_ha *ha)
         effect_listen(cw_engine_effects(ha->engine));
         return;
     }
+    if (cw_repl_is_damaged(cw_engine_repl(ha->engine)))
+        effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_ERROR,
+                   "the data file cannot be loaded; starting without data");
     cw_ha_persist(ha);
-    listen_when_durable(ha); /* the mutant that keeps its incarnation has nothing to persist */
+    listen_when_durable(ha); /* with the mutant that keeps its incarnation there is nothing to persist */
 }
 
 void cw_ha_stop(struct cw_ha *ha)
@@ -179,6 +183,8 @@ enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
 
 bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
 {
+    if (ha->mutants & CW_MUTANT_CLOCK_BEFORE_BATCH)
+        now_ns = cw_engine_now_ns(ha->engine);
     return ha->role != ROLE_MASTER || has_lease(ha, now_ns);
 }
 
@@ -220,11 +226,6 @@ const char *cw_ha_group(const struct cw_ha *ha)
 int64_t cw_ha_lease_until(const struct cw_ha *ha)
 {
     return ha->lease_until_ns;
-}
-
-bool cw_ha_has_mutant(const struct cw_ha *ha, unsigned mutant)
-{
-    return (ha->mutants & mutant) != 0;
 }
 
 void cw_ha_info(const struct cw_ha *ha, struct buf *out)

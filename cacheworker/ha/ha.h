@@ -13,12 +13,12 @@
 #include "common/ha/topology.h"
 
 /* Guards that the simulator removes, one at a time, to show that its oracles would miss them (cw_config.mutants). Zero
- * in production. */
+ * in production. tests/sim and tests/unit/cacheworker/ha show what each of them breaks. */
 enum {
     CW_MUTANT_LEASE_FROM_GRANT = 1 << 0,   /* counts the lease from the GRANT's arrival instead of the STATUS's T */
     CW_MUTANT_CLOCK_BEFORE_BATCH = 1 << 1, /* checks the lease with the time before the batch was executed */
     CW_MUTANT_FENCE_NOT_DURABLE = 1 << 2,  /* answers FENCED without making the fence durable */
-    CW_MUTANT_IGNORE_INCARNATION = 1 << 3, /* takes a GRANT that was meant for an earlier life; keeps its incarnation */
+    CW_MUTANT_IGNORE_INCARNATION = 1 << 3, /* restarts as the same life; takes GRANTs for any of its lives */
     CW_MUTANT_FENCE_TAKEN_BACK = 1 << 4,   /* a fenced node goes on in the epoch below its fence */
     CW_MUTANT_GRANT_OF_ANY_EPOCH = 1 << 5, /* takes a GRANT of another epoch */
 };
@@ -57,6 +57,5 @@ uint64_t cw_ha_fence(const struct cw_ha *ha);             /* the one that is obe
 const char *cw_ha_group(const struct cw_ha *ha);          /* that it is bound to; "" */
 int64_t cw_ha_lease_until(const struct cw_ha *ha);        /* INT64_MIN: no lease */
 void cw_ha_info(const struct cw_ha *ha, struct buf *out); /* lines of INFO's section "respite" */
-bool cw_ha_has_mutant(const struct cw_ha *ha, unsigned mutant);
 
 #endif

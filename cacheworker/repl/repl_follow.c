@@ -11,6 +11,8 @@ enum {
     GREETING_REPLIES = 1,   /* to REPLCONF; behind it comes the one to PSYNC */
 };
 
+#define COMPLAINT_INTERVAL_NS NS_PER_S
+
 static int64_t now_of(const struct cw_repl *repl)
 {
     return cw_engine_now_ns(repl->engine);
@@ -38,9 +40,13 @@ static void go_down(struct cw_repl *repl)
 
 static void hang_up(struct cw_repl *repl, const char *reason)
 {
-    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "link to master %s:%u closed: %s",
-               repl->follow.address.host, repl->follow.address.port, reason);
-    cw_engine_close(repl->engine, repl->follow.link);
+    struct follow *follow = &repl->follow;
+    if (now_of(repl) - follow->complained_ns >= COMPLAINT_INTERVAL_NS) {
+        follow->complained_ns = now_of(repl);
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "link to master %s:%u closed: %s",
+                   follow->address.host, follow->address.port, reason);
+    }
+    cw_engine_close(repl->engine, follow->link);
     go_down(repl);
 }
 

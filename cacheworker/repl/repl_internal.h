@@ -88,6 +88,7 @@ struct follow { /* the link to the master, at a replica */
     int64_t retry_ns;
     int64_t heard_ns;
     int64_t acked_ns;
+    int64_t complained_ns; /* when a loss of the link was last logged */
     bool ack_wanted;
 };
 

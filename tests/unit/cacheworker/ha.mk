@@ -4,6 +4,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/ha/insync_test \
 	tests/unit/cacheworker/ha/node_state_test \
 	tests/unit/cacheworker/ha/worker_ha_test \
+	tests/unit/cacheworker/rdb/rdb_file_test \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/resync_test
@@ -18,6 +19,11 @@ tests_unit_cacheworker_ha_insync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_insync_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_node_state_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_node_state_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_rdb_rdb_file_test_SOURCES = \
+	tests/unit/cacheworker/rdb/rdb_file_test.c \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
+tests_unit_cacheworker_rdb_rdb_file_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_rdb_rdb_file_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_rdb_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_rdb_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -26,6 +32,7 @@ tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \
 	tests/unit/cacheworker/ha/worker_ha_test.c \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h \
 	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
 tests_unit_cacheworker_ha_worker_ha_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_worker_ha_test_LDADD = $(cacheworker_ha_test_libraries)

@@ -135,7 +135,7 @@ void net_start(struct net *net, int index)
     config.state = buf_slice(&worker->state);
     config.state_found = worker->state_found;
     config.mutants = net->mutants;
-    config.storage = net->storage;
+    config.storage = net->storages[index];
     if (cw_worker_create(&config, &worker->core) < 0 && worker->core == NULL)
         abort();
     worker->is_listening = false;

@@ -47,7 +47,7 @@ struct net {
     bool refuses[NET_WORKERS]; /* nobody gets through to its data port */
     size_t backlog_bytes;
     unsigned mutants;
-    const struct storage *storage;
+    const struct storage *storages[NET_WORKERS]; /* NULL: nothing touches the disk */
     uint64_t turns;
 };
 

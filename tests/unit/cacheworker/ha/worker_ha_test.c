@@ -3,6 +3,7 @@
 #include "cacheworker/ha/ha.h"
 #include "common/base/errors.h"
 #include "common/resp/resp_reader.h"
+#include "tests/unit/cacheworker/memory_storage.h"
 #include "tests/unit/cacheworker/net.h"
 
 #include <setjmp.h>
@@ -191,10 +192,11 @@ static void choose(struct cluster *cluster, int master, unsigned learners)
             learn(cluster, i);
 }
 
-static void begin(struct cluster *cluster)
+static void begin_with(struct cluster *cluster, unsigned mutants)
 {
     memset(cluster, 0, sizeof(*cluster));
     net_init(&cluster->net);
+    cluster->net.mutants = mutants;
     create(cluster);
     for (int i = 0; i < NET_WORKERS; i++) {
         net_start(&cluster->net, i);
@@ -202,6 +204,11 @@ static void begin(struct cluster *cluster)
         connect_sentinels(cluster, i);
         learn(cluster, i);
     }
+}
+
+static void begin(struct cluster *cluster)
+{
+    begin_with(cluster, 0);
 }
 
 static void end(struct cluster *cluster)
@@ -218,8 +225,8 @@ static bool answers(struct cluster *cluster, int client, const char *line, const
 
 static bool logged(struct cluster *cluster, int worker, const char *words)
 {
-    buf_add(&cluster->net.workers[worker].log, "", 1);
-    return strstr(buf_slice(&cluster->net.workers[worker].log).data, words) != NULL;
+    struct slice log = buf_slice(&cluster->net.workers[worker].log);
+    return log.length > 0 && memmem(log.data, log.length, words, strlen(words)) != NULL;
 }
 
 static void clear_log(struct cluster *cluster, int worker)
@@ -710,6 +717,103 @@ static void old_data_stay_until_the_replacement_is_complete(void **state)
     end(&cluster);
 }
 
+/* A node that saved, and starts again, goes on where its file ends; one whose file is damaged has no data, says so, and
+ * takes a full sync. */
+static void a_restarted_replica_goes_on_from_its_file(void **state)
+{
+    (void)state;
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct memory_storage memory;
+        struct cluster cluster;
+        begin(&cluster);
+        memory_storage_init(&memory);
+        cluster.net.storages[1] = &memory.storage;
+        net_kill(&cluster.net, 1);
+        net_start(&cluster.net, 1);
+        net_pump(&cluster.net);
+        connect_sentinels(&cluster, 1);
+        choose(&cluster, 0, 7);
+        live(&cluster, 0, NS_PER_S);
+        int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        answers(&cluster, client, "SELECT 4", "+OK\r\n");
+        write_many(&cluster, client, "one", 1000);
+        net_pump(&cluster.net);
+        live(&cluster, 0, NS_PER_S);
+        int admin = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+        assert_true(answers(&cluster, admin, "SAVE", "+OK\r\n"));
+        net_kill(&cluster.net, 1);
+        write_many(&cluster, client, "two", 1000);
+        if (damaged)
+            memory.content.memory[memory.content.start + 500] ^= 1;
+        clear_log(&cluster, 1);
+        net_start(&cluster.net, 1);
+        net_pump(&cluster.net);
+        connect_sentinels(&cluster, 1);
+        assert_int_equal(status_of(&cluster, 1).history.count, damaged ? 0 : 1);
+        assert_int_equal(logged(&cluster, 1, "starting without data"), damaged);
+        learn(&cluster, 1);
+        live(&cluster, 0, NS_PER_S);
+        assert_int_equal(logged(&cluster, 1, "partial resync"), !damaged);
+        assert_int_equal(logged(&cluster, 1, "full sync complete"), damaged);
+        expect_same_history(&cluster, 0, 1);
+        int reader = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+        answers(&cluster, reader, "SELECT 4", "+OK\r\n");
+        assert_true(answers(&cluster, reader, "DBSIZE", ":2000\r\n"));
+        end(&cluster);
+        memory_storage_free(&memory);
+    }
+}
+
+/* Each removed guard must show: here in the plainest schedule, in tests/sim among all others. */
+static void every_mutant_breaks_what_its_guard_protects(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+
+    begin_with(&cluster, CW_MUTANT_LEASE_FROM_GRANT);
+    choose(&cluster, 0, 7);
+    struct status old[2] = {*poll_by(&cluster, 0, 0), *poll_by(&cluster, 1, 0)};
+    net_advance(&cluster.net, 5 * NS_PER_S);
+    for (int i = 0; i < 2; i++)
+        grant_by(&cluster, i, 0, old[i].k, old[i].life, old[i].epoch);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    end(&cluster);
+
+    begin_with(&cluster, CW_MUTANT_FENCE_NOT_DURABLE);
+    cluster.net.workers[0].hold_persists = true;
+    fence_by(&cluster, 0, 0, 1);
+    assert_true(fenced_by(&cluster, 0, 0));
+    end(&cluster);
+
+    begin_with(&cluster, CW_MUTANT_IGNORE_INCARNATION);
+    struct life life = status_of(&cluster, 0).life;
+    net_kill(&cluster.net, 0);
+    net_start(&cluster.net, 0);
+    connect_sentinels(&cluster, 0);
+    struct life again = status_of(&cluster, 0).life;
+    assert_true(life_equal(&life, &again));
+    end(&cluster);
+
+    begin_with(&cluster, CW_MUTANT_FENCE_TAKEN_BACK);
+    choose(&cluster, 0, 7);
+    fence_by(&cluster, 0, 0, 2);
+    lease(&cluster, 0);
+    client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    end(&cluster);
+
+    begin_with(&cluster, CW_MUTANT_GRANT_OF_ANY_EPOCH);
+    choose(&cluster, 0, 7);
+    for (int i = 0; i < 2; i++) {
+        struct status status = *poll_by(&cluster, i, 0);
+        grant_by(&cluster, i, 0, status.k, status.life, status.epoch + 5);
+    }
+    client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    end(&cluster);
+}
+
 static void the_master_asks_for_a_replica_that_is_in_step(void **state)
 {
     (void)state;
@@ -778,6 +882,8 @@ int main(void)
         cmocka_unit_test(a_promoted_replica_goes_on_and_the_old_master_follows),
         cmocka_unit_test(a_diverged_tail_is_replaced_by_a_full_sync),
         cmocka_unit_test(old_data_stay_until_the_replacement_is_complete),
+        cmocka_unit_test(a_restarted_replica_goes_on_from_its_file),
+        cmocka_unit_test(every_mutant_breaks_what_its_guard_protects),
         cmocka_unit_test(the_master_asks_for_a_replica_that_is_in_step),
         cmocka_unit_test(a_proxys_link_names_epoch_and_life),
     };

@@ -1,0 +1,22 @@
+/* memory_storage.h: a struct storage in memory, whose writes can be made to fail. */
+#ifndef TESTS_UNIT_CACHEWORKER_MEMORY_STORAGE_H
+#define TESTS_UNIT_CACHEWORKER_MEMORY_STORAGE_H
+
+#include "common/base/door.h"
+
+struct memory_storage { /* holds one file */
+    struct storage storage;
+    struct buf content; /* durable */
+    bool exists;
+    struct buf writing;
+    size_t position;    /* of the reader */
+    size_t piece;       /* bytes that a read gives at most; 0: as many as asked for */
+    size_t write_limit; /* bytes after which a write finds the disk full; 0: never */
+    int commit_result;
+    unsigned open_files;
+};
+
+void memory_storage_init(struct memory_storage *memory);
+void memory_storage_free(struct memory_storage *memory);
+
+#endif
