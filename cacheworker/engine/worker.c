@@ -16,8 +16,8 @@ enum {
     SURPLUS_SESSIONS = 64,      /* beyond maxclients, so that proxies and replicas still get in */
     SURPLUS_PATIENCE_MS = 1000, /* by then a surplus session has proved what it is, or is told to go */
     CRON_INTERVAL_MS = 100,
-    EXPIRE_BUDGET = 256, /* segments per cycle */
-    FREE_BUDGET = 4096,  /* entries of flushed databases per turn */
+    EXPIRE_BUDGET = 25000, /* of cw_expire_cycle: half a millisecond */
+    FREE_BUDGET = 4096,    /* entries of flushed databases per turn */
 };
 
 /* --- creation --- */

@@ -10,12 +10,11 @@
 /* Where the cycle stands; zeroed to begin. */
 struct cw_expire {
     unsigned database;
-    uint64_t position;
     bool more; /* the last call ran out of budget: call again soon */
 };
 
-/* Goes on for at most `budget` segments (64 buckets, about 250 keys each; at most 20 us where many are due), over all
- * databases in turn, at most one round. Returns how many keys were deleted. Does nothing unless the keyspace's mode is
+/* Goes on over all databases in turn, at most one round, until the budget is used up: units of about 20 ns, see
+ * cw_keyspace_expire_step. Returns how many keys were deleted. Does nothing unless the keyspace's mode is
  * CW_EXPIRY_DELETES. Call it ten times a second, and each turn while `more` is set. */
 uint64_t cw_expire_cycle(struct cw_expire *expire, struct cw_keyspace *keyspace, int64_t now_ms, unsigned budget);
 

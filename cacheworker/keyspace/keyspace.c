@@ -5,10 +5,12 @@
 
 enum {
     KEY_LENGTH_SHORT_MAX = 255,
-    GROWTH_MAX = 1 << 20,   /* a growing value gets as much room again, but not more than this */
-    CURSOR_SHIFT = 64 - 53, /* hashes are cut to what a double holds; no bucket is that small */
-    PICKS_MAX = 100,        /* random places tried before the bucket at hand must do */
-    FEW = 64,               /* so few entries are counted out */
+    GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
+    CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
+    PICKS_MAX = 100,         /* random places tried before the bucket at hand must do */
+    FEW = 64,                /* so few entries are counted out */
+    EXPIRE_READ_COST = 16,   /* of a bucket with its entries, where a look at a segment is one */
+    FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
 };
 _Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
 
@@ -73,7 +75,9 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace)
         return;
     cw_keyspace_snapshot_cancel(keyspace);
     for (unsigned i = 0; i < keyspace->databases; i++)
-        cw_keyspace_flush(keyspace, i, true);
+        cw_keyspace_flush(keyspace, i, false);
+    while (cw_keyspace_free_step(keyspace, UINT32_MAX))
+        ;
     struct data *data = keyspace->data;
     for (unsigned i = 0; i < keyspace->databases; i++)
         cw_table_destroy(data->tables[i]);
@@ -706,8 +710,7 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool
             list_add_last(&data->garbage, &table->garbage);
     }
     if (now)
-        while (cw_keyspace_free_step(keyspace, UINT32_MAX))
-            ;
+        (void)cw_keyspace_free_step(keyspace, FLUSH_NOW_MAX);
     return count;
 }
 
@@ -721,6 +724,7 @@ static unsigned free_segment(struct cw_table *table)
 {
     unsigned depth;
     struct cw_segment *segment = cw_table_segment(table, table->free_position, &depth);
+    cw_segment_prefetch_entries(segment);
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
         cw_bucket_for_each(&segment->buckets[i], free_entry, table->arena);
     table->free_position = cw_table_segment_end(segment, table->free_position);
@@ -813,36 +817,44 @@ static uint64_t expire_bucket(struct cw_keyspace *keyspace, unsigned database, c
     return deleted;
 }
 
-uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, uint64_t *position, unsigned budget,
-                                 int64_t now_ms)
+/* Deletes what is due in the segment that `position` lies in; returns how many buckets were read. */
+static unsigned expire_segment(struct cw_keyspace *keyspace, unsigned database, struct cw_segment *segment,
+                               uint64_t position, int64_t now_ms, uint64_t *deleted)
+{
+    struct cw_table *table = table_of(keyspace, database);
+    unsigned bits = 64 - CW_SEGMENT_BUCKET_BITS - segment->depth;
+    uint64_t hash = segment->depth == 0 ? 0 : position >> (64 - segment->depth) << (64 - segment->depth);
+    unsigned read = 0;
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
+        if (segment->due[i] >= now_ms)
+            continue;
+        struct cw_place place = cw_table_place(table, hash + ((uint64_t)i << bits));
+        *deleted += expire_bucket(keyspace, database, &place, now_ms);
+        cw_table_renew_due(segment, i);
+        read++;
+    }
+    return read;
+}
+
+uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms)
 {
     CHECK(keyspace->expiry_mode == CW_EXPIRY_DELETES);
     struct cw_table *table = table_of(keyspace, database);
     uint64_t deleted = 0;
-    if (table->expires == 0) {
-        *position = 0;
+    if (!table->directory || !cw_table_begin_round(table, now_ms))
         return 0;
-    }
-    for (; budget > 0 && table->directory; budget--) {
+    while (*budget > 0) {
+        uint64_t position = table->round_position;
         unsigned depth;
-        struct cw_segment *segment = cw_table_segment(table, *position, &depth);
-        uint64_t end = cw_table_segment_end(segment, *position);
-        if (segment->earliest_due < now_ms) {
-            uint64_t hash = *position;
-            for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
-                struct cw_place place = cw_table_place(table, hash);
-                if (place.index != i)
-                    continue; /* The position may lie inside the segment. */
-                hash = place.next;
-                if (segment->due[i] >= now_ms)
-                    continue;
-                deleted += expire_bucket(keyspace, database, &place, now_ms);
-                cw_table_renew_due(segment, i);
-            }
-            cw_table_merge(table, *position);
-        }
-        *position = end;
-        if (end == 0)
+        struct cw_segment *segment = cw_table_segment(table, position, &depth);
+        unsigned cost = 1;
+        if (segment->earliest_due < now_ms)
+            cost += EXPIRE_READ_COST * expire_segment(keyspace, database, segment, position, now_ms, &deleted);
+        *budget -= cost < *budget ? cost : *budget;
+        bool ended = cw_table_end_look(table, segment);
+        if (cost > 1)
+            cw_table_merge(table, position);
+        if (ended)
             break;
     }
     return deleted;

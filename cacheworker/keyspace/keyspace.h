@@ -148,8 +148,9 @@ MUST_CHECK bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_k
 
 /* ---- Whole databases ---- */
 
-/* Empties a database at once; its memory is given back by cw_keyspace_free_step, or with `now` before the call returns.
- * Returns how many keys there were. A running snapshot still shows them. */
+/* Empties a database at once; its memory is given back by cw_keyspace_free_step, with `now` a first part of it before
+ * the call returns, which is all of a small one. Returns how many keys there were. A running snapshot still shows them.
+ */
 uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now);
 
 /* Gives back memory of flushed databases, about `budget` entries; false when nothing is left to do. */
@@ -196,10 +197,10 @@ bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
  *
  * The table knows for each bucket about when its first key is due, so only buckets with something due are read. */
 
-/* Looks at up to `budget` segments (64 buckets each) of a database from *position on, and deletes what is due. Moves
- * *position on; 0 begins, and means at the end that the whole database has been seen. Returns how many keys it deleted.
- * Only in mode CW_EXPIRY_DELETES. */
-uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, uint64_t *position, unsigned budget,
-                                 int64_t now_ms);
+/* Goes on through a database, where the last call stopped, and deletes what is due, until the budget is used up or the
+ * database has been seen, or at once when nothing in it is due. What it cost is taken from *budget: 1 for a look at a
+ * segment, 16 for reading a bucket; a unit is about 20 ns, and a segment that was begun is finished (32 buckets).
+ * Returns how many keys it deleted. Only in mode CW_EXPIRY_DELETES. */
+uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms);
 
 #endif

@@ -11,6 +11,7 @@ struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_ke
     struct cw_table *table = mem_zero(sizeof(*table));
     table->arena = arena;
     table->hash_key = hash_key;
+    table->earliest_due = table->round_earliest_due = CW_NEVER_DUE;
     list_init(&table->garbage);
     return table;
 }
@@ -118,6 +119,10 @@ static void segment_note_due(struct cw_table *table, struct cw_segment *segment,
         segment->due[index] = expire_ms;
     if (expire_ms < segment->earliest_due)
         segment->earliest_due = expire_ms;
+    if (expire_ms < table->earliest_due)
+        table->earliest_due = expire_ms;
+    if (expire_ms < table->round_earliest_due)
+        table->round_earliest_due = expire_ms;
 }
 
 static void segment_add(struct cw_table *table, struct cw_segment *segment, unsigned index, struct cw_entry *entry,
@@ -197,6 +202,12 @@ static void prefetch_entry(void *context, struct cw_entry *entry)
     __builtin_prefetch(entry);
 }
 
+void cw_segment_prefetch_entries(const struct cw_segment *segment)
+{
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        cw_bucket_for_each(&segment->buckets[i], prefetch_entry, NULL);
+}
+
 static void split_entry(void *context, struct cw_entry *entry)
 {
     struct split *split = context;
@@ -215,8 +226,7 @@ static void table_split(struct cw_table *table, struct cw_segment *segment, uint
         split.halves[half]->version = segment->version;
         split.halves[half]->written = spread(segment->written >> (half * CW_SEGMENT_BUCKETS / 2));
     }
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
-        cw_bucket_for_each(&segment->buckets[i], prefetch_entry, NULL);
+    cw_segment_prefetch_entries(segment);
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
         cw_bucket_for_each(&segment->buckets[i], split_entry, &split);
 
@@ -402,6 +412,27 @@ void cw_table_renew_due(struct cw_segment *segment, unsigned index)
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
         if (segment->due[i] < segment->earliest_due)
             segment->earliest_due = segment->due[i];
+}
+
+bool cw_table_begin_round(struct cw_table *table, int64_t now_ms)
+{
+    if (table->round_position != 0)
+        return true;
+    if (table->earliest_due >= now_ms)
+        return false;
+    table->round_earliest_due = CW_NEVER_DUE;
+    return true;
+}
+
+bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment)
+{
+    if (segment->earliest_due < table->round_earliest_due)
+        table->round_earliest_due = segment->earliest_due;
+    table->round_position = cw_table_segment_end(segment, table->round_position);
+    if (table->round_position != 0)
+        return false;
+    table->earliest_due = table->round_earliest_due;
+    return true;
 }
 
 size_t cw_table_used_bytes(const struct cw_table *table)

@@ -62,8 +62,11 @@ struct cw_table {
     uint64_t deepest; /* segments whose depth is the directory's */
     uint64_t segments;
     uint64_t count;
-    uint64_t expires;                   /* entries with an expiry */
-    struct cw_arena *arena;             /* borrowed */
+    int64_t earliest_due;       /* ms; not above that of any segment */
+    uint64_t round_position;    /* of active expiry: the hash from where on it has not looked in this round */
+    int64_t round_earliest_due; /* the same, of what the present round of active expiry has seen or was added since */
+    uint64_t expires;           /* entries with an expiry */
+    struct cw_arena *arena;     /* borrowed */
     const struct cw_hash_key *hash_key; /* borrowed */
     uint64_t snapshot;                  /* version of the running snapshot that this table is still part of; 0: none */
     unsigned snapshot_database;
@@ -145,6 +148,16 @@ typedef void (*cw_bucket_visit)(void *context, struct cw_entry *entry);
 void cw_bucket_for_each(const struct cw_bucket *bucket, cw_bucket_visit visit, void *context);
 unsigned cw_bucket_count(const struct cw_bucket *bucket);
 struct cw_entry *cw_bucket_at(const struct cw_bucket *bucket, unsigned index); /* below cw_bucket_count */
+
+/* Active expiry goes through the table in rounds, so that it knows afterwards when the next one is worth it. False: no
+ * round is under way, and nothing is due before `now_ms`. */
+bool cw_table_begin_round(struct cw_table *table, int64_t now_ms);
+
+/* What was due in the segment at round_position is gone: moves on. True: that was the last one, the round is over. */
+bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment);
+
+/* Asks for all entries of a segment, before somebody looks at each. */
+void cw_segment_prefetch_entries(const struct cw_segment *segment);
 
 size_t cw_table_used_bytes(const struct cw_table *table); /* the directory; segments are the arena's */
 
