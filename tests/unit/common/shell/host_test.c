@@ -44,6 +44,7 @@ struct echo {
     struct echo_link links[LINKS];
     link_id controller; /* who gets the news */
     int64_t tick_ns;
+    int64_t busy_until_ns; /* wants turns without a pause until then */
     char pattern[65536];
     struct address target;
     bool exit_at_stop;
@@ -110,6 +111,8 @@ static void obey(struct echo *echo, link_id link, const char *order, int64_t now
     } else if (sscanf(order, "!tick %ld", &number) == 1) {
         echo->controller = link;
         echo->tick_ns = now_ns + number * NS_PER_MS;
+    } else if (sscanf(order, "!busy %ld", &number) == 1) {
+        echo->busy_until_ns = now_ns + number * NS_PER_MS;
     } else if (sscanf(order, "!sleep %ld", &number) == 1) {
         sleep_ms(number);
         tell(echo, link, "slept", effects);
@@ -148,6 +151,8 @@ static void on_turn(struct echo *echo, const struct event *event, struct effects
 {
     atomic_fetch_add(&echo->turns, 1);
     echo->accepted_in_this_turn = 0;
+    if (echo->busy_until_ns <= event->now_ns)
+        echo->busy_until_ns = 0;
     if (echo->tick_ns <= event->now_ns) {
         echo->tick_ns = NEVER_NS;
         tell(echo, echo->controller, "tick", effects);
@@ -217,7 +222,7 @@ static void echo_sent(void *core, link_id link, size_t count, struct effects *ef
 static int64_t echo_deadline(const void *core)
 {
     const struct echo *echo = core;
-    int64_t deadline = echo->tick_ns;
+    int64_t deadline = echo->busy_until_ns != 0 ? 0 : echo->tick_ns;
     for (link_id link = 0; link < LINKS; link++)
         if (echo->links[link].open && echo->links[link].resume_ns < deadline)
             deadline = echo->links[link].resume_ns;
@@ -574,6 +579,39 @@ static void gives_a_turn_at_the_deadline(void **state)
     close(fd);
 }
 
+/* A deadline in the past means turns without a pause; links are still looked at in each of them, once. */
+static void links_are_heard_while_the_core_is_busy(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    int other = dial(world);
+    say(fd, "!busy 300");
+    until(&world->echo->received, 1);
+    int turns = atomic_load(&world->echo->turns);
+    char text[32];
+    for (int i = 0; i < 200; i++) {
+        snprintf(text, sizeof(text), "number %d", i);
+        say(fd, text);
+        say(other, text);
+        hear(fd, text);
+        hear(other, text);
+    }
+    char block[200000]; /* more than one read takes: the link stays readable */
+    char answer[sizeof(block)];
+    memset(block, 'b', sizeof(block));
+    assert_int_equal(send(fd, block, sizeof(block), 0), sizeof(block));
+    assert_int_equal(recv(fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    assert_memory_equal(answer, block, sizeof(block));
+    sleep_ms(350);
+    assert_true(atomic_load(&world->echo->turns) - turns > 500);
+    turns = atomic_load(&world->echo->turns);
+    sleep_ms(50);
+    assert_int_equal(atomic_load(&world->echo->turns), turns);
+    close(fd);
+    close(other);
+}
+
 static void persists_a_file(void **state)
 {
     struct world *world = *state;
@@ -751,6 +789,7 @@ int main(void)
         TEST(a_refused_connection_is_closed),
         TEST(a_silent_address_times_out_after_three_seconds),
         TEST(gives_a_turn_at_the_deadline),
+        TEST(links_are_heard_while_the_core_is_busy),
         TEST(persists_a_file),
         TEST(says_when_a_file_cannot_be_made_durable),
         TEST(serves_a_thousand_connections),

@@ -1,0 +1,309 @@
+#!/usr/bin/python3
+"""Each daemon by itself: its command line, its configuration, how it refuses to start and how it ends."""
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import tap
+from appliance import SOURCE, build_directory, wait_until
+from tap import check
+
+PORT = 21150
+DAEMONS = ("cacheworker", "proxy", "sentinel")
+directory = tempfile.mkdtemp(prefix="respite-daemons-")
+
+
+def path(name):
+    return os.path.join(directory, name)
+
+
+def write(name, text, mode=0o644):
+    with open(path(name), "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path(name), mode)
+    return path(name)
+
+
+def run(daemon, *arguments, seconds=10, **options):
+    """The ended process, its output and errors as text."""
+    return subprocess.run([os.path.join(build_directory(), f"respite-{daemon}"), *arguments], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False,
+                          **options)
+
+
+class Daemon:
+    """A running daemon; ends with SIGTERM, and must then have said nothing (a sanitizer would) and succeed."""
+
+    def __init__(self, daemon, *arguments):
+        self.process = subprocess.Popen([os.path.join(build_directory(), f"respite-{daemon}"), *arguments],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def listens_on(self, port):
+        wait_until(lambda: self.process.poll() is not None or connects(port), 10, f"port {port}")
+        check(self.process.poll() is None, f"ended: {self.process.stderr.read() if self.process.poll() else ''}")
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=10)
+        check(self.process.returncode == 0, f"status {self.process.returncode}: {err}")
+        check("ERROR" not in err and "runtime error" not in err, err)
+        return out + err
+
+
+def connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def ask(port, line):
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(line.encode() + b"\r\n")
+        return client.recv(65536).decode()
+
+
+def sample(daemon):
+    """The shipped sample, with paths and ports of this test."""
+    with open(os.path.join(SOURCE, "etc", f"{daemon}.conf"), encoding="ascii") as file:
+        text = file.read()
+    text = text.replace("/etc/respite/secret", path("secret"))
+    text = re.sub(r"/var/lib/respite/\w+", path(f"{daemon}-data"), text)
+    return re.sub(r"127\.0\.0\.1:63(\d\d)", lambda match: f"127.0.0.1:{PORT + int(match.group(1)) - 79}", text).replace(
+        "port = 6384", f"port = {PORT + 5}")
+
+
+def listening_port(daemon):
+    return {"proxy": PORT, "sentinel": PORT + 2, "cacheworker": PORT + 5}[daemon]
+
+
+def test_version_and_help():
+    """--version and --help"""
+    for daemon in DAEMONS:
+        done = run(daemon, "--version")
+        check(re.fullmatch(rf"respite-{daemon} \d+\.\d+\.\d+\n", done.stdout), done.stdout)
+        done = run(daemon, "--help")
+        check(done.returncode == 0 and "log_level" in done.stdout and done.stderr == "", done.stdout)
+
+
+def test_samples():
+    """the samples are good, and show every setting with its true default"""
+    for daemon in DAEMONS:
+        file = write(f"{daemon}.conf", sample(daemon))
+        done = run(daemon, "-c", file, "-t")
+        check(done.returncode == 0 and "is good" in done.stdout, done.stderr)
+        everything = write("all.conf", re.sub(r"^#(?=[\w-]+ = .*;$)", "", sample(daemon), flags=re.M))
+        done = run(daemon, "-c", everything, "-t")
+        check(done.returncode == 0, done.stderr)
+        with open(everything, encoding="ascii") as file:
+            shown = dict(re.findall(r"^([\w-]+) = (.*);$", file.read(), flags=re.M))
+        known = dict(re.findall(r"^  ([\w-]+) {2,}.*?(?: Default: (.*)\.)?$", run(daemon, "--help").stdout, flags=re.M))
+        known = {name: value for name, value in known.items() if not name.startswith("-")}
+        check(sorted(shown) == sorted(known), f"{daemon}: {sorted(set(shown) ^ set(known))}")
+        for name, value in known.items():
+            commented = re.search(rf"^#{re.escape(name)} = (.*);$", sample(daemon), flags=re.M)
+            if commented and value:
+                said = {"no": "false", "yes": "true"}.get(value, value)
+                check(commented.group(1).strip('"') == said, f"{daemon}: {name}: {commented.group(1)}, is {said}")
+
+
+def test_bad_configurations():
+    """a bad configuration is refused with file and line, with -t and without"""
+    for daemon in DAEMONS:
+        good = sample(daemon)
+        line = good.count("\n") + 1
+        for addition, reason in (('log_level = "loud";', "log_level: expected one of debug info notice warning error"),
+                                 ("nonsense = 5;", "nonsense: unknown setting"),
+                                 ("log_level = ;", "expected `name = value;`")):
+            file = write("bad.conf", good + addition + "\n")
+            for arguments in (("-t",), ()):
+                done = run(daemon, "-c", file, *arguments)
+                check(done.returncode == 1, f"status {done.returncode}")
+                check(done.stderr.startswith(f"respite-{daemon}: {file}:{line}: {reason}"), done.stderr)
+        done = run(daemon, "-c", path("none.conf"))
+        check(done.returncode == 1 and "none.conf: not found" in done.stderr, done.stderr)
+    done = run("sentinel", "-c", write("bad.conf", sample("sentinel").replace("proxy = ", "#proxy = ")))
+    check(done.returncode == 1 and 'proxy: required where endpoint is "proxy"' in done.stderr, done.stderr)
+    done = run("cacheworker", "-c", write("bad.conf", sample("cacheworker").replace("control_listen", "#control_listen")))
+    check(done.returncode == 1 and "control_listen: required unless standalone" in done.stderr, done.stderr)
+    done = run("proxy", "-c", write("bad.conf", "listen = \"127.0.0.1:1\";\n"))
+    check(done.returncode == 1 and "sentinels: required, and not set" in done.stderr, done.stderr)
+
+
+def test_bad_command_lines():
+    """a bad command line is refused"""
+    for arguments, reason in ((("--bogus",), "--bogus: unknown option"), (("word",), "word: expected an option"),
+                              (("-c",), "-c: expected a file"), (("--standalone", "--port"), "--port: expected a value"),
+                              (("--standalone", "--port", "0"), "--port: expected a number from 1 to 65535, got \"0\""),
+                              (("--standalone", "--bind", "example.org"), "bind: expected a numeric address"),
+                              (("--port", "1"), "control_listen: required unless standalone")):
+        done = run("cacheworker", *arguments)
+        check(done.returncode == 1 and reason in done.stderr, f"{arguments}: {done.stderr}")
+
+
+def test_secret_mode():
+    """a secret that others can read is refused"""
+    os.chmod(path("secret"), 0o640)
+    try:
+        for daemon in DAEMONS:
+            done = run(daemon, "-c", write("x.conf", sample(daemon)), "-t")
+            check(done.returncode == 1 and "mode 0600" in done.stderr and "mode 0640" in done.stderr, done.stderr)
+    finally:
+        os.chmod(path("secret"), 0o600)
+
+
+def test_start_and_end():
+    """each starts from its sample, writes its pid, ends at SIGTERM and SIGINT, and leaks nothing"""
+    for daemon in DAEMONS:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            file = write(f"{daemon}.conf", sample(daemon))
+            with Daemon(daemon, "-c", file, "--pid_file", path("pid"), "--log_format", "json") as process:
+                process.listens_on(listening_port(daemon))
+                with open(path("pid"), encoding="ascii") as pid:
+                    check(int(pid.read()) == process.process.pid, "another pid")
+                with socket.create_connection(("127.0.0.1", listening_port(daemon)), 5) as client:
+                    client.sendall(b"PING\r\n")  # a proxy without a master holds it
+                    time.sleep(0.1)
+                    for line in process.end(number).splitlines():
+                        check(re.fullmatch(r'\{"time":"[^"]*","level":"\w+","daemon":"[\w-]+","message":".*"\}', line),
+                              line)
+                check(not os.path.exists(path("pid")), "the pid file is left")
+
+
+def test_busy_port():
+    """a busy port is named, and the status is not 0"""
+    for daemon in DAEMONS:
+        port = listening_port(daemon)
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            done = run(daemon, "-c", write("x.conf", sample(daemon)))
+            check(done.returncode == 1, f"status {done.returncode}")
+            check(f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr, done.stderr)
+
+
+def test_busy_directory():
+    """a directory belongs to one process"""
+    for daemon, move in (("sentinel", ("--listen", f"127.0.0.1:{PORT + 20}")),
+                         ("cacheworker", ("--port", str(PORT + 20), "--control_listen", f"127.0.0.1:{PORT + 21}"))):
+        file = write(f"{daemon}.conf", sample(daemon))
+        with Daemon(daemon, "-c", file) as process:
+            process.listens_on(listening_port(daemon))
+            done = run(daemon, "-c", file, *move)
+            check(done.returncode == 1 and "another process uses this directory" in done.stderr, done.stderr)
+            process.end()
+
+
+def test_descriptors():
+    """the descriptor limit is raised, or the start refused with the reason"""
+    def limit(soft, hard):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
+        most = int(file.read())
+    done = run("cacheworker", "--standalone", "--port", str(PORT + 5), "--maxclients", "200000",
+               preexec_fn=limit(256, min(4096, most)))
+    if os.geteuid() == 0 and done.returncode != 1:
+        raise tap.Skip("this user may raise every limit")
+    check(done.returncode == 1 and "descriptors, and the system allows" in done.stderr, done.stderr)
+
+
+def test_standalone():
+    """--standalone serves on loopback, 16 databases, and without --dir touches no disk"""
+    empty = path("empty")
+    os.mkdir(empty)
+    before = os.getcwd()
+    os.chdir(empty)
+    try:
+        with Daemon("cacheworker", "--standalone", "--port", str(PORT + 5)) as process:
+            process.listens_on(PORT + 5)
+            check(ask(PORT + 5, "SET key value") == "+OK\r\n", "SET")
+            check(ask(PORT + 5, "GET key") == "$5\r\nvalue\r\n", "GET")
+            check(ask(PORT + 5, "SELECT 15") == "+OK\r\n", "SELECT 15")
+            check(ask(PORT + 5, "SELECT 16").startswith("-"), "SELECT 16")
+            check(ask(PORT + 5, "DEBUG SLEEP 0").startswith("-"), "DEBUG is on")
+            process.end()
+        check(os.listdir(empty) == [], f"{os.listdir(empty)}")
+    finally:
+        os.chdir(before)
+
+
+def test_standalone_directory():
+    """--standalone --dir keeps the data over SAVE and a restart"""
+    arguments = ("--standalone", "--port", str(PORT + 5), "--dir", path("standalone"), "--enable-debug-command", "yes",
+                 "--databases", "3", "--unixsocket", path("sock"))
+    with Daemon("cacheworker", *arguments) as process:
+        process.listens_on(PORT + 5)
+        check(ask(PORT + 5, "SET key value") == "+OK\r\n", "SET")
+        check(ask(PORT + 5, "SELECT 3").startswith("-"), "SELECT 3")
+        check(ask(PORT + 5, "DEBUG SLEEP 0") == "+OK\r\n", "DEBUG is off")
+        check(ask(PORT + 5, "SAVE") == "+OK\r\n", "SAVE")
+        process.end()
+    check(not os.path.exists(path("sock")), "the socket's path is left")
+    with Daemon("cacheworker", *arguments) as process:
+        process.listens_on(PORT + 5)
+        check(ask(PORT + 5, "GET key") == "$5\r\nvalue\r\n", "GET after the restart")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path("sock"))
+            client.sendall(b"GET key\r\n")
+            check(client.recv(100) == b"$5\r\nvalue\r\n", "GET over the unix socket")
+        process.end()
+
+
+def test_threads():
+    """a proxy of four threads answers on one port, and another proxy does not get the port"""
+    file = write("proxy.conf", sample("proxy"))
+    with Daemon("proxy", "-c", file, "--threads", "4") as process:
+        process.listens_on(PORT)
+        check(len(os.listdir(f"/proc/{process.process.pid}/task")) >= 4, "less than 4 threads")
+        for _ in range(32):
+            check(ask(PORT, "CLIENT ID").startswith(":"), "CLIENT ID")
+        done = run("proxy", "-c", file, "--threads", "2")
+        check(done.returncode == 1 and "Address already in use" in done.stderr, done.stderr)
+        process.end()
+
+
+def test_no_descriptor_is_left():
+    """descriptors of closed connections are given back"""
+    with Daemon("cacheworker", "--standalone", "--port", str(PORT + 5)) as process:
+        process.listens_on(PORT + 5)
+        listing = f"/proc/{process.process.pid}/fd"
+        ask(PORT + 5, "PING")
+        time.sleep(0.2)
+        before = len(os.listdir(listing))
+        clients = [socket.create_connection(("127.0.0.1", PORT + 5), 5) for _ in range(200)]
+        for client in clients:
+            client.sendall(b"PING\r\n")
+            client.recv(100)
+        check(len(os.listdir(listing)) == before + 200, "a connection is no descriptor")
+        for client in clients:
+            client.close()
+        wait_until(lambda: len(os.listdir(listing)) == before, 5, "descriptors given back")
+        process.end()
+
+
+if __name__ == "__main__":
+    write("secret", "a secret of this test\n", 0o600)
+    try:
+        tap.run([test_version_and_help, test_samples, test_bad_configurations, test_bad_command_lines, test_secret_mode,
+                 test_start_and_end, test_busy_port, test_busy_directory, test_descriptors, test_standalone,
+                 test_standalone_directory, test_threads, test_no_descriptor_is_left])
+    finally:
+        shutil.rmtree(directory)
