@@ -23,8 +23,8 @@ struct daemon_settings {
     char *pid_file;
 };
 
-/* The rows of them.
- * clang-format off */
+/* The rows of them in the table of options. */
+/* clang-format off */
 #define DAEMON_OPTIONS(type, member)                                                                                   \
     {.name = "log_file", .kind = CONF_TEXT, .offset = offsetof(type, member.log_file),                                 \
      .description = "File that log lines are appended to; empty: standard error."},                                    \
