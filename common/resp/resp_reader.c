@@ -96,7 +96,7 @@ static int64_t read_inline(struct resp_request *request, struct slice input, con
     const char *end = newline > input.data && newline[-1] == '\r' ? newline - 1 : newline;
     const char *nul = memchr(input.data, '\0', (size_t)(end - input.data));
     if (nul != NULL)
-        end = nul; /* the reference splits a C string */
+        end = nul; /* as the reference, to which a line is a C string */
 
     /* Reserved once, so that the words stay where they are: unquoting never makes them longer. */
     struct buf *text = &request->inline_text;
@@ -165,7 +165,7 @@ static int read_header_slow(struct resp_request *request, const char *at, const 
         return wait_for(request, 1);
     if (*at != words->type) {
         char got[RESP_ERROR_TEXT_MAX];
-        snprintf(got, sizeof(got), "expected '%c', got '%c'", words->type, *at);
+        snprintf(got, sizeof(got), "expected '%c', got '%c'", words->type, *at ? *at : ' ');
         return fail(request, got);
     }
     if (line_end[1] != '\n' || number_parse_i64(slice_of(at + 1, (size_t)(line_end - at - 1)), ret_number) < 0)

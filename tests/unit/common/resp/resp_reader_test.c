@@ -117,6 +117,7 @@ static void malformed_arrays_are_refused_in_the_reference_words(void **state)
     ASSERT_READS("*1\r\nfoo\r\n", "!expected '$', got 'f'");
     ASSERT_READS("*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n", "!expected '$', got 'f'");
     ASSERT_READS("*1\r\n:1\r\n", "!expected '$', got ':'");
+    ASSERT_READS("*1\r\n\0\r\n", "!expected '$', got ' '");
     ASSERT_READS("*1\r\n$\r\n", "!invalid bulk length");
     ASSERT_READS("*1\r\n$-1\r\n", "!invalid bulk length");
     ASSERT_READS("*1\r\n$-10\r\n", "!invalid bulk length");
