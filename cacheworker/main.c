@@ -1,6 +1,7 @@
 /* main.c: wires the worker's core to its host, its state file and its storage. */
 #include "cacheworker/shell/worker_settings.h"
 #include "common/base/errors.h"
+#include "common/shell/clock.h"
 #include "common/shell/daemon.h"
 #include "common/shell/storage_directory.h"
 
@@ -92,6 +93,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     daemon_random(&config.new_identity, sizeof(config.new_identity));
     daemon_random(&config.incarnation_bits, sizeof(config.incarnation_bits));
     config.pid = (int)getpid();
+    config.stopwatch_ns = clock_boot_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&
         bind_all(daemon, settings, &process) == 0 && open_directory(daemon, settings, &process, &config) == 0 &&

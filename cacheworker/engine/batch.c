@@ -178,20 +178,42 @@ static void refuse_broken(struct cw_engine *engine, struct cw_session *session, 
     cw_session_drain(engine, session);
 }
 
+static inline void execute_item(struct cw_engine *engine, const struct item *item, const struct resp_request *request)
+{
+    struct cw_session *session = item->session;
+    session->batched = false;
+    if (UNLIKELY(session->flags & CW_SESSION_CLOSING))
+        return;
+    if (UNLIKELY(item->broken))
+        refuse_broken(engine, session, request);
+    else
+        cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
+}
+
+/* What one command took. A session that ended by it lives on, with its bytes, until the step ends. */
+static inline void measure(struct cw_engine *engine, const struct item *item, const struct resp_request *request,
+                           int64_t took_ns)
+{
+    if (UNLIKELY(item->command == NULL))
+        return;
+    engine->statistics.commands[item->command->id].total_ns += (uint64_t)took_ns;
+    int64_t took_us = took_ns / NS_PER_US;
+    if (UNLIKELY(took_us >= engine->settings.slowlog_slower_than_us))
+        cw_slowlog_offer(engine, item->session, item->command, request->argv, request->argc, took_us);
+}
+
 static void execute(struct cw_engine *engine)
 {
     struct cw_batch *batch = engine->batch;
+    int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
+    int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
     for (size_t i = 0; i < batch->count; i++) {
-        const struct item *item = &batch->items[i];
-        const struct resp_request *request = &batch->requests[i];
-        struct cw_session *session = item->session;
-        session->batched = false;
-        if (UNLIKELY(session->flags & CW_SESSION_CLOSING))
+        execute_item(engine, &batch->items[i], &batch->requests[i]);
+        if (stopwatch_ns == NULL)
             continue;
-        if (UNLIKELY(item->broken))
-            refuse_broken(engine, session, request);
-        else
-            cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
+        int64_t ended_ns = stopwatch_ns();
+        measure(engine, &batch->items[i], &batch->requests[i], ended_ns - began_ns);
+        began_ns = ended_ns;
     }
 }
 
@@ -226,11 +248,18 @@ void cw_batch_run(struct cw_engine *engine)
 
 /* --- control and replica links --- */
 
+static const struct resp_limits control_limits = {
+    .arguments_max = 1024,
+    .bulk_length_max = 256 << 10,
+    .inline_length_max = 64 << 10,
+    .request_length_max = 1 << 20,
+};
+
 static void run_control_session(struct cw_engine *engine, struct cw_session *session)
 {
     struct resp_request *request = &engine->batch->requests[0];
     while (!(session->flags & CW_SESSION_CLOSING)) {
-        int result = cw_session_next_request(session, &engine->settings.limits, request);
+        int result = cw_session_next_request(session, &control_limits, request);
         if (result == 0)
             return;
         if (result < 0) {

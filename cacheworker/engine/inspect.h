@@ -1,4 +1,5 @@
-/* inspect.h: what oracles and tests may see of a worker. It changes nothing; pointers are borrowed until the next step. */
+/* inspect.h: what oracles and tests may see of a worker. It changes nothing; pointers are borrowed until the next step.
+ */
 #ifndef CACHEWORKER_ENGINE_INSPECT_H
 #define CACHEWORKER_ENGINE_INSPECT_H
 

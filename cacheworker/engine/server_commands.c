@@ -220,6 +220,7 @@ static void debug_sleep(struct cw_call *call)
     }
     call->engine->sleep_since_ns = call->engine->now_ns;
     call->engine->sleep_until_ns = call->engine->now_ns + (int64_t)(seconds * (double)NS_PER_S);
+    cw_slowlog_offer(call->engine, call->session, call->command, call->argv, call->argc, (int64_t)(seconds * 1e6));
     resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
 }
 

@@ -11,8 +11,9 @@
 
 enum {
     FIRST_LINKS = 64,
-    KEPT_WHILE_IDLE = 256,   /* bytes of input memory that a session may hold while it has nothing to parse */
-    PAUSE_ABOVE = 256 << 10, /* a session that must wait is read no more once it has this much waiting */
+    KEPT_WHILE_IDLE = 256,       /* bytes of input memory that a session may hold while it has nothing to parse */
+    PAUSE_ABOVE = 256 << 10,     /* a session that must wait is read no more once it has this much waiting */
+    CONTROL_INPUT_MAX = 4 << 20, /* of a control or replica link; what is said there is short */
     POOLED_CAPACITY = 4 * CW_SPARE_BUFFER_BYTES, /* bigger output buffers go back to the allocator */
 };
 
@@ -182,16 +183,16 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
     if (length == 0) {
         buf_clear(&session->kept);
         buf_shrink(&session->kept, KEPT_WHILE_IDLE);
-        if (buf_length(&session->out) == 0)
-            session->waiting_since_ns = 0;
     }
-    if (length > engine->config.query_buffer_max) {
+    bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
+    if (!waits && buf_length(&session->out) == 0)
+        session->waiting_since_ns = 0; /* half a request is not one that waits */
+    if (length > (session->kind == CW_LINK_CLIENT ? engine->config.query_buffer_max : CONTROL_INPUT_MAX)) {
         effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: query buffer limit", session->id);
         engine->statistics.query_limit_disconnections++;
         cw_session_abort(engine, session);
         return;
     }
-    bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
     if (waits && length > PAUSE_ABOVE && !(session->flags & CW_SESSION_PAUSED)) {
         session->flags |= CW_SESSION_PAUSED;
         effect_pause(engine->effects, session->link);
@@ -264,7 +265,7 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
     if (buf_length(&session->out) > 0)
         return;
     give_back_output(engine, session);
-    if (!cw_session_has_input(session))
+    if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
         session->waiting_since_ns = 0;
 }
 

@@ -192,10 +192,15 @@ static void expire_keys(struct cw_engine *engine)
     engine->expire_again = deleted > 0 && engine->expire.more; /* where nothing was due there is no hurry */
 }
 
+static bool may_have_idle(const struct cw_engine *engine)
+{
+    return engine->clients > engine->settings.max_clients || (engine->settings.timeout_s > 0 && engine->clients > 0);
+}
+
 /* Closes what is idle for longer than `timeout`, and surplus sessions that proved nothing. */
 static void close_idle(struct cw_engine *engine)
 {
-    if (engine->now_ns - engine->idle_check_ns < CRON_INTERVAL_MS * NS_PER_MS)
+    if (!may_have_idle(engine) || engine->now_ns - engine->idle_check_ns < CRON_INTERVAL_MS * NS_PER_MS)
         return;
     engine->idle_check_ns = engine->now_ns;
     int64_t timeout_ns = engine->settings.timeout_s * NS_PER_S;
@@ -360,7 +365,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static bool needs_cron(const struct cw_engine *engine)
 {
-    if (engine->clients > engine->settings.max_clients || (engine->settings.timeout_s > 0 && engine->clients > 0))
+    if (may_have_idle(engine))
         return true;
     return engine->serving == CW_SERVING_MASTER && engine->active_expiry && has_expiring_keys(engine);
 }

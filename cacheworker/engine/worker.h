@@ -33,6 +33,7 @@ struct cw_config {      /* copied at creation, slices included */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
+    int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */
     unsigned mutants;              /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };
 

@@ -156,10 +156,13 @@ static void write_commandstats(const struct cw_engine *engine, struct buf *out)
         const struct cw_command_statistics *command = &engine->statistics.commands[id];
         if (command->calls == 0 && command->rejected == 0)
             continue;
+        uint64_t usec = command->total_ns / NS_PER_US;
         buf_add_format(out,
-                       "cmdstat_%s:calls=%" PRIu64 ",usec=0,usec_per_call=0.00,rejected_calls=%" PRIu64
+                       "cmdstat_%s:calls=%" PRIu64 ",usec=%" PRIu64 ",usec_per_call=%.2f,rejected_calls=%" PRIu64
                        ",failed_calls=%" PRIu64 "\r\n",
-                       command_table[id].full_name, command->calls, command->rejected, command->failed);
+                       command_table[id].full_name, command->calls, usec,
+                       command->calls > 0 ? (double)usec / (double)command->calls : 0.0, command->rejected,
+                       command->failed);
     }
 }
 

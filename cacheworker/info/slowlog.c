@@ -1,10 +1,8 @@
 #include "cacheworker/info/slowlog.h"
 
-#include "cacheworker/engine/session.h"
+#include "cacheworker/engine/state.h"
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
-
-#include <inttypes.h>
 
 enum { ARGUMENTS_KEPT = 32, ARGUMENT_BYTES_KEPT = 128 }; /* the reference's figures */
 
@@ -74,12 +72,17 @@ static void write_arguments(struct buf *out, const struct slice *argv, size_t ar
     }
 }
 
-void cw_slowlog_add(struct cw_slowlog *slowlog, const struct cw_session *session, const struct slice *argv, size_t argc,
-                    int64_t wall_us, int64_t duration_us, size_t max_length)
+void cw_slowlog_offer(struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+                      const struct slice *argv, size_t argc, int64_t duration_us)
 {
+    const struct cw_settings *settings = &engine->settings;
+    if (settings->slowlog_slower_than_us < 0 || duration_us < settings->slowlog_slower_than_us ||
+        (command->flags & COMMAND_SKIP_SLOWLOG))
+        return;
+    struct cw_slowlog *slowlog = &engine->slowlog;
     struct entry *entry = mem_zero(sizeof(*entry));
     entry->id = slowlog->next_id++;
-    entry->wall_us = wall_us;
+    entry->wall_us = engine->wall_us;
     entry->duration_us = duration_us;
     write_arguments(&entry->arguments, argv, argc);
     cw_session_describe_address(&session->peer, &entry->peer);
@@ -87,7 +90,7 @@ void cw_slowlog_add(struct cw_slowlog *slowlog, const struct cw_session *session
         entry->name = mem_copy_text(session->name, strlen(session->name));
     list_add_first(&slowlog->entries, &entry->node);
     slowlog->count++;
-    while (slowlog->count > max_length)
+    while (slowlog->count > (size_t)settings->slowlog_max_length)
         drop(slowlog, LIST_ENTRY(slowlog->entries.previous, struct entry, node));
 }
 

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+struct command;
+struct cw_engine;
 struct cw_session;
 
 struct cw_slowlog {
@@ -19,9 +21,10 @@ struct cw_slowlog {
 void cw_slowlog_create(struct cw_slowlog *slowlog);
 void cw_slowlog_destroy(struct cw_slowlog *slowlog);
 
-/* Long requests are kept in part. The oldest entries beyond `max_length` go. */
-void cw_slowlog_add(struct cw_slowlog *slowlog, const struct cw_session *session, const struct slice *argv, size_t argc,
-                    int64_t wall_us, int64_t duration_us, size_t max_length);
+/* Takes a command that was executed, if it took long enough by the settings and its row does not forbid it. Long
+ * requests are kept in part; the oldest entries beyond slowlog-max-len go. */
+void cw_slowlog_offer(struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+                      const struct slice *argv, size_t argc, int64_t duration_us);
 
 void cw_slowlog_reset(struct cw_slowlog *slowlog);
 

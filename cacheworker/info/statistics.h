@@ -16,6 +16,7 @@ struct cw_command_statistics {
     uint64_t calls;
     uint64_t rejected; /* refused before they were executed */
     uint64_t failed;   /* answered an error */
+    uint64_t total_ns; /* that the calls took, where somebody measures */
 };
 
 struct cw_error_statistics {

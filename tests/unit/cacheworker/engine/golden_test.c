@@ -4,7 +4,7 @@
  *     2> GET key               on connection 2, which opens when it is first named
  *     | PING                   sent as it stands, as an inline command; \r\n follows
  *     @ 1500                   this many milliseconds pass
- *     # words                  a comment
+ *     ; words                  a comment
  *
  * Then the reply, a line for each line of RESP; "2: " before a line that came on another connection; "closed" when the
  * connection was closed. Figures that depend on the machine are shown as in the rules below. With --rewrite the files
@@ -130,7 +130,7 @@ static void play_line(struct transcript *transcript, struct slice line)
     bool is_numbered = line.length > 3 && isdigit((unsigned char)line.data[0]) && line.data[1] == '>';
     bool is_said = is_marked && line.data[0] == '>';
     bool is_inline = is_marked && line.data[0] == '|';
-    bool is_comment = is_marked && line.data[0] == '#';
+    bool is_comment = is_marked && line.data[0] == ';';
     bool is_time = is_marked && line.data[0] == '@';
     if (!is_numbered && !is_said && !is_inline && !is_comment && !is_time)
         return; /* a reply; it is made anew */
