@@ -9,9 +9,24 @@
 
 #define CREATION_NS (5 * NS_PER_S)
 
+static bool has_addresses(const struct topology *value)
+{
+    for (uint32_t i = 0; i < value->member_count; i++) {
+        if (!value->members[i].data.host[0] || !value->members[i].control.host[0])
+            return false;
+    }
+    for (uint32_t i = 0; i < value->sentinels.count; i++) {
+        if (!value->sentinels.entries[i].address.host[0])
+            return false;
+    }
+    return true;
+}
+
 /* NULL when it may be proposed, else what is wrong. */
 static const char *find_fault(const struct sn_sentinel *sentinel, const struct topology *value)
 {
+    if (!value->group[0])
+        return "a group needs a name";
     if (value->version != 1 || value->epoch != 0)
         return "a new group begins with version 1 and epoch 0";
     if (!life_is_nobody(&value->master) || value->in_sync_count > 0 || value->branch.count > 0 ||
@@ -21,6 +36,8 @@ static const char *find_fault(const struct sn_sentinel *sentinel, const struct t
         return "a group needs members";
     if (value->sentinels.count == 0 || value->previous_sentinels.count > 0)
         return "a new group needs one list of sentinels";
+    if (!has_addresses(value))
+        return "every member and sentinel needs its addresses";
     if (!sn_values_lists(value, &sentinel->id))
         return "this sentinel is not in the list";
     return NULL;

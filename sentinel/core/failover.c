@@ -61,6 +61,8 @@ void sn_failover_heard(struct sn_sentinel *sentinel, struct sn_group *group, con
                        uint64_t epoch, const struct life *life)
 {
     struct sn_failover *failover = &group->failover;
+    if (epoch > group->learned.epoch)
+        sn_group_met_version(sentinel, group, group->learned.version + 1);
     if (epoch != group->learned.epoch || !life_equal(life, &group->learned.master))
         return;
     for (uint32_t i = 0; i < failover->down_count; i++) {
@@ -127,6 +129,7 @@ static void see_alive(struct sn_sentinel *sentinel, struct sn_group *group)
 {
     sm_move(&group->failover.state, SN_WATCHING);
     publish_agreement(sentinel, group, false);
+    group->failover.short_since_ns = NEVER_NS;
     sn_decide(sentinel, group, "see the master %s of epoch %llu again", sn_short_id(&group->learned.master.node).text,
               (unsigned long long)group->learned.epoch);
     sn_api_publish_state(sentinel, group, "-sdown");

@@ -252,8 +252,9 @@ void sn_group_learn(struct sn_sentinel *sentinel, struct sn_group *group, const 
     saw_ballot(group, ballot);
     if (value->version < group->learned.version)
         return;
-    if (sn_acceptor_learn(&group->acceptor, ballot, value))
-        group->learned_sequence = sn_touch(sentinel);
+    /* Also what was accepted at this very ballot may still be on its way to the disk. */
+    group->learned_sequence =
+        sn_acceptor_learn(&group->acceptor, ballot, value) ? sn_touch(sentinel) : sentinel->sequence;
     sn_settled_learn(&group->settled, ballot);
     if (ballot_compare(ballot, &group->learned_ballot) > 0)
         group->learned_ballot = *ballot;
