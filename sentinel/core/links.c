@@ -121,9 +121,10 @@ void sn_links_bury(struct sn_sentinel *sentinel)
 
 static const struct resp_limits *limits_of(const struct sn_sentinel *sentinel, const struct sn_link *link)
 {
+    static const struct resp_limits stranger_limits = RESP_LIMITS_UNAUTHENTICATED;
     if (is_control(link))
         return &control_limits;
-    return sn_client_is_known(sentinel, link->client) ? &client_limits : &RESP_LIMITS_UNAUTHENTICATED;
+    return sn_client_is_known(sentinel, link->client) ? &client_limits : &stranger_limits;
 }
 
 static void protocol_error(struct sn_sentinel *sentinel, struct sn_link *link)
