@@ -148,7 +148,7 @@ static void set_stage(struct transcript *transcript, struct slice word)
 static void play_line(struct transcript *transcript, struct slice line)
 {
     bool is_numbered = line.length > 3 && isdigit((unsigned char)line.data[0]) && line.data[1] == '>';
-    char mark = line.length > 0 ? line.data[0] : '#';
+    char mark = line.length > 0 ? line.data[0] : ' ';
     uint64_t ms;
     if (!is_numbered && !strchr(">|@!#", mark))
         return; /* a reply; it is made anew */
