@@ -1,6 +1,5 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
-	cacheworker/rdb/crc64.c cacheworker/rdb/crc64.h \
 	cacheworker/rdb/lzf.c cacheworker/rdb/lzf.h \
 	cacheworker/rdb/rdb.h cacheworker/rdb/rdb_format.h \
 	cacheworker/rdb/rdb_file.c cacheworker/rdb/rdb_file.h \

@@ -3,7 +3,7 @@
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/rdb/lzf.h"
 #include "cacheworker/rdb/rdb_format.h"
-#include "cacheworker/rdb/crc64.h"
+#include "common/base/crc64.h"
 #include "common/base/errors.h"
 #include "common/base/number.h"
 

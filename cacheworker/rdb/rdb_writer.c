@@ -2,7 +2,7 @@
 
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/rdb/rdb_format.h"
-#include "cacheworker/rdb/crc64.h"
+#include "common/base/crc64.h"
 #include "common/base/number.h"
 
 static void add_byte(struct buf *out, unsigned byte)

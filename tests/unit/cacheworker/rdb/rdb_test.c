@@ -1,8 +1,8 @@
 #include "cacheworker/rdb/rdb.h"
 
 #include "cacheworker/keyspace/entry.h"
-#include "cacheworker/rdb/crc64.h"
 #include "cacheworker/rdb/lzf.h"
+#include "common/base/crc64.h"
 #include "common/base/errors.h"
 
 #include <setjmp.h>
