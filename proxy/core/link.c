@@ -510,8 +510,9 @@ static void keep_partial(struct px_link *link, struct slice bytes)
     }
     buf_free(&link->partial);
     link->partial_dropped = true;
-    if (link->slot_count > 0)
-        px_session_doom(slot_at(link, 0)->session, "its output limit");
+    struct px_session *reader = link->slot_count > 0 ? slot_at(link, 0)->session : link->owner;
+    if (reader != NULL)
+        px_session_doom(reader, "its output limit");
 }
 
 void px_link_received(struct px_link *link, struct slice bytes)

@@ -126,6 +126,7 @@ void px_session_drain(struct px_session *session)
     if (session->state == PX_SESSION_DRAINING)
         return;
     px_session_change(session, PX_SESSION_DRAINING);
+    list_remove(&session->dirty); /* draining announces */
     effect_drain(session->proxy->effects, session->id);
 }
 
@@ -145,7 +146,7 @@ static void make_runnable(struct px_session *session)
 
 static void append(struct px_session *session, struct slice bytes)
 {
-    if (UNLIKELY(session->closed || !list_is_empty(&session->doomed)))
+    if (UNLIKELY(session->closed || session->state == PX_SESSION_DRAINING || !list_is_empty(&session->doomed)))
         return;
     buf_add_slice(&session->output, bytes);
     if (UNLIKELY(buf_length(&session->output) > session->proxy->config.client_output_max))
@@ -189,7 +190,7 @@ static void note_answer(struct px_session *session, const struct px_slot *slot, 
         session->database = slot->database;
     else if (slot->kind == PX_SLOT_EXEC && type == '*')
         session->database = slot->database;
-    else if (slot->kind == PX_SLOT_MONITOR && type == '+')
+    else if (slot->kind == PX_SLOT_MONITOR && type == '+' && session->state == PX_SESSION_PINNED)
         px_session_change(session, PX_SESSION_MONITORING);
 }
 
@@ -236,7 +237,8 @@ void px_session_finish(const struct px_slot *slot)
 
 void px_session_confirm(struct px_session *session, const struct px_push *push)
 {
-    if (push->name.data == NULL)
+    bool can_subscribe = session->state == PX_SESSION_PINNED || session->state == PX_SESSION_SUBSCRIBED;
+    if (push->name.data == NULL || !can_subscribe)
         return;
     if (push->kind == PX_PUSH_SUBSCRIBED) {
         if (session->subscriptions == NULL)
@@ -593,6 +595,8 @@ static bool take_by_route(struct px_session *session, const struct px_request *r
     case PX_ROUTE_MONITOR:
         if (session->in_multi)
             return break_transaction(session, request);
+        if (session->subscriptions != NULL)
+            return refuse(session, "ERR MONITOR is not possible while subscribed");
         return !wait_for_replies(session) && pin(session) && forward_kind(session, request, PX_SLOT_MONITOR);
     case PX_ROUTE_BLOCKING: return take_blocking(session, request);
     case PX_ROUTE_BLOCKING_READ:
@@ -793,6 +797,7 @@ void px_session_sent(struct px_session *session, size_t count)
     buf_shrink(&session->output, PX_BUFFER_KEEP);
     if (LIKELY(session->wait != PX_WAIT_OUTPUT && !session->paused))
         return;
+    session->active_ns = session->proxy->now_ns; /* it reads, if slowly */
     if (buf_length(&session->output) <= PX_OUTPUT_LOW)
         make_runnable(session);
 }

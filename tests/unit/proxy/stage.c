@@ -199,9 +199,9 @@ void stage_publish(struct stage *stage, uint64_t version, uint64_t epoch, unsign
 
     struct buf bytes = {0};
     message_encode(message, &bytes);
-    link_id link = nth_open(stage, STAGE_SENTINEL_PORT, 0);
-    CHECK(link != LINK_NONE);
-    stage_say_bytes(stage, link, buf_slice(&bytes));
+    while (nth_open(stage, STAGE_SENTINEL_PORT, 0) == LINK_NONE)
+        stage_wait(stage, NS_PER_S / 10); /* it is being called anew */
+    stage_say_bytes(stage, nth_open(stage, STAGE_SENTINEL_PORT, 0), buf_slice(&bytes));
     buf_free(&bytes);
     mem_free(message);
 }

@@ -351,8 +351,110 @@ static void every_command_has_one_true_answer(void **state)
             run(seed);
 }
 
+/* ---- a worker that says anything, to clients that do everything ---- */
+
+static const char *const any_command[] = {
+    "GET a",         "SET a 1",
+    "MULTI",         "EXEC",
+    "DISCARD",       "WATCH a",
+    "UNWATCH",       "SUBSCRIBE a",
+    "PSUBSCRIBE b",  "UNSUBSCRIBE",
+    "MONITOR",       "BLPOP q 0",
+    "CLIENT ID",     "SELECT 1",
+    "HELLO 3",       "HELLO 2",
+    "RESET",         "PING",
+    "EVAL x 0",      "CLIENT REPLY ON",
+    "WAIT 0 0",      "QUIT",
+    "RESPITE PROXY", "PUNSUBSCRIBE",
+    "SSUBSCRIBE s",  "XREAD BLOCK 0 STREAMS s 0",
+    "UNSUBSCRIBE a",
+};
+
+static const char *const any_frame[] = {
+    "+OK\r\n",
+    "+QUEUED\r\n",
+    ":1\r\n",
+    "-ERR x\r\n",
+    "-NOTMASTER x\r\n",
+    "-EXECABORT x\r\n",
+    "$-1\r\n",
+    "*-1\r\n",
+    "*0\r\n",
+    "_\r\n",
+    "%1\r\n+a\r\n+b\r\n",
+    "*1\r\n+OK\r\n",
+    "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n",
+    "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n",
+    "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n",
+    ">3\r\n$10\r\npsubscribe\r\n$1\r\nb\r\n:1\r\n",
+    ">3\r\n$12\r\nsunsubscribe\r\n$1\r\ns\r\n:0\r\n",
+    ">2\r\n$10\r\ninvalidate\r\n_\r\n",
+    "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n",
+    ">1\r\n:1\r\n",
+    "*1\r\n*0\r\n",
+    "garbage",
+    "$5\r\nab",
+};
+
+static void misbehave(struct play *play)
+{
+    for (int client = 0; client < CLIENTS; client++) {
+        link_id *link = &play->clients[client].link;
+        if (!play->stage->links[*link].open || play->stage->links[*link].port != 0)
+            *link = stage_client(play->stage);
+        char text[64];
+        snprintf(text, sizeof(text), "%s\r\n", any_command[rand_below(&play->rand, ARRAY_LENGTH(any_command))]);
+        stage_tell(play->stage, *link, text);
+    }
+    stage_turn(play->stage);
+    for (link_id id = 0; id < 256; id++)
+        if (is_of_worker(play, id) && rand_below(&play->rand, 2) == 0)
+            stage_tell(play->stage, id, any_frame[rand_below(&play->rand, ARRAY_LENGTH(any_frame))]);
+    if (rand_below(&play->rand, 4) == 0)
+        stage_attach(play->stage, play->master);
+    if (rand_below(&play->rand, 50) == 0)
+        stage_publish(play->stage, ++play->version, ++play->epoch, ++play->master % WORKERS, 1);
+    if (rand_below(&play->rand, 20) == 0) {
+        link_id leaver = play->clients[rand_below(&play->rand, CLIENTS)].link;
+        if (play->stage->links[leaver].open && play->stage->links[leaver].port == 0)
+            stage_hang_up(play->stage, leaver);
+    }
+    stage_wait(play->stage, (int64_t)rand_below(&play->rand, 200) * NS_PER_MS);
+}
+
+/* The invariants are the checks of the core itself, and the sanitizers'. */
+static void a_worker_that_says_anything_breaks_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct play *play = mem_zero(sizeof(*play));
+        rand_seed(&play->rand, seed);
+        play->stage = stage_open(NULL);
+        for (int i = 0; i < CLIENTS; i++)
+            play->clients[i].link = stage_client(play->stage);
+        stage_publish(play->stage, ++play->version, ++play->epoch, 0, 1);
+        for (int step = 0; step < STEPS; step++)
+            misbehave(play);
+        for (int i = 0; i < CLIENTS; i++)
+            if (play->stage->links[play->clients[i].link].open && play->stage->links[play->clients[i].link].port == 0)
+                stage_hang_up(play->stage, play->clients[i].link);
+        stage_publish(play->stage, ++play->version, ++play->epoch + 1, 1, 1); /* no connection is kept */
+        stage_wait(play->stage, 16 * NS_PER_S);                               /* and nothing is held so long */
+        struct px_inspection seen = px_proxy_inspect(play->stage->proxy);
+        assert_int_equal(seen.connections, 0);
+        assert_int_equal(seen.ghosts, 0);
+        assert_int_equal(seen.held_commands, 0);
+        assert_int_equal(seen.held_bytes, 0);
+        stage_close(play->stage);
+        mem_free(play);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_command_has_one_true_answer)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command_has_one_true_answer),
+        cmocka_unit_test(a_worker_that_says_anything_breaks_nothing),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
