@@ -39,8 +39,7 @@ static struct net_connection *new_connection(struct net *net)
         net->connections[i] = (struct net_connection){.is_open = true};
         return &net->connections[i];
     }
-    CHECK(!"a free connection");
-    return NULL;
+    check_failed(__FILE__, __LINE__, "a free connection");
 }
 
 /* The other side hears of it in the next round. */
@@ -317,7 +316,7 @@ void net_pump(struct net *net)
             return;
         first = false;
     }
-    CHECK(!"they talk for ever");
+    check_failed(__FILE__, __LINE__, "they talk for ever");
 }
 
 void net_advance(struct net *net, int64_t ns)
