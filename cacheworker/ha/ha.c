@@ -143,19 +143,25 @@ void cw_ha_turn(struct cw_ha *ha)
         return;
     if (ha->persist_failed && cw_engine_now_ns(ha->engine) >= ha->persist_retry_ns)
         cw_ha_persist(ha);
+    cw_ha_drop_strangers(ha);
     if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
         look_at_replicas(ha);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t cw_ha_deadline(const struct cw_ha *ha)
 {
-    int64_t deadline_ns = NEVER_NS;
     if (ha->is_standalone)
-        return deadline_ns;
+        return NEVER_NS;
+    int64_t deadline_ns = cw_ha_strangers_deadline(ha);
     if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
-        deadline_ns = cw_insync_deadline(&ha->insync);
-    if (ha->persist_failed && !ha->is_persisting && ha->persist_retry_ns < deadline_ns)
-        deadline_ns = ha->persist_retry_ns;
+        deadline_ns = earlier(deadline_ns, cw_insync_deadline(&ha->insync));
+    if (ha->persist_failed && !ha->is_persisting)
+        deadline_ns = earlier(deadline_ns, ha->persist_retry_ns);
     return deadline_ns;
 }
 

@@ -21,7 +21,7 @@ static void begin_message(struct cw_ha *ha, enum message_kind kind, const char *
 static void forget(struct cw_ha *ha, struct control *control)
 {
     list_remove(&control->node);
-    ha->control_count--;
+    ha->strangers -= !control->is_greeted;
     mem_free(control);
 }
 
@@ -230,6 +230,7 @@ static void greet(struct cw_ha *ha, struct control *control, const struct messag
         forget(ha, older);
     }
     control->is_greeted = true;
+    ha->strangers--;
     control->peer = message->hello.kind;
     control->sender = message->hello.sender;
 }
@@ -269,6 +270,10 @@ static void control_request(struct cw_ha *ha, link_id link, const struct slice *
     }
     if (!control->is_greeted && ha->in.kind != MESSAGE_HELLO) {
         refuse(ha, link, "NOAUTH say HELLO first");
+        return;
+    }
+    if (control->is_greeted && ha->in.kind == MESSAGE_HELLO) {
+        refuse(ha, link, "ERR a link has one sender");
         return;
     }
     if (control->is_greeted && control->peer != PEER_SENTINEL && ha->in.kind != MESSAGE_POLL) {
@@ -331,16 +336,42 @@ void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, siz
 
 void cw_ha_link_opened(struct cw_ha *ha, link_id link)
 {
-    if (ha->control_count == CONTROLS_MAX) {
-        cw_engine_close(ha->engine, link);
-        return;
-    }
     struct control *control = mem_zero(sizeof(*control));
     control->link = link;
+    control->opened_ns = cw_engine_now_ns(ha->engine);
     control->polled_ns = INT64_MIN;
     list_add_last(&ha->controls, &control->node);
-    ha->control_count++;
+    ha->strangers++;
     cw_engine_set_link_context(ha->engine, link, control);
+}
+
+/* Who has not said HELLO in time goes, and the oldest of too many. */
+void cw_ha_drop_strangers(struct cw_ha *ha)
+{
+    if (LIKELY(ha->strangers == 0))
+        return;
+    int64_t latest_ns = cw_engine_now_ns(ha->engine) - GREETING_NS;
+    LIST_FOR_EACH(node, &ha->controls)
+    {
+        struct control *control = LIST_ENTRY(node, struct control, node);
+        if (control->is_greeted || (control->opened_ns > latest_ns && ha->strangers <= STRANGERS_MAX))
+            continue;
+        cw_engine_close(ha->engine, control->link);
+        forget(ha, control);
+    }
+}
+
+int64_t cw_ha_strangers_deadline(const struct cw_ha *ha)
+{
+    if (LIKELY(ha->strangers == 0))
+        return NEVER_NS;
+    LIST_FOR_EACH(node, &ha->controls)
+    {
+        const struct control *control = LIST_ENTRY(node, struct control, node);
+        if (!control->is_greeted)
+            return control->opened_ns + GREETING_NS;
+    }
+    return NEVER_NS;
 }
 
 void cw_ha_link_closed(struct cw_ha *ha, link_id link)

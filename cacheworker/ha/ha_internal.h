@@ -9,9 +9,11 @@
 #include "common/ha/lease.h"
 
 enum {
-    CONTROLS_MAX = 64,    /* control links at one time */
+    STRANGERS_MAX = 64,   /* control links at one time that have not said HELLO */
     POLLS_REMEMBERED = 8, /* per control link; a GRANT names one of them */
 };
+
+#define GREETING_NS (10 * NS_PER_S) /* within which a control link says HELLO */
 
 struct poll {
     uint64_t k;
@@ -22,6 +24,7 @@ struct poll {
 struct control {
     struct list node;
     link_id link;
+    int64_t opened_ns;
     bool is_greeted;
     enum peer_kind peer;
     struct identity sender;
@@ -60,9 +63,9 @@ struct cw_ha {
     int64_t lease_until_ns;                                /* INT64_MIN: no lease */
 
     struct cw_insync insync;
-    struct list controls; /* of struct control */
-    unsigned control_count;
-    unsigned ask_turn; /* which sentinel gets the next INSYNC */
+    struct list controls; /* of struct control, in the order in which they were opened */
+    unsigned strangers;   /* of these, how many are not greeted */
+    unsigned ask_turn;    /* which sentinel gets the next INSYNC */
 
     struct message in; /* too big for the stack */
     struct message out;
@@ -80,6 +83,8 @@ void cw_ha_persist(struct cw_ha *ha);
 void cw_ha_send(struct cw_ha *ha, const struct control *control);
 void cw_ha_send_fenced(struct cw_ha *ha); /* every FENCED whose fence is durable */
 void cw_ha_send_insync(struct cw_ha *ha);
+void cw_ha_drop_strangers(struct cw_ha *ha);
+int64_t cw_ha_strangers_deadline(const struct cw_ha *ha);
 
 /* ha_role.c: what a topology makes of this node. */
 void cw_ha_take_topology(struct cw_ha *ha, const struct topology *topology);

@@ -8,7 +8,7 @@
 #include "cacheworker/engine/worker.h"
 #include "common/ha/messages.h"
 
-enum { NET_WORKERS = 3, NET_CONNECTIONS = 64, NET_OUTSIDE = -1 };
+enum { NET_WORKERS = 3, NET_CONNECTIONS = 128, NET_OUTSIDE = -1 };
 
 struct net_end {
     int worker; /* NET_OUTSIDE: the test */

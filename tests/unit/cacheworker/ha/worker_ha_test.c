@@ -347,6 +347,34 @@ static void only_who_knows_the_secret_is_heard(void **state)
     end(&cluster);
 }
 
+static void strangers_do_not_pile_up(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    int links[70];
+    for (int i = 0; i < 70; i++)
+        links[i] = net_connect(&cluster.net, 0, CW_LISTENER_CONTROL);
+    net_pump(&cluster.net);
+    for (int i = 0; i < 70; i++) /* the oldest went */
+        assert_int_equal(net_is_open(&cluster.net, links[i]), i >= 6);
+    net_advance(&cluster.net, 9 * NS_PER_S);
+    assert_true(net_is_open(&cluster.net, links[69]));
+    net_advance(&cluster.net, 1010 * NS_PER_MS);
+    for (int i = 0; i < 70; i++)
+        assert_false(net_is_open(&cluster.net, links[i]));
+    status_of(&cluster, 0); /* sentinels stay */
+    int twice = greet(&cluster, 0, 9, "secret");
+    struct message *hello = new_message(&cluster, MESSAGE_HELLO);
+    hello->hello.kind = PEER_SENTINEL;
+    hello->hello.sender = sentinel_id(1);
+    hello->hello.secret = SLICE_LITERAL("secret");
+    send_message(&cluster, twice, hello);
+    assert_false(net_is_open(&cluster.net, twice));
+    assert_true(net_is_open(&cluster.net, cluster.controls[1][0]));
+    end(&cluster);
+}
+
 static void replies_leave_under_a_majority_of_grants_only(void **state)
 {
     (void)state;
@@ -869,6 +897,7 @@ int main(void)
         cmocka_unit_test(nobody_is_served_before_the_incarnation_is_durable),
         cmocka_unit_test(each_start_is_a_new_life_of_the_same_node),
         cmocka_unit_test(only_who_knows_the_secret_is_heard),
+        cmocka_unit_test(strangers_do_not_pile_up),
         cmocka_unit_test(replies_leave_under_a_majority_of_grants_only),
         cmocka_unit_test(the_lease_is_counted_from_the_status),
         cmocka_unit_test(a_grant_must_be_for_this_poll_life_and_epoch),
