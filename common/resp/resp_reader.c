@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Arrays that an unusually long request made this big are given back before the next one. */
+/* What an unusually long request made bigger than this (elements, bytes) is given back before the next one. */
 enum { CAPACITY_FIRST = 8, CAPACITY_KEPT = 1024 };
 
 static int fail(struct resp_request *request, const char *words)
@@ -284,13 +284,14 @@ static void give_back(struct resp_request *request)
     request->argv = NULL;
     request->arguments = NULL;
     request->argv_capacity = request->arguments_capacity = 0;
+    buf_free(&request->inline_text);
 }
 
 int64_t resp_request_read(struct resp_request *request, struct slice input, const struct resp_limits *limits)
 {
     if (!request->in_array) {
         request->argc = 0;
-        if (UNLIKELY(request->argv_capacity > CAPACITY_KEPT))
+        if (UNLIKELY(request->argv_capacity > CAPACITY_KEPT || request->inline_text.capacity > CAPACITY_KEPT))
             give_back(request);
         if (UNLIKELY(input.length == 0))
             return wait_for(request, 1);
@@ -318,7 +319,6 @@ void resp_request_reset(struct resp_request *request)
 void resp_request_free(struct resp_request *request)
 {
     give_back(request);
-    buf_free(&request->inline_text);
     *request = (struct resp_request){0};
 }
 

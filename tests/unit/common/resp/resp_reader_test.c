@@ -244,6 +244,17 @@ static void memory_is_kept_for_usual_requests_and_given_back_after_long_ones(voi
     assert_true(slice_equal(request.argv[4999], SLICE_LITERAL("4999")));
     assert_int_equal(14, resp_request_read(&request, ping, &defaults));
     assert_true(request.argv_capacity < 100);
+
+    buf_clear(&longer);
+    for (unsigned i = 0; i < 2000; i++)
+        buf_add_text(&longer, "word ");
+    buf_add_text(&longer, "\n");
+    assert_int_equal(buf_length(&longer), resp_request_read(&request, buf_slice(&longer), &defaults));
+    assert_int_equal(2000, request.argc);
+    assert_true(request.inline_text.capacity >= 8000);
+    assert_int_equal(14, resp_request_read(&request, ping, &defaults));
+    assert_true(request.argv_capacity < 100);
+    assert_int_equal(0, request.inline_text.capacity);
     buf_free(&longer);
     resp_request_free(&request);
 }
