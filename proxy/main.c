@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 
+/* Longer than HOST_USER_TIMEOUT_MS: a worker that is busy with a slow command reads nothing, and the kernel counts a
+ * closed window as silence. Busy is not dead; whether it is dead, the sentinels say. */
+enum { LINK_TIMEOUT_MS = 30000 };
+
 /* One thread's share. */
 struct proxy_thread {
     struct listener listeners[CONF_ADDRESSES_MAX];
@@ -41,7 +45,7 @@ static int thread_create(struct daemon *daemon, const struct proxy_settings *set
         .listeners = thread->listeners,
         .listener_count = thread->listener_count,
         .directory_fd = -1,
-        .user_timeout_ms = HOST_USER_TIMEOUT_MS,
+        .user_timeout_ms = LINK_TIMEOUT_MS,
     };
     error = host_create(&host_config, &thread->host);
     if (error < 0) {

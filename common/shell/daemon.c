@@ -165,21 +165,6 @@ static int open_log(struct daemon *daemon, struct buf *why)
     return error;
 }
 
-static int write_pid_file(struct daemon *daemon, struct buf *why)
-{
-    const char *path = own_settings(daemon)->pid_file;
-    if (path[0] == '\0')
-        return 0;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool written = fd >= 0 && dprintf(fd, "%d\n", (int)getpid()) > 0;
-    if (!written)
-        buf_add_format(why, "pid_file: %s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    daemon->pid_file_written = written;
-    return written ? 0 : ERR_IO;
-}
-
 static sigset_t stop_signals(void)
 {
     sigset_t signals;
@@ -213,8 +198,6 @@ bool daemon_begin(struct daemon *daemon, const struct daemon_program *program, v
         signal(SIGPIPE, SIG_IGN);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         error = open_log(daemon, &why);
-        if (error == 0)
-            error = write_pid_file(daemon, &why);
     }
     if (error < 0) {
         complain(daemon, &why);
@@ -372,8 +355,25 @@ static int run_crew(struct crew *crew)
     return status;
 }
 
+/* Only once ports and directory are ours: a second start that is refused must not touch the first one's file. */
+static int write_pid_file(struct daemon *daemon)
+{
+    const char *path = own_settings(daemon)->pid_file;
+    if (path[0] == '\0')
+        return 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    daemon->pid_file_written = fd >= 0;
+    bool written = fd >= 0 && dprintf(fd, "%d\n", (int)getpid()) > 0;
+    int error_number = errno;
+    if (fd >= 0)
+        close(fd);
+    return written ? 0 : daemon_fail(daemon, ERR_IO, "pid_file: %s: %s", path, strerror(error_number));
+}
+
 int daemon_run(struct daemon *daemon, struct host **hosts, size_t count)
 {
+    if (write_pid_file(daemon) < 0)
+        return EXIT_FAILURE;
     struct crew crew = {.hosts = hosts, .count = count};
     sigset_t signals = stop_signals();
     int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -21,7 +21,8 @@
 #include "common/shell/listener.h"
 #include "common/shell/log_sink.h"
 
-/* A peer that does not acknowledge bytes that long is gone (TCP_USER_TIMEOUT of links between daemons). */
+/* TCP_USER_TIMEOUT of links that carry little (control, acknowledgements): a peer that takes no byte that long is gone.
+ */
 enum { HOST_USER_TIMEOUT_MS = 3000 };
 
 struct host;

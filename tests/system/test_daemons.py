@@ -200,14 +200,16 @@ def test_busy_port():
 
 
 def test_busy_directory():
-    """a directory belongs to one process"""
+    """a directory belongs to one process, and so does its pid file"""
     for daemon, move in (("sentinel", ("--listen", f"127.0.0.1:{PORT + 20}")),
                          ("cacheworker", ("--port", str(PORT + 20), "--control_listen", f"127.0.0.1:{PORT + 21}"))):
         file = write(f"{daemon}.conf", sample(daemon))
-        with Daemon(daemon, "-c", file) as process:
+        with Daemon(daemon, "-c", file, "--pid_file", path("pid")) as process:
             process.listens_on(listening_port(daemon))
-            done = run(daemon, "-c", file, *move)
+            done = run(daemon, "-c", file, "--pid_file", path("pid"), *move)
             check(done.returncode == 1 and "another process uses this directory" in done.stderr, done.stderr)
+            with open(path("pid"), encoding="ascii") as pid:
+                check(int(pid.read()) == process.process.pid, "the refused start took the pid file")
             process.end()
 
 
