@@ -495,6 +495,10 @@ static void resp3_subscribers_may_do_other_things(void **state)
     stage_expect(stage, client,
                  ">3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n$1\r\nx\r\n"
                  ">4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$1\r\nm\r\n+PONG\r\n");
+    stage_say(stage, client, "MONITOR\r\nHELLO 2\r\n"); /* its lines could not be told from replies */
+    stage_expect(stage, client,
+                 "-ERR MONITOR is not possible while subscribed\r\n"
+                 "-ERR the protocol cannot be changed while keys are watched or channels subscribed\r\n");
     stage_close(stage);
 }
 
