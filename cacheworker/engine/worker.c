@@ -294,6 +294,7 @@ static void step(void *core, const struct event *event, struct effects *effects)
     switch (event->kind) {
     case EVENT_START:
         engine->start_ns = engine->now_ns;
+        engine->saved_us = engine->wall_us;
         cw_ha_start(engine->ha);
         break;
     case EVENT_OPENED: opened(engine, session); break;
