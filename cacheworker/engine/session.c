@@ -121,10 +121,10 @@ static int64_t read_request(struct cw_session *session, struct slice input, cons
 /* Consumes a request without moving or forgetting its bytes: argv points into them. */
 static int take(struct cw_session *session, int64_t used, bool from_kept)
 {
+    session->last_used = used < 0 ? 0 : (size_t)used; /* what is broken is not consumed */
+    session->last_from_kept = from_kept;
     if (used < 0)
         return (int)used;
-    session->last_used = (size_t)used;
-    session->last_from_kept = from_kept;
     if (from_kept)
         session->kept.start += (size_t)used;
     else

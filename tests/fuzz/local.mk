@@ -29,6 +29,16 @@ tests_fuzz_fuzz_resp_request_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resp_request_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_resp_request_LDADD = $(fuzz_ldadd)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_worker
+check_PROGRAMS += tests/fuzz/fuzz_worker
+tests_fuzz_fuzz_worker_SOURCES = \
+	tests/fuzz/fuzz_worker.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h \
+	$(fuzz_common_sources)
+tests_fuzz_fuzz_worker_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_worker_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+
 # make fuzz-smoke [SECONDS=n]: each target for so long, from its corpus. A finding stops it and stays in fuzz-findings/.
 SECONDS = 60
 .PHONY: fuzz-smoke

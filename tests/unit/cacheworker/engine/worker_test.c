@@ -445,6 +445,23 @@ static void test_client_pause(void **state)
     bench_end(&bench);
 }
 
+/* What is broken waits too, and is then refused behind what came before it. */
+static void test_broken_request_while_paused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    link_id other = bench_connect(&bench);
+    ASSERT_ASK(&bench, link, "PING\r\n", "+PONG\r\n");
+    ASSERT_ASK(&bench, other, "CLIENT PAUSE 500\r\n", "+OK\r\n");
+    ASSERT_ASK(&bench, link, "*x\r\n", "");
+    bench_advance(&bench, 501 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, link), "-ERR Protocol error: invalid multibulk length\r\n");
+    assert_false(bench.links[link].is_open);
+    bench_end(&bench);
+}
+
 /* Nothing is executed or answered while DEBUG SLEEP lasts, and then all of it, in order. */
 static void test_debug_sleep(void **state)
 {
@@ -722,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_idle_worker_sleeps),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_client_pause),
+        cmocka_unit_test(test_broken_request_while_paused),
         cmocka_unit_test(test_debug_sleep),
         cmocka_unit_test(test_waiting_input_pauses_the_link),
         cmocka_unit_test(test_client_reply),
