@@ -211,7 +211,7 @@ static void close_doomed(struct px_proxy *proxy)
     }
 }
 
-/* Sessions may make each other runnable (CLIENT KILL does not); each runs once per turn, so that a turn ends. */
+/* Each session runs once per turn: what becomes runnable meanwhile waits for the next one, so that a turn ends. */
 static void run_sessions(struct px_proxy *proxy)
 {
     struct list now;
