@@ -5,7 +5,8 @@
 #include "common/ha/messages.h"
 #include "ctl/ask.h"
 
-/* Puts HELLO in front of the requests of a link to a sentinel or a worker's control port. It has no reply. */
+/* Puts HELLO in front of the requests of a link to a sentinel or a worker's control port. A sentinel says OK to
+ * a tool, a worker says nothing. */
 void control_hello(struct ask *ask, struct slice secret);
 void control_poll(struct ask *ask, const char *group);
 

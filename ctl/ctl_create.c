@@ -13,6 +13,18 @@ static int complain(const struct ctl_process *process, const char *what)
     return 1;
 }
 
+static int name_sentinel(const struct ctl_process *process, const redisReply *reply, struct sentinel_list *list)
+{
+    struct sentinel_entry entry = {.address = process->data};
+    if (reply->type != REDIS_REPLY_STRING ||
+        identity_parse(slice_of(reply->str, (size_t)reply->len), &entry.sentinel) < 0)
+        return complain(process, "this is not a sentinel's port");
+    if (list->count == TOPOLOGY_SENTINELS_MAX)
+        return complain(process, "too many sentinels");
+    list->entries[list->count++] = entry;
+    return 0;
+}
+
 /* Fills the list from what each daemon says is its name. */
 static int name_all(struct ctl_options *options, const struct ask *asks, struct topology *topology)
 {
@@ -26,12 +38,7 @@ static int name_all(struct ctl_options *options, const struct ask *asks, struct 
         } else if (reply->type == REDIS_REPLY_ERROR) {
             status = complain(process, reply->str);
         } else if (process->kind == CTL_SENTINEL) {
-            struct sentinel_entry *entry = &topology->sentinels.entries[topology->sentinels.count];
-            entry->address = process->data;
-            if (topology->sentinels.count == TOPOLOGY_SENTINELS_MAX || reply->type != REDIS_REPLY_STRING ||
-                identity_parse(slice_of(reply->str, (size_t)reply->len), &entry->sentinel) < 0)
-                status = complain(process, "not a sentinel's id, or too many sentinels");
-            topology->sentinels.count++;
+            status = name_sentinel(process, reply, &topology->sentinels);
         } else if (control_message(reply, message) < 0 || message->kind != MESSAGE_STATUS) {
             status = complain(process, "this is not a worker's control port");
         } else {
@@ -48,7 +55,7 @@ static int name_all(struct ctl_options *options, const struct ask *asks, struct 
 
 static int propose(struct ctl_options *options, const struct topology *topology)
 {
-    struct ask ask = {.wanted = 1};
+    struct ask ask = {.wanted = 2}; /* HELLO, and the answer to CREATE */
     for (unsigned i = 0; i < options->count; i++)
         if (options->processes[i].kind == CTL_SENTINEL)
             ask.address = options->processes[i].data;
@@ -61,8 +68,8 @@ static int propose(struct ctl_options *options, const struct topology *topology)
     if (ask.result < 0) {
         fprintf(stderr, "respitectl: create: %s\n", error_text(ask.result));
         status = 1;
-    } else if (ask.replies[0]->type == REDIS_REPLY_ERROR) {
-        fprintf(stderr, "respitectl: create: %s\n", ask.replies[0]->str);
+    } else if (ask.replies[1]->type == REDIS_REPLY_ERROR) {
+        fprintf(stderr, "respitectl: create: %s\n", ask.replies[1]->str);
         status = 1;
     }
     buf_free(&text);
@@ -85,11 +92,12 @@ int ctl_create(struct ctl_options *options)
         const struct ctl_process *process = &options->processes[i];
         asks[i].address = process->kind == CTL_WORKER ? process->control : process->data;
         asks[i].wanted = 1;
-        control_hello(&asks[i], buf_slice(&options->secret));
-        if (process->kind == CTL_WORKER)
+        if (process->kind == CTL_WORKER) {
+            control_hello(&asks[i], buf_slice(&options->secret));
             control_poll(&asks[i], options->group);
-        else
+        } else {
             ask_add(&asks[i], "SENTINEL MYID");
+        }
     }
     ask_all(asks, options->count, options->timeout_ms);
     int status = name_all(options, asks, topology);
