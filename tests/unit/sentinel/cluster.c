@@ -77,6 +77,7 @@ struct cluster {
     enum message_kind kill_kind;
     int killed;
     cluster_script *script;
+    int64_t disk_ns;
     struct topology values[CLUSTER_VERSIONS]; /* the one value of each version */
 };
 
@@ -392,7 +393,7 @@ static void carry_out(struct cluster *cluster, unsigned index, const struct effe
             happening.kind = PERSIST;
             happening.token = effect->token;
             buf_add_slice(&happening.bytes, effects_text(effects, effect));
-            schedule(cluster, DISK_NS, happening);
+            schedule(cluster, cluster->disk_ns, happening);
             break;
         case EFFECT_LOG:
             if (getenv("SHOW")) {
@@ -620,6 +621,7 @@ struct cluster *cluster_new(unsigned sentinels, unsigned nodes, const struct sn_
     struct cluster *cluster = mem_zero(sizeof(*cluster));
     cluster->now_ns = NS_PER_S;
     cluster->killed = -1;
+    cluster->disk_ns = DISK_NS;
     cluster->sentinel_count = sentinels;
     cluster->node_count = nodes;
     cluster->config = (struct sn_config){.secret = SLICE_LITERAL("secret"),
@@ -629,6 +631,9 @@ struct cluster *cluster_new(unsigned sentinels, unsigned nodes, const struct sn_
                                          .random_seed = 1};
     if (config)
         cluster->config = *config;
+    const char *mutants = getenv("MUTANTS"); /* which tests notice that a guard is gone? */
+    if (mutants)
+        cluster->config.mutants = (unsigned)strtoul(mutants, NULL, 0);
     for (unsigned i = 0; i < nodes; i++) {
         struct cluster_node *node = &cluster->nodes[i];
         node->life = (struct life){make_id(2, i), 0, 0};
@@ -883,6 +888,11 @@ uint64_t cluster_epoch(struct cluster *cluster)
             epoch = seen.learned->epoch;
     }
     return epoch;
+}
+
+void cluster_set_disk_delay(struct cluster *cluster, int64_t delay_ns)
+{
+    cluster->disk_ns = delay_ns;
 }
 
 void cluster_set_script(struct cluster *cluster, cluster_script *script)

@@ -78,6 +78,8 @@ int cluster_killed(const struct cluster *cluster); /* index or -1 */
 void cluster_create_group(struct cluster *cluster, enum durability durability);
 struct topology cluster_first_topology(const struct cluster *cluster, enum durability durability);
 
+void cluster_set_disk_delay(struct cluster *cluster, int64_t delay_ns); /* of writes from now on; 1 ms at first */
+
 /* Text to and from a client's connection to a sentinel. */
 unsigned cluster_connect(struct cluster *cluster, unsigned sentinel);
 void cluster_say(struct cluster *cluster, unsigned client, struct slice text);

@@ -4,6 +4,7 @@ sentinel_unit_tests = \
 	tests/unit/sentinel/choose_test \
 	tests/unit/sentinel/cluster_test \
 	tests/unit/sentinel/golden_test \
+	tests/unit/sentinel/guard_test \
 	tests/unit/sentinel/state_test \
 	tests/unit/sentinel/votes_test
 
@@ -29,6 +30,9 @@ tests_unit_sentinel_golden_test_SOURCES = tests/unit/sentinel/golden_test.c $(se
 tests_unit_sentinel_golden_test_CFLAGS = \
 	$(sentinel_unit_cflags) -DGOLDEN_DIRECTORY='"$(abs_top_srcdir)/tests/golden/sentinel"'
 tests_unit_sentinel_golden_test_LDADD = $(sentinel_unit_ldadd)
+tests_unit_sentinel_guard_test_SOURCES = tests/unit/sentinel/guard_test.c $(sentinel_cluster)
+tests_unit_sentinel_guard_test_CFLAGS = $(sentinel_unit_cflags)
+tests_unit_sentinel_guard_test_LDADD = $(sentinel_unit_ldadd)
 tests_unit_sentinel_state_test_CFLAGS = $(sentinel_unit_cflags)
 tests_unit_sentinel_state_test_LDADD = $(sentinel_unit_ldadd)
 tests_unit_sentinel_votes_test_CFLAGS = $(sentinel_unit_cflags)
