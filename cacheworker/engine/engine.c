@@ -62,8 +62,10 @@ void cw_engine_become_replica(struct cw_engine *engine, link_id link)
     session->flags &= ~(uint32_t)(CW_SESSION_COUNTED | CW_SESSION_SURPLUS);
     /* Requests that stand behind the PSYNC go on being read, as a replica's. */
     list_remove(&session->ready);
-    if (cw_session_has_input(session))
+    if (cw_session_has_input(session)) {
         list_add_last(&engine->control_ready, &session->ready);
+        engine->turn_wanted = true;
+    }
 }
 
 void cw_engine_attach(struct cw_engine *engine, link_id link)

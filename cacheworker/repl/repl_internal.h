@@ -36,7 +36,8 @@ enum peer_state {
     PEER_GREETING,  /* REPLCONF came, PSYNC did not */
     PEER_WAITING,   /* for the snapshot of another replica to end */
     PEER_SNAPSHOT,  /* its snapshot is being made and sent */
-    PEER_STREAMING, /* everything was handed to it; it has not acknowledged yet */
+    PEER_LOADING,   /* all of the snapshot was made; the stream waits for its first ack */
+    PEER_STREAMING, /* a partial resync; it has not acknowledged yet */
     PEER_ONLINE,
 };
 

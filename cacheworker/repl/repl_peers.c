@@ -151,9 +151,9 @@ static void take_ack(struct cw_repl *repl, struct peer *peer, struct slice text)
     if (number_parse_u64(text, &offset) < 0 || offset > repl->history.last_offset)
         return;
     peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
-    if (peer->state < PEER_STREAMING || offset < peer->first_offset || offset > peer->next_offset)
+    if (peer->state < PEER_LOADING || offset < peer->first_offset || offset > peer->next_offset)
         return;
-    if (peer->state == PEER_STREAMING) {
+    if (peer->state != PEER_ONLINE) {
         peer->state = PEER_ONLINE;
         effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "replica %s:%u is online at offset %llu",
                    cw_engine_link_peer(repl->engine, peer->link)->host, peer->port, (unsigned long long)offset);
@@ -309,7 +309,8 @@ static void end_snapshot(struct cw_repl *repl, struct peer *peer)
 {
     cw_rdb_write_end(&peer->writer);
     buf_add(&peer->head, peer->delimiter, DELIMITER_LENGTH);
-    peer->state = PEER_STREAMING;
+    /* The reference looks for the delimiter at the end of what it has read: nothing may come right behind it. */
+    peer->state = PEER_LOADING;
     repl->snapshot = NULL;
 }
 
@@ -356,7 +357,7 @@ void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
         return;
     if (buf_length(&peer->head) > 0) {
         buf_consume(&peer->head, count);
-        if (peer->state >= PEER_STREAMING)
+        if (peer->state >= PEER_LOADING)
             buf_shrink(&peer->head, 0);
     } else {
         peer->next_offset += count;
@@ -365,10 +366,10 @@ void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
         cw_engine_flush(repl->engine, link);
 }
 
-static bool is_taking_stream(const struct cw_repl *repl, const struct peer *peer)
+static bool has_output(const struct cw_repl *repl, const struct peer *peer)
 {
-    return peer->state >= PEER_STREAMING &&
-           (buf_length(&peer->head) > 0 || peer->next_offset < repl->history.last_offset);
+    return buf_length(&peer->head) > 0 ||
+           (peer->state >= PEER_STREAMING && peer->next_offset < repl->history.last_offset);
 }
 
 static void keep_waiting(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
@@ -389,7 +390,7 @@ static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
         drop_because(repl, peer, "no sign of life");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
         drop_because(repl, peer, "too far behind");
-    else if (is_taking_stream(repl, peer))
+    else if (has_output(repl, peer))
         cw_engine_flush(repl->engine, peer->link);
     else
         keep_waiting(repl, peer, now_ns);
