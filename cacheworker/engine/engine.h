@@ -18,7 +18,7 @@
  *   cw_ha_serving(ha, now_ns)          enum cw_serving; asked once per batch
  *   cw_ha_may_reply(ha, now_ns)        whether replies and pushes may leave to clients; asked in output()
  *   cw_ha_request(ha, link, argv, argc)    every RESPITE command of any link; it answers into cw_engine_output()
- *   cw_repl_request(repl, link, argv, argc) REPLCONF, PSYNC, SYNC and REPLICAOF of a session, and every command of a
+ *   cw_repl_request(repl, link, argv, argc) REPLCONF, PSYNC and SYNC of a session, and every command of a
  *                                      CW_LINK_REPLICA link; the same
  *   cw_ha_link_opened / _link_closed(ha, link), cw_repl_link_opened / _link_closed(repl, link)
  *                                      for links of their kinds (CONTROL: ha; REPLICA and MASTER: repl)

@@ -28,3 +28,12 @@ tests_unit_cacheworker_engine_worker_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_worker_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 include tests/unit/cacheworker/keyspace.mk
+
+check_PROGRAMS += tests/unit/cacheworker/engine/apply_test
+UNIT_TESTS += tests/unit/cacheworker/engine/apply_test
+tests_unit_cacheworker_engine_apply_test_SOURCES = \
+	tests/unit/cacheworker/engine/apply_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_apply_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_apply_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm

@@ -1,0 +1,144 @@
+/* A master's stream, applied: whole commands are counted exactly, whatever the pieces, and nothing is answered. */
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "common/base/errors.h"
+#include "common/resp/resp_writer.h"
+#include "tests/unit/cacheworker/engine/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const char stream[] = "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n"
+                             "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+                             "*1\r\n$4\r\nPING\r\n"
+                             "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+                             "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+                             "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+                             "*5\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\nx\r\n$4\r\nPXAT\r\n$4\r\n1000\r\n";
+
+static const size_t ends[] = {23, 50, 64, 85, 122, 145, sizeof(stream) - 1}; /* of the commands */
+
+static size_t last_end(size_t position)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(ends) && ends[i] <= position; i++)
+        end = ends[i];
+    return end;
+}
+
+static void assert_applied(struct bench *bench, link_id link)
+{
+    struct slice got = bench_ask(bench, link, "SELECT 2\r\nGET a\r\n");
+    assert_memory_equal(got.data, "+OK\r\n$1\r\n2\r\n", 12);
+    struct cw_keyspace *keyspace = bench->worker->engine.keyspace;
+    /* Long due, and still there: only the master's DEL takes it away. */
+    assert_int_equal(cw_keyspace_count(keyspace, 0), 1);
+}
+
+static void test_every_cut(void **state)
+{
+    (void)state;
+    for (size_t cut = 0; cut < sizeof(stream); cut++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        link_id link = bench_connect(&bench);
+        struct cw_engine *engine = &bench.worker->engine;
+        engine->active_expiry = false;
+        size_t consumed;
+        bool first_ack, second_ack;
+        assert_int_equal(cw_engine_apply(engine, slice_of(stream, cut), &consumed, &first_ack), 0);
+        assert_int_equal(consumed, last_end(cut));
+        size_t rest = sizeof(stream) - 1 - consumed;
+        assert_int_equal(cw_engine_apply(engine, slice_of(stream + consumed, rest), &consumed, &second_ack), 0);
+        assert_int_equal(consumed, rest);
+        assert_true(first_ack != second_ack);
+        assert_int_equal(cw_engine_stream_database(engine), 0);
+        assert_applied(&bench, link);
+        bench_end(&bench);
+    }
+}
+
+static void test_what_is_no_command(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t consumed;
+        int result;
+    } cases[] = {
+        {"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n*x\r\n", 21, ERR_PROTOCOL},
+        {"*1\r\n$6\r\nNOSUCH\r\n", 0, ERR_PROTOCOL},
+        {"*2\r\n$3\r\nSET\r\n$1\r\na\r\n", 0, ERR_PROTOCOL},
+        {"*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n", 0, ERR_PROTOCOL},
+        {"*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n$1\r\nm\r\n", 0, ERR_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        size_t consumed;
+        bool ack;
+        int result = cw_engine_apply(&bench.worker->engine, slice_text(cases[i].text), &consumed, &ack);
+        assert_int_equal(result, cases[i].result);
+        assert_int_equal(consumed, cases[i].consumed);
+        bench_end(&bench);
+    }
+}
+
+/* A connection that broke in the middle of a command: the next one begins with a whole command. */
+static void test_a_new_stream_forgets_the_old_tail(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    struct cw_engine *engine = &bench.worker->engine;
+    engine->active_expiry = false;
+    size_t consumed;
+    bool ack;
+    assert_int_equal(cw_engine_apply(engine, slice_of(stream, 40), &consumed, &ack), 0);
+    assert_int_equal(consumed, 23);
+    cw_engine_set_stream_database(engine, 0);
+    assert_int_equal(cw_engine_apply(engine, slice_of(stream, sizeof(stream) - 1), &consumed, &ack), 0);
+    assert_int_equal(consumed, sizeof(stream) - 1);
+    assert_applied(&bench, link);
+    bench_end(&bench);
+}
+
+static void test_messages_reach_listeners(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    bench_ask(&bench, link, "SUBSCRIBE news\r\n");
+    struct effects effects = {0};
+    bench.worker->engine.effects = &effects;
+    static const char publish[] = "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$2\r\nhi\r\n";
+    size_t consumed;
+    bool ack;
+    assert_int_equal(cw_engine_apply(&bench.worker->engine, slice_of(publish, sizeof(publish) - 1), &consumed, &ack),
+                     0);
+    assert_int_equal(effects.count, 1);
+    assert_int_equal(effects.items[0].kind, EFFECT_FLUSH);
+    struct slice out = cw_worker_door.output(bench.worker, link, bench.now_ns);
+    static const char expected[] = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n";
+    assert_int_equal(out.length, sizeof(expected) - 1);
+    assert_memory_equal(out.data, expected, out.length);
+    effects_free(&effects);
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_what_is_no_command),
+        cmocka_unit_test(test_a_new_stream_forgets_the_old_tail),
+        cmocka_unit_test(test_messages_reach_listeners),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
