@@ -11,7 +11,7 @@
 #include "sentinel/core/inspect.h"
 #include "sentinel/core/sentinel.h"
 
-enum { CLUSTER_SENTINELS = 5, CLUSTER_NODES = 4, CLUSTER_CLIENTS = 32, CLUSTER_VERSIONS = 256 };
+enum { CLUSTER_SENTINELS = 5, CLUSTER_NODES = 4, CLUSTER_CLIENTS = 2048, CLUSTER_VERSIONS = 256 };
 
 #define MS(count) ((int64_t)(count)*NS_PER_MS)
 

@@ -1,5 +1,6 @@
 /* Three sentinels and scripted nodes: the protocol's main ways, step by step (QUORUM sections 1 to 3, 5 and 6). */
 #include "common/base/rand.h"
+#include "tests/lib/values.h"
 #include "tests/unit/sentinel/cluster.h"
 
 #include <setjmp.h>
@@ -523,6 +524,56 @@ static void a_failing_disk_ends_the_process(void **state)
     cluster_free(cluster);
 }
 
+/* Half-true control messages and noise, from strangers, from a peer's link and from nodes: the worst is a closed link.
+ */
+static void garble(struct rand *rand, struct buf *bytes)
+{
+    for (uint64_t i = rand_below(rand, 4); i > 0 && buf_length(bytes) > 0; i--) {
+        size_t at = bytes->start + rand_below(rand, buf_length(bytes));
+        bytes->memory[at] = rand_chance(rand, 500000) ? (char)rand_u64(rand) : "*$\r\n0129-"[rand_below(rand, 9)];
+    }
+    if (rand_chance(rand, 100000))
+        bytes->end -= rand_below(rand, buf_length(bytes));
+}
+
+static void noise_harms_nobody(void **state)
+{
+    (void)state;
+    struct rand rand;
+    static struct message message;
+    struct cluster *cluster = start_in_sync(2, DURABILITY_ASYNC);
+    struct identity stranger = {{0x77}};
+    rand_seed(&rand, 11);
+    for (int round = 0; round < 1500; round++) {
+        static unsigned client;
+        struct buf bytes = {0};
+        bool is_inside = rand_chance(&rand, 800000);
+        if (round == 0 || cluster_is_closed(cluster, client)) {
+            client = cluster_connect(cluster, 0);
+            message = (struct message){.kind = MESSAGE_HELLO};
+            message.hello.kind = is_inside ? PEER_SENTINEL : PEER_PROXY;
+            message.hello.sender = stranger;
+            message.hello.secret = SLICE_LITERAL("secret");
+            message_encode(&message, &bytes);
+        } else {
+            enum message_kind kind = (enum message_kind)rand_below(&rand, MESSAGE_TOPOLOGY + 1);
+            do
+                random_message(&rand, kind, &message); /* whoever knows the secret is believed: not these */
+            while ((kind == MESSAGE_LEARN || kind == MESSAGE_ACCEPT || kind == MESSAGE_PREPARE) &&
+                   strcmp(message.group, "main") == 0);
+            message_encode(&message, &bytes);
+            garble(&rand, &bytes);
+        }
+        cluster_say(cluster, client, buf_slice(&bytes));
+        buf_free(&bytes);
+        cluster_run(cluster, MS(4));
+    }
+    cluster_run(cluster, 5 * NS_PER_S);
+    assert_int_equal(cluster_epoch(cluster), 1);
+    assert_int_equal(cluster_master(cluster), 0);
+    cluster_free(cluster);
+}
+
 /* Kills, cuts, pauses and restarts from a seed; then quiet, and everybody agrees again. The oracles look after every
  * event. */
 static void toss(struct cluster *cluster, struct rand *rand)
@@ -644,6 +695,7 @@ int main(void)
         cmocka_unit_test(a_minority_loses_its_master),
         cmocka_unit_test(a_lost_state_is_a_lost_name),
         cmocka_unit_test(a_failing_disk_ends_the_process),
+        cmocka_unit_test(noise_harms_nobody),
         cmocka_unit_test(any_faults_then_quiet),
         cmocka_unit_test(a_seed_repeats_itself),
     };
