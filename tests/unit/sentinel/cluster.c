@@ -442,8 +442,12 @@ static void open_connection(struct cluster *cluster, const struct happening *hap
     cluster->connections = connection;
     to->kind = happening->address.port / 1000 == 1 ? END_SENTINEL : END_NODE;
     to->index = happening->address.port % 1000 - 1u;
-    bool is_there =
-        to->kind == END_SENTINEL ? cluster->sentinels[to->index].core != NULL : cluster->nodes[to->index].is_up;
+    unsigned known = to->kind == END_SENTINEL ? cluster->sentinel_count : cluster->node_count;
+    bool is_known = to->index < known;
+    if (!is_known)
+        to->index = 0; /* an address that nobody has */
+    bool is_there = is_known && (to->kind == END_SENTINEL ? cluster->sentinels[to->index].core != NULL
+                                                          : cluster->nodes[to->index].is_up);
     if (is_there && !is_cut(cluster, connection) && to->kind == END_SENTINEL) {
         struct effects effects = {0};
         struct address peer = make_address(9, 0);
