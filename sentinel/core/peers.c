@@ -105,15 +105,27 @@ static void catch_up(struct sn_sentinel *sentinel, struct sn_peer *peer)
     }
 }
 
+/* Tried again and again, but told once: a wrong secret does not heal by itself. */
+static void refuse(struct sn_sentinel *sentinel, struct sn_peer *peer, const char *why)
+{
+    if (!peer->is_refused)
+        effect_log(sentinel->effects, LOG_LEVEL_WARNING, "no sentinel of ours answers at %s:%u: %s", peer->address.host,
+                   peer->address.port, why);
+    peer->is_refused = true;
+    sn_link_condemn(sentinel, peer->link);
+}
+
 static void hello(struct sn_sentinel *sentinel, struct sn_peer *peer, const struct message *message)
 {
-    if (message->hello.kind != PEER_SENTINEL || identity_equal(&message->hello.sender, &sentinel->id) ||
-        !slice_equal_secret(message->hello.secret, sentinel->config.secret)) {
-        effect_log(sentinel->effects, LOG_LEVEL_WARNING, "who answers at %s:%u is no other sentinel of ours",
-                   peer->address.host, peer->address.port);
-        sn_link_condemn(sentinel, peer->link);
+    if (message->hello.kind != PEER_SENTINEL || !slice_equal_secret(message->hello.secret, sentinel->config.secret)) {
+        refuse(sentinel, peer, "wrong secret or kind");
         return;
     }
+    if (identity_equal(&message->hello.sender, &sentinel->id)) {
+        refuse(sentinel, peer, "it goes by our own id");
+        return;
+    }
+    peer->is_refused = false;
     peer->id = message->hello.sender;
     peer->has_said_hello = true;
     catch_up(sentinel, peer);
@@ -126,7 +138,9 @@ void sn_peer_request(struct sn_sentinel *sentinel, struct sn_link *link, const s
         return;
     struct message *message = &sentinel->received;
     if (message_decode(argv, argc, message) != 0 || (!peer->has_said_hello && message->kind != MESSAGE_HELLO)) {
-        sn_link_condemn(sentinel, link);
+        bool is_error = argv[0].length > 0 && argv[0].data[0] == '-';
+        refuse(sentinel, peer,
+               is_error ? "it refused us: are the secrets the same?" : "it does not speak as a sentinel");
         return;
     }
     if (message->kind == MESSAGE_HELLO) {

@@ -17,6 +17,7 @@ struct sn_peer {
     struct sn_link *link; /* borrowed; NULL: not connected */
     bool has_said_hello;  /* `id` is known */
     struct identity id;   /* who answered there last */
+    bool is_refused;      /* it did not take us for one of its own, or is none of ours; said once */
     int64_t retry_ns;     /* when to connect again */
     int64_t ping_ns;      /* when to ask again whether it lives */
 };
