@@ -114,7 +114,7 @@ static int64_t time_left(const struct cw_call *call, int64_t base_ms)
 
 static void reply_seconds(struct cw_call *call, int64_t ms)
 {
-    resp_write_integer(call->reply, ms < 0 ? ms : (ms + 500) / 1000);
+    resp_write_integer(call->reply, ms < 0 ? ms : ms / 1000 + (ms % 1000 >= 500));
 }
 
 void cw_ttl_command(struct cw_call *call)

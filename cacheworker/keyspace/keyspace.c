@@ -158,7 +158,7 @@ void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned dat
     const struct cw_bucket *bucket = cw_table_bucket(table, hash);
     uint64_t match = cw_bucket_match(bucket->control, hash);
     const char *wanted = match ? bucket->slots[__builtin_ctzll(match) / 8] : (const char *)cw_bucket_next(bucket);
-    if (wanted == NULL)
+    if (!wanted)
         return;
     __builtin_prefetch(wanted);
     __builtin_prefetch(wanted + sizeof(struct cw_bucket) - 1); /* An entry may lie across two cache lines. */

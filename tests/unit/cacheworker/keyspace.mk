@@ -4,6 +4,7 @@ cacheworker_keyspace_tests = \
 	tests/unit/cacheworker/keyspace/hash_test \
 	tests/unit/cacheworker/keyspace/keyspace_test \
 	tests/unit/cacheworker/keyspace/key_commands_test \
+	tests/unit/cacheworker/keyspace/table_test \
 	tests/unit/cacheworker/expire/expire_commands_test \
 	tests/unit/cacheworker/string/string_commands_test
 check_PROGRAMS += $(cacheworker_keyspace_tests)
@@ -27,3 +28,5 @@ tests_unit_cacheworker_string_string_commands_test_SOURCES = tests/unit/cachewor
 	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
 tests_unit_cacheworker_string_string_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_string_string_commands_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_keyspace_table_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_keyspace_table_test_LDADD = $(cacheworker_keyspace_ldadd)

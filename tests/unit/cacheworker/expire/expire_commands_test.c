@@ -116,6 +116,7 @@ static void test_bounds(void **state)
     assert_reply(fixture, "EXPIREAT a 9223372036854776", "-ERR invalid expire time in 'expireat' command ");
     assert_reply(fixture, "PEXPIREAT a 9223372036854775807", ":1 ");
     assert_reply(fixture, "PEXPIRETIME a", ":9223372036854775807 ");
+    assert_reply(fixture, "EXPIRETIME a", ":9223372036854776 ");
     assert_reply(fixture, "EXPIRE a", "-ERR wrong number of arguments for 'expire' command ");
 }
 

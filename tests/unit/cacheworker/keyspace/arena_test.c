@@ -97,12 +97,33 @@ static void test_pages_come_back(void **state)
     cw_arena_destroy(arena);
 }
 
+/* A few blocks that stay keep their pages, not their chunks' other pages. */
+static void test_scattered_blocks_hold_little(void **state)
+{
+    (void)state;
+    static void *blocks[400000];
+    enum { COUNT = sizeof(blocks) / sizeof(blocks[0]), KEPT_EVERY = 40000 };
+    struct cw_arena *arena = cw_arena_create();
+    for (unsigned i = 0; i < COUNT; i++)
+        blocks[i] = cw_arena_alloc(arena, 40);
+    for (unsigned i = 0; i < COUNT; i++)
+        if (i % KEPT_EVERY != 0)
+            cw_arena_free(arena, blocks[i], 40);
+    size_t kept = COUNT / KEPT_EVERY;
+    assert_int_equal(cw_arena_used_bytes(arena), kept * 40);
+    assert_true(cw_arena_held_bytes(arena) <= (kept + 33) * (64 << 10));
+    for (unsigned i = 0; i < COUNT; i += KEPT_EVERY)
+        cw_arena_free(arena, blocks[i], 40);
+    cw_arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_blocks),
         cmocka_unit_test(test_rounding),
         cmocka_unit_test(test_pages_come_back),
+        cmocka_unit_test(test_scattered_blocks_hold_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

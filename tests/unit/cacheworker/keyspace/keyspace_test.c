@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { DATABASES = 3, KEYS = 12000, KEY_TEXT_MAX = 400, LONG_KEY = 300, VALUE_MAX = 4000 };
+enum { DATABASES = 3, KEYS = 4000, KEY_TEXT_MAX = 400, LONG_KEY = 300, VALUE_MAX = 4000 };
 
 struct value {
     bool exists;
@@ -516,6 +516,50 @@ static void test_snapshot_goes_with_its_data(void **state)
     cw_keyspace_destroy(old);
 }
 
+static const struct cw_entry *put_length(struct cw_keyspace *keyspace, size_t length)
+{
+    static char bytes[VALUE_MAX];
+    memset(bytes, 'v', sizeof(bytes));
+    struct cw_ref ref;
+    struct slice key = SLICE_LITERAL("1");
+    cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0, &ref);
+    cw_keyspace_put(keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, slice_of(bytes, length));
+    assert_true(slice_equal(cw_entry_value(ref.entry), slice_of(bytes, length)));
+    return ref.entry;
+}
+
+/* Big values stay in their block while that fits, and leave one that is too small or much too big. */
+static void test_big_values(void **state)
+{
+    (void)state;
+    struct cw_keyspace *keyspace = plain_keyspace(1, 1);
+    (void)put_length(keyspace, 2000);
+    size_t used = cw_entry_used_bytes(put_length(keyspace, 1800));
+    assert_int_equal(cw_entry_used_bytes(put_length(keyspace, 2000)), used);
+    assert_in_range(cw_entry_used_bytes(put_length(keyspace, VALUE_MAX)), VALUE_MAX, VALUE_MAX + 200);
+    assert_in_range(cw_entry_used_bytes(put_length(keyspace, 1100)), 1100, 1300);
+    assert_in_range(cw_entry_used_bytes(put_length(keyspace, 10)), 10, 50);
+    cw_keyspace_destroy(keyspace);
+}
+
+/* An entry that moves because its expiry comes or goes was not used by that. */
+static void test_idle_time_survives_moves(void **state)
+{
+    (void)state;
+    struct cw_keyspace *keyspace = plain_keyspace(1, 1);
+    put_number(keyspace, 0, 1, CW_NO_EXPIRY);
+    struct cw_key from = {0, SLICE_LITERAL("1"), cw_keyspace_hash(keyspace, SLICE_LITERAL("1"))};
+    struct cw_key to = {0, SLICE_LITERAL("2"), cw_keyspace_hash(keyspace, SLICE_LITERAL("2"))};
+    assert_non_null(cw_keyspace_read(keyspace, 0, from.name, from.hash, 5000));
+    cw_keyspace_move(keyspace, &from, &to);
+    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "2", 9000), 9000), 4000);
+    struct cw_ref ref;
+    cw_keyspace_open(keyspace, 0, to.name, to.hash, 7000, &ref);
+    cw_keyspace_expire(keyspace, &ref, 100000);
+    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "2", 9000), 9000), 2000);
+    cw_keyspace_destroy(keyspace);
+}
+
 /* Every key is drawn, and none much more often than another. */
 static void test_random_is_fair(void **state)
 {
@@ -579,6 +623,40 @@ static void test_expire_cycle_is_bounded(void **state)
     cw_keyspace_destroy(keyspace);
 }
 
+/* After a round nothing is read again until something is due; what came in behind the round's back is not forgotten. */
+static void test_rounds_of_expiry(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    struct cw_keyspace *keyspace = plain_keyspace(1, 6);
+    for (unsigned i = 0; i < COUNT; i++)
+        put_number(keyspace, 0, i, i % 2 ? 1000 : 100000);
+    unsigned budget = UINT32_MAX;
+    assert_int_equal(cw_keyspace_expire_step(keyspace, 0, &budget, 2000), COUNT / 2);
+    budget = 1000;
+    assert_int_equal(cw_keyspace_expire_step(keyspace, 0, &budget, 3000), 0);
+    assert_int_equal(budget, 1000);
+
+    put_number(keyspace, 0, COUNT, 3500);
+    budget = 50;
+    (void)cw_keyspace_expire_step(keyspace, 0, &budget, 4000);
+    assert_int_equal(budget, 0);
+    unsigned behind = 0; /* keys in the first eighth of the table, which that look was well past */
+    for (unsigned i = COUNT + 1; behind < 100; i++) {
+        char text[NUMBER_TEXT_MAX];
+        if (cw_keyspace_hash(keyspace, slice_of(text, number_format_u64(text, i))) >> 61 != 0)
+            continue;
+        put_number(keyspace, 0, i, 5000);
+        behind++;
+    }
+    budget = UINT32_MAX;
+    (void)cw_keyspace_expire_step(keyspace, 0, &budget, 4000);
+    budget = UINT32_MAX;
+    (void)cw_keyspace_expire_step(keyspace, 0, &budget, 6000);
+    assert_int_equal(cw_keyspace_count(keyspace, 0), COUNT / 2);
+    cw_keyspace_destroy(keyspace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,9 +665,12 @@ int main(void)
         cmocka_unit_test(test_hits_misses_and_idle_time),
         cmocka_unit_test(test_snapshot_outlives_flush_and_swap),
         cmocka_unit_test(test_snapshot_goes_with_its_data),
+        cmocka_unit_test(test_big_values),
+        cmocka_unit_test(test_idle_time_survives_moves),
         cmocka_unit_test(test_random_is_fair),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_expire_cycle_is_bounded),
+        cmocka_unit_test(test_rounds_of_expiry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
