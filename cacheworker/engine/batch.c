@@ -226,7 +226,12 @@ static void end_waits(struct cw_engine *engine)
     }
     if (engine->pause_until_ns > 0 && engine->now_ns >= engine->pause_until_ns)
         engine->pause_until_ns = 0;
-    if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0 || engine->pause_until_ns > 0)
+    /* While only writes are paused, whoever else was parked is looked at again once, not in every turn. */
+    bool all_wait = engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0 ||
+                    (engine->pause_until_ns > 0 && !engine->pause_writes_only);
+    bool look_again = !all_wait && (engine->all_waited || engine->pause_until_ns == 0);
+    engine->all_waited = all_wait;
+    if (!look_again)
         return;
     LIST_FOR_EACH(node, &engine->parked)
     {

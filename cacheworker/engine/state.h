@@ -62,6 +62,7 @@ struct cw_engine {
     int64_t sleep_until_ns; /* DEBUG SLEEP; 0: none */
     int64_t pause_until_ns; /* CLIENT PAUSE; 0: none */
     bool pause_writes_only;
+    bool all_waited; /* in the last turn no client's command could be executed */
     struct cw_expire expire;
     bool expire_again;       /* the last cycle found keys that were due, and was cut */
     int64_t expire_ns;       /* when the active expiry cycle last ran */

@@ -480,6 +480,26 @@ static void test_debug_sleep(void **state)
     bench_end(&bench);
 }
 
+/* Who was parked for a reason that is over goes on, although writes are still paused. */
+static void test_reads_go_on_while_writes_are_paused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    link_id reader = bench_connect(&bench);
+    link_id writer = bench_connect(&bench);
+    ASSERT_ASK(&bench, link, "CLIENT PAUSE 3000 WRITE\r\nDEBUG SLEEP 1\r\n", "");
+    ASSERT_ASK(&bench, reader, "GET a\r\n", "");
+    ASSERT_ASK(&bench, writer, "SET a 1\r\n", "");
+    bench_advance(&bench, 1001 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, reader), "$-1\r\n");
+    assert_bytes(bench_take(&bench, writer), "");
+    bench_advance(&bench, 2 * NS_PER_S);
+    assert_bytes(bench_take(&bench, writer), "+OK\r\n");
+    bench_end(&bench);
+}
+
 /* Input that has to wait is not read without end. */
 static void test_waiting_input_pauses_the_link(void **state)
 {
@@ -741,6 +761,7 @@ int main(void)
         cmocka_unit_test(test_client_pause),
         cmocka_unit_test(test_broken_request_while_paused),
         cmocka_unit_test(test_debug_sleep),
+        cmocka_unit_test(test_reads_go_on_while_writes_are_paused),
         cmocka_unit_test(test_waiting_input_pauses_the_link),
         cmocka_unit_test(test_client_reply),
         cmocka_unit_test(test_client_kill),
