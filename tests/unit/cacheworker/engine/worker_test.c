@@ -1,5 +1,6 @@
 /* The worker behind its door: how bytes become commands, in which order, within which limits, and when replies leave.
  */
+#include "cacheworker/engine/state.h"
 #include "common/base/mem.h"
 #include "common/ha/messages.h"
 #include "common/resp/resp_writer.h"
@@ -170,10 +171,8 @@ static void test_order_over_many_links(void **state)
     }
     bench_turn(&bench);
     for (size_t i = 0; i < LINKS; i++) {
-        char *text = mem_copy_text("", 0);
         struct slice got = bench_take(&bench, links[i]);
-        mem_free(text);
-        text = mem_copy_text(got.data, got.length);
+        char *text = mem_copy_text(got.data, got.length);
         long long last = 0;
         char *rest = text;
         for (size_t j = 0; j < COMMANDS; j++) {
@@ -230,6 +229,29 @@ static void test_one_flush_per_turn(void **state)
     buf_free(&bytes);
     assert_int_equal(bench_take(&bench, link).length, 7000);
     assert_int_equal(bench.flushes, 1);
+    bench_end(&bench);
+}
+
+/* What a connection costs while it says nothing, after it said much. */
+static void test_idle_session_is_small(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    struct buf bytes = {0};
+    for (size_t i = 0; i < 50000; i++)
+        buf_add_text(&bytes, "PING\r\n");
+    bench_receive(&bench, link, slice_of(buf_slice(&bytes).data, buf_length(&bytes) - 3));
+    bench_turn(&bench);
+    bench_receive(&bench, link, SLICE_LITERAL("G\r\n"));
+    bench_turn(&bench);
+    assert_int_equal(bench_take(&bench, link).length, 50000 * 7);
+    const struct cw_session *session = cw_session_find(&bench.worker->engine, link);
+    assert_null(session->out.memory);
+    assert_null(session->partial);
+    assert_true(sizeof(*session) + session->kept.capacity < 1024);
+    buf_free(&bytes);
     bench_end(&bench);
 }
 
@@ -750,6 +772,7 @@ int main(void)
         cmocka_unit_test(test_order_over_many_links),
         cmocka_unit_test(test_nobody_waits_for_a_long_pipeline),
         cmocka_unit_test(test_one_flush_per_turn),
+        cmocka_unit_test(test_idle_session_is_small),
         cmocka_unit_test(test_password),
         cmocka_unit_test(test_limits_change_with_authentication),
         cmocka_unit_test(test_max_clients),
