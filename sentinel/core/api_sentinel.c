@@ -64,7 +64,7 @@ static void describe_master(const struct ask *ask, const struct sn_group *group)
     struct address address = {0};
     const char *flags = "master";
     if (!sn_api_endpoint(ask->sentinel, group, &address))
-        flags = "master,disconnected";
+        flags = "master,s_down,disconnected"; /* client libraries pass over what is down */
     else if (sn_failover_is_agreed(ask->sentinel, group))
         flags = "master,s_down,o_down";
     else if (sn_group_sees_dead(ask->sentinel, group))
