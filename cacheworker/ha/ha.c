@@ -224,16 +224,6 @@ uint64_t cw_ha_fence(const struct cw_ha *ha)
     return ha->wanted.fence;
 }
 
-const char *cw_ha_group(const struct cw_ha *ha)
-{
-    return ha->durable.group;
-}
-
-int64_t cw_ha_lease_until(const struct cw_ha *ha)
-{
-    return ha->lease_until_ns;
-}
-
 void cw_ha_info(const struct cw_ha *ha, struct buf *out)
 {
     char node[IDENTITY_TEXT_LENGTH + 1];

@@ -54,8 +54,6 @@ const struct topology *cw_ha_topology(const struct cw_ha *ha); /* version 0: non
 enum node_role cw_ha_role(const struct cw_ha *ha);
 uint64_t cw_ha_epoch(const struct cw_ha *ha);             /* of the role */
 uint64_t cw_ha_fence(const struct cw_ha *ha);             /* the one that is obeyed, durable or on its way there */
-const char *cw_ha_group(const struct cw_ha *ha);          /* that it is bound to; "" */
-int64_t cw_ha_lease_until(const struct cw_ha *ha);        /* INT64_MIN: no lease */
 void cw_ha_info(const struct cw_ha *ha, struct buf *out); /* lines of INFO's section "respite" */
 
 #endif

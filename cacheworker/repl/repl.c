@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
 
-void repl_draw_id(struct cw_repl *repl)
+static void draw_id(struct cw_repl *repl)
 {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < CW_REPLID_LENGTH; i++)
@@ -47,7 +47,7 @@ int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     repl->stream_database = STREAM_DATABASE_NONE;
     repl->follow.link = LINK_NONE;
     rand_seed(&repl->rand, rand_mix(config->random_seed ^ config->incarnation_bits));
-    repl_draw_id(repl);
+    draw_id(repl);
     *ret_repl = repl;
 
     int error = config->storage != NULL ? load_file(repl, config->storage) : 0;
@@ -97,7 +97,7 @@ void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
     repl->marks[0] = (struct mark){.offset = 0, .ns = repl->pinged_ns};
     repl->mark_count = 1;
     history_begin_epoch(&repl->history, epoch);
-    repl_draw_id(repl);
+    draw_id(repl);
 }
 
 void cw_repl_follow(struct cw_repl *repl, const struct life *self, uint64_t epoch, const struct life *master,
@@ -246,24 +246,31 @@ void cw_repl_received(struct cw_repl *repl, link_id link, struct slice bytes)
 
 void cw_repl_turn(struct cw_repl *repl)
 {
-    if (repl->role == REPL_LEADING) {
+    if (repl->peer_count > 0) {
         ping_replicas(repl);
         repl_peers_turn(repl);
-    } else if (repl->role == REPL_FOLLOWING && !repl->is_frozen) {
-        repl_follow_turn(repl);
     }
-    trim_backlog(repl);
+    if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
+        repl_follow_turn(repl);
+    if (repl->backlog.count > 0)
+        trim_backlog(repl);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t cw_repl_deadline(const struct cw_repl *repl)
 {
+    int64_t deadline_ns = NEVER_NS;
     if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
-        return repl_follow_deadline(repl);
-    if (repl->role != REPL_LEADING || !has_replicas(repl))
-        return NEVER_NS;
-    int64_t deadline_ns = repl_peers_deadline(repl);
-    int64_t ping_ns = repl->pinged_ns + PING_INTERVAL_NS;
-    return may_add(repl) && ping_ns < deadline_ns ? ping_ns : deadline_ns;
+        deadline_ns = repl_follow_deadline(repl);
+    if (repl->peer_count == 0)
+        return deadline_ns;
+    deadline_ns = earlier(deadline_ns, repl_peers_deadline(repl));
+    bool pings = has_replicas(repl) && may_add(repl);
+    return pings ? earlier(deadline_ns, repl->pinged_ns + PING_INTERVAL_NS) : deadline_ns;
 }
 
 /* A stream that has no database selected begins with a SELECT, so then any number is right. */
@@ -307,16 +314,6 @@ const struct history *cw_repl_history(const struct cw_repl *repl)
 uint64_t cw_repl_offset(const struct cw_repl *repl)
 {
     return repl->history.last_offset;
-}
-
-const char *cw_repl_id(const struct cw_repl *repl)
-{
-    return repl->id;
-}
-
-bool cw_repl_is_frozen(const struct cw_repl *repl)
-{
-    return repl->is_frozen;
 }
 
 bool cw_repl_is_damaged(const struct cw_repl *repl)

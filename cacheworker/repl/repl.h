@@ -61,8 +61,6 @@ MUST_CHECK int cw_repl_save(struct cw_repl *repl);
 
 const struct history *cw_repl_history(const struct cw_repl *repl);
 uint64_t cw_repl_offset(const struct cw_repl *repl);
-const char *cw_repl_id(const struct cw_repl *repl); /* CW_REPLID_LENGTH hexadecimal digits and a NUL */
-bool cw_repl_is_frozen(const struct cw_repl *repl);
 bool cw_repl_is_damaged(const struct cw_repl *repl);  /* the data file was there, and could not be read whole */
 bool cw_repl_disk_failed(const struct cw_repl *repl); /* the last SAVE, or the loading, failed */
 bool cw_repl_is_link_up(const struct cw_repl *repl);  /* replica: the stream is live */

@@ -112,13 +112,13 @@ struct cw_repl {
     int64_t pinged_ns;
     struct rand rand;
     char id[CW_REPLID_LENGTH + 1];
-    struct peer *peers[CW_REPLICAS_MAX]; /* owned */
-    struct peer *snapshot;               /* the one whose snapshot is being made */
+    struct peer *peers[CW_REPLICAS_MAX]; /* owned; on a replica, some who are about to be refused */
+    unsigned peer_count;
+    struct peer *snapshot; /* the one whose snapshot is being made */
     struct follow follow;
 };
 
 /* repl.c */
-void repl_draw_id(struct cw_repl *repl);
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
 struct cw_rdb_origin repl_origin(const struct cw_repl *repl);
 

@@ -19,6 +19,7 @@ static struct peer *add_peer(struct cw_repl *repl, link_id link)
         if (repl->peers[i] != NULL)
             continue;
         struct peer *peer = repl->peers[i] = mem_zero(sizeof(*peer));
+        repl->peer_count++;
         peer->link = link;
         peer->heard_ns = peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
         cw_engine_become_replica(repl->engine, link);
@@ -33,6 +34,7 @@ static void free_peer(struct cw_repl *repl, struct peer *peer)
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
         if (repl->peers[i] == peer)
             repl->peers[i] = NULL;
+    repl->peer_count--;
     if (repl->snapshot == peer) {
         cw_keyspace_snapshot_cancel(cw_engine_keyspace(repl->engine));
         repl->snapshot = NULL;
@@ -385,7 +387,7 @@ static void keep_waiting(struct cw_repl *repl, struct peer *peer, int64_t now_ns
 static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
     uint64_t pending_max = (uint64_t)PENDING_MAX + cw_engine_config(repl->engine)->backlog_bytes;
-    bool must_talk = peer->is_ours || peer->state == PEER_ONLINE;
+    bool must_talk = peer->is_ours || peer->state == PEER_GREETING || peer->state == PEER_ONLINE;
     if (must_talk && now_ns - peer->heard_ns >= LINK_TIMEOUT_NS)
         drop_because(repl, peer, "no sign of life");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
