@@ -101,12 +101,13 @@ static void open_connection(struct steady *steady, struct connection *connection
 static void add_command(struct connection *connection, struct command command)
 {
     char *text = NULL;
-    int length =
-        command.kind == KIND_INCR ? redisFormatCommand(&text, "INCR steady:counter:%u", connection->index)
-        : command.kind == KIND_SET
-            ? redisFormatCommand(&text, "SET steady:%u:%llu %llu", connection->index,
-                                 (unsigned long long)command.number, (unsigned long long)command.number)
-            : redisFormatCommand(&text, "GET steady:%u:%llu", connection->index, (unsigned long long)command.number);
+    int length = command.kind == KIND_INCR
+                     ? redisFormatCommand(&text, "INCR steady:%d:counter:%u", (int)getpid(), connection->index)
+                 : command.kind == KIND_SET
+                     ? redisFormatCommand(&text, "SET steady:%d:%u:%llu %llu", (int)getpid(), connection->index,
+                                          (unsigned long long)command.number, (unsigned long long)command.number)
+                     : redisFormatCommand(&text, "GET steady:%d:%u:%llu", (int)getpid(), connection->index,
+                                          (unsigned long long)command.number);
     CHECK(length > 0);
     buf_add(&connection->out, text, (size_t)length);
     free(text);
