@@ -20,15 +20,16 @@ def test_quorum():
         appliance.kill("sentinel-1")
         appliance.kill("sentinel-2")
         appliance.kill(master)
-        client.send("SET", "during", "2")
         time.sleep(10)
         status = appliance.status()
         check(status["epoch"] == epoch, f"one sentinel of three raised the epoch to {status['epoch']}")
         check(appliance.process(appliance.other_worker(master))["role"] == "replica", "the replica was promoted")
+        client.send("SET", "during", "2")  # waits for a master, no longer than hold_timeout_ms (15 s)
         appliance.restart("sentinel-1")
         wait_until(lambda: appliance.status()["epoch"] > epoch, 15, "a new epoch with two sentinels")
         appliance.wait_for_role(appliance.other_worker(master), "master")
-        check(client.read() == "OK", "the write that waited was not executed")
+        answer = client.read()
+        check(answer == "OK", f"the write that waited was answered {answer}")
         check(client.call("GET", "before") == b"1", "a key is lost")
 
 
