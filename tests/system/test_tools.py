@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """The tools that everybody has, through the proxy."""
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 
 import tap
@@ -28,6 +31,7 @@ def cli(*arguments, **options):
 def on_terminal(arguments, lines, seconds):
     """What the program shows on a terminal on which the lines are typed, within the time; it is ended then."""
     leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))  # else redis-cli asks for it
     process = subprocess.Popen(arguments, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
     os.close(follower)
     output, end = b"", time.monotonic() + seconds
