@@ -240,6 +240,8 @@ bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget)
     for (; budget > 0 && snapshot->database < keyspace->databases; budget--) {
         struct cw_table *table = snapshot->tables[snapshot->database];
         struct cw_place place = cw_table_place(table, snapshot->position);
+        if (place.segment && place.index == 0)
+            cw_segment_prefetch_entries(place.segment);
         if (place.segment)
             show_bucket(snapshot, table, &place);
         snapshot->position = place.next;
@@ -501,9 +503,15 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     return ref->entry;
 }
 
-static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
+static void ref_insert(const struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
 {
-    CHECK(keyspace->expiry_mode != CW_EXPIRY_HIDES);
+    if (UNLIKELY(keyspace->expiry_mode == CW_EXPIRY_HIDES)) {
+        struct cw_entry *hidden = cw_table_find(ref->table, ref->key, ref->hash, &ref->bucket, &ref->slot);
+        if (hidden) {
+            cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
+            entry_free(ref->table->arena, hidden);
+        }
+    }
     cw_table_insert(ref->table, entry, ref->hash, &ref->bucket, &ref->slot);
     ref->entry = entry;
 }

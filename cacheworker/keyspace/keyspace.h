@@ -103,8 +103,8 @@ struct cw_ref {
 };
 
 /* The key for a changing command; returns ref->entry. A due key is handled as the mode says (HIDES: ref->entry is NULL
- * although the key is in the table; writes of clients never reach a replica, so nothing may be put there: CHECKed).
- * Touches the LRU clock of an existing entry; shows the bucket to a running snapshot. `key` must outlive the ref. */
+ * although the key is in the table; a put replaces it). Touches the LRU clock of an existing entry; shows the bucket to
+ * a running snapshot. `key` must outlive the ref. */
 struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
                                   int64_t now_ms, struct cw_ref *ref);
 

@@ -82,6 +82,28 @@ static void measure(struct cw_keyspace *keyspace, struct rand *rand, uint64_t ke
     printf("%s%s %.1f ns\n", writing ? "set" : "get", prefetching ? ", batch prefetched" : "", spent / OPERATIONS);
 }
 
+static void visit(void *context, unsigned database, const struct cw_entry *entry)
+{
+    (void)context;
+    (void)database;
+    checksum += cw_entry_value(entry).length + cw_entry_key(entry).length;
+}
+
+/* Shows all entries to a snapshot, and tells the longest step of 64 buckets. */
+static void measure_snapshot(struct cw_keyspace *keyspace, uint64_t keys)
+{
+    double longest = 0;
+    double begin = cpu_ns();
+    cw_keyspace_snapshot_begin(keyspace, visit, NULL);
+    for (bool more = true; more;) {
+        double step = cpu_ns();
+        more = cw_keyspace_snapshot_step(keyspace, 64);
+        step = cpu_ns() - step;
+        longest = step > longest ? step : longest;
+    }
+    printf("snapshot %.1f ns per key, longest step %.1f us\n", (cpu_ns() - begin) / (double)keys, longest / 1e3);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t keys = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
@@ -108,6 +130,7 @@ int main(int argc, char **argv)
            (double)cw_keyspace_used_bytes(keyspace) / (double)keys);
     for (unsigned i = 0; i < 4; i++)
         measure(keyspace, &rand, keys, length, expire_ms, i & 2, i & 1);
+    measure_snapshot(keyspace, keys);
     printf("checksum %llu\n", (unsigned long long)checksum);
     cw_keyspace_destroy(keyspace);
     return 0;

@@ -413,6 +413,15 @@ static struct cw_keyspace *plain_keyspace(unsigned databases, uint64_t seed)
     return cw_keyspace_create(&config);
 }
 
+/* Puts key "1" as a command does at that time. */
+static void put_at(struct cw_keyspace *keyspace, int64_t now_ms, int64_t expire_ms)
+{
+    struct cw_ref ref;
+    struct slice key = SLICE_LITERAL("1");
+    assert_null(cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), now_ms, &ref));
+    cw_keyspace_put_expiring(keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, key, expire_ms);
+}
+
 static void put_number(struct cw_keyspace *keyspace, unsigned database, uint64_t number, int64_t expire_ms)
 {
     char text[NUMBER_TEXT_MAX];
@@ -441,9 +450,12 @@ static void test_modes_of_expiry(void **state)
     assert_null(peek_text(keyspace, "1", 1001));
     struct cw_expire cycle = {0};
     assert_int_equal(cw_expire_cycle(&cycle, keyspace, 5000, 1000), 0);
+    put_at(keyspace, 2000, 3000); /* a hidden key is replaced, not doubled */
     assert_int_equal(cw_keyspace_count(keyspace, 0), 1);
+    assert_int_equal(cw_keyspace_count_expires(keyspace, 0), 1);
     cw_keyspace_set_expiry_mode(keyspace, CW_EXPIRY_DELETES);
-    assert_null(peek_text(keyspace, "1", 1001));
+    assert_non_null(peek_text(keyspace, "1", 3000));
+    assert_null(peek_text(keyspace, "1", 3001));
     assert_int_equal(cw_keyspace_count(keyspace, 0), 0);
     assert_int_equal(cw_keyspace_stats(keyspace)->expired, 1);
     cw_keyspace_destroy(keyspace);
