@@ -44,6 +44,7 @@ struct echo {
     struct echo_link links[LINKS];
     link_id controller; /* who gets the news */
     int64_t tick_ns;
+    bool changes_its_mind; /* closes OUTBOUND in the next turn */
     int64_t busy_until_ns; /* wants turns without a pause until then */
     char pattern[65536];
     struct address target;
@@ -105,6 +106,10 @@ static void obey(struct echo *echo, link_id link, const char *order, int64_t now
     } else if (sscanf(order, "!bye %ld", &number) == 1) {
         self->give = (size_t)number;
         effect_drain(effects, link);
+    } else if (sscanf(order, "!stall %ld", &number) == 1) {
+        self->give = (size_t)number;
+        effect_flush(effects, link);
+        effect_pause(effects, link);
     } else if (sscanf(order, "!pause %ld", &number) == 1) {
         effect_pause(effects, link);
         self->resume_ns = now_ns + number * NS_PER_MS;
@@ -124,6 +129,7 @@ static void obey(struct echo *echo, link_id link, const char *order, int64_t now
         echo->controller = link;
         echo->links[OUTBOUND] = (struct echo_link){.open = true, .resume_ns = NEVER_NS};
         effect_connect(effects, OUTBOUND, &echo->target);
+        echo->changes_its_mind = strcmp(order, "!connect, or not") == 0;
     } else if (strncmp(order, "!persist", 8) == 0) {
         echo->controller = link;
         effect_persist(effects, "echo.state", 42, slice_text("durable"));
@@ -153,6 +159,12 @@ static void on_turn(struct echo *echo, const struct event *event, struct effects
     echo->accepted_in_this_turn = 0;
     if (echo->busy_until_ns <= event->now_ns)
         echo->busy_until_ns = 0;
+    if (echo->changes_its_mind) {
+        echo->changes_its_mind = false;
+        forget_link(echo, OUTBOUND);
+        effect_close(effects, OUTBOUND);
+        tell(echo, echo->controller, "forgotten", effects);
+    }
     if (echo->tick_ns <= event->now_ns) {
         echo->tick_ns = NEVER_NS;
         tell(echo, echo->controller, "tick", effects);
@@ -300,7 +312,7 @@ static int set_up(void **state)
                                  .listeners = world->listeners,
                                  .listener_count = 2,
                                  .directory_fd = world->directory_fd,
-                                 .user_timeout_ms = 3000};
+                                 .user_timeout_ms = 60000};
     assert_int_equal(host_create(&config, &world->host), 0);
     *state = world;
     return 0;
@@ -454,6 +466,9 @@ static void writes_the_rest_when_a_slow_reader_makes_room(void **state)
     hear_pattern(world, slow, 20000000, true);
     say(slow, "again");
     hear(slow, "again");
+    int turns = atomic_load(&world->echo->turns);
+    sleep_ms(50);
+    assert_int_equal(atomic_load(&world->echo->turns), turns); /* it no longer waits for room */
     close(slow);
     close(other);
 }
@@ -492,11 +507,30 @@ static void gives_up_a_drain_after_a_second(void **state)
     start(world);
     int fd = dial(world);
     int64_t begin = clock_boot_ns();
-    say(fd, "!bye 100000000");
+    say(fd, "!bye 1000000000");
+    until(&world->echo->received, 1);
+    say(fd, "not for the core");
+    char bytes[65536]; /* a peer that sips does not get longer */
+    while (recv(fd, bytes, sizeof(bytes), 0) > 0 && atomic_load(&world->echo->closed) == 0)
+        sleep_ms(5);
     until(&world->echo->closed, 1);
+    assert_int_equal(atomic_load(&world->echo->received), 1);
     int64_t took_ms = (clock_boot_ns() - begin) / NS_PER_MS;
     assert_in_range(took_ms, 900, 2500);
     close(fd);
+}
+
+static void a_reset_is_noticed_by_writing_where_nothing_is_read(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    say(fd, "!stall 50000000");
+    sleep_ms(50);
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    until(&world->echo->closed, 1);
 }
 
 static void reads_nothing_while_paused(void **state)
@@ -548,6 +582,21 @@ static void a_refused_connection_is_closed(void **state)
     close(fd);
 }
 
+/* The end of the attempt is queued for the next turn when the core closes the link in this one. */
+static void a_link_closed_before_its_end_is_told_is_forgotten(void **state)
+{
+    struct world *world = *state;
+    world->echo->target = (struct address){.host = "/nobody/there"};
+    start(world);
+    int fd = dial(world);
+    for (int i = 0; i < 3; i++) {
+        say(fd, "!connect, or not");
+        hear(fd, "forgotten");
+    }
+    assert_int_equal(atomic_load(&world->echo->closed), 0);
+    close(fd);
+}
+
 static void a_silent_address_times_out_after_three_seconds(void **state)
 {
     struct world *world = *state;
@@ -572,7 +621,9 @@ static void gives_a_turn_at_the_deadline(void **state)
     int64_t begin = clock_boot_ns();
     say(fd, "!tick 80");
     hear(fd, "tick");
-    assert_in_range((clock_boot_ns() - begin) / NS_PER_MS, 80, 400);
+    say(fd, "!tick 20");
+    hear(fd, "tick");
+    assert_in_range((clock_boot_ns() - begin) / NS_PER_MS, 100, 500);
     int turns = atomic_load(&world->echo->turns);
     sleep_ms(100);
     assert_int_equal(atomic_load(&world->echo->turns), turns); /* no deadline, no bytes: no turn */
@@ -784,9 +835,11 @@ int main(void)
         TEST(drains_before_it_closes),
         TEST(last_words_survive_unread_input),
         TEST(gives_up_a_drain_after_a_second),
+        TEST(a_reset_is_noticed_by_writing_where_nothing_is_read),
         TEST(reads_nothing_while_paused),
         TEST(connects_and_notices_the_end),
         TEST(a_refused_connection_is_closed),
+        TEST(a_link_closed_before_its_end_is_told_is_forgotten),
         TEST(a_silent_address_times_out_after_three_seconds),
         TEST(gives_a_turn_at_the_deadline),
         TEST(links_are_heard_while_the_core_is_busy),
