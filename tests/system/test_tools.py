@@ -28,27 +28,48 @@ def cli(*arguments, **options):
     return tool("redis-cli", "-p", str(PORT), *arguments, **options)
 
 
-def on_terminal(arguments, lines, seconds):
-    """What the program shows on a terminal on which the lines are typed, within the time; it is ended then."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))  # else redis-cli asks for it
-    process = subprocess.Popen(arguments, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
-    os.close(follower)
-    output, end = b"", time.monotonic() + seconds
-    time.sleep(0.5)
-    for line in lines:
-        os.write(leader, line.encode() + b"\n")
-        time.sleep(0.2)
-    while time.monotonic() < end and process.poll() is None:
-        if select.select([leader], [], [], 0.1)[0]:
-            try:
-                output += os.read(leader, 65536)
-            except OSError:
-                break
-    process.kill()
-    process.wait()
-    os.close(leader)
-    return output.decode(errors="replace")
+class Terminal:
+    """A program on a terminal of its own, as a user has it: it is read while lines are typed."""
+
+    def __init__(self, *arguments):
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))  # else redis-cli asks for it
+        self.leader, self.output = leader, ""
+        self.process = subprocess.Popen(arguments, stdin=follower, stdout=follower, stderr=follower, close_fds=True,
+                                        start_new_session=True, env={**os.environ, "TERM": "xterm"})
+        os.close(follower)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.leader)
+
+    def read_until(self, found, seconds):
+        """Reads until found(output), the program's end, or the time; what it has shown since it began."""
+        end = time.monotonic() + seconds
+        while not found(self.output) and time.monotonic() < end:
+            if select.select([self.leader], [], [], 0.1)[0]:
+                try:
+                    self.output += os.read(self.leader, 65536).decode(errors="replace")
+                except OSError:  # it closed its side
+                    break
+        return self.output
+
+    def type(self, line):
+        """Types the line at the prompt that ends the output, and Enter; what was shown until the next prompt."""
+        self.read_until(at_prompt, 10)
+        check(at_prompt(self.output), f"no prompt for {line!r}: {self.output!r}")
+        seen = len(self.output)
+        os.write(self.leader, line.encode() + b"\r")
+        return self.read_until(lambda output: "\n" in output[seen:] and at_prompt(output), 10)[seen:]
+
+
+def at_prompt(output):
+    """Whether the last line that is visible is redis-cli's prompt; it draws the line anew for each key."""
+    return re.search(rf"127\.0\.0\.1:{PORT}(\[\d+\])?> (\x1b\[[\d;]*[A-Za-z])*$", output) is not None
 
 
 def test_cli():
@@ -57,8 +78,16 @@ def test_cli():
     check(status == 0 and output.split("\n")[:3] == ["OK", "hello", "1"], output)
     check("hello" not in output.split("OK", 2)[2], f"database 2 is not empty: {output}")
     # On a terminal it asks for COMMAND DOCS, and prints a prompt with the database.
-    output = on_terminal(["redis-cli", "-p", str(PORT)], ["get greeting", "select 3", "help get", "quit"], 5)
-    check('"hello"' in output and f"{PORT}[3]>" in output and "summary" in output, f"interactive: {output!r}")
+    with Terminal("redis-cli", "-p", str(PORT)) as terminal:
+        output = terminal.type("get greeting")
+        check('"hello"' in output, f"interactive GET: {output!r}")
+        output = terminal.type("select 3")
+        check(f"127.0.0.1:{PORT}[3]> " in output, f"interactive SELECT: {output!r}")
+        output = terminal.type("help get")
+        check("summary" in output and "string" in output, f"interactive HELP: {output!r}")
+        terminal.read_until(at_prompt, 1)
+        os.write(terminal.leader, b"quit\r")
+        check(terminal.process.wait(10) == 0, "quit")
 
 
 def test_scan():
@@ -76,8 +105,10 @@ def test_scan():
 
 def test_stat():
     """redis-cli --stat prints figures"""
-    output = on_terminal(["redis-cli", "-p", str(PORT), "--stat", "-i", "1"], [], 3)
-    check(len(re.findall(r"^\d+\s+\S+\s+\d+\s+\d+\s+\d+ \(\+\d+\)", output, re.MULTILINE)) >= 2, output)
+    line = re.compile(r"^\d+\s+\S+\s+\d+\s+\d+\s+\d+ \(\+\d+\)", re.MULTILINE)
+    with Terminal("redis-cli", "-p", str(PORT), "--stat", "-i", "0.5") as terminal:
+        output = terminal.read_until(lambda output: len(line.findall(output)) >= 2, 10)
+        check(len(line.findall(output)) >= 2, output)
 
 
 def test_latency():
