@@ -1,1 +1,1 @@
-EXTRA_DIST += packaging/install-missing
+EXTRA_DIST += packaging/generate-configure packaging/install-missing
