@@ -5,6 +5,8 @@
 #include "sentinel/core/api.h"
 #include "sentinel/core/core.h"
 
+#define COMPLAINT_INTERVAL_NS (10 * NS_PER_S)
+
 /* The group that is named, or the only one. NULL: an error was written. */
 static struct sn_group *find_group(struct sn_sentinel *sentinel, struct buf *out, const struct slice *argv, size_t argc)
 {
@@ -194,17 +196,29 @@ static void refuse(struct sn_sentinel *sentinel, struct sn_link *link, const cha
     sn_link_drain(sentinel, link);
 }
 
+/* Whoever tries again and again does not fill the disk. */
+static void complain(struct sn_sentinel *sentinel, const struct sn_link *link, enum log_level level, const char *what)
+{
+    if (sentinel->complained_ns != 0 && sentinel->now_ns < sentinel->complained_ns + COMPLAINT_INTERVAL_NS) {
+        sentinel->complaints_withheld++;
+        return;
+    }
+    effect_log(sentinel->effects, level, "HELLO of %s refused: %s (%llu more were refused before)",
+               link->client->address.host, what, (unsigned long long)sentinel->complaints_withheld);
+    sentinel->complained_ns = sentinel->now_ns;
+    sentinel->complaints_withheld = 0;
+}
+
 static void hello(struct sn_sentinel *sentinel, struct sn_link *link, const struct message *message)
 {
     struct slice secret = sentinel->config.secret;
     if (secret.length == 0 || !slice_equal_secret(message->hello.secret, secret)) {
-        effect_log(sentinel->effects, LOG_LEVEL_WARNING, "wrong control secret from %s", link->client->address.host);
+        complain(sentinel, link, LOG_LEVEL_WARNING, "wrong control secret");
         refuse(sentinel, link, "WRONGPASS wrong secret");
         return;
     }
     if (message->hello.kind == PEER_SENTINEL && identity_equal(&message->hello.sender, &sentinel->id)) {
-        effect_log(sentinel->effects, LOG_LEVEL_ERROR, "another sentinel at %s goes by our id: a copied state",
-                   link->client->address.host);
+        complain(sentinel, link, LOG_LEVEL_ERROR, "another sentinel goes by our id: a copied state");
         refuse(sentinel, link, "ERR this id is ours");
         return;
     }

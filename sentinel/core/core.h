@@ -35,6 +35,9 @@ struct sn_sentinel {
     int64_t deadline_ns;     /* when the core wants to be called again */
     struct effects *effects; /* borrowed for one step */
 
+    int64_t complained_ns;        /* when a refused HELLO was last logged */
+    uint64_t complaints_withheld; /* refused since then, and not logged */
+
     struct message received; /* scratch: decoded while one request is handled */
     struct message outgoing; /* scratch: filled and sent at once */
 

@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/tap.py
 EXTRA_DIST += \
+	tests/system/test_bad_input.py \
 	tests/system/test_daemons.py \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
