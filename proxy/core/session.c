@@ -611,18 +611,29 @@ static bool take_by_route(struct px_session *session, const struct px_request *r
     return refuse(session, "ERR unknown command");
 }
 
+/* Nothing reaches a worker from here; the worker, and Redis, look at the number of arguments first. */
+static bool take_unauthenticated(struct px_session *session, const struct px_request *request, enum px_route route)
+{
+    if (request->row != NULL && !command_arity_fits(request->row, request->argc)) {
+        if (wait_for_replies(session))
+            return false;
+        resp_write_error_format(px_session_reply(session), "ERR wrong number of arguments for '%s' command",
+                                request->row->full_name);
+        return true;
+    }
+    bool introduces =
+        route == PX_ROUTE_OWN && (request->row->id == COMMAND_ID_AUTH || request->row->id == COMMAND_ID_HELLO);
+    if (!introduces && !leaves(request))
+        return refuse(session, "NOAUTH Authentication required.");
+    px_session_own_command(session, request);
+    return true;
+}
+
 /* A command in a state that allows few. */
 static bool take_in_state(struct px_session *session, const struct px_request *request, enum px_route route)
 {
-    if (session->state == PX_SESSION_AUTHENTICATE) {
-        bool introduces =
-            route == PX_ROUTE_OWN && (request->row->id == COMMAND_ID_AUTH || request->row->id == COMMAND_ID_HELLO);
-        if (introduces || leaves(request)) {
-            px_session_own_command(session, request);
-            return true;
-        }
-        return refuse(session, "NOAUTH Authentication required.");
-    }
+    if (session->state == PX_SESSION_AUTHENTICATE)
+        return take_unauthenticated(session, request, route);
     if (session->phantom != PX_PHANTOM_NONE)
         return take_in_phantom(session, request, route);
     if (session->state == PX_SESSION_MONITORING && !leaves(request))

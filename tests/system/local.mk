@@ -3,11 +3,17 @@ noinst_PROGRAMS += tests/system/steady
 tests_system_steady_SOURCES = tests/system/steady.c
 tests_system_steady_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 tests_system_steady_LDADD = libcommon_core.a $(HIREDIS_LIBS) -lm
+noinst_PROGRAMS += tests/system/hiredis_client
+tests_system_hiredis_client_SOURCES = tests/system/hiredis_client.c
+tests_system_hiredis_client_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
+tests_system_hiredis_client_LDADD = $(HIREDIS_LIBS)
 EXTRA_DIST += \
 	tests/system/appliance.py \
+	tests/system/node_clients.js \
 	tests/system/tap.py
 EXTRA_DIST += \
 	tests/system/test_bad_input.py \
+	tests/system/test_clients.py \
 	tests/system/test_daemons.py \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \

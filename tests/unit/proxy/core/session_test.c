@@ -219,6 +219,10 @@ static void nothing_passes_before_authentication(void **state)
                  "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
                  "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
                  "version at the same time\r\n");
+    stage_say(stage, client, "AUTH\r\nGET\r\n");
+    stage_expect(stage, client,
+                 "-ERR wrong number of arguments for 'auth' command\r\n"
+                 "-ERR wrong number of arguments for 'get' command\r\n");
     assert_int_equal(stage_worker_links(stage, 0), 0);
     stage_say(stage, client, "AUTH hush\r\nSELECT 1\r\nRESET\r\nGET a\r\nAUTH default hush\r\n");
     stage_expect(stage, client, "+OK\r\n+OK\r\n+RESET\r\n-NOAUTH Authentication required.\r\n+OK\r\n");
