@@ -1,5 +1,6 @@
 #include "cacheworker/engine/inspect.h"
 
+#include "cacheworker/engine/session.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/repl/repl.h"
@@ -37,4 +38,16 @@ uint64_t cw_inspect_fence(const struct cw_worker *worker)
 bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns)
 {
     return cw_ha_role(worker->engine.ha) == ROLE_MASTER && cw_ha_may_reply(worker->engine.ha, now_ns);
+}
+
+enum cw_inspected_link cw_inspect_link(const struct cw_worker *worker, link_id link)
+{
+    const struct cw_session *session = cw_session_find(&worker->engine, link);
+    if (session == NULL)
+        return CW_INSPECTED_OTHER;
+    if (session->kind == CW_LINK_CONTROL)
+        return CW_INSPECTED_CONTROL;
+    if (session->kind != CW_LINK_CLIENT)
+        return CW_INSPECTED_OTHER;
+    return session->flags & CW_SESSION_UNGATED ? CW_INSPECTED_UNGATED : CW_INSPECTED_GATED;
 }

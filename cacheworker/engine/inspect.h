@@ -17,4 +17,13 @@ uint64_t cw_inspect_fence(const struct cw_worker *worker);
 /* Whether a master's reply would leave at `now_ns`. */
 bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns);
 
+enum cw_inspected_link {
+    CW_INSPECTED_OTHER,   /* replication, or not a link */
+    CW_INSPECTED_CONTROL, /* a sentinel's or a tool's */
+    CW_INSPECTED_GATED,   /* a client's or a proxy's, and what leaves on it answers commands on the data set */
+    CW_INSPECTED_UNGATED, /* a client's or a proxy's, but what leaves on it says nothing of the data set */
+};
+
+enum cw_inspected_link cw_inspect_link(const struct cw_worker *worker, link_id link);
+
 #endif

@@ -2,6 +2,7 @@
 check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/sim/appliance.c tests/sim/appliance.h \
+	tests/sim/disk.c tests/sim/disk.h \
 	tests/sim/inbox.h \
 	tests/sim/main.c \
 	tests/sim/mutants.c tests/sim/mutants.h \
@@ -9,6 +10,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/queue.c tests/sim/queue.h \
 	tests/sim/stream.c tests/sim/stream.h \
 	tests/sim/swarm.c tests/sim/swarm.h \
+	tests/sim/words.c tests/sim/words.h \
 	tests/sim/workload.c tests/sim/workload.h \
 	tests/sim/world.c tests/sim/world.h
 tests_sim_sim_LDADD = libsentinel_core.a libcacheworker_core.a libproxy_core.a libcommon_core.a -lm

@@ -57,6 +57,7 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
         totals->faults[kind] += swarm.drawn[kind];
     appliance_free(appliance);
     mem_free(appliance);
+    oracle_free(oracle);
     mem_free(oracle);
 }
 

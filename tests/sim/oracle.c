@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void PRINTF(2, 3) violate(struct oracle *oracle, const char *format, ...)
+void oracle_violate(struct oracle *oracle, const char *format, ...)
 {
     if (oracle->violation[0] != '\0')
         return;
@@ -67,14 +67,20 @@ static void check_value(struct oracle *oracle, const struct sim_process *process
     uint64_t hash = hash_of(topology);
     uint64_t *seen = &oracle->version_hash[topology->version];
     if (*seen != 0 && *seen != hash)
-        violate(oracle, "S1: %s knows another value of version %" PRIu64 " (epoch %" PRIu64 ", %s)", process->name,
-                topology->version, topology->epoch, topology->reason);
+        oracle_violate(oracle, "S1: %s knows another value of version %" PRIu64 " (epoch %" PRIu64 ", %s)",
+                       process->name, topology->version, topology->epoch, topology->reason);
     *seen = hash;
     struct life *life = &oracle->epoch_life[topology->epoch];
     if (topology->epoch > 0 && !life_is_nobody(life) && !life_equal(life, &topology->master))
-        violate(oracle, "S2: epoch %" PRIu64 " names two lives", topology->epoch);
+        oracle_violate(oracle, "S2: epoch %" PRIu64 " names two lives", topology->epoch);
     if (topology->epoch > 0)
         *life = topology->master;
+}
+
+static void begin_epoch(struct oracle *oracle, const struct topology *topology)
+{
+    oracle->failovers += oracle->newest.epoch > 0;
+    words_check_deposed(oracle, &oracle->newest, topology);
 }
 
 static void check_knowledge(struct oracle *oracle, const struct sim_process *process)
@@ -87,36 +93,66 @@ static void check_knowledge(struct oracle *oracle, const struct sim_process *pro
     if (same_life && oracle->seen_version[index] == topology->version)
         return;
     if (same_life && oracle->seen_version[index] > topology->version)
-        violate(oracle, "%s went back from version %" PRIu64 " to %" PRIu64, process->name, oracle->seen_version[index],
-                topology->version);
+        oracle_violate(oracle, "%s went back from version %" PRIu64 " to %" PRIu64, process->name,
+                       oracle->seen_version[index], topology->version);
     oracle->seen_life[index] = process->life;
     oracle->seen_version[index] = topology->version;
     check_value(oracle, process, topology);
     if (topology->version > oracle->newest.version) {
-        if (topology->epoch > oracle->newest.epoch && oracle->newest.epoch > 0)
-            oracle->failovers++;
+        if (topology->epoch > oracle->newest.epoch)
+            begin_epoch(oracle, topology);
         oracle->newest = *topology;
         oracle->newest_since_ns = oracle->appliance->world.now_ns;
     }
 }
 
+/* The worker's reply check succeeds: nobody else's may, and a majority stands by it. */
+static void check_lease(struct oracle *oracle, unsigned number)
+{
+    struct appliance *appliance = oracle->appliance;
+    const struct sim_process *worker = appliance->workers[number];
+    uint64_t epoch = cw_inspect_epoch(worker->core);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        const struct sim_process *other = appliance->workers[i];
+        if (i != number && other->running &&
+            cw_inspect_may_acknowledge(other->core, sim_clock_ns(&appliance->world, other)))
+            oracle_violate(oracle, "S3: %s and %s could both answer", worker->name, other->name);
+    }
+    if (epoch < oracle->newest.epoch)
+        oracle_violate(oracle, "S4: %s could answer under epoch %" PRIu64 " while %" PRIu64 " is learned", worker->name,
+                       epoch, oracle->newest.epoch);
+    words_check_lease(oracle, number);
+}
+
 static void check_leases(struct oracle *oracle)
 {
     struct appliance *appliance = oracle->appliance;
-    const struct sim_process *holder = NULL;
     for (unsigned i = 0; i < WORKERS; i++) {
         const struct sim_process *worker = appliance->workers[i];
         if (!worker->running || !cw_inspect_may_acknowledge(worker->core, sim_clock_ns(&appliance->world, worker)))
             continue;
-        uint64_t epoch = cw_inspect_epoch(worker->core);
-        if (holder != NULL)
-            violate(oracle, "S3: %s and %s could both answer", holder->name, worker->name);
-        if (epoch < oracle->newest.epoch)
-            violate(oracle, "S4: %s could answer under epoch %" PRIu64 " while %" PRIu64 " is learned", worker->name,
-                    epoch, oracle->newest.epoch);
-        holder = worker;
+        check_lease(oracle, i);
         oracle->last_lease_ns = appliance->world.now_ns;
     }
+}
+
+/* Bytes go to the kernel, this moment. What a master says about its data set it must be entitled to say now; what a
+ * worker that is none says there is an error. */
+static void observe_output(void *context, struct sim_process *process, link_id link, struct slice bytes)
+{
+    struct oracle *oracle = context;
+    const struct appliance *appliance = oracle->appliance;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        if (appliance->workers[i] != process || cw_inspect_link(process->core, link) != CW_INSPECTED_GATED)
+            continue;
+        oracle->outputs++;
+        if (cw_inspect_role(process->core) == ROLE_MASTER)
+            check_lease(oracle, i);
+        else if (bytes.data[0] != '-')
+            oracle_violate(oracle, "S4: %s answers though it is %s", process->name,
+                           node_role_name(cw_inspect_role(process->core)));
+    }
+    words_sent(oracle, process, bytes);
 }
 
 static void check_proxy(struct oracle *oracle, const struct sim_process *process)
@@ -127,7 +163,7 @@ static void check_proxy(struct oracle *oracle, const struct sim_process *process
     /* seen_life was brought up to date by check_knowledge; a new life begins with nothing. */
     if (epoch != 0 && epoch < oracle->proxy_epoch[process->index] && oracle->seen_version[process->index] != 0 &&
         oracle->seen_life[process->index] == process->life && process->life == oracle->proxy_epoch_life[process->index])
-        violate(oracle, "S6: the epoch of %s went back to %" PRIu64, process->name, epoch);
+        oracle_violate(oracle, "S6: the epoch of %s went back to %" PRIu64, process->name, epoch);
     oracle->proxy_epoch[process->index] = epoch;
     oracle->proxy_epoch_life[process->index] = process->life;
 }
@@ -137,17 +173,29 @@ void oracle_observe(void *context, struct world *world, struct sim_process *proc
     struct oracle *oracle = context;
     (void)world;
     check_knowledge(oracle, process);
+    for (unsigned i = 0; i < SENTINELS; i++)
+        if (oracle->appliance->sentinels[i] == process)
+            words_check_sentinel(oracle, i);
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (oracle->appliance->workers[i] == process)
+            words_check_worker(oracle, i);
     check_leases(oracle);
     check_proxy(oracle, process);
     if (oracle->appliance->workload.violation[0] != '\0')
-        violate(oracle, "%s", oracle->appliance->workload.violation);
+        oracle_violate(oracle, "%s", oracle->appliance->workload.violation);
 }
 
 void oracle_init(struct oracle *oracle, struct appliance *appliance)
 {
     oracle->appliance = appliance;
     appliance->world.observe = oracle_observe;
+    appliance->world.observe_output = observe_output;
     appliance->world.observe_context = oracle;
+}
+
+void oracle_free(struct oracle *oracle)
+{
+    words_free(&oracle->words);
 }
 
 /* --- at the end --- */
@@ -158,8 +206,8 @@ static void finish_knowledge(struct oracle *oracle)
     for (unsigned i = 0; i < world->process_count; i++) {
         const struct topology *topology = known_topology(oracle, &world->processes[i]);
         if (topology != NULL && topology->version != oracle->newest.version)
-            violate(oracle, "L1: %s knows version %" PRIu64 " at the end, not %" PRIu64, world->processes[i].name,
-                    topology->version, oracle->newest.version);
+            oracle_violate(oracle, "L1: %s knows version %" PRIu64 " at the end, not %" PRIu64,
+                           world->processes[i].name, topology->version, oracle->newest.version);
     }
 }
 
@@ -172,8 +220,8 @@ static void finish_workers(struct oracle *oracle)
                                        sim_clock_ns(&appliance->world, appliance->workers[i])))
             master = appliance->workers[i];
     if (master == NULL) {
-        violate(oracle, "L1: nobody has a lease at the end (epoch %" PRIu64 ", version %" PRIu64 ", %s)",
-                oracle->newest.epoch, oracle->newest.version, oracle->newest.reason);
+        oracle_violate(oracle, "L1: nobody has a lease at the end (epoch %" PRIu64 ", version %" PRIu64 ", %s)",
+                       oracle->newest.epoch, oracle->newest.version, oracle->newest.reason);
         return;
     }
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -181,12 +229,13 @@ static void finish_workers(struct oracle *oracle)
         if (worker == master)
             continue;
         if (cw_inspect_role(worker->core) != ROLE_REPLICA)
-            violate(oracle, "L3: %s is %s at the end", worker->name, node_role_name(cw_inspect_role(worker->core)));
+            oracle_violate(oracle, "L3: %s is %s at the end", worker->name,
+                           node_role_name(cw_inspect_role(worker->core)));
         else if (!history_is_prefix(cw_inspect_history(worker->core), cw_inspect_history(master->core)))
-            violate(oracle, "S8: the history of %s is no prefix of the master's", worker->name);
+            oracle_violate(oracle, "S8: the history of %s is no prefix of the master's", worker->name);
     }
     if (oracle->newest.in_sync_count != WORKERS - 1)
-        violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
+        oracle_violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
 }
 
 /* Every register holds a value that was written to it, and reads of it only ever showed such values. */
@@ -202,7 +251,7 @@ static void finish_reads(struct oracle *oracle)
             written = workload->operations[k].kind == OPERATION_SET && workload->operations[k].key == read->key &&
                       workload->operations[k].value == read->value;
         if (!written)
-            violate(oracle, "register %u showed %" PRIu64 ", which nobody wrote there", read->key, read->value);
+            oracle_violate(oracle, "register %u showed %" PRIu64 ", which nobody wrote there", read->key, read->value);
     }
 }
 
@@ -216,11 +265,11 @@ static void finish_liveness(struct oracle *oracle)
             operation->sent_ns > oracle->appliance->world.now_ns - 4 * NS_PER_S)
             late++;
         if (operation->fate == FATE_PENDING && operation->sent_ns < oracle->appliance->world.now_ns - 3 * NS_PER_S)
-            violate(oracle, "L1: a command of client %u, sent at %.3f s, was never answered", operation->client,
-                    (double)operation->sent_ns / 1e9);
+            oracle_violate(oracle, "L1: a command of client %u, sent at %.3f s, was never answered", operation->client,
+                           (double)operation->sent_ns / 1e9);
     }
     if (late == 0)
-        violate(oracle, "L1: no write was acknowledged in the last seconds");
+        oracle_violate(oracle, "L1: no write was acknowledged in the last seconds");
 }
 
 void oracle_finish(struct oracle *oracle)

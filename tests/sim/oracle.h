@@ -14,6 +14,7 @@
 #define TESTS_SIM_ORACLE_H
 
 #include "tests/sim/appliance.h"
+#include "tests/sim/words.h"
 
 enum { ORACLE_VERSIONS_MAX = 4096 };
 
@@ -29,10 +30,15 @@ struct oracle {
     uint64_t proxy_epoch_life[SIM_PROCESSES_MAX];
     uint64_t failovers;    /* epochs after the first */
     int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
-    char violation[512];   /* the first one; "" while all is well */
+    uint64_t outputs;      /* times that bytes left a worker which answer commands */
+    struct words words;
+    char violation[512]; /* the first one; "" while all is well */
 };
 
+void oracle_violate(struct oracle *oracle, const char *format, ...) PRINTF(2, 3); /* the first one is kept */
+
 void oracle_init(struct oracle *oracle, struct appliance *appliance);
+void oracle_free(struct oracle *oracle);
 void oracle_observe(void *context, struct world *world, struct sim_process *process);
 
 /* Looks at what must hold when everything was well for long enough. */

@@ -12,6 +12,7 @@ enum sim_event_kind {
     SIM_OPENED,  /* the answer reaches who asked */
     SIM_RESET,   /* a reset reaches an end */
     SIM_PERSISTED,
+    SIM_CRASH, /* the process dies while a write is under way */
     SIM_RESUMED,
     SIM_ACTION,
 };

@@ -167,6 +167,9 @@ static void add_flight(struct world *world, struct sim_end *to, struct slice byt
 {
     struct sim_segment *segment = mem_alloc(sizeof(*segment) + bytes.length);
     int64_t arrival_ns = world->now_ns + stream_delay_ns(world);
+    int64_t lag_ns = world->lag_ns[to->stream->hosts[1 - to->side]][to->stream->hosts[to->side]];
+    if (lag_ns > 0 && rand_chance(&world->rand, 500000))
+        arrival_ns += rand_between(&world->rand, 0, lag_ns);
     if (arrival_ns < to->last_arrival_ns)
         arrival_ns = to->last_arrival_ns;
     to->last_arrival_ns = arrival_ns;

@@ -2,6 +2,7 @@
 
 #include "common/base/errors.h"
 #include "common/base/mem.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/inbox.h"
 
 #include <stdio.h>
@@ -58,137 +59,6 @@ void inbox_clear(struct sim_process *process)
     process->inbox_last = NULL;
 }
 
-/* --- disk --- */
-
-static struct sim_file *file_find(const struct sim_process *process, const char *name)
-{
-    for (unsigned i = 0; i < SIM_FILES_MAX; i++)
-        if (strcmp(process->files[i].name, name) == 0)
-            return (struct sim_file *)&process->files[i];
-    return NULL;
-}
-
-static struct sim_file *file_take(struct sim_process *process, const char *name)
-{
-    struct sim_file *file = file_find(process, name);
-    if (file != NULL)
-        return file;
-    file = file_find(process, "");
-    CHECK(file != NULL && strlen(name) < sizeof(file->name));
-    strcpy(file->name, name);
-    return file;
-}
-
-bool sim_file_read(const struct sim_process *process, const char *name, struct slice *ret_bytes)
-{
-    const struct sim_file *file = file_find(process, name);
-    if (file == NULL || !file->exists)
-        return false;
-    *ret_bytes = buf_slice(&file->durable);
-    return true;
-}
-
-/* The first write of the queue becomes durable. */
-static uint64_t finish_write(struct sim_process *process)
-{
-    struct sim_write *write = process->writes_first;
-    process->writes_first = write->next;
-    if (process->writes_first == NULL)
-        process->writes_last = NULL;
-    buf_free(&write->file->durable);
-    write->file->durable = write->bytes;
-    write->file->exists = true;
-    uint64_t token = write->token;
-    mem_free(write);
-    return token;
-}
-
-static void crash_disk(struct world *world, struct sim_process *process)
-{
-    while (process->writes_first != NULL && rand_chance(&world->rand, 500000))
-        finish_write(process);
-    while (process->writes_first != NULL) {
-        struct sim_write *write = process->writes_first;
-        process->writes_first = write->next;
-        buf_free(&write->bytes);
-        mem_free(write);
-    }
-    process->writes_last = NULL;
-    process->disk_free_ns = 0;
-}
-
-void sim_lose_disk(struct sim_process *process)
-{
-    CHECK(!process->running);
-    for (unsigned i = 0; i < SIM_FILES_MAX; i++) {
-        buf_free(&process->files[i].durable);
-        process->files[i] = (struct sim_file){0};
-    }
-}
-
-struct storage_handle {
-    struct sim_file *file; /* borrowed */
-    size_t position;       /* a reader's */
-    struct buf content;    /* owned; a writer's */
-};
-
-static int storage_open_read(void *context, const char *name, void **ret_file)
-{
-    struct sim_file *file = file_find(context, name);
-    if (file == NULL || !file->exists)
-        return ERR_NOT_FOUND;
-    struct storage_handle *handle = mem_zero(sizeof(*handle));
-    handle->file = file;
-    *ret_file = handle;
-    return 0;
-}
-
-static int storage_read(void *context, void *opened, void *data, size_t capacity, size_t *ret_length)
-{
-    (void)context;
-    struct storage_handle *handle = opened;
-    struct slice rest = slice_skip(buf_slice(&handle->file->durable), handle->position);
-    size_t length = rest.length < capacity ? rest.length : capacity;
-    if (length > 0)
-        memcpy(data, rest.data, length);
-    handle->position += length;
-    *ret_length = length;
-    return 0;
-}
-
-static int storage_open_write(void *context, const char *name, void **ret_file)
-{
-    struct storage_handle *handle = mem_zero(sizeof(*handle));
-    handle->file = file_take(context, name);
-    *ret_file = handle;
-    return 0;
-}
-
-static int storage_write(void *context, void *opened, struct slice bytes)
-{
-    (void)context;
-    buf_add_slice(&((struct storage_handle *)opened)->content, bytes);
-    return 0;
-}
-
-static void storage_close(void *context, void *opened)
-{
-    (void)context;
-    struct storage_handle *handle = opened;
-    buf_free(&handle->content);
-    mem_free(handle);
-}
-
-static int storage_commit(void *context, void *opened)
-{
-    struct storage_handle *handle = opened;
-    buf_clear(&handle->file->durable);
-    buf_add_slice(&handle->file->durable, buf_slice(&handle->content));
-    handle->file->exists = true;
-    storage_close(context, opened);
-    return 0;
-}
-
 /* --- effects --- */
 
 static void set_link(struct sim_process *process, link_id link, struct sim_end *end)
@@ -223,32 +93,13 @@ static void write_output(struct world *world, struct sim_process *process, struc
         if (taken == 0)
             return;
         world_note(world, rand_mix(taken) ^ process->index);
+        if (world->observe_output != NULL)
+            world->observe_output(world->observe_context, process, link, slice_of(bytes.data, taken));
         stream_send(world, end, slice_of(bytes.data, taken));
         process->door->sent(process->core, link, taken, &process->effects);
         if (end_of(process, link) != end)
             return;
     }
-}
-
-static void persist(struct world *world, struct sim_process *process, const struct effect *effect)
-{
-    struct sim_write *write = mem_zero(sizeof(*write));
-    write->file = file_take(process, effect->name);
-    write->token = effect->token;
-    buf_add_slice(&write->bytes, effects_text(&process->effects, effect));
-    if (process->writes_last != NULL)
-        process->writes_last->next = write;
-    else
-        process->writes_first = write;
-    process->writes_last = write;
-
-    if (process->disk_free_ns < world->now_ns)
-        process->disk_free_ns = world->now_ns;
-    process->disk_free_ns += rand_between(&world->rand, world->options.fsync_min_ns, world->options.fsync_max_ns);
-    queue_add(world->queue, (struct sim_event){.at_ns = process->disk_free_ns,
-                                               .kind = SIM_PERSISTED,
-                                               .process = process->index,
-                                               .life = process->life});
 }
 
 static void close_link(struct world *world, struct sim_process *process, struct sim_end *end)
@@ -306,7 +157,9 @@ static void carry_out(struct world *world, struct sim_process *process, const st
         if (end != NULL)
             resume_link(world, process, end);
         break;
-    case EFFECT_PERSIST: persist(world, process, effect); break;
+    case EFFECT_PERSIST:
+        disk_write(world, process, effect->name, effect->token, effects_text(&process->effects, effect));
+        break;
     case EFFECT_LOG:
         if (world->verbose && effect->level >= LOG_LEVEL_INFO) {
             struct slice text = effects_text(&process->effects, effect);
@@ -519,13 +372,7 @@ struct sim_process *world_add(struct world *world, const char *name, const struc
     struct sim_process *process = &world->processes[world->process_count];
     *process = (struct sim_process){.index = world->process_count, .door = door, .create = create, .context = context};
     strcpy(process->name, name);
-    process->storage = (struct storage){.context = process,
-                                        .open_read = storage_open_read,
-                                        .read = storage_read,
-                                        .open_write = storage_open_write,
-                                        .write = storage_write,
-                                        .commit = storage_commit,
-                                        .close = storage_close};
+    process->storage = disk_storage(process);
     world->process_count++;
     return process;
 }
@@ -555,7 +402,7 @@ static void end_process(struct world *world, struct sim_process *process, bool t
     process->core = NULL;
     inbox_clear(process);
     effects_clear(&process->effects);
-    crash_disk(world, process);
+    disk_crash(world, process);
     for (struct sim_stream *stream = world->streams, *next; stream != NULL; stream = next) {
         next = stream->next;
         /* Both ends may be this process': the stream is freed with the second. */
@@ -630,7 +477,12 @@ static void handle_process_event(struct world *world, const struct sim_event *ev
         output(world, process);
         break;
     case SIM_PERSISTED:
-        inbox_add(world, process, (struct sim_input){.kind = INPUT_PERSISTED, .token = finish_write(process)});
+        inbox_add(world, process, (struct sim_input){.kind = INPUT_PERSISTED, .token = disk_finish_write(process)});
+        return;
+    case SIM_CRASH:
+        sim_kill(world, process);
+        if (world->crashed != NULL)
+            world->crashed(world->crashed_context, process);
         return;
     case SIM_RESUMED:
         if (process->paused && process->resume_ns <= world->now_ns)
@@ -694,6 +546,7 @@ void world_init(struct world *world, uint64_t seed)
 void world_free(struct world *world)
 {
     world->observe = NULL;
+    world->observe_output = NULL;
     for (unsigned i = 0; i < world->process_count; i++) {
         struct sim_process *process = &world->processes[i];
         sim_kill(world, process);

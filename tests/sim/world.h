@@ -72,6 +72,8 @@ struct sim_process {
     struct sim_file files[SIM_FILES_MAX];
     struct sim_write *writes_first, *writes_last; /* owned queue */
     int64_t disk_free_ns;                         /* when the fsyncs before are through */
+    int64_t disk_slow_ns;                         /* up to so much more for each fsync; 0: the disk is well */
+    unsigned writes_until_crash;                  /* the process dies while that write is under way; 0: it does not */
     struct storage storage;
 
     struct sim_end **links; /* owned array by link number; the ends are the world's */
@@ -101,12 +103,17 @@ struct world {
     struct sim_options options;
     struct sim_process processes[SIM_PROCESSES_MAX];
     unsigned process_count;
-    bool cut[SIM_PROCESSES_MAX][SIM_PROCESSES_MAX]; /* [from][to]: nothing gets through */
+    bool cut[SIM_PROCESSES_MAX][SIM_PROCESSES_MAX];       /* [from][to]: nothing gets through */
+    int64_t lag_ns[SIM_PROCESSES_MAX][SIM_PROCESSES_MAX]; /* [from][to]: half of the segments take up to so much more */
     bool verbose;
 
     /* After every event that let a process act: the oracles. Borrowed. */
     void (*observe)(void *context, struct world *world, struct sim_process *process);
+    /* Just before bytes go to a kernel. Borrowed. */
+    void (*observe_output)(void *context, struct sim_process *process, link_id link, struct slice bytes);
     void *observe_context;
+    void (*crashed)(void *context, struct sim_process *process); /* died of writes_until_crash; borrowed */
+    void *crashed_context;
 
     struct sim_queue *queue;    /* owned */
     struct sim_stream *streams; /* owned list */
