@@ -215,7 +215,11 @@ static void note_version(struct sn_sentinel *sentinel, struct sn_group *group, c
 /* The master of a new epoch has 5 s to appear. In epoch 0 there is nobody to protect. */
 static void enter_epoch(struct sn_sentinel *sentinel, struct sn_group *group, const struct topology *before)
 {
-    sn_protection_begin(&group->protection, group->learned.epoch, &group->learned.master, sentinel->now_ns);
+    /* After a start an older value may be met first: the promise to what was accepted, and granted under, stands. */
+    bool is_older =
+        group->learned.epoch < group->acceptor.value.epoch && group->learned.epoch < group->protection.epoch;
+    if (!is_older)
+        sn_protection_begin(&group->protection, group->learned.epoch, &group->learned.master, sentinel->now_ns);
     sn_failover_epoch(sentinel, group);
     if (before->version > 0)
         sn_api_publish_switch(sentinel, group, before);

@@ -132,7 +132,8 @@ static bool does_not_renew_after_refusing(unsigned mutants)
     return holds;
 }
 
-static bool promises_again_when_it_starts(unsigned mutants)
+/* `meets_older`: before the ACCEPT it learns the group's first value, in which nobody is protected. */
+static bool refuses_after_its_start(unsigned mutants, bool meets_older)
 {
     struct cluster *cluster = start(2, DURABILITY_ASYNC, mutants);
     unsigned client;
@@ -143,6 +144,13 @@ static bool promises_again_when_it_starts(unsigned mutants)
     cluster_kill_sentinel(cluster, 2);
     cluster_start_sentinel(cluster, 2);
     client = play_third(cluster, false);
+    if (meets_older) {
+        struct message *learn = new_message(MESSAGE_LEARN);
+        learn->learn.ballot = (struct ballot){1, cluster_sentinel(cluster, 2)->id, 1};
+        learn->learn.topology = cluster_first_topology(cluster, DURABILITY_ASYNC);
+        say(cluster, client, learn);
+        mem_free(learn);
+    }
     struct message *accept = new_message(MESSAGE_ACCEPT);
     accept->learn.ballot = (struct ballot){1000, cluster_sentinel(cluster, 2)->id, 9};
     accept->learn.topology = *cluster_inspect(cluster, 0).accepted;
@@ -153,6 +161,16 @@ static bool promises_again_when_it_starts(unsigned mutants)
     mem_free(accept);
     cluster_free(cluster);
     return holds;
+}
+
+static bool promises_again_when_it_starts(unsigned mutants)
+{
+    return refuses_after_its_start(mutants, false);
+}
+
+static bool keeps_that_promise_when_it_meets_an_older_value(unsigned mutants)
+{
+    return refuses_after_its_start(mutants, true);
 }
 
 static bool answers_when_it_is_durable(unsigned mutants)
@@ -311,6 +329,8 @@ static const struct {
     {"does_not_grant_after_accepting", does_not_grant_after_accepting, SN_MUTANT_GRANT_AFTER_ACCEPTING},
     {"does_not_renew_after_refusing", does_not_renew_after_refusing, SN_MUTANT_RENEW_AFTER_REFUSING},
     {"promises_again_when_it_starts", promises_again_when_it_starts, SN_MUTANT_FORGET_STARTUP_PROMISE},
+    {"keeps_that_promise_when_it_meets_an_older_value", keeps_that_promise_when_it_meets_an_older_value,
+     SN_MUTANT_FORGET_STARTUP_PROMISE},
     {"answers_when_it_is_durable", answers_when_it_is_durable, SN_MUTANT_REPLY_BEFORE_DURABLE},
     {"grants_when_what_it_learned_is_durable", grants_when_what_it_learned_is_durable, SN_MUTANT_GRANT_BEFORE_DURABLE},
     {"fences_whom_it_chooses_among", fences_whom_it_chooses_among, SN_MUTANT_CHOOSE_WITHOUT_FENCING},
