@@ -273,6 +273,13 @@ void appliance_start(struct appliance *appliance, const struct mutants *mutants)
         sim_start(world, &world->processes[i]);
 }
 
+void appliance_lose_disk(struct appliance *appliance, unsigned worker)
+{
+    sim_lose_disk(appliance->workers[worker]);
+    appliance->worker_ids[worker] = draw_identity(&appliance->world.rand);
+    appliance->is_stranger[worker] = true;
+}
+
 void appliance_free(struct appliance *appliance)
 {
     world_free(&appliance->world);

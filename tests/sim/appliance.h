@@ -28,11 +28,13 @@ struct appliance {
     struct identity sentinel_ids[SENTINELS];
     struct identity worker_ids[WORKERS];
     struct px_shared proxy_shared[PROXIES];
-    bool created; /* the operator's create was answered OK */
+    bool is_stranger[WORKERS]; /* lost its disk, and its name with it */
+    bool created;              /* the operator's create was answered OK */
 };
 
 /* Adds all processes and starts them. The options of the world are set before. */
 void appliance_start(struct appliance *appliance, const struct mutants *mutants);
+void appliance_lose_disk(struct appliance *appliance, unsigned worker); /* which is dead */
 void appliance_free(struct appliance *appliance);
 
 #endif

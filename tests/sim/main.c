@@ -17,7 +17,7 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 300, MUTANT_SEEDS = 120 };
 
 struct totals {
-    uint64_t seeds, failovers, acknowledged, uncertain, refused, faults[FAULT_KINDS], events;
+    uint64_t seeds, failovers, acknowledged, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
 };
 
 struct outcome {
@@ -55,6 +55,8 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
     totals->events += appliance->world.event_count;
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         totals->faults[kind] += swarm.drawn[kind];
+    for (unsigned kind = 0; kind < PLOT_KINDS; kind++)
+        totals->plots[kind] += swarm.plot.drawn[kind];
     appliance_free(appliance);
     mem_free(appliance);
     oracle_free(oracle);
@@ -68,6 +70,9 @@ static void print_totals(const struct totals *totals)
            totals->seeds, totals->failovers, totals->acknowledged, totals->uncertain, totals->refused, totals->events);
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         printf(" %s %" PRIu64, fault_name((enum fault_kind)kind), totals->faults[kind]);
+    printf("; plots:");
+    for (unsigned kind = 0; kind < PLOT_KINDS; kind++)
+        printf(" %s %" PRIu64, plot_name((enum plot_kind)kind), totals->plots[kind]);
     printf("\n");
 }
 

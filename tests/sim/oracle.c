@@ -193,6 +193,11 @@ void oracle_init(struct oracle *oracle, struct appliance *appliance)
     appliance->world.observe_context = oracle;
 }
 
+void oracle_disk_lost(struct oracle *oracle, unsigned worker)
+{
+    oracle->words.sent_fence[worker] = 0;
+}
+
 void oracle_free(struct oracle *oracle)
 {
     words_free(&oracle->words);
@@ -200,10 +205,20 @@ void oracle_free(struct oracle *oracle)
 
 /* --- at the end --- */
 
+static bool is_stranger(const struct oracle *oracle, const struct sim_process *process)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (oracle->appliance->workers[i] == process)
+            return oracle->appliance->is_stranger[i];
+    return false;
+}
+
 static void finish_knowledge(struct oracle *oracle)
 {
     const struct world *world = &oracle->appliance->world;
     for (unsigned i = 0; i < world->process_count; i++) {
+        if (!world->processes[i].running || is_stranger(oracle, &world->processes[i]))
+            continue;
         const struct topology *topology = known_topology(oracle, &world->processes[i]);
         if (topology != NULL && topology->version != oracle->newest.version)
             oracle_violate(oracle, "L1: %s knows version %" PRIu64 " at the end, not %" PRIu64,
@@ -224,17 +239,19 @@ static void finish_workers(struct oracle *oracle)
                        oracle->newest.epoch, oracle->newest.version, oracle->newest.reason);
         return;
     }
+    unsigned replicas = 0;
     for (unsigned i = 0; i < WORKERS; i++) {
         const struct sim_process *worker = appliance->workers[i];
-        if (worker == master)
+        if (worker == master || is_stranger(oracle, worker))
             continue;
+        replicas++;
         if (cw_inspect_role(worker->core) != ROLE_REPLICA)
             oracle_violate(oracle, "L3: %s is %s at the end", worker->name,
                            node_role_name(cw_inspect_role(worker->core)));
         else if (!history_is_prefix(cw_inspect_history(worker->core), cw_inspect_history(master->core)))
             oracle_violate(oracle, "S8: the history of %s is no prefix of the master's", worker->name);
     }
-    if (oracle->newest.in_sync_count != WORKERS - 1)
+    if (oracle->newest.in_sync_count != replicas)
         oracle_violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
 }
 

@@ -41,6 +41,9 @@ void oracle_init(struct oracle *oracle, struct appliance *appliance);
 void oracle_free(struct oracle *oracle);
 void oracle_observe(void *context, struct world *world, struct sim_process *process);
 
+/* What a worker promised is gone with its disk. */
+void oracle_disk_lost(struct oracle *oracle, unsigned worker);
+
 /* Looks at what must hold when everything was well for long enough. */
 void oracle_finish(struct oracle *oracle);
 

@@ -1,12 +1,14 @@
 /* swarm.h: what goes wrong in a run, drawn from the seed.
  *
  * Every seed has its own mixture: which kinds of fault happen at all, how often, how long, and how slow the network and
- * the disks are. Faults prefer the master of the moment. At SWARM_HEAL_NS all is repaired, and the appliance has to
- * come back by itself. */
+ * the disks are. Faults prefer the master of the moment. Some are plots (plot.h): several steps, aimed at a moment of
+ * the protocol. At SWARM_HEAL_NS all is repaired, but in some runs for one sentinel, which stays dead; and the
+ * appliance has to come back by itself. */
 #ifndef TESTS_SIM_SWARM_H
 #define TESTS_SIM_SWARM_H
 
 #include "tests/sim/oracle.h"
+#include "tests/sim/plot.h"
 
 #define SWARM_BEGIN_NS (8 * NS_PER_S)
 #define SWARM_HEAL_NS  (48 * NS_PER_S)
@@ -20,6 +22,12 @@ enum fault_kind {
     FAULT_PARTITION,    /* the hosts fall into two halves */
     FAULT_ISOLATE,      /* one host hears nobody */
     FAULT_CUT,          /* one pair of hosts */
+    FAULT_ONE_WAY,      /* one host is not heard by some, or does not hear them */
+    FAULT_LAG,          /* half of what goes to or from one host is late by up to 2.5 s, and what stands behind it */
+    FAULT_SLOW_DISK,    /* fsyncs of one host take hundreds of milliseconds */
+    FAULT_CRASH_WRITE,  /* killed while one of its next writes is under way */
+    FAULT_LOST_DISK,    /* once: a worker comes back with an empty disk, so as a stranger */
+    FAULT_PLOT,
     FAULT_KINDS
 };
 
@@ -30,8 +38,11 @@ struct swarm {
     bool enabled[FAULT_KINDS];
     int64_t gap_min_ns, gap_max_ns;
     uint32_t master_per_million; /* chance that a fault takes the master as its target */
+    bool leaves_sentinel;        /* one stays dead at the end */
+    bool spares_plots;           /* nothing else happens while a plot runs */
+    uint32_t plot_per_million;   /* chance that a fault is a plot, where plots are enabled */
+    struct plot plot;
     uint64_t drawn[FAULT_KINDS];
-    bool healed;
 };
 
 /* Draws the mixture and the options of the world; appliance_start comes after it, swarm_arm then. */

@@ -39,8 +39,15 @@ static void check_promise(struct oracle *oracle, unsigned number, const struct s
     bool is_same = seen->protected_epoch == words->epoch && life_equal(&seen->protected_life, &words->life);
     bool is_first_look = words->seen_life != oracle->appliance->sentinels[number]->life;
     if (promise_stands(oracle, number)) {
-        if (seen->protected_epoch < words->epoch || (is_same && seen->promise_until_ns < words->until_ns))
-            oracle_violate(oracle, "S12: %s has shortened its promise to epoch %" PRIu64, name, words->epoch);
+        /* Over a restart only what somebody was told counts. */
+        int64_t until_ns = is_first_look ? words->granted_ns : words->until_ns;
+        bool is_less = seen->protected_epoch < words->epoch || (is_same && seen->promise_until_ns < until_ns);
+        if (is_less && clock_of(oracle, oracle->appliance->sentinels[number]) < until_ns)
+            oracle_violate(oracle,
+                           "S12: %s has shortened its promise to epoch %" PRIu64 " by %" PRIi64 " ms, to epoch %" PRIu64
+                           "%s",
+                           name, words->epoch, (until_ns - seen->promise_until_ns) / NS_PER_MS, seen->protected_epoch,
+                           is_first_look ? ", restarting" : "");
         if (seen->accepted->epoch > words->epoch && !seen->is_gone && has_accepted_later(seen) &&
             ballot_compare(&seen->accepted_ballot, &words->accepted) > 0)
             oracle_violate(oracle, "S12: %s has accepted epoch %" PRIu64 " while its promise to %" PRIu64 " stands",
@@ -74,12 +81,8 @@ void words_check_sentinel(struct oracle *oracle, unsigned number)
     check_promise(oracle, number, &seen);
     check_ballots(oracle, number, &seen);
 
-    bool is_granted = words->seen_life == process->life && words->epoch == seen.protected_epoch &&
-                      seen.promise_until_ns > words->until_ns;
     if (words->seen_life != process->life || words->epoch != seen.protected_epoch)
         words->granted_ns = INT64_MIN;
-    if (is_granted)
-        words->granted_ns = seen.promise_until_ns;
     words->seen_life = process->life;
     words->epoch = seen.protected_epoch;
     words->life = seen.protected_life;
@@ -128,6 +131,14 @@ static void raise_to(struct ballot *mark, const struct ballot *ballot)
         *mark = *ballot;
 }
 
+static void remember_grant(struct sentinel_words *words, uint64_t epoch)
+{
+    if (epoch > words->sent_grant_epoch)
+        words->sent_grant_epoch = epoch;
+    if (epoch == words->epoch)
+        words->granted_ns = words->until_ns;
+}
+
 static void remember(struct oracle *oracle, const struct sim_process *process, const struct message *message)
 {
     const struct appliance *appliance = oracle->appliance;
@@ -139,8 +150,8 @@ static void remember(struct oracle *oracle, const struct sim_process *process, c
             raise_to(&words->sent_promised, &message->promise.ballot);
         else if (message->kind == MESSAGE_ACCEPTED)
             raise_to(&words->sent_accepted, &message->prepare.ballot);
-        else if (message->kind == MESSAGE_GRANT && message->grant.epoch > words->sent_grant_epoch)
-            words->sent_grant_epoch = message->grant.epoch;
+        else if (message->kind == MESSAGE_GRANT)
+            remember_grant(words, message->grant.epoch);
     }
     for (unsigned i = 0; i < WORKERS; i++)
         if (appliance->workers[i] == process && message->kind == MESSAGE_FENCED &&

@@ -25,7 +25,7 @@ struct sentinel_words {
     uint64_t epoch;     /* of the promise that stands, or stood last */
     struct life life;
     int64_t until_ns;       /* on its own clock */
-    int64_t granted_ns;     /* so far the promise reaches by GRANTs of its present life alone */
+    int64_t granted_ns;     /* so far the promise reaches that the last GRANT of this life and epoch told */
     bool is_gone;           /* it knows of a newer life */
     struct ballot accepted; /* when it was looked at last */
     struct ballot sent_promised, sent_accepted;
