@@ -20,4 +20,5 @@ EXTRA_DIST += \
 	tests/system/test_limits.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \
+	tests/system/test_replication.py \
 	tests/system/test_tools.py
