@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """Each daemon by itself: its command line, its configuration, how it refuses to start and how it ends."""
+import contextlib
+import ctypes
 import os
 import re
 import resource
@@ -11,11 +13,14 @@ import tempfile
 import time
 
 import tap
-from appliance import SOURCE, build_directory, wait_until
+from appliance import SOURCE, Client, build_directory, wait_until
 from tap import check
 
 PORT = 21150
 DAEMONS = ("cacheworker", "proxy", "sentinel")
+PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24  # linux/prctl.h, linux/capability.h
+STATUS_DISK_ERROR = 1 << 3                  # common/ha/messages.h
+STRANGER = "ab" * 16                        # the identity of a sentinel
 directory = tempfile.mkdtemp(prefix="respite-daemons-")
 
 
@@ -40,10 +45,10 @@ def run(daemon, *arguments, seconds=10, **options):
 class Daemon:
     """A running daemon; ends with SIGTERM, and must then have said nothing (a sanitizer would) and succeed."""
 
-    def __init__(self, daemon, *arguments):
+    def __init__(self, daemon, *arguments, **options):
         self.process = subprocess.Popen([os.path.join(build_directory(), f"respite-{daemon}"), *arguments],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
+                                        text=True, **options)
 
     def __enter__(self):
         return self
@@ -215,16 +220,18 @@ def test_busy_directory():
 
 def test_descriptors():
     """the descriptor limit is raised, or the start refused with the reason"""
-    def limit(soft, hard):
-        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    def unprivileged_limit():
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0)  # or root raises every limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))
 
-    with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
-        most = int(file.read())
-    done = run("cacheworker", "--standalone", "--port", str(PORT + 5), "--maxclients", "200000",
-               preexec_fn=limit(256, min(4096, most)))
-    if os.geteuid() == 0 and done.returncode != 1:
-        raise tap.Skip("this user may raise every limit")
-    check(done.returncode == 1 and "descriptors, and the system allows" in done.stderr, done.stderr)
+    for daemon in ("cacheworker", "proxy"):
+        done = run(daemon, "-c", write("x.conf", sample(daemon)), preexec_fn=unprivileged_limit)
+        check(done.returncode == 1 and "descriptors, and the system allows 1024" in done.stderr, done.stderr)
+    with Daemon("cacheworker", "--standalone", "--port", str(PORT + 5), preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))) as process:
+        process.listens_on(PORT + 5)
+        check(resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE)[0] > 10000, "the limit was not raised")
+        process.end()
 
 
 def test_standalone():
@@ -269,6 +276,222 @@ def test_standalone_directory():
         process.end()
 
 
+def fill_with_strings(port):
+    """Two databases with text, bytes, a long value and times to live."""
+    client = Client(port)
+    for number in range(2000):
+        words = ("SET", f"key:{number}", os.urandom(number % 300) if number % 3 else str(number))
+        check(client.call(*words, *(("PX", 3600000 + number) if number % 4 == 0 else ())) == "OK", "SET")
+    check(client.call("SET", b"\0\r\n\xff", "text " * 50000) == "OK", "SET of 250 kB")
+    check(client.call("SELECT", 7) == "OK" and client.call("SET", "seven", "7") == "OK", "SELECT")
+    client.close()
+
+
+def contents(port):
+    client, found = Client(port), {}
+    for database in (0, 7):
+        check(client.call("SELECT", database) == "OK", "SELECT")
+        for key in client.call("KEYS", "*"):
+            found[database, key] = client.call("GET", key), client.call("PEXPIRETIME", key)
+    client.close()
+    return found
+
+
+def test_snapshot_of_the_reference():
+    """redis-check-rdb accepts dump.rdb, and redis-server loads from it what was saved; and the other way round"""
+    place = path("rdb")
+    arguments = ("--standalone", "--port", str(PORT + 5), "--dir", place)
+    with Daemon("cacheworker", *arguments) as process:
+        process.listens_on(PORT + 5)
+        fill_with_strings(PORT + 5)
+        ours = contents(PORT + 5)
+        check(ask(PORT + 5, "SAVE") == "+OK\r\n", "SAVE")
+        process.end()
+    done = subprocess.run(["redis-check-rdb", os.path.join(place, "dump.rdb")], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    check(done.returncode == 0 and "RDB looks OK" in done.stdout, done.stdout)
+    reference = subprocess.Popen(["redis-server", "--port", str(PORT + 6), "--bind", "127.0.0.1", "--dir", place,
+                                  "--save", ""], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: connects(PORT + 6) and ask(PORT + 6, "PING") == "+PONG\r\n", 10, "redis-server")
+        theirs = contents(PORT + 6)
+        check(len(ours) == 2002 and theirs == ours, f"{len(ours)} keys of ours, {len(theirs)} of theirs")
+        check(ask(PORT + 6, "SAVE") == "+OK\r\n", "SAVE of redis-server")
+    finally:
+        reference.terminate()
+        reference.wait(10)
+    with Daemon("cacheworker", *arguments) as process:
+        process.listens_on(PORT + 5)
+        check(contents(PORT + 5) == ours, "what redis-server saved was loaded otherwise")
+        process.end()
+
+
+def test_corrupt_snapshot():
+    """a dump.rdb that cannot be read is named, refused and left alone"""
+    place = path("corrupt")
+    os.mkdir(place)
+    arguments = ("--standalone", "--port", str(PORT + 5), "--dir", place)
+    with Daemon("cacheworker", *arguments) as process:
+        process.listens_on(PORT + 5)
+        fill_with_strings(PORT + 5)
+        check(ask(PORT + 5, "SAVE") == "+OK\r\n", "SAVE")
+        process.end()
+    dump = os.path.join(place, "dump.rdb")
+    with open(dump, "rb") as file:
+        good = file.read()
+    middle = len(good) // 2
+    for bad in (good[:middle], good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1:], good + b"x",
+                b"not a snapshot", b""):
+        with open(dump, "wb") as file:
+            file.write(bad)
+        done = run("cacheworker", *arguments)
+        check(done.returncode == 1 and "dump.rdb cannot be loaded: " in done.stderr, f"{done.returncode} {done.stderr}")
+        with open(dump, "rb") as file:
+            check(file.read() == bad, "the file was changed")
+
+
+@contextlib.contextmanager
+def small_disk():
+    """A directory on a file system of its own, of 1 MB."""
+    place = path("disk")
+    os.makedirs(place, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise tap.Skip(f"no file system of our own: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill_disk(place):
+    """Writes until nothing more fits; the file's name."""
+    name = os.path.join(place, "ballast")
+    with open(name, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+    return name
+
+
+def test_save_on_a_full_disk():
+    """SAVE on a full disk says so, keeps the snapshot before it, and the server goes on"""
+    with small_disk() as place, Daemon("cacheworker", "--standalone", "--port", str(PORT + 5), "--dir",
+                                       place) as process:
+        process.listens_on(PORT + 5)
+        check(ask(PORT + 5, "SET key value") == "+OK\r\n" and ask(PORT + 5, "SAVE") == "+OK\r\n", "SAVE")
+        with open(os.path.join(place, "dump.rdb"), "rb") as file:
+            before = file.read()
+        client = Client(PORT + 5)
+        check(client.call("SET", "big", os.urandom(2 << 20)) == "OK", "SET")
+        reply = client.call("SAVE")
+        check(isinstance(reply, Exception), f"SAVE of 2 MB to 1 MB: {reply}")
+        check(client.call("GET", "key") == b"value", "GET")
+        with open(os.path.join(place, "dump.rdb"), "rb") as file:
+            check(file.read() == before, "the snapshot before it was changed")
+        check(sorted(os.listdir(place)) == ["dump.rdb", "lock"], f"left behind: {os.listdir(place)}")
+        check(client.call("DEL", "big") == 1 and client.call("SAVE") == "OK", "SAVE, now that it fits")
+        client.close()
+        check("cannot write dump.rdb: no space left" in process.end(), "nothing of it in the log")
+
+
+def read_only(place):
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+
+
+def test_read_only_directory():
+    """a data directory that cannot be written is a refused start with the reason"""
+    for daemon, setting in (("cacheworker", "--dir"), ("sentinel", "--state_directory")):
+        with small_disk() as place:
+            read_only(place)
+            done = run(daemon, "-c", write("x.conf", sample(daemon)), setting, place)
+            check(done.returncode == 1 and "ead-only file system" in done.stderr, f"{done.returncode} {done.stderr}")
+
+
+def greet(port):
+    client = Client(port)
+    client.send("RESPITE", "HELLO", "sentinel", STRANGER, "a secret of this test")
+    return client
+
+
+def status_of(client):
+    """STATUS as the node answers it now: life, group, role, flags."""
+    client.send("RESPITE", "POLL", "main", 1, 0)
+    words = client.read()
+    check(words[1] == b"STATUS", words)
+    return words[4].decode(), words[5].decode(), words[8].decode(), int(words[10])
+
+
+def topology_of(life):
+    node, address = life.split(":")[0], f"127.0.0.1:{PORT + 5} 127.0.0.1:{PORT + 4}"
+    return (f"group main\nversion 1\nepoch 1\nmaster {life}\nbranch 1:0@0\nmember {node} replica 100 {address}\n"
+            f"durability async 1\nsentinel {STRANGER} 127.0.0.1:{PORT + 2}\nauthor test\nreason test\n")
+
+
+def test_node_on_a_full_disk():
+    """a node whose incarnation is not durable does not listen; one that cannot be bound durably says so in STATUS"""
+    with small_disk() as place:
+        ballast = fill_disk(place)
+        control = f"127.0.0.1:{PORT + 4}"
+        with Daemon("cacheworker", "-c", write("x.conf", sample("cacheworker")), "--dir", place, "--control_listen",
+                    control, "--pid_file", path("pid")) as process:
+            wait_until(lambda: os.path.exists(path("pid")), 10, "its start")
+            time.sleep(1.5)  # it has tried again
+            check(process.process.poll() is None, "it ended")
+            with socket.socket() as client:
+                client.settimeout(0.5)
+                try:
+                    client.connect(("127.0.0.1", PORT + 4))
+                    client.sendall(b"PING\r\n")
+                    answered = client.recv(100)
+                except OSError:
+                    answered = b""
+            check(answered == b"", f"it answers under a life that is not durable: {answered!r}")
+            os.unlink(ballast)
+            process.listens_on(PORT + 5)
+
+            client = greet(PORT + 4)
+            life, group, role, flags = status_of(client)
+            check((group, role, flags & STATUS_DISK_ERROR) == ("", "unadopted", 0), f"{group} {role} {flags}")
+            ballast = fill_disk(place)
+            client.send("RESPITE", "LEARN", "main", f"1:{STRANGER}:1", topology_of(life))
+            wait_until(lambda: status_of(client)[3] & STATUS_DISK_ERROR, 5, "STATUS shows the disk's error")
+            check(status_of(client)[1:3] == ("", "unadopted"), f"it acts all the same: {status_of(client)}")
+            os.unlink(ballast)
+            wait_until(lambda: status_of(client)[1:3] == ("main", "master"), 5, "it goes on when there is room")
+            check(status_of(client)[3] & STATUS_DISK_ERROR == 0, "STATUS still shows an error")
+            client.close()
+            said = process.end()
+            check(said.count("cannot make node.state durable") == 2, said)
+
+
+def test_sentinel_on_a_full_disk():
+    """a sentinel that cannot keep its vote does not give it"""
+    with small_disk() as place:
+        ballast = fill_disk(place)
+        arguments = ("-c", write("x.conf", sample("sentinel")), "--state_directory", place)
+        done = run("sentinel", *arguments)
+        check(done.returncode == 1 and "the state could not be made durable" in done.stderr, done.stderr)
+        os.unlink(ballast)
+        with Daemon("sentinel", *arguments) as process:
+            process.listens_on(PORT + 2)
+            client = greet(PORT + 2)
+            check(client.read()[1] == b"HELLO", "HELLO")
+            client.send("RESPITE", "PREPARE", "main", f"5:{STRANGER}:1")
+            check(client.read()[1] == b"PROMISE", "a vote while there is room")
+            fill_disk(place)
+            client.send("RESPITE", "PREPARE", "main", f"6:{STRANGER}:1")
+            try:
+                raise AssertionError(f"it voted: {client.read()}")
+            except ConnectionError:
+                pass
+            _, err = process.process.communicate(timeout=10)
+            check(process.process.returncode == 1 and "the state could not be made durable" in err, err)
+
+
 def test_threads():
     """a proxy of four threads answers on one port, and another proxy does not get the port"""
     file = write("proxy.conf", sample("proxy"))
@@ -306,6 +529,8 @@ if __name__ == "__main__":
     try:
         tap.run([test_version_and_help, test_samples, test_bad_configurations, test_bad_command_lines, test_secret_mode,
                  test_start_and_end, test_busy_port, test_busy_directory, test_descriptors, test_standalone,
-                 test_standalone_directory, test_threads, test_no_descriptor_is_left])
+                 test_standalone_directory, test_snapshot_of_the_reference, test_corrupt_snapshot,
+                 test_save_on_a_full_disk, test_read_only_directory, test_node_on_a_full_disk,
+                 test_sentinel_on_a_full_disk, test_threads, test_no_descriptor_is_left])
     finally:
         shutil.rmtree(directory)
