@@ -53,9 +53,6 @@ static void check_promise(struct oracle *oracle, unsigned number, const struct s
             oracle_violate(oracle, "S12: %s has accepted epoch %" PRIu64 " while its promise to %" PRIu64 " stands",
                            name, seen->accepted->epoch, words->epoch);
     }
-    if (is_same && !is_first_look && seen->promise_until_ns > words->until_ns && has_accepted_later(seen))
-        oracle_violate(oracle, "S4: %s renews its promise to epoch %" PRIu64 " though it has accepted %" PRIu64, name,
-                       words->epoch, seen->accepted->epoch);
 }
 
 static void check_ballots(struct oracle *oracle, unsigned number, const struct sn_inspection *seen)
