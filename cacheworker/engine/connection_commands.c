@@ -3,6 +3,7 @@
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -53,15 +54,11 @@ void cw_reset_command(struct cw_call *call)
 
 void cw_select_command(struct cw_call *call)
 {
-    int64_t database;
-    if (number_parse_i64(call->argv[1], &database) < 0)
-        cw_reply_error(call, CW_ERROR_NOT_INTEGER);
-    else if (database < 0 || database >= call->engine->config.databases)
-        cw_reply_error(call, "ERR DB index is out of range");
-    else {
-        call->session->database = (uint32_t)database;
-        resp_write_ok(call->reply);
-    }
+    int database;
+    if (!cw_call_int(call, 1, NULL, &database) || !cw_call_has_database(call, database))
+        return;
+    call->session->database = (uint32_t)database;
+    resp_write_ok(call->reply);
 }
 
 /* The one user is "default". */

@@ -413,13 +413,10 @@ void cw_object_help_command(struct cw_call *call)
 void cw_memory_usage_command(struct cw_call *call)
 {
     /* SAMPLES matters for collections of elements, which a string is not; it is checked all the same. */
-    if (call->argc != 3) {
-        int64_t samples;
-        if (call->argc != 5 || !slice_equal_nocase(call->argv[3], "samples")) {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return;
-        }
-        if (!cw_call_integer(call, 4, &samples))
+    for (size_t i = 3; i < call->argc; i += 2) {
+        int64_t samples = -1;
+        bool has_value = i + 1 < call->argc && slice_equal_nocase(call->argv[i], "samples");
+        if (has_value && !cw_call_integer(call, i + 1, &samples))
             return;
         if (samples < 0) {
             cw_reply_error(call, CW_ERROR_SYNTAX);

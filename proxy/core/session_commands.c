@@ -160,6 +160,8 @@ static void take_select(struct px_session *session, const struct px_request *req
     int64_t database = 0;
     if (number_parse_i64(request->argv[1], &database) < 0) {
         reply_error(session, "ERR value is not an integer or out of range");
+    } else if (database < INT32_MIN || database > INT32_MAX) {
+        reply_error(session, "ERR value is out of range, value must between -2147483648 and 2147483647");
     } else if (database < 0 || database >= (int64_t)session->proxy->config.databases) {
         reply_error(session, "ERR DB index is out of range");
     } else {

@@ -1,5 +1,6 @@
 """appliance: a whole appliance on loopback for one test, by way of ./quickstart."""
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
+
+from tap import check
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 
@@ -139,6 +142,28 @@ class Client:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def can_connect(port):
+    try:
+        Client(port, timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def server(port, *command):
+    """A plain server on this port, for as long as the block runs; nothing of it stays on the disk."""
+    with tempfile.TemporaryDirectory() as directory:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=directory)
+        try:
+            wait_until(lambda: process.poll() is not None or can_connect(port), 10, f"{command[0]} on port {port}")
+            check(process.poll() is None, f"{command[0]} ended at once: is port {port} taken?")
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 class Steady:

@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
 	tests/system/test_daemons.py \
+	tests/system/test_differential.py \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
 	tests/system/test_limits.py \

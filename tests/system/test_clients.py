@@ -12,7 +12,7 @@ import time
 
 import redis
 import tap
-from appliance import SOURCE, Appliance, Client, build_directory, wait_until
+from appliance import SOURCE, Appliance, Client, build_directory, server, wait_until
 from tap import check, say
 
 PORT = 22340                  # of the appliance
@@ -23,26 +23,6 @@ NODE = "node@22.23.3"  # where the one on the PATH is older than what they need
 NODE_LEAST = 20
 PASSWORD = "pass word"
 appliance = Appliance(PORT)
-
-
-def can_connect(port):
-    try:
-        Client(port, timeout=1).close()
-        return True
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def server(port, *command):
-    """A plain server on this port, for as long as the block runs; nothing of it is on the disk."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir())
-    try:
-        wait_until(lambda: process.poll() is None and can_connect(port), 10, f"{command[0]} on port {port}")
-        yield process
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def alone(*options):

@@ -137,8 +137,10 @@ static void select_moves_to_the_pool_of_the_database(void **state)
     stage_expect(stage, client, "$-1\r\n");
     stage_say(stage, other, "GET a\r\n");
     stage_expect(stage, zero, stage_array("GET a"));
-    stage_say(stage, client, "SELECT 5\r\nSELECT x\r\n");
-    stage_expect(stage, client, "-ERR DB index is out of range\r\n-ERR value is not an integer or out of range\r\n");
+    stage_say(stage, client, "SELECT 5\r\nSELECT x\r\nSELECT 2147483648\r\n");
+    stage_expect(stage, client,
+                 "-ERR DB index is out of range\r\n-ERR value is not an integer or out of range\r\n"
+                 "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n");
     stage_close(stage);
 }
 
