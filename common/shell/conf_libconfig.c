@@ -97,12 +97,13 @@ static size_t comment_length(const char *text)
     return 0;
 }
 
+/* 0: it has no end. */
 static size_t string_length(const char *text)
 {
     size_t length = 1;
     while (text[length] != '\0' && text[length] != '"')
         length += text[length] == '\\' && text[length + 1] != '\0' ? 2 : 1;
-    return text[length] == '"' ? length + 1 : length;
+    return text[length] == '"' ? length + 1 : 0;
 }
 
 static size_t word_length(const char *text)
@@ -114,9 +115,12 @@ static size_t word_length(const char *text)
 }
 
 /* What libconfig 1.5 would misread in silence: an integer that does not fit 32 bits is wrapped unless it ends in L, a
- * hexadecimal one always, and what @include brings would not pass here. NULL when the word is fine. */
+ * hexadecimal one always, and what @include brings would not pass here. Of a text without end it would keep the memory.
+ * NULL when the word is fine. */
 static const char *refused(const char *word, size_t length, size_t digits)
 {
+    if (word[0] == '"')
+        return "a text without its closing quote";
     if (word[0] == '@')
         return "@include is not supported";
     if (length > 1 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))

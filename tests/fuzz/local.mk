@@ -1,11 +1,15 @@
 # tests/fuzz: libFuzzer targets. Configured with --enable-fuzz (and CC=clang) they search; otherwise each replays its
 # checked-in corpus, or the files given to it.
-common_fuzz_targets = \
+FUZZ_TARGETS += \
+	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_messages \
+	tests/fuzz/fuzz_node_state \
 	tests/fuzz/fuzz_resp_reply \
-	tests/fuzz/fuzz_resp_request
-FUZZ_TARGETS += $(common_fuzz_targets)
-check_PROGRAMS += $(common_fuzz_targets)
+	tests/fuzz/fuzz_resp_request \
+	tests/fuzz/fuzz_sentinel_state \
+	tests/fuzz/fuzz_snapshot \
+	tests/fuzz/fuzz_worker
+check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus
 
 fuzz_common_sources = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
@@ -15,11 +19,20 @@ endif
 fuzz_cflags = $(AM_CFLAGS) -DCORPUS_DIR='"$(abs_top_srcdir)/tests/fuzz/corpus"'
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_ldadd = libcommon_core.a -lm
+fuzz_bench = tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 
+tests_fuzz_fuzz_configuration_SOURCES = tests/fuzz/fuzz_configuration.c $(fuzz_common_sources)
+tests_fuzz_fuzz_configuration_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_configuration_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_configuration_LDADD = $(SHELL_LIBS)
 tests_fuzz_fuzz_messages_SOURCES = tests/fuzz/fuzz_messages.c $(fuzz_common_sources)
 tests_fuzz_fuzz_messages_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_messages_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_messages_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_node_state_SOURCES = tests/fuzz/fuzz_node_state.c $(fuzz_bench) $(fuzz_common_sources)
+tests_fuzz_fuzz_node_state_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_node_state_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_node_state_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_reply_SOURCES = tests/fuzz/fuzz_resp_reply.c $(fuzz_common_sources)
 tests_fuzz_fuzz_resp_reply_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resp_reply_LDFLAGS = $(fuzz_ldflags)
@@ -28,13 +41,15 @@ tests_fuzz_fuzz_resp_request_SOURCES = tests/fuzz/fuzz_resp_request.c $(fuzz_com
 tests_fuzz_fuzz_resp_request_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resp_request_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_resp_request_LDADD = $(fuzz_ldadd)
-
-FUZZ_TARGETS += tests/fuzz/fuzz_worker
-check_PROGRAMS += tests/fuzz/fuzz_worker
-tests_fuzz_fuzz_worker_SOURCES = \
-	tests/fuzz/fuzz_worker.c \
-	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h \
-	$(fuzz_common_sources)
+tests_fuzz_fuzz_sentinel_state_SOURCES = tests/fuzz/fuzz_sentinel_state.c $(fuzz_common_sources)
+tests_fuzz_fuzz_sentinel_state_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_sentinel_state_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_sentinel_state_LDADD = libsentinel_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_snapshot_SOURCES = tests/fuzz/fuzz_snapshot.c $(fuzz_common_sources)
+tests_fuzz_fuzz_snapshot_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_snapshot_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_snapshot_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_bench) $(fuzz_common_sources)
 tests_fuzz_fuzz_worker_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_worker_LDADD = libcacheworker_core.a $(fuzz_ldadd)

@@ -172,7 +172,7 @@ static void bad_grammar_is_an_error(void **state)
     bad("flag = true;\nidle_timeout_ms = = 5;\n", ERR_INVALID, ":2: expected `name = value;`: syntax error");
     bad("flag = true;\nflag = false;\n", ERR_INVALID, ":2: expected `name = value;`: duplicate setting name");
     bad("\n@include \"other.conf\"\n", ERR_INVALID, ":2: @include is not supported");
-    bad("text = \"no end", ERR_INVALID, ":1: expected `name = value;`: syntax error");
+    bad("flag = true;\ntext = \"no end\n\n", ERR_INVALID, ":2: a text without its closing quote");
 }
 
 static void zero_bytes_do_not_hide_the_rest(void **state)
