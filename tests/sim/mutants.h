@@ -7,7 +7,7 @@
 struct mutant {
     const char *name;
     const char *breaks; /* the property that must be seen to break */
-    bool is_shown;      /* the regular seeds miss the guard; the others are not shown yet, and run by name only */
+    bool is_shown;      /* the regular seeds miss the guard; the others another guard covers: docs/TESTING.md */
     struct mutants mutants;
 };
 

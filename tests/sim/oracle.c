@@ -3,10 +3,12 @@
 #include "cacheworker/engine/inspect.h"
 #include "proxy/core/inspect.h"
 #include "sentinel/core/inspect.h"
+#include "tests/sim/history.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void oracle_violate(struct oracle *oracle, const char *format, ...)
 {
@@ -80,6 +82,10 @@ static void check_value(struct oracle *oracle, const struct sim_process *process
 static void begin_epoch(struct oracle *oracle, const struct topology *topology)
 {
     oracle->failovers += oracle->newest.epoch > 0;
+    oracle->epoch_began_ns[topology->epoch] = oracle->appliance->world.now_ns;
+    oracle->epoch_lease_ns[topology->epoch] = oracle->last_lease_ns;
+    oracle->epoch_is_cold[topology->epoch] =
+        oracle->newest.in_sync_count == 0 || strstr(topology->reason, "cold start") != NULL;
     words_check_deposed(oracle, &oracle->newest, topology);
 }
 
@@ -255,23 +261,6 @@ static void finish_workers(struct oracle *oracle)
         oracle_violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
 }
 
-/* Every register holds a value that was written to it, and reads of it only ever showed such values. */
-static void finish_reads(struct oracle *oracle)
-{
-    const struct workload *workload = &oracle->appliance->workload;
-    for (size_t i = 0; i < workload->count; i++) {
-        const struct operation *read = &workload->operations[i];
-        if (read->kind != OPERATION_GET || read->fate != FATE_ACKNOWLEDGED || read->key % 2 == 0 || read->value == 0)
-            continue;
-        bool written = false;
-        for (size_t k = 0; k < workload->count && !written; k++)
-            written = workload->operations[k].kind == OPERATION_SET && workload->operations[k].key == read->key &&
-                      workload->operations[k].value == read->value;
-        if (!written)
-            oracle_violate(oracle, "register %u showed %" PRIu64 ", which nobody wrote there", read->key, read->value);
-    }
-}
-
 static void finish_liveness(struct oracle *oracle)
 {
     const struct workload *workload = &oracle->appliance->workload;
@@ -279,6 +268,7 @@ static void finish_liveness(struct oracle *oracle)
     for (size_t i = 0; i < workload->count; i++) {
         const struct operation *operation = &workload->operations[i];
         if (operation->fate == FATE_ACKNOWLEDGED && operation->kind != OPERATION_GET &&
+            operation->kind != OPERATION_READ_LOG &&
             operation->sent_ns > oracle->appliance->world.now_ns - 4 * NS_PER_S)
             late++;
         if (operation->fate == FATE_PENDING && operation->sent_ns < oracle->appliance->world.now_ns - 3 * NS_PER_S)
@@ -293,6 +283,6 @@ void oracle_finish(struct oracle *oracle)
 {
     finish_knowledge(oracle);
     finish_workers(oracle);
-    finish_reads(oracle);
+    history_check(oracle);
     finish_liveness(oracle);
 }

@@ -6,9 +6,10 @@
  *   S4  no reply check succeeds under an epoch after a topology of a later one was learned by anybody
  *   S6  a proxy's epoch never goes back
  *   S8  at the end: every node's history is a prefix of the master's
- *   S11 a sentinel whose state is intact keeps its name  (the simulator loses no disk yet)
+ *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
- *   clients: no connection closed by a living proxy, no answer but the right ones, registers hold what was written
+ *   clients: no connection closed by a living proxy, no answer but the right ones; history.h at the end
+ *   words.h: the promises and durable words on which these rest
  */
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
@@ -22,6 +23,10 @@ struct oracle {
     struct appliance *appliance;                 /* borrowed */
     uint64_t version_hash[ORACLE_VERSIONS_MAX];  /* by version; 0: not seen */
     struct life epoch_life[ORACLE_VERSIONS_MAX]; /* by epoch */
+    int64_t epoch_began_ns[ORACLE_VERSIONS_MAX]; /* by epoch: when somebody learned it first; 0: nobody did */
+    int64_t epoch_lease_ns[ORACLE_VERSIONS_MAX]; /* by epoch: when a lease of an earlier one was seen last */
+    bool epoch_is_cold[ORACLE_VERSIONS_MAX];     /* by epoch: nobody in sync was there to begin it */
+    uint64_t lost;                               /* acknowledged tokens that no log holds at the end */
     struct topology newest;                      /* learned by anybody; version 0: none yet */
     int64_t newest_since_ns;
     uint64_t seen_version[SIM_PROCESSES_MAX]; /* of the process' present life */

@@ -38,7 +38,9 @@ static void check_promise(struct oracle *oracle, unsigned number, const struct s
     const char *name = oracle->appliance->sentinels[number]->name;
     bool is_same = seen->protected_epoch == words->epoch && life_equal(&seen->protected_life, &words->life);
     bool is_first_look = words->seen_life != oracle->appliance->sentinels[number]->life;
-    if (promise_stands(oracle, number)) {
+    /* A start also protects a value that it had accepted and nobody ever learned: nobody was granted under that. */
+    bool was_learned = words->epoch <= oracle->newest.epoch;
+    if (promise_stands(oracle, number) && was_learned) {
         /* Over a restart only what somebody was told counts. */
         int64_t until_ns = is_first_look ? words->granted_ns : words->until_ns;
         bool is_less = seen->protected_epoch < words->epoch || (is_same && seen->promise_until_ns < until_ns);

@@ -39,24 +39,36 @@ static size_t add_operation(struct workload *workload, struct operation operatio
     return workload->count++;
 }
 
-static void send_operation(struct client_core *core)
+static void write_operation(struct buf *out, const struct operation *operation)
+{
+    static const char *const names[] = {"INCR", "SET", "GET", "APPEND", "GET"};
+    bool is_log = operation->kind == OPERATION_APPEND || operation->kind == OPERATION_READ_LOG;
+    bool is_counter =
+        operation->kind == OPERATION_INCR || (operation->kind == OPERATION_GET && operation->key % 2 == 0);
+    bool is_write = operation->kind == OPERATION_SET || operation->kind == OPERATION_APPEND;
+    char text[32];
+    resp_write_array(out, is_write ? 3 : 2);
+    resp_write_bulk_text(out, names[operation->kind]);
+    snprintf(text, sizeof(text), "%s:%u", is_log ? "log" : (is_counter ? "counter" : "register"),
+             is_log ? operation->client : operation->key);
+    resp_write_bulk_text(out, text);
+    if (!is_write)
+        return;
+    snprintf(text, sizeof(text), operation->kind == OPERATION_APPEND ? "%llu," : "%llu",
+             (unsigned long long)operation->value);
+    resp_write_bulk_text(out, text);
+}
+
+static void send_operation(struct client_core *core, enum operation_kind kind)
 {
     struct workload *workload = core->client->workload;
-    struct operation operation = {.kind = (enum operation_kind)rand_below(&core->rand, 3),
+    struct operation operation = {.kind = kind,
                                   .client = core->client->number,
                                   .key = (unsigned)rand_below(&core->rand, WORKLOAD_KEYS),
                                   .sent_ns = workload->world->now_ns};
-    bool counter = operation.kind == OPERATION_INCR || (operation.kind == OPERATION_GET && operation.key % 2 == 0);
-    char key[32];
-    snprintf(key, sizeof(key), "%s:%u", counter ? "counter" : "register", operation.key);
-    static const char *const names[] = {"INCR", "SET", "GET"};
-    if (operation.kind == OPERATION_SET)
+    if (kind == OPERATION_SET || kind == OPERATION_APPEND)
         operation.value = ++workload->next_value;
-    resp_write_array(&core->out, operation.kind == OPERATION_SET ? 3 : 2);
-    resp_write_bulk_text(&core->out, names[operation.kind]);
-    resp_write_bulk_text(&core->out, key);
-    if (operation.kind == OPERATION_SET)
-        resp_write_bulk_u64(&core->out, operation.value);
+    write_operation(&core->out, &operation);
     core->under_way[core->under_way_count++] = add_operation(workload, operation);
 }
 
@@ -76,6 +88,33 @@ static int reply_number(struct slice reply, uint64_t *ret_number)
     if (start + 2 > reply.length)
         return ERR_PROTOCOL;
     return number_parse_u64(slice_of(reply.data + start, reply.length - start - 2), ret_number);
+}
+
+/* "$5\r\n1,22,\r\n", or null. */
+static bool keep_log(struct client *client, struct slice reply)
+{
+    const char *line = reply.data[0] == '$' ? memchr(reply.data, '\n', reply.length) : NULL;
+    if (reply.data[0] != '$' && reply.data[0] != '_')
+        return false;
+    client->has_log = true;
+    if (line != NULL && reply.data[1] != '-')
+        buf_add(&client->log, line + 1, reply.length - (size_t)(line + 1 - reply.data) - 2);
+    return true;
+}
+
+/* Whether the reply is one to such a command; then `ret_number` is what it says, if it is a number. */
+static bool reply_fits(struct client *client, const struct operation *operation, struct slice reply,
+                       uint64_t *ret_number)
+{
+    uint64_t length;
+    switch (operation->kind) {
+    case OPERATION_SET: return slice_equal(reply, SLICE_LITERAL("+OK\r\n"));
+    case OPERATION_APPEND: return reply.data[0] == ':' && reply_number(reply, &length) == 0;
+    case OPERATION_READ_LOG: return keep_log(client, reply);
+    case OPERATION_INCR:
+    case OPERATION_GET: break;
+    }
+    return reply.data[0] != '-' && reply_number(reply, ret_number) == 0;
 }
 
 static bool starts_with(struct slice bytes, const char *text)
@@ -98,16 +137,14 @@ static void take_reply(struct client_core *core, struct slice reply)
     operation->answered_ns = workload->world->now_ns;
 
     uint64_t number = operation->value;
-    bool fits = operation->kind == OPERATION_SET ? slice_equal(reply, SLICE_LITERAL("+OK\r\n"))
-                                                 : reply_number(reply, &number) == 0;
-    if (fits && reply.data[0] != '-') {
+    if (reply_fits(core->client, operation, reply, &number)) {
         operation->fate = FATE_ACKNOWLEDGED;
         operation->value = number;
         workload->acknowledged++;
     } else if (starts_with(reply, "-UNCERTAIN ")) {
         operation->fate = FATE_UNCERTAIN;
         workload->uncertain++;
-        if (operation->kind == OPERATION_GET)
+        if (operation->kind == OPERATION_GET || operation->kind == OPERATION_READ_LOG)
             violate(workload, "a read was answered", core->client->number, text);
     } else if (starts_with(reply, "-TRYAGAIN ")) {
         /* The hold's bound was hit: not executed. It may only be hit by those who waited long. */
@@ -186,10 +223,13 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
         lose_connection(core, now_ns);
         return;
     }
-    if (!core->connected || workload->world->now_ns >= workload->stop_ns)
+    if (!core->connected)
         return;
-    while (core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000))
-        send_operation(core);
+    bool is_over = workload->world->now_ns >= workload->stop_ns;
+    while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000))
+        send_operation(core, (enum operation_kind)rand_below(&core->rand, OPERATION_READ_LOG));
+    if (is_over && core->under_way_count == 0 && !core->client->has_log)
+        send_operation(core, OPERATION_READ_LOG);
     if (buf_length(&core->out) > 0)
         effect_flush(effects, 0);
 }
@@ -269,6 +309,8 @@ void workload_init(struct workload *workload, struct world *world)
 
 void workload_free(struct workload *workload)
 {
+    for (unsigned i = 0; i < WORKLOAD_CLIENTS; i++)
+        buf_free(&workload->clients[i].log);
     mem_free(workload->operations);
     workload->operations = NULL;
 }

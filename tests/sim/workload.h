@@ -2,7 +2,8 @@
  *
  * A client is a core like any other: it connects to a proxy, keeps one to three commands under way, and knows of each
  * whether it was acknowledged, answered with an error, or lost with its connection. Keys are of three sorts: counters
- * (INCR), registers (SET of values that no other write uses), and reads of both. */
+ * (INCR), registers (SET of values that no other write uses), and a log per client, to which it appends tokens that no
+ * other write uses, and which it reads once, at the end. */
 #ifndef TESTS_SIM_WORKLOAD_H
 #define TESTS_SIM_WORKLOAD_H
 
@@ -10,7 +11,7 @@
 
 enum { WORKLOAD_CLIENTS = 6, WORKLOAD_KEYS = 4 };
 
-enum operation_kind { OPERATION_INCR, OPERATION_SET, OPERATION_GET };
+enum operation_kind { OPERATION_INCR, OPERATION_SET, OPERATION_GET, OPERATION_APPEND, OPERATION_READ_LOG };
 enum operation_fate { FATE_PENDING, FATE_ACKNOWLEDGED, FATE_UNCERTAIN, FATE_REFUSED };
 
 struct operation {
@@ -18,13 +19,15 @@ struct operation {
     enum operation_fate fate;
     unsigned client;
     unsigned key;
-    uint64_t value;               /* SET: what was written. INCR, GET: what was answered (GET of nothing: 0) */
+    uint64_t value;               /* SET, APPEND: what was written. INCR, GET: what was answered (GET of nothing: 0) */
     int64_t sent_ns, answered_ns; /* true time */
 };
 
 struct client {
     struct workload *workload; /* borrowed */
     unsigned number;
+    bool has_log;
+    struct buf log; /* owned; what READ_LOG was answered: tokens, each with a comma behind it */
 };
 
 struct workload {
