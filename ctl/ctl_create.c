@@ -42,15 +42,25 @@ static int name_all(struct ctl_options *options, const struct ask *asks, struct 
         } else if (control_message(reply, message) < 0 || message->kind != MESSAGE_STATUS) {
             status = complain(process, "this is not a worker's control port");
         } else {
-            topology->members[topology->member_count++] = (struct member){.node = message->status.life.node,
-                                                                          .kind = MEMBER_REPLICA,
-                                                                          .priority = 100,
-                                                                          .data = process->data,
-                                                                          .control = process->control};
+            topology->members[topology->member_count++] =
+                (struct member){.node = message->status.life.node,
+                                .kind = process->is_spare ? MEMBER_SPARE : MEMBER_REPLICA,
+                                .priority = 100,
+                                .data = process->data,
+                                .control = process->control};
         }
     }
     mem_free(message);
     return status;
+}
+
+/* One of those that are no spares becomes master. */
+static uint32_t wanted_replicas(const struct ctl_options *options)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < options->count; i++)
+        count += options->processes[i].kind == CTL_WORKER && !options->processes[i].is_spare;
+    return count > 0 ? count - 1 : 0;
 }
 
 static int propose(struct ctl_options *options, const struct topology *topology)
@@ -82,6 +92,7 @@ int ctl_create(struct ctl_options *options)
     struct topology *topology = mem_zero(sizeof(*topology));
     strcpy(topology->group, options->group);
     topology->version = 1;
+    topology->wanted_replicas = wanted_replicas(options);
     topology->durability = DURABILITY_ASYNC;
     topology->acknowledgements = 1;
     strcpy(topology->author, "operator");

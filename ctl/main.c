@@ -10,6 +10,7 @@
 
 static const char usage_text[] =
     "usage: respitectl create --group NAME --secret-file FILE --sentinel HOST:PORT... --worker DATA,CONTROL...\n"
+    "                         [--spare DATA,CONTROL...]                        (takes a missing replica's place)\n"
     "       respitectl status --group NAME --secret-file FILE --endpoint HOST:PORT [--json]\n"
     "                         --process NAME,sentinel|proxy,HOST:PORT,PID...\n"
     "                         --process NAME,worker,DATA,CONTROL,PID...        (PID 0: it does not run)\n"
@@ -105,6 +106,13 @@ static int parse_option(struct ctl_options *options, const char *name, const cha
         return parse_process(options, value);
     if (strcmp(name, "--worker") == 0)
         return parse_worker(add_process(options, CTL_WORKER), &text);
+    if (strcmp(name, "--spare") == 0) {
+        struct ctl_process *process = add_process(options, CTL_WORKER);
+        if (process == NULL)
+            return ERR_TOO_BIG;
+        process->is_spare = true;
+        return parse_worker(process, &text);
+    }
     if (strcmp(name, "--sentinel") == 0) {
         struct ctl_process *process = add_process(options, CTL_SENTINEL);
         return process == NULL ? ERR_TOO_BIG : address_parse(text, &process->data);

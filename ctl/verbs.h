@@ -14,6 +14,7 @@ struct ctl_process {
     enum ctl_kind kind;
     struct address data;    /* of a sentinel or a proxy: its only one */
     struct address control; /* of a worker */
+    bool is_spare;          /* of a worker, with create */
     long pid;               /* 0: does not run */
 };
 

@@ -38,6 +38,8 @@ libsentinel_core_a_SOURCES = \
 	sentinel/core/sentinel.h \
 	sentinel/core/settled.c \
 	sentinel/core/settled.h \
+	sentinel/core/spares.c \
+	sentinel/core/spares.h \
 	sentinel/core/state.c \
 	sentinel/core/state.h \
 	sentinel/core/values.c \

@@ -527,6 +527,20 @@ static int decode_member(struct slice words, struct topology *topology)
     return 0;
 }
 
+static void encode_wanted(const struct topology *topology, struct buf *out)
+{
+    if (topology->wanted_replicas == 0)
+        return;
+    buf_add_text(out, "wanted-replicas");
+    add_number(out, topology->wanted_replicas);
+    buf_add(out, "\n", 1);
+}
+
+static int decode_wanted(struct slice words, struct topology *topology)
+{
+    return parse_u32(words, &topology->wanted_replicas);
+}
+
 static void encode_durability(const struct topology *topology, struct buf *out)
 {
     buf_add_text(out, "durability");
@@ -672,6 +686,7 @@ static const struct {
     {"branch", encode_branch, decode_branch},
     {"in-sync", encode_in_sync, decode_in_sync},
     {"member", encode_members, decode_member},
+    {"wanted-replicas", encode_wanted, decode_wanted},
     {"durability", encode_durability, decode_durability},
     {"sentinel", encode_sentinels, decode_sentinel},
     {"previous-sentinel", encode_previous_sentinels, decode_previous_sentinel},

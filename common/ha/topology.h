@@ -82,6 +82,7 @@ struct topology {
     struct life in_sync[TOPOLOGY_MEMBERS_MAX];
     uint32_t member_count;
     struct member members[TOPOLOGY_MEMBERS_MAX];
+    uint32_t wanted_replicas; /* spares take the place of missing ones (QUORUM section 7); 0: no node is exchanged */
     enum durability durability;
     uint32_t acknowledgements; /* k of QUORUM section 5 */
     struct sentinel_list sentinels;

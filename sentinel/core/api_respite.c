@@ -108,11 +108,11 @@ static void write_node_status(const struct sn_sentinel *sentinel, const struct s
         life_format(&status->life, text);
         buf_add_format(&line,
                        " age_ms=%lld life=%s role=%s version=%llu epoch=%llu fence=%llu flags=%u "
-                       "oldest_waiting_ms=%lld replicas=%u history=",
+                       "oldest_waiting_ms=%lld replicas=%u losses=%u history=",
                        (long long)((sentinel->now_ns - node->status_ns) / NS_PER_MS), text,
                        node_role_name(status->role), (unsigned long long)status->version,
                        (unsigned long long)status->epoch, (unsigned long long)status->fence, status->flags,
-                       (long long)status->oldest_waiting_ms, status->replica_count);
+                       (long long)status->oldest_waiting_ms, status->replica_count, node->losses);
         history_format(&status->history, &line);
     }
     resp_write_bulk(out, buf_slice(&line));

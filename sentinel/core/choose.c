@@ -119,11 +119,10 @@ static bool may_continue(const struct topology *topology, const struct history *
     return history_epoch(history) == topology->epoch && history_is_prefix(&topology->branch, history);
 }
 
-static bool may_be_master(const struct topology *topology, const struct sn_answer *answer)
+static bool is_eligible(const struct topology *topology, const struct sn_answer *answer)
 {
     const struct member *member = topology_member(topology, &answer->fenced.life.node);
-    return answer->counts && member && member->kind == MEMBER_REPLICA && member->priority > 0 &&
-           may_continue(topology, &answer->fenced.history);
+    return answer->counts && member && member->priority > 0;
 }
 
 static bool is_better(const struct topology *topology, const struct sn_answer *a, const struct sn_answer *b)
@@ -134,10 +133,12 @@ static bool is_better(const struct topology *topology, const struct sn_answer *a
     bool a_is_master = life_equal(&a->fenced.life, &topology->master);
     if (a_is_master != life_equal(&b->fenced.life, &topology->master))
         return a_is_master;
-    uint32_t a_priority = topology_member(topology, &a->fenced.life.node)->priority;
-    uint32_t b_priority = topology_member(topology, &b->fenced.life.node)->priority;
-    if (a_priority != b_priority)
-        return a_priority < b_priority;
+    const struct member *a_member = topology_member(topology, &a->fenced.life.node);
+    const struct member *b_member = topology_member(topology, &b->fenced.life.node);
+    if (a_member->kind != b_member->kind)
+        return a_member->kind == MEMBER_REPLICA;
+    if (a_member->priority != b_member->priority)
+        return a_member->priority < b_member->priority;
     return identity_compare(&a->fenced.life.node, &b->fenced.life.node) < 0;
 }
 
@@ -146,17 +147,44 @@ const struct sn_answer *sn_answers_best(const struct sn_answers *answers, const 
     const struct sn_answer *best = NULL;
     for (uint32_t i = 0; i < answers->count; i++) {
         const struct sn_answer *answer = &answers->items[i];
-        if (may_be_master(topology, answer) && (!best || is_better(topology, answer, best)))
+        if (is_eligible(topology, answer) && may_continue(topology, &answer->fenced.history) &&
+            (!best || is_better(topology, answer, best)))
             best = answer;
     }
     return best;
+}
+
+bool sn_answers_is_empty(const struct sn_answer *answer)
+{
+    return answer->fenced.history.count == 0;
+}
+
+const struct sn_answer *sn_answers_salvage(const struct sn_answers *answers, const struct topology *topology)
+{
+    const struct sn_answer *best = NULL;
+    for (uint32_t i = 0; i < answers->count; i++) {
+        const struct sn_answer *answer = &answers->items[i];
+        if (is_eligible(topology, answer) && !sn_answers_is_empty(answer) &&
+            history_epoch(&answer->fenced.history) <= topology->epoch && (!best || is_better(topology, answer, best)))
+            best = answer;
+    }
+    return best;
+}
+
+bool sn_answers_any_data(const struct sn_answers *answers)
+{
+    for (uint32_t i = 0; i < answers->count; i++) {
+        if (!sn_answers_is_empty(&answers->items[i]))
+            return true;
+    }
+    return false;
 }
 
 bool sn_answers_all_empty(const struct sn_answers *answers, const struct topology *topology)
 {
     for (uint32_t i = 0; i < topology->member_count; i++) {
         const struct sn_answer *answer = sn_answers_of(answers, &topology->members[i].node);
-        if (!answer || !answer->counts || answer->fenced.history.count > 0 || answer->fenced.history.last_offset > 0)
+        if (!answer || !answer->counts || !sn_answers_is_empty(answer))
             return false;
     }
     return true;
@@ -191,6 +219,10 @@ void sn_answers_successor(const struct sn_answers *answers, const struct topolog
     next->master = winner->fenced.life;
     next->branch = winner->fenced.history;
     history_begin_epoch(&next->branch, next->epoch);
+    for (uint32_t i = 0; i < next->member_count; i++) {
+        if (identity_equal(&next->members[i].node, &next->master.node))
+            next->members[i].kind = MEMBER_REPLICA;
+    }
     next->in_sync_count = 0;
     for (uint32_t i = 0; i < answers->count; i++) {
         if (stays_in_sync(topology, &answers->items[i], winner, release))

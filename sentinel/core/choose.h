@@ -34,10 +34,17 @@ bool sn_answers_complete(const struct sn_answers *answers, const struct topology
 /* The best of the counting answers that may become master, or NULL. */
 const struct sn_answer *sn_answers_best(const struct sn_answers *answers, const struct topology *topology);
 
-/* Whether everybody listed answered, and holds nothing: only then may an empty node win at once. */
+/* When nobody else can come any more and no one with data may continue the branch: the best of those whose data lie on
+ * another one, or NULL. They are worth more than nothing. */
+const struct sn_answer *sn_answers_salvage(const struct sn_answers *answers, const struct topology *topology);
+
+/* An empty node never wins over one with data; at once only when everybody listed answered and holds nothing. */
+bool sn_answers_is_empty(const struct sn_answer *answer);
+bool sn_answers_any_data(const struct sn_answers *answers);
 bool sn_answers_all_empty(const struct sn_answers *answers, const struct topology *topology);
 
-/* The topology of the next epoch with that winner. Author and reason are left to the caller. */
+/* The topology of the next epoch with that winner, who is no spare any more. Author and reason are left to the caller.
+ */
 void sn_answers_successor(const struct sn_answers *answers, const struct topology *topology,
                           const struct sn_answer *winner, struct topology *ret_successor);
 

@@ -33,6 +33,8 @@ struct sn_group *sn_group_make(struct sn_sentinel *sentinel, const char *name)
     group->number = sentinel->group_count;
     memcpy(group->name, name, strlen(name));
     group->lagging_since_ns = NEVER_NS;
+    group->spares.observed_ns = sentinel->now_ns;
+    group->spares.due_ns = NEVER_NS;
     sn_failover_init(&group->failover);
     sentinel->groups[sentinel->group_count++] = group;
     return group;
@@ -233,6 +235,7 @@ static void adopt(struct sn_sentinel *sentinel, struct sn_group *group, const st
     note_version(sentinel, group, before);
     if (value->epoch != before->epoch || before->version == 0)
         enter_epoch(sentinel, group, before);
+    sn_spares_learned(sentinel, group, before);
     mem_free(before);
 
     if (group->insync.expected_version != value->version)
@@ -337,5 +340,6 @@ int64_t sn_group_tick(struct sn_sentinel *sentinel, struct sn_group *group)
         return next;
     next = sn_earlier(next, sn_failover_tick(sentinel, group));
     next = sn_earlier(next, settle(sentinel, group));
-    return sn_earlier(next, ask_insync(sentinel, group));
+    next = sn_earlier(next, ask_insync(sentinel, group));
+    return sn_earlier(next, sn_spares_tick(sentinel, group));
 }

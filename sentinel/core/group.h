@@ -7,6 +7,7 @@
 #include "sentinel/core/node.h"
 #include "sentinel/core/proposer.h"
 #include "sentinel/core/settled.h"
+#include "sentinel/core/spares.h"
 #include "sentinel/core/why.h"
 
 /* The operator's create, until it is committed or given up. */
@@ -34,6 +35,7 @@ struct sn_group {
     struct sn_node *nodes[TOPOLOGY_MEMBERS_MAX]; /* owned; the members of `learned` */
 
     struct sn_failover failover;
+    struct sn_spares spares;
     struct sn_round round;
     int64_t quiet_until_ns;   /* no round of our own before: after a failure, and in deference to another's */
     uint64_t highest_counter; /* of any ballot that was seen */

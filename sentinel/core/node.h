@@ -24,6 +24,9 @@ struct sn_node {
     struct status status; /* the last valid one */
     int64_t status_ns;
     struct life newest;     /* the newest life that answered, or that a topology named */
+    int64_t steady_ns;      /* since when it answers without a gap */
+    int64_t lost_ns;        /* when it was last found lost */
+    uint32_t losses;        /* how often that happened, with no FORGIVEN_NS of peace in between */
     int64_t fence_since_ns; /* since when it reports a fence above the learned epoch; NEVER_NS: it does not */
     bool is_refused;        /* it answered what no node of ours may; said once */
 };

@@ -163,6 +163,7 @@ static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const s
         refuse(sentinel, node, "it is bound to another group");
         return;
     }
+    sn_spares_answered(sentinel, node, &status->life);
     node->has_status = true;
     node->status = *status;
     node->status_ns = sentinel->now_ns;

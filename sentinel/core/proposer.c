@@ -190,12 +190,18 @@ static bool all_answered(const struct sn_group *group)
     return true;
 }
 
-/* Cold start (QUORUM section 6): whether the policy's patience is at an end. With `sync` only the operator may give up
- * acknowledged writes. */
+static bool takes_the_best(const struct sn_sentinel *sentinel, const struct topology *topology)
+{
+    if (sentinel->config.cold_start == SN_COLD_START_BY_DURABILITY)
+        return topology->durability == DURABILITY_ASYNC;
+    return sentinel->config.cold_start == SN_COLD_START_BEST;
+}
+
+/* Cold start (QUORUM section 6): whether the policy's patience is at an end. */
 static bool has_waited(const struct sn_sentinel *sentinel, const struct sn_group *group)
 {
     int64_t since = group->failover.short_since_ns;
-    return group->round.value.durability == DURABILITY_ASYNC && since != NEVER_NS &&
+    return takes_the_best(sentinel, &group->round.value) && since != NEVER_NS &&
            sentinel->now_ns - since >= sentinel->config.cold_start_wait_ns;
 }
 
@@ -263,11 +269,22 @@ static void choose(struct sn_sentinel *sentinel, struct sn_group *group)
         return;
     }
     const struct sn_answer *winner = sn_answers_best(&round->answers, &round->value);
+    if ((!winner || sn_answers_is_empty(winner)) && has_waited(sentinel, group)) {
+        const struct sn_answer *salvage = sn_answers_salvage(&round->answers, &round->value);
+        winner = salvage ? salvage : winner;
+        is_cold |= salvage != NULL;
+    }
     if (!winner) {
+        note_short(sentinel, group);
         give_way(sentinel, group, "no node that answered may become master");
         return;
     }
-    if (winner->fenced.history.count == 0 && !sn_answers_all_empty(&round->answers, &round->value) &&
+    if (sn_answers_is_empty(winner) && sn_answers_any_data(&round->answers)) {
+        note_short(sentinel, group);
+        give_way(sentinel, group, "only an empty node may become master, and another one holds data");
+        return;
+    }
+    if (sn_answers_is_empty(winner) && !sn_answers_all_empty(&round->answers, &round->value) &&
         !has_waited(sentinel, group)) {
         note_short(sentinel, group);
         give_way(sentinel, group, "only empty nodes have answered, and not all of them");
@@ -310,6 +327,40 @@ static void change_in_sync(struct sn_sentinel *sentinel, struct sn_group *group)
     propose(sentinel, group);
 }
 
+/* Who was missing here must be so for a majority, and the spare be heard by one. */
+static void exchange(struct sn_sentinel *sentinel, struct sn_group *group)
+{
+    struct sn_round *round = &group->round;
+    struct topology *value = &round->value;
+    struct sn_presence presences[TOPOLOGY_MEMBERS_MAX];
+    struct sn_exchange exchange;
+    sn_spares_look(sentinel, group, presences);
+    for (uint32_t i = 0; i < value->member_count; i++) {
+        bool is_heard = sn_votes_heard(&round->votes, value, &value->members[i].node);
+        presences[i].is_missing &= !is_heard;
+        presences[i].is_steady &= is_heard;
+    }
+    if (sn_votes_say_dead(&round->votes, value) || !sn_spares_choose(value, presences, &exchange)) {
+        give_way(sentinel, group, "the others do not see what called for another replica");
+        return;
+    }
+    sn_spares_apply(value, &exchange);
+    value->version++;
+    struct sn_short_id leaver = {"nobody"}, joiner = {"nobody"};
+    if (exchange.leaver >= 0)
+        leaver = sn_short_id(&value->members[exchange.leaver].node);
+    if (exchange.joiner >= 0)
+        joiner = sn_short_id(&value->members[exchange.joiner].node);
+    if (exchange.joiner < 0)
+        sign(sentinel, value, "the %u wanted replicas are complete: %s becomes a spare", value->wanted_replicas,
+             leaver.text);
+    else if (exchange.leaver < 0)
+        sign(sentinel, value, "%u replicas are wanted: spare %s becomes one", value->wanted_replicas, joiner.text);
+    else
+        sign(sentinel, value, "replica %s is missing: spare %s takes its place", leaver.text, joiner.text);
+    propose(sentinel, group);
+}
+
 /* The value is the one that was learned: what was wanted may be done to it. */
 static void change(struct sn_sentinel *sentinel, struct sn_group *group)
 {
@@ -324,6 +375,7 @@ static void change(struct sn_sentinel *sentinel, struct sn_group *group)
         else
             fence(sentinel, group);
         break;
+    case SN_CHANGE_SPARE: exchange(sentinel, group); break;
     case SN_CHANGE_FENCE: fence(sentinel, group); break;
     }
 }

@@ -19,6 +19,7 @@ enum sn_change {
     SN_CHANGE_CREATE,
     SN_CHANGE_IN_SYNC,
     SN_CHANGE_MASTER, /* a majority says dead */
+    SN_CHANGE_SPARE,  /* a replica is missing, or there are more than wanted */
     SN_CHANGE_FENCE,  /* a fence stands: choose again, on the master's own RELEASE */
 };
 

@@ -90,7 +90,8 @@ static void restore(struct sn_sentinel *sentinel, const struct sn_config *config
 int sn_sentinel_create(const struct sn_config *config, struct sn_sentinel **ret_sentinel)
 {
     if (identity_is_nobody(&config->new_identity) || config->address.host[0] == '\0' ||
-        config->cold_start_wait_ns < 0 || (config->endpoint == SN_ENDPOINT_PROXY && config->proxy.host[0] == '\0'))
+        config->cold_start_wait_ns < 0 || config->spare_wait_ns < 0 ||
+        (config->endpoint == SN_ENDPOINT_PROXY && config->proxy.host[0] == '\0'))
         return ERR_INVALID;
     struct sn_sentinel *sentinel = mem_zero(sizeof(*sentinel));
     sentinel->config = *config;
@@ -150,6 +151,7 @@ static void resume_promises(struct sn_sentinel *sentinel)
     for (uint32_t i = 0; i < sentinel->group_count; i++) {
         struct sn_group *group = sentinel->groups[i];
         const struct sn_acceptor *acceptor = &group->acceptor;
+        group->spares.observed_ns = sentinel->now_ns;
         if (acceptor->value.version == 0)
             continue;
         if (!sn_mutant(sentinel, SN_MUTANT_FORGET_STARTUP_PROMISE))
@@ -277,8 +279,10 @@ static void note_time(struct sn_sentinel *sentinel, const struct event *event)
     sentinel->now_ns = event->now_ns;
     sentinel->wall_us = event->wall_us;
     if (sentinel->deadline_ns != NEVER_NS && sentinel->now_ns - sentinel->deadline_ns > SN_LATE_NS) {
-        for (uint32_t i = 0; i < sentinel->group_count; i++)
+        for (uint32_t i = 0; i < sentinel->group_count; i++) {
             sn_protection_renew_late(&sentinel->groups[i]->protection, sentinel->seen_ns, sentinel->now_ns);
+            sentinel->groups[i]->spares.observed_ns = sentinel->now_ns;
+        }
     }
     sentinel->seen_ns = sentinel->now_ns;
 }

@@ -26,14 +26,24 @@ enum {
 
 enum sn_endpoint { SN_ENDPOINT_PROXY, SN_ENDPOINT_MASTER }; /* what Sentinel-aware clients are told */
 
+/* When acknowledged writes may be missing and cold_start_wait is over: does the best of those who answered win, or is
+ * the decision left to the operator (QUORUM section 6)? */
+enum sn_cold_start {
+    SN_COLD_START_BY_DURABILITY, /* best in async, operator in the sync modes */
+    SN_COLD_START_BEST,
+    SN_COLD_START_OPERATOR,
+};
+
 struct sn_config {            /* copied at creation, slices included */
     struct slice secret;      /* of control links; empty refuses all of them */
     struct slice requirepass; /* of clients that ask (AUTH); empty: none */
     struct address address;   /* where others reach this sentinel */
     enum sn_endpoint endpoint;
-    struct address proxy;         /* told to clients with SN_ENDPOINT_PROXY */
-    bool restart_shortcut;        /* QUORUM section 2; default true */
-    int64_t cold_start_wait_ns;   /* default 30 s */
+    struct address proxy;       /* told to clients with SN_ENDPOINT_PROXY */
+    bool restart_shortcut;      /* QUORUM section 2; default true */
+    int64_t cold_start_wait_ns; /* default 30 s */
+    enum sn_cold_start cold_start;
+    int64_t spare_wait_ns;        /* default 10 s */
     uint64_t random_seed;         /* of the jitter */
     unsigned mutants;             /* SN_MUTANT_*; 0 in production */
     struct identity new_identity; /* drawn by the shell; becomes the id when there is no readable state */

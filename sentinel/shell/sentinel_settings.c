@@ -6,6 +6,9 @@
 
 static const char *const endpoint_names[] = {[SN_ENDPOINT_PROXY] = "proxy", [SN_ENDPOINT_MASTER] = "master", NULL};
 
+static const char *const cold_start_names[] = {
+    [SN_COLD_START_BY_DURABILITY] = "auto", [SN_COLD_START_BEST] = "best", [SN_COLD_START_OPERATOR] = "operator", NULL};
+
 static const struct conf_option options[] = {
     {.name = "listen",
      .kind = CONF_ADDRESS_LIST,
@@ -55,6 +58,20 @@ static const struct conf_option options[] = {
      .maximum = 86400000,
      .initial = "30000",
      .description = "How long a start of everything waits for members that have not answered."},
+    {.name = "cold_start",
+     .kind = CONF_CHOICE,
+     FIELD(cold_start),
+     .choices = cold_start_names,
+     .initial = "auto",
+     .description = "After that wait: \"best\" lets the best of those who answered win, \"operator\" asks; \"auto\" is "
+                    "best in async, operator in the sync modes."},
+    {.name = "spare_wait_ms",
+     .kind = CONF_MILLISECONDS,
+     FIELD(spare_wait_ms),
+     .minimum = 1000,
+     .maximum = 86400000,
+     .initial = "10000",
+     .description = "How long a replica may be missing before a spare takes its place."},
     DAEMON_OPTIONS(struct sentinel_settings, daemon),
 };
 
@@ -104,5 +121,7 @@ void sentinel_settings_config(const struct sentinel_settings *settings, struct s
         .proxy = settings->proxy,
         .restart_shortcut = settings->restart_shortcut,
         .cold_start_wait_ns = settings->cold_start_wait_ms * NS_PER_MS,
+        .cold_start = (enum sn_cold_start)settings->cold_start,
+        .spare_wait_ns = settings->spare_wait_ms * NS_PER_MS,
     };
 }

@@ -16,6 +16,8 @@ struct sentinel_settings {
     struct address proxy;
     bool restart_shortcut;
     int64_t cold_start_wait_ms;
+    int cold_start;
+    int64_t spare_wait_ms;
     struct daemon_settings daemon;
 };
 

@@ -42,6 +42,7 @@ static void *sentinel_create(struct world *world, struct sim_process *process)
                                .proxy = appliance->proxies[0]->listeners[0],
                                .restart_shortcut = true,
                                .cold_start_wait_ns = 10 * NS_PER_S,
+                               .spare_wait_ns = 3 * NS_PER_S,
                                .random_seed = rand_u64(&world->rand),
                                .new_identity = appliance->sentinel_ids[number]};
     config.state_found = sim_file_read(process, "sentinel.state", &config.state);
@@ -120,9 +121,10 @@ static void write_create(struct appliance *appliance, struct buf *out)
     strcpy(topology->group, "main");
     topology->version = 1;
     topology->member_count = WORKERS;
+    topology->wanted_replicas = appliance->spares > 0 ? WORKERS - 1 - appliance->spares : 0;
     for (unsigned i = 0; i < WORKERS; i++)
         topology->members[i] = (struct member){.node = appliance->worker_ids[i],
-                                               .kind = MEMBER_REPLICA,
+                                               .kind = i < WORKERS - appliance->spares ? MEMBER_REPLICA : MEMBER_SPARE,
                                                .priority = 100,
                                                .data = appliance->workers[i]->listeners[CW_LISTENER_DATA],
                                                .control = appliance->workers[i]->listeners[CW_LISTENER_CONTROL]};

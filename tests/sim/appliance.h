@@ -28,6 +28,7 @@ struct appliance {
     struct identity sentinel_ids[SENTINELS];
     struct identity worker_ids[WORKERS];
     struct px_shared proxy_shared[PROXIES];
+    unsigned spares;           /* of the workers, in the beginning; 0: no node ever changes its kind */
     bool is_stranger[WORKERS]; /* lost its disk, and its name with it */
     bool created;              /* the operator's create was answered OK */
 };

@@ -17,7 +17,8 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 300, MUTANT_SEEDS = 120 };
 
 struct totals {
-    uint64_t seeds, failovers, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
+    uint64_t seeds, failovers, exchanges, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS],
+        plots[PLOT_KINDS], events;
 };
 
 struct outcome {
@@ -49,6 +50,7 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
     snprintf(outcome->violation, sizeof(outcome->violation), "%s", oracle->violation);
     totals->seeds++;
     totals->failovers += oracle->failovers;
+    totals->exchanges += oracle->exchanges;
     totals->acknowledged += appliance->workload.acknowledged;
     totals->lost += oracle->lost;
     totals->uncertain += appliance->workload.uncertain;
@@ -66,11 +68,11 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
 
 static void print_totals(const struct totals *totals)
 {
-    printf("# %" PRIu64 " seeds, %" PRIu64 " failovers, %" PRIu64 " acknowledged, %" PRIu64
-           " of the appended lost, %" PRIu64 " uncertain, %" PRIu64 " refused after the hold, %" PRIu64
-           " events; faults:",
-           totals->seeds, totals->failovers, totals->acknowledged, totals->lost, totals->uncertain, totals->refused,
-           totals->events);
+    printf("# %" PRIu64 " seeds, %" PRIu64 " failovers, %" PRIu64 " exchanges of a spare, %" PRIu64
+           " acknowledged, %" PRIu64 " of the appended lost, %" PRIu64 " uncertain, %" PRIu64
+           " refused after the hold, %" PRIu64 " events; faults:",
+           totals->seeds, totals->failovers, totals->exchanges, totals->acknowledged, totals->lost, totals->uncertain,
+           totals->refused, totals->events);
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         printf(" %s %" PRIu64, fault_name((enum fault_kind)kind), totals->faults[kind]);
     printf("; plots:");

@@ -8,6 +8,7 @@
  *   S8  at the end: every node's history is a prefix of the master's
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
+ *   L4  nodes change their kind at most every half minute
  *   clients: no connection closed by a living proxy, no answer but the right ones; history.h at the end
  *   words.h: the promises and durable words on which these rest
  */
@@ -33,7 +34,9 @@ struct oracle {
     uint64_t seen_life[SIM_PROCESSES_MAX];
     uint64_t proxy_epoch[SIM_PROCESSES_MAX];
     uint64_t proxy_epoch_life[SIM_PROCESSES_MAX];
-    uint64_t failovers;    /* epochs after the first */
+    uint64_t failovers; /* epochs after the first */
+    uint64_t exchanges; /* of a replica and a spare */
+    int64_t exchanged_ns;
     int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
     uint64_t outputs;      /* times that bytes left a worker which answer commands */
     struct words words;

@@ -39,6 +39,9 @@ void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle 
     swarm->spares_plots = rand_chance(rand, 600000);
     swarm->master_per_million = (uint32_t)rand_between(rand, 300000, 900000);
 
+    struct rand aside = *rand; /* whether there is a spare changes nothing of what goes wrong */
+    appliance->spares = rand_chance(&aside, 333333);
+
     struct sim_options *options = &appliance->world.options;
     options->delay_min_ns = rand_between(rand, 50, 500) * NS_PER_US;
     options->delay_max_ns = options->delay_min_ns + rand_between(rand, 100, 20000) * NS_PER_US;

@@ -76,8 +76,18 @@ class Appliance:
     def master(self):
         return self.status()["master"]
 
+    def workers(self):
+        """The workers by role: {"master": name, "replica": name, "spare": name}; of a role that none has, None."""
+        roles = dict.fromkeys(("master", "replica", "spare"))
+        for process in self.status()["processes"]:
+            if process["kind"] == "worker":
+                roles[process["role"]] = process["name"]
+        return roles
+
     def other_worker(self, name):
-        return "worker-2" if name == "worker-1" else "worker-1"
+        """The master's replica, or the replica's master."""
+        roles = self.workers()
+        return roles["master"] if roles["replica"] == name else roles["replica"]
 
     def kill(self, name, number=signal.SIGKILL):
         os.kill(self.process(name)["pid"], number)
@@ -89,12 +99,11 @@ class Appliance:
         return wait_until(lambda: self.process(name)["role"] == role, seconds, f"{name} is {role}")
 
     def wait_in_sync(self, seconds=30):
-        """A master that everybody agrees on, and a replica with its offset."""
+        """A master that everybody agrees on, and a replica with its offset. What the spare holds does not matter."""
         def in_sync():
-            status = self.status()
-            workers = [process for process in status["processes"] if process["kind"] == "worker"]
-            roles = sorted(process["role"] for process in workers)
-            return roles == ["master", "replica"] and len({process["offset"] for process in workers}) == 1
+            pair = [process for process in self.status()["processes"] if process["role"] in ("master", "replica")]
+            roles = sorted(process["role"] for process in pair)
+            return roles == ["master", "replica"] and len({process["offset"] for process in pair}) == 1
         return wait_until(in_sync, seconds, "master and replica are in sync")
 
 

@@ -22,4 +22,5 @@ EXTRA_DIST += \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \
 	tests/system/test_replication.py \
+	tests/system/test_spares.py \
 	tests/system/test_tools.py

@@ -3,7 +3,7 @@
 import time
 
 import tap
-from appliance import Appliance, Steady, build_directory
+from appliance import Appliance, Steady, build_directory, wait_until
 from tap import check, say
 
 PORT = 22000
@@ -32,7 +32,7 @@ def one_run(appliance, number):
     check(result["lost_age_ms"] <= 1500, f"a write was lost {result['lost_age_ms']} ms after its acknowledgement")
     check(3000 <= result["outage_ms"] <= 6400, f"writes stood still for {result['outage_ms']} ms")
     appliance.restart(master)
-    appliance.wait_for_role(master, "replica")
+    wait_until(lambda: appliance.process(master)["role"] in ("replica", "spare"), 20, f"{master} is back")
     appliance.wait_in_sync()
 
 

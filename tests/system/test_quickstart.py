@@ -21,13 +21,15 @@ def test_status():
     check(list(status) == ["endpoint", "epoch", "master", "processes"], f"{list(status)}")
     check(status["endpoint"] == {"host": "127.0.0.1", "port": PORT}, f"{status['endpoint']}")
     names = [process["name"] for process in status["processes"]]
-    check(sorted(names) == ["proxy-1", "sentinel-1", "sentinel-2", "sentinel-3", "worker-1", "worker-2"], f"{names}")
+    check(sorted(names) == ["proxy-1", "sentinel-1", "sentinel-2", "sentinel-3", "worker-1", "worker-2", "worker-3"],
+          f"{names}")
     for process in status["processes"]:
         check(list(process) == ["name", "kind", "role", "host", "port", "pid", "offset"], f"{list(process)}")
         check(PORT <= process["port"] <= PORT + 29, f"port {process['port']}")
         check((process["offset"] is None) == (process["kind"] != "worker"), f"offset of {process['name']}")
     roles = sorted(process["role"] for process in status["processes"])
-    check(roles == ["master", "replica", "up", "up", "up", "up"], f"{roles}")
+    check(roles == ["master", "replica", "spare", "up", "up", "up", "up"], f"{roles}")
+    check(appliance.workers()["spare"] == "worker-3", f"{appliance.workers()}")
     check(status["epoch"] >= 1 and status["master"] in ("worker-1", "worker-2"), f"{status}")
 
 
@@ -73,7 +75,7 @@ def test_resume():
     client = Client(PORT)
     check(client.call("SET", "kept", "over a restart") == "OK", "SET")
     appliance.wait_in_sync()
-    for name in ("worker-1", "worker-2"):
+    for name in (appliance.workers()["master"], appliance.workers()["replica"]):
         check(Client(appliance.process(name)["port"]).call("SAVE") == "OK", f"SAVE on {name}")
     epoch = appliance.status()["epoch"]
     appliance.quickstart("down")

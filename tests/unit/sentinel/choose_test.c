@@ -186,8 +186,8 @@ static void then_the_present_master_then_priority_then_id(void **state)
     struct sn_answers answers = {0};
     add(&answers, OUTSIDE, 1, 1500);
     assert_null(best_of(&answers)); /* priority 0 */
-    add(&answers, SPARE, 1, 9000);
-    assert_null(best_of(&answers)); /* a spare */
+    add(&answers, SPARE, 1, 1500);
+    assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], SPARE + 1); /* better than nobody */
     add(&answers, FIRST, 1, 1500);
     assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], FIRST + 1);
     add(&answers, SECOND, 1, 1500);
@@ -196,6 +196,8 @@ static void then_the_present_master_then_priority_then_id(void **state)
     assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], SECOND + 1); /* another life is not the master */
     add(&answers, MASTER, 1, 1500);
     assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], MASTER + 1);
+    add(&answers, SPARE, 1, 9000);
+    assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], SPARE + 1); /* nothing is better than the data */
 }
 
 static void ids_decide_between_equals(void **state)
@@ -256,6 +258,54 @@ static void complete_means_everybody_who_could_matter(void **state)
     add(&answers, SPARE, 1, 0);
     assert_true(sn_answers_complete(&answers, &topology));
     assert_false(sn_answers_enough(&answers, &topology)); /* epoch 0 has no other way */
+}
+
+static void a_spare_that_is_chosen_is_one_no_more(void **state)
+{
+    (void)state;
+    struct topology topology = group(DURABILITY_ASYNC, 1);
+    struct sn_answers answers = {0};
+    struct topology next;
+    add(&answers, SPARE, 1, 1500);
+    sn_answers_successor(&answers, &topology, sn_answers_best(&answers, &topology), &next);
+    assert_int_equal(next.master.node.bytes[0], SPARE + 1);
+    for (unsigned i = MASTER; i <= SPARE; i++)
+        assert_int_equal(next.members[i].kind, MEMBER_REPLICA);
+}
+
+static void data_are_seen_in_any_answer(void **state)
+{
+    (void)state;
+    struct sn_answers answers = {0};
+    struct fenced fenced = {.epoch = 4, .life = life(FIRST, 1)};
+    assert_false(sn_answers_any_data(&answers));
+    sn_answers_add(&answers, &fenced, true);
+    assert_false(sn_answers_any_data(&answers));
+    fenced = word(OUTSIDE, 1, 1500); /* may not become master, and counts for nothing: it holds data all the same */
+    sn_answers_add(&answers, &fenced, false);
+    assert_true(sn_answers_any_data(&answers));
+}
+
+static void data_of_another_branch_are_better_than_none(void **state)
+{
+    (void)state;
+    struct topology topology = group(DURABILITY_ASYNC, 1);
+    struct sn_answers answers = {0};
+    struct fenced fenced = {.epoch = 4, .life = life(FIRST, 2)}; /* empty */
+    sn_answers_add(&answers, &fenced, true);
+    assert_null(sn_answers_salvage(&answers, &topology));
+    fenced = word(SECOND, 1, 0);
+    fenced.history = (struct history){.count = 1, .entries = {{1, 0}}, .last_offset = 1200}; /* behind the fork */
+    sn_answers_add(&answers, &fenced, true);
+    assert_int_equal(best_of(&answers)->fenced.life.node.bytes[0], FIRST + 1);
+    assert_int_equal(sn_answers_salvage(&answers, &topology)->fenced.life.node.bytes[0], SECOND + 1);
+
+    fenced.life = life(MASTER, 2);
+    fenced.history = (struct history){.count = 1, .entries = {{7, 0}}, .last_offset = 9000}; /* another register's */
+    sn_answers_add(&answers, &fenced, true);
+    assert_int_equal(sn_answers_salvage(&answers, &topology)->fenced.life.node.bytes[0], SECOND + 1);
+    answers.items[1].counts = false;
+    assert_null(sn_answers_salvage(&answers, &topology));
 }
 
 static void all_empty_means_all(void **state)
@@ -356,6 +406,9 @@ int main(void)
         cmocka_unit_test(ids_decide_between_equals),
         cmocka_unit_test(only_the_branch_can_be_continued),
         cmocka_unit_test(complete_means_everybody_who_could_matter),
+        cmocka_unit_test(a_spare_that_is_chosen_is_one_no_more),
+        cmocka_unit_test(data_are_seen_in_any_answer),
+        cmocka_unit_test(data_of_another_branch_are_better_than_none),
         cmocka_unit_test(all_empty_means_all),
         cmocka_unit_test(the_new_in_sync_set),
         cmocka_unit_test(a_release_widens_the_new_in_sync_set),

@@ -167,9 +167,13 @@ static void node_learn(struct cluster_node *node, const struct topology *topolog
     for (unsigned i = 0; is_new_epoch && i < CLUSTER_SENTINELS; i++)
         node->grants[i].status_ns = INT64_MIN;
     node->role = ROLE_UNADOPTED;
-    if (topology->epoch > 0)
-        node->role = life_equal(&topology->master, &node->life) ? ROLE_MASTER : ROLE_REPLICA;
-    if (topology->epoch > 0 && history_epoch(&node->history) < topology->epoch)
+    const struct member *member = topology_member(topology, &node->life.node);
+    bool is_spare = member && member->kind == MEMBER_SPARE;
+    if (topology->epoch > 0 && life_equal(&topology->master, &node->life))
+        node->role = ROLE_MASTER;
+    else if (topology->epoch > 0)
+        node->role = is_spare ? ROLE_SPARE : ROLE_REPLICA;
+    if (topology->epoch > 0 && !is_spare && history_epoch(&node->history) < topology->epoch)
         node->history = topology->branch; /* a replica's full sync takes no time here */
     count_lease(node);
 }
@@ -632,6 +636,7 @@ struct cluster *cluster_new(unsigned sentinels, unsigned nodes, const struct sn_
                                          .proxy = make_address(7, 0),
                                          .restart_shortcut = true,
                                          .cold_start_wait_ns = 30 * NS_PER_S,
+                                         .spare_wait_ns = 10 * NS_PER_S,
                                          .random_seed = 1};
     if (config)
         cluster->config = *config;
@@ -812,6 +817,11 @@ struct topology cluster_first_topology(const struct cluster *cluster, enum durab
 void cluster_create_group(struct cluster *cluster, enum durability durability)
 {
     struct topology topology = cluster_first_topology(cluster, durability);
+    cluster_create_topology(cluster, &topology);
+}
+
+void cluster_create_topology(struct cluster *cluster, const struct topology *topology)
+{
     struct buf text = {0}, line = {0};
     unsigned client = cluster_connect(cluster, 0);
     struct message *hello = &cluster->message;
@@ -820,7 +830,7 @@ void cluster_create_group(struct cluster *cluster, enum durability durability)
     hello->hello.sender = make_id(5, 0);
     hello->hello.secret = SLICE_LITERAL("secret");
     message_encode(hello, &line);
-    topology_encode(&topology, &text);
+    topology_encode(topology, &text);
     buf_add_format(&line, "*3\r\n$7\r\nRESPITE\r\n$6\r\nCREATE\r\n$%zu\r\n", buf_length(&text));
     buf_add_slice(&line, buf_slice(&text));
     buf_add_text(&line, "\r\n");

@@ -76,6 +76,7 @@ int cluster_killed(const struct cluster *cluster); /* index or -1 */
 
 /* The operator's create, through a client that says HELLO first. */
 void cluster_create_group(struct cluster *cluster, enum durability durability);
+void cluster_create_topology(struct cluster *cluster, const struct topology *topology); /* any other first one */
 struct topology cluster_first_topology(const struct cluster *cluster, enum durability durability);
 
 void cluster_set_disk_delay(struct cluster *cluster, int64_t delay_ns); /* of writes from now on; 1 ms at first */

@@ -153,7 +153,8 @@ static void without_the_shortcut_a_restart_waits_for_the_promise(void **state)
     struct sn_config config = {.secret = SLICE_LITERAL("secret"),
                                .proxy = {.host = "127.0.0.1", .port = 7001},
                                .restart_shortcut = false,
-                               .cold_start_wait_ns = 30 * NS_PER_S};
+                               .cold_start_wait_ns = 30 * NS_PER_S,
+                               .spare_wait_ns = 10 * NS_PER_S};
     static const unsigned other = 1;
     struct cluster *cluster = cluster_new(3, 2, &config);
     cluster_create_group(cluster, DURABILITY_ASYNC);

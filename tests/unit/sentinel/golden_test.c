@@ -127,6 +127,7 @@ static void set_stage(struct transcript *transcript, struct slice word)
                                .proxy = {.host = "127.0.0.1", .port = 7001},
                                .restart_shortcut = true,
                                .cold_start_wait_ns = 30 * NS_PER_S,
+                               .spare_wait_ns = 10 * NS_PER_S,
                                .random_seed = 1};
     if (slice_equal(word, SLICE_LITERAL("kill 0"))) {
         cluster_kill_node(transcript->cluster, 0);

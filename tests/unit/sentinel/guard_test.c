@@ -25,6 +25,7 @@ static struct cluster *start(unsigned nodes, enum durability durability, unsigne
                                .proxy = {.host = "127.0.0.1", .port = 7001},
                                .restart_shortcut = true,
                                .cold_start_wait_ns = 30 * NS_PER_S,
+                               .spare_wait_ns = 10 * NS_PER_S,
                                .random_seed = 1,
                                .mutants = mutants};
     struct cluster *cluster = cluster_new(3, nodes, &config);

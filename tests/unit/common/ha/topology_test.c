@@ -356,6 +356,7 @@ static const char sample[] = "group main\n"
                              "member 00000000000000000000000000000001 replica 100 10.0.0.1:7001 10.0.0.1:7002\n"
                              "member 00000000000000000000000000000002 replica 100 10.0.0.2:7001 /run/worker.sock\n"
                              "member 00000000000000000000000000000003 spare 0 [::1]:7001 -\n"
+                             "wanted-replicas 1\n"
                              "durability sync 1\n"
                              "sentinel 0000000000000000000000000000000a 10.0.0.1:26379\n"
                              "sentinel 0000000000000000000000000000000b 10.0.0.2:26379\n"
@@ -382,6 +383,7 @@ static void the_text_reads_as_it_looks(void **state)
     assert_int_equal(0, topology.members[1].control.port);
     assert_string_equal("[::1]", topology.members[2].data.host);
     assert_string_equal("", topology.members[2].control.host);
+    assert_int_equal(1, topology.wanted_replicas);
     assert_int_equal(DURABILITY_SYNC, topology.durability);
     assert_int_equal(2, topology.sentinels.count);
     assert_int_equal(1, topology.previous_sentinels.count);
@@ -458,6 +460,9 @@ static void nobody_is_listed_twice_and_limits_hold(void **state)
     assert_int_equal(ERR_CORRUPT, decode_with("version", "version 12 \n"));
     assert_int_equal(ERR_CORRUPT, decode_with("version", "version 12\nfuture 1\n"));
     assert_int_equal(ERR_CORRUPT, decode_with("group", "group ma in\n"));
+    assert_int_equal(0, decode_with("wanted-replicas", "")); /* none are wanted */
+    assert_int_equal(ERR_CORRUPT, decode_with("wanted-replicas", "wanted-replicas 0\n"));
+    assert_int_equal(ERR_CORRUPT, decode_with("wanted-replicas", "wanted-replicas 4294967296\n"));
     assert_int_equal(ERR_CORRUPT, decode_with("durability", "durability sync 4294967296\n"));
     assert_int_equal(ERR_CORRUPT, decode_with("durability", "durability eventual 1\n"));
     assert_int_equal(ERR_CORRUPT,
