@@ -1,22 +1,28 @@
 /* main.c: wires the worker's core to its host, its state file and its storage. */
+#include "cacheworker/ha/control.h"
 #include "cacheworker/shell/worker_settings.h"
 #include "common/base/errors.h"
 #include "common/shell/clock.h"
 #include "common/shell/daemon.h"
 #include "common/shell/storage_directory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { LISTENERS_MAX = 3, LINKS_OF_MEMBERS = 128 };
 
+/* The command core and, but standalone, the control core. */
+enum { HOST_COMMAND, HOST_CONTROL, HOSTS_MAX };
+
 struct process {
-    struct listener listeners[LISTENERS_MAX];
+    struct listener listeners[LISTENERS_MAX]; /* the control listener, if any, is the last */
     size_t listener_count;
     struct storage_directory directory;
     struct buf state;
-    struct host *host; /* owned */
+    struct host *hosts[HOSTS_MAX]; /* owned */
+    size_t host_count;
 };
 
 static int bind_one(struct daemon *daemon, struct process *process, const struct address *address, int number,
@@ -59,6 +65,38 @@ static int open_directory(struct daemon *daemon, const struct worker_settings *s
     return error;
 }
 
+static int add_host(struct daemon *daemon, struct process *process, const struct host_config *config)
+{
+    int error = host_create(config, &process->hosts[process->host_count]);
+    if (error < 0) {
+        config->door->destroy(config->core);
+        return daemon_fail(daemon, error, "no event loop");
+    }
+    process->host_count++;
+    return 0;
+}
+
+/* The control core answers sentinels while the command core executes (QUORUM section 2), on a thread of its own. */
+static int part_control(struct daemon *daemon, struct process *process, struct cw_worker *worker)
+{
+    struct cw_control *control = cw_worker_part_with_control(worker);
+    if (control == NULL)
+        return 0;
+    struct host_config host_config = {
+        .door = &cw_control_door,
+        .core = control,
+        .log = &daemon->log,
+        .listeners = &process->listeners[process->listener_count - 1],
+        .listener_count = 1,
+        .directory_fd = -1,
+        .user_timeout_ms = HOST_USER_TIMEOUT_MS,
+    };
+    int error = add_host(daemon, process, &host_config);
+    if (error == 0)
+        host_pair(process->hosts[HOST_COMMAND], process->hosts[HOST_CONTROL]);
+    return error;
+}
+
 static int create(struct daemon *daemon, struct process *process, const struct cw_config *config)
 {
     struct cw_worker *worker;
@@ -72,16 +110,25 @@ static int create(struct daemon *daemon, struct process *process, const struct c
         .core = worker,
         .log = &daemon->log,
         .listeners = process->listeners,
-        .listener_count = process->listener_count,
+        .listener_count = process->listener_count - (config->standalone ? 0 : 1),
         .directory_fd = config->storage != NULL ? process->directory.fd : -1,
         .user_timeout_ms = HOST_USER_TIMEOUT_MS,
     };
-    error = host_create(&host_config, &process->host);
-    if (error < 0) {
-        cw_worker_door.destroy(worker);
-        return daemon_fail(daemon, error, "no event loop");
-    }
-    return 0;
+    error = add_host(daemon, process, &host_config);
+    return error == 0 ? part_control(daemon, process, worker) : error;
+}
+
+static void destroy_hosts(struct process *process)
+{
+    while (process->host_count > 0)
+        host_destroy(process->hosts[--process->host_count]);
+}
+
+static void sleep_ns(int64_t ns)
+{
+    struct timespec rest = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
+        continue;
 }
 
 static int run(struct daemon *daemon, const struct worker_settings *settings)
@@ -94,12 +141,13 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     daemon_random(&config.incarnation_bits, sizeof(config.incarnation_bits));
     config.pid = (int)getpid();
     config.stopwatch_ns = clock_boot_ns;
+    config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&
         bind_all(daemon, settings, &process) == 0 && open_directory(daemon, settings, &process, &config) == 0 &&
         create(daemon, &process, &config) == 0)
-        status = daemon_run(daemon, &process.host, 1);
-    host_destroy(process.host);
+        status = daemon_run(daemon, process.hosts, process.host_count);
+    destroy_hosts(&process);
     for (size_t i = 0; i < process.listener_count; i++)
         listener_close(&process.listeners[i]);
     storage_directory_close(&process.directory);

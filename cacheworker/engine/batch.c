@@ -251,20 +251,20 @@ void cw_batch_run(struct cw_engine *engine)
     }
 }
 
-/* --- control and replica links --- */
+/* --- replica links --- */
 
-static const struct resp_limits control_limits = {
+static const struct resp_limits replica_limits = {
     .arguments_max = 1024,
     .bulk_length_max = 256 << 10,
     .inline_length_max = 64 << 10,
     .request_length_max = 1 << 20,
 };
 
-static void run_control_session(struct cw_engine *engine, struct cw_session *session)
+static void run_replica_session(struct cw_engine *engine, struct cw_session *session)
 {
     struct resp_request *request = &engine->batch->requests[0];
     while (!(session->flags & CW_SESSION_CLOSING)) {
-        int result = cw_session_next_request(session, &control_limits, request);
+        int result = cw_session_next_request(session, &replica_limits, request);
         if (result == 0)
             return;
         if (result < 0) {
@@ -273,20 +273,15 @@ static void run_control_session(struct cw_engine *engine, struct cw_session *ses
         }
         if (request->argc == 0)
             continue;
-        if (session->kind == CW_LINK_REPLICA)
-            cw_repl_request(engine->repl, session->link, request->argv, request->argc);
-        else if (slice_equal_nocase(request->argv[0], "respite"))
-            cw_ha_request(engine->ha, session->link, request->argv, request->argc);
-        else
-            cw_dispatch_control(engine, session, request->argv, request->argc);
+        cw_repl_request(engine->repl, session->link, request->argv, request->argc);
     }
 }
 
-void cw_batch_run_control(struct cw_engine *engine)
+void cw_batch_run_replicas(struct cw_engine *engine)
 {
-    while (!list_is_empty(&engine->control_ready)) {
-        struct cw_session *session = LIST_ENTRY(engine->control_ready.next, struct cw_session, ready);
+    while (!list_is_empty(&engine->replicas_ready)) {
+        struct cw_session *session = LIST_ENTRY(engine->replicas_ready.next, struct cw_session, ready);
         list_remove(&session->ready);
-        run_control_session(engine, session);
+        run_replica_session(engine, session);
     }
 }

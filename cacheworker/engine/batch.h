@@ -16,7 +16,7 @@ void cw_batch_free(struct cw_batch *batch);
 /* Executes what the ready sessions asked, until there is nothing left, their share is used up or they must wait. */
 void cw_batch_run(struct cw_engine *engine);
 
-/* Hands requests of control and replica links to their rooms. They wait for nothing. */
-void cw_batch_run_control(struct cw_engine *engine);
+/* Hands requests of replicas to their room. They wait for nothing. */
+void cw_batch_run_replicas(struct cw_engine *engine);
 
 #endif

@@ -151,7 +151,7 @@ void cw_client_list_command(struct cw_call *call)
         LIST_FOR_EACH(node, &call->engine->sessions)
         {
             const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-            if (session->kind != CW_LINK_CONTROL && (type == TYPE_ANY || type == type_of(session)))
+            if (type == TYPE_ANY || type == type_of(session))
                 cw_session_describe(call->engine, session, &text);
         }
     }
@@ -181,7 +181,7 @@ static bool address_is(const struct address *address, struct slice text)
 static bool filter_matches(const struct cw_call *call, const struct kill_filter *filter,
                            const struct cw_session *session)
 {
-    if (session->kind == CW_LINK_CONTROL || session->kind == CW_LINK_MASTER || (session->flags & CW_SESSION_CLOSING))
+    if (session->kind == CW_LINK_MASTER || (session->flags & CW_SESSION_CLOSING))
         return false;
     if (filter->id != 0 && session->id != filter->id)
         return false;

@@ -14,7 +14,7 @@ void cw_ping_command(struct cw_call *call)
         cw_reply_error(call, "ERR wrong number of arguments for 'ping' command");
         return;
     }
-    if ((call->session->flags & CW_SESSION_IN_PUBSUB) && call->protocol == 2) {
+    if (call->session != NULL && (call->session->flags & CW_SESSION_IN_PUBSUB) && call->protocol == 2) {
         resp_write_array(call->reply, 2);
         resp_write_bulk_text(call->reply, "pong");
         resp_write_bulk(call->reply, call->argc == 2 ? call->argv[1] : slice_of(NULL, 0));

@@ -279,15 +279,25 @@ void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
     run(engine, session, command, argv, argc, first_key_hash);
 }
 
-void cw_dispatch_control(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc)
+void cw_engine_answer_question(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *out)
 {
     const struct command *command = command_resolve(argv, argc);
     bool is_question = command != NULL && (slice_equal_nocase(argv[0], "ping") || slice_equal_nocase(argv[0], "info"));
-    if (is_question && command_arity_fits(command, argc))
-        run(engine, session, command, argv, argc, 0);
-    else
-        refuse(engine, session, "ERR this port speaks RESPITE only; PING and INFO are answered too");
-    cw_session_flush(engine, session);
+    if (!is_question || !command_arity_fits(command, argc)) {
+        resp_write_error(out, SLICE_LITERAL("ERR this port speaks RESPITE only; PING and INFO are answered too"));
+        return;
+    }
+    struct cw_call call = {
+        .engine = engine,
+        .keyspace = engine->keyspace,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .reply = out,
+        .protocol = 2,
+        .now_ms = engine->wall_us / 1000,
+    };
+    cw_functions[command->id](&call);
 }
 
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)

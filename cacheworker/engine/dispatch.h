@@ -10,9 +10,6 @@
 void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash);
 
-/* What is not a RESPITE command on a control link: a few questions are answered there, too. */
-void cw_dispatch_control(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc);
-
 /* One that concerns replication or the appliance: it waits for no lease, and its room checks who asks. */
 static inline bool cw_is_appliance_command(const struct command *command)
 {

@@ -35,6 +35,11 @@ struct cw_repl *cw_engine_repl(const struct cw_engine *engine)
     return engine->repl;
 }
 
+struct cw_desk *cw_engine_desk(const struct cw_engine *engine)
+{
+    return engine->desk;
+}
+
 /* --- links --- */
 
 static struct cw_session *session_of(const struct cw_engine *engine, link_id link)
@@ -46,7 +51,7 @@ static struct cw_session *session_of(const struct cw_engine *engine, link_id lin
 
 link_id cw_engine_connect(struct cw_engine *engine, enum cw_link_kind kind, const struct address *address)
 {
-    CHECK(kind == CW_LINK_CONTROL || kind == CW_LINK_MASTER);
+    CHECK(kind == CW_LINK_MASTER);
     struct cw_session *session = cw_session_open(engine, kind, address);
     effect_connect(engine->effects, session->link, address);
     return session->link;
@@ -63,7 +68,7 @@ void cw_engine_become_replica(struct cw_engine *engine, link_id link)
     /* Requests that stand behind the PSYNC go on being read, as a replica's. */
     list_remove(&session->ready);
     if (cw_session_has_input(session)) {
-        list_add_last(&engine->control_ready, &session->ready);
+        list_add_last(&engine->replicas_ready, &session->ready);
         engine->turn_wanted = true;
     }
 }
@@ -170,7 +175,7 @@ void cw_engine_end_term(struct cw_engine *engine)
     }
 }
 
-int64_t cw_engine_oldest_waiting_ms(const struct cw_engine *engine)
+int64_t cw_engine_waiting_since_ns(const struct cw_engine *engine)
 {
     int64_t oldest_ns = 0;
     LIST_FOR_EACH(node, &engine->sessions)
@@ -179,11 +184,10 @@ int64_t cw_engine_oldest_waiting_ms(const struct cw_engine *engine)
         if (session->kind != CW_LINK_CLIENT || session->waiting_since_ns == 0 ||
             (session->flags & (CW_SESSION_CLOSING | CW_SESSION_WAITING)))
             continue;
-        int64_t age_ns = engine->now_ns - session->waiting_since_ns;
-        if (age_ns > oldest_ns)
-            oldest_ns = age_ns;
+        if (oldest_ns == 0 || session->waiting_since_ns < oldest_ns)
+            oldest_ns = session->waiting_since_ns;
     }
-    return oldest_ns / NS_PER_MS;
+    return oldest_ns;
 }
 
 bool cw_engine_is_busy(const struct cw_engine *engine)

@@ -14,14 +14,15 @@
  *   cw_ha_stop(ha)                     EVENT_STOP; the engine emits EFFECT_EXIT itself, afterwards
  *   cw_ha_persisted(ha, token, result) EVENT_PERSISTED
  *   cw_ha_turn(ha), cw_repl_turn(repl) once per EVENT_TURN: ha before the clients' commands are executed, repl after
+ *   cw_ha_publish(ha)                  at the end of it
+ *   cw_ha_take_wake(ha)                at the end of a step
  *   cw_ha_deadline(ha), cw_repl_deadline(repl)
  *   cw_ha_serving(ha, now_ns)          enum cw_serving; asked once per batch
  *   cw_ha_may_reply(ha, now_ns)        whether replies and pushes may leave to clients; asked in output()
- *   cw_ha_request(ha, link, argv, argc)    every RESPITE command of any link; it answers into cw_engine_output()
+ *   cw_ha_request(ha, link, argv, argc)    every RESPITE command of the data port; it answers into cw_engine_output()
  *   cw_repl_request(repl, link, argv, argc) REPLCONF, PSYNC and SYNC of a session, and every command of a
  *                                      CW_LINK_REPLICA link; the same
- *   cw_ha_link_opened / _link_closed(ha, link), cw_repl_link_opened / _link_closed(repl, link)
- *                                      for links of their kinds (CONTROL: ha; REPLICA and MASTER: repl)
+ *   cw_repl_link_opened / _link_closed(repl, link)     for REPLICA and MASTER links
  *   cw_repl_received(repl, link, bytes)    raw bytes of a CW_LINK_MASTER link, at EVENT_RECEIVED
  *   cw_repl_output(repl, link)         struct slice: what may be sent to a CW_LINK_REPLICA link behind the bytes that
  *                                      are in cw_engine_output(); so a backlog need not be copied for each replica
@@ -61,7 +62,6 @@ enum cw_serving {
 enum cw_link_kind {
     CW_LINK_FREE,
     CW_LINK_CLIENT,  /* sessions of the data listener */
-    CW_LINK_CONTROL, /* inbound on the control listener; requests are read by the engine and given to cw_ha_request */
     CW_LINK_REPLICA, /* a session that became a replica; the engine still reads its requests (REPLCONF ACK) */
     CW_LINK_MASTER,  /* outbound; its bytes go to cw_repl_received */
 };
@@ -74,6 +74,7 @@ int64_t cw_engine_now_ns(const struct cw_engine *engine);                 /* of 
 int64_t cw_engine_wall_us(const struct cw_engine *engine);
 struct cw_ha *cw_engine_ha(const struct cw_engine *engine);
 struct cw_repl *cw_engine_repl(const struct cw_engine *engine);
+struct cw_desk *cw_engine_desk(const struct cw_engine *engine); /* NULL standalone */
 
 /* --- links --- */
 
@@ -112,10 +113,13 @@ void cw_engine_gate_opened(struct cw_engine *engine);
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */
 void cw_engine_end_term(struct cw_engine *engine);
 
-/* Age of the oldest command without a reply that left, in milliseconds; 0 when none waits (STATUS). */
-int64_t cw_engine_oldest_waiting_ms(const struct cw_engine *engine);
+/* Since when the oldest command without a reply that left waits; 0 when none does (STATUS). Looks at all sessions. */
+int64_t cw_engine_waiting_since_ns(const struct cw_engine *engine);
 
-/* A command has been running, or DEBUG SLEEP has held the others, for more than 1 s (STATUS_BUSY). */
+/* What is no RESPITE command on the control port: PING and INFO are answered, there too. */
+void cw_engine_answer_question(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *out);
+
+/* DEBUG SLEEP of a world without a sleep of its own has held all commands for more than 1 s (STATUS_BUSY). */
 bool cw_engine_is_busy(const struct cw_engine *engine);
 
 /* --- data --- */

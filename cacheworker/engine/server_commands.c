@@ -218,8 +218,14 @@ static void debug_sleep(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NOT_FLOAT);
         return;
     }
+    int64_t sleep_ns = (int64_t)(seconds * (double)NS_PER_S);
+    if (call->engine->config.sleep_ns != NULL) {
+        call->engine->config.sleep_ns(sleep_ns);
+        resp_write_ok(call->reply);
+        return;
+    }
     call->engine->sleep_since_ns = call->engine->now_ns;
-    call->engine->sleep_until_ns = call->engine->now_ns + (int64_t)(seconds * (double)NS_PER_S);
+    call->engine->sleep_until_ns = call->engine->now_ns + sleep_ns;
     cw_slowlog_offer(call->engine, call->session, call->command, call->argv, call->argc, (int64_t)(seconds * 1e6));
     resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
 }

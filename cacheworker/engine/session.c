@@ -1,6 +1,7 @@
 #include "cacheworker/engine/session.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/repl/repl.h"
@@ -10,10 +11,10 @@
 #include <inttypes.h>
 
 enum {
-    FIRST_LINKS = 64,
+    FIRST_LINKS = 2 * CW_CONTROL_LINKS,
     KEPT_WHILE_IDLE = 256,       /* bytes of input memory that a session may hold while it has nothing to parse */
     PAUSE_ABOVE = 256 << 10,     /* a session that must wait is read no more once it has this much waiting */
-    CONTROL_INPUT_MAX = 4 << 20, /* of a control or replica link; what is said there is short */
+    REPLICA_INPUT_MAX = 4 << 20, /* of a replica; what it says is short */
     POOLED_CAPACITY = 4 * CW_SPARE_BUFFER_BYTES, /* bigger output buffers go back to the allocator */
 };
 
@@ -25,9 +26,11 @@ static link_id take_link(struct cw_engine *engine)
         uint32_t capacity = engine->link_capacity ? 2 * engine->link_capacity : FIRST_LINKS;
         engine->links = mem_resize(engine->links, capacity * sizeof(struct cw_session *));
         engine->free_links = mem_resize(engine->free_links, capacity * sizeof(uint32_t));
+        uint32_t first = engine->config.standalone ? 0 : CW_CONTROL_LINKS; /* the control core's are below */
         for (uint32_t link = capacity; link-- > engine->link_capacity;) {
             engine->links[link] = NULL;
-            engine->free_links[engine->free_count++] = link;
+            if (link >= first)
+                engine->free_links[engine->free_count++] = link;
         }
         engine->link_capacity = capacity;
     }
@@ -95,7 +98,7 @@ void cw_session_receive(struct cw_engine *engine, struct cw_session *session, st
     }
     cw_session_touch(engine, session);
     if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
-        list_add_last(session->kind == CW_LINK_CLIENT ? &engine->ready : &engine->control_ready, &session->ready);
+        list_add_last(session->kind == CW_LINK_CLIENT ? &engine->ready : &engine->replicas_ready, &session->ready);
 }
 
 /* An incomplete request takes its parser along; the caller's is left fresh. */
@@ -187,7 +190,7 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
     bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
     if (!waits && buf_length(&session->out) == 0)
         session->waiting_since_ns = 0; /* half a request is not one that waits */
-    if (length > (session->kind == CW_LINK_CLIENT ? engine->config.query_buffer_max : CONTROL_INPUT_MAX)) {
+    if (length > (session->kind == CW_LINK_CLIENT ? engine->config.query_buffer_max : REPLICA_INPUT_MAX)) {
         effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: query buffer limit", session->id);
         engine->statistics.query_limit_disconnections++;
         cw_session_abort(engine, session);
@@ -335,7 +338,6 @@ void cw_session_drain(struct cw_engine *engine, struct cw_session *session)
 void cw_session_closed(struct cw_engine *engine, struct cw_session *session)
 {
     switch (session->kind) {
-    case CW_LINK_CONTROL: cw_ha_link_closed(engine->ha, session->link); break;
     case CW_LINK_REPLICA:
     case CW_LINK_MASTER: cw_repl_link_closed(engine->repl, session->link); break;
     case CW_LINK_CLIENT:

@@ -13,6 +13,7 @@
 #include "common/base/list.h"
 #include "common/base/rand.h"
 
+struct cw_control;
 struct cw_pubsub;
 
 #define CW_REDIS_VERSION "7.2.4" /* that we are compatible with: clients choose features by it */
@@ -23,6 +24,7 @@ struct cw_engine {
     struct cw_config config; /* its slices owned */
     struct cw_settings settings;
     struct cw_keyspace *keyspace; /* owned */
+    struct cw_desk *desk;         /* owned; NULL standalone */
     struct cw_ha *ha;             /* owned */
     struct cw_repl *repl;         /* owned */
     struct cw_pubsub *pubsub;     /* owned */
@@ -41,10 +43,10 @@ struct cw_engine {
     uint32_t link_capacity;
     uint32_t *free_links; /* owned; a stack */
     uint32_t free_count;
-    struct list sessions;      /* all, oldest first */
-    struct list ready;         /* clients with input to be parsed */
-    struct list control_ready; /* control and replica links with input */
-    struct list parked;        /* clients whose next request must wait: no lease, DEBUG SLEEP, CLIENT PAUSE */
+    struct list sessions;       /* all, oldest first */
+    struct list ready;          /* clients with input to be parsed */
+    struct list replicas_ready; /* replicas with input */
+    struct list parked;         /* clients whose next request must wait: no lease, DEBUG SLEEP, CLIENT PAUSE */
     struct list touched;
     struct list waiting; /* in WAIT */
     struct list dead;    /* ended in this step */
@@ -78,6 +80,7 @@ struct cw_engine {
 
 struct cw_worker {
     struct cw_engine engine;
+    struct cw_control *control; /* owned; NULL standalone, and when it was handed over */
 };
 
 #endif

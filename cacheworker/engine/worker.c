@@ -3,6 +3,7 @@
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/expire/expire.h"
+#include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/pubsub.h"
@@ -30,6 +31,7 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .max_clients = 10000,
         .backlog_bytes = (size_t)64 << 20,
         .max_lag_ns = NS_PER_S,
+        .stuck_limit_ns = CW_STUCK_LIMIT_NS,
         .query_buffer_max = (size_t)1 << 30,
         .client_output_max = (size_t)1 << 30,
     };
@@ -74,6 +76,7 @@ static void free_engine(struct cw_engine *engine)
     cw_sessions_free_all(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_keyspace_destroy(engine->keyspace);
+    cw_desk_destroy(engine->desk);
     cw_batch_free(engine->batch);
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
@@ -88,11 +91,29 @@ static void init_lists(struct cw_engine *engine)
 {
     list_init(&engine->sessions);
     list_init(&engine->ready);
-    list_init(&engine->control_ready);
+    list_init(&engine->replicas_ready);
     list_init(&engine->parked);
     list_init(&engine->touched);
     list_init(&engine->waiting);
     list_init(&engine->dead);
+}
+
+static void free_worker(struct cw_worker *worker)
+{
+    cw_control_door.destroy(worker->control);
+    free_engine(&worker->engine);
+    mem_free(worker);
+}
+
+static void create_control(struct cw_worker *worker)
+{
+    struct cw_engine *engine = &worker->engine;
+    engine->desk = cw_desk_create();
+    struct cw_control_config config = {.desk = engine->desk,
+                                       .secret = engine->config.secret,
+                                       .stuck_limit_ns = engine->config.stuck_limit_ns,
+                                       .mutants = engine->config.mutants};
+    worker->control = cw_control_create(&config);
 }
 
 int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker)
@@ -114,30 +135,36 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->batch = cw_batch_create();
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
+    if (!config->standalone)
+        create_control(worker);
 
     int result = cw_repl_create(engine, &engine->repl);
     if (result < 0 && config->standalone) {
-        free_engine(engine);
-        mem_free(worker);
+        free_worker(worker);
         return result;
     }
     result = cw_ha_create(engine, &engine->ha);
     if (result < 0) {
-        free_engine(engine);
-        mem_free(worker);
+        free_worker(worker);
         return result;
     }
     *ret_worker = worker;
     return 0;
 }
 
+struct cw_control *cw_worker_part_with_control(struct cw_worker *worker)
+{
+    struct cw_control *control = worker->control;
+    worker->control = NULL;
+    if (control != NULL)
+        cw_control_stand_alone(control);
+    return control;
+}
+
 static void destroy(void *core)
 {
-    struct cw_worker *worker = core;
-    if (worker == NULL)
-        return;
-    free_engine(&worker->engine);
-    mem_free(worker);
+    if (core != NULL)
+        free_worker(core);
 }
 
 /* --- accepting --- */
@@ -145,14 +172,12 @@ static void destroy(void *core)
 static link_id accept_link(void *core, int listener, const struct address *peer, int64_t now_ns,
                            struct effects *effects)
 {
-    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    struct cw_worker *worker = core;
+    struct cw_engine *engine = &worker->engine;
+    if (listener == CW_LISTENER_CONTROL)
+        return worker->control != NULL ? cw_control_door.accept(worker->control, listener, peer, now_ns, effects)
+                                       : LINK_NONE;
     engine->now_ns = now_ns;
-    (void)effects;
-    if (listener == CW_LISTENER_CONTROL) {
-        struct cw_session *session = cw_session_open(engine, CW_LINK_CONTROL, peer);
-        cw_ha_link_opened(engine->ha, session->link);
-        return session->link;
-    }
     engine->statistics.total_connections++;
     if (engine->clients >= engine->settings.max_clients + SURPLUS_SESSIONS) {
         engine->statistics.rejected_connections++;
@@ -236,8 +261,8 @@ static void answer_waits(struct cw_engine *engine)
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
-    cw_batch_run_control(engine);
     cw_ha_turn(engine->ha);
+    cw_batch_run_replicas(engine);
     cw_batch_run(engine);
     cw_sessions_keep(engine);
     expire_keys(engine);
@@ -246,15 +271,8 @@ static void turn(struct cw_engine *engine)
     close_idle(engine);
     engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
     cw_statistics_sample(&engine->statistics, engine->now_ns);
+    cw_ha_publish(engine->ha);
     engine->turn_started_ns = engine->now_ns;
-}
-
-static void opened(struct cw_engine *engine, struct cw_session *session)
-{
-    if (session->kind == CW_LINK_CONTROL)
-        cw_ha_link_opened(engine->ha, session->link);
-    else
-        cw_repl_link_opened(engine->repl, session->link);
 }
 
 static void received(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
@@ -279,9 +297,8 @@ static void stop(struct cw_engine *engine)
     effect_exit(engine->effects, status);
 }
 
-static void step(void *core, const struct event *event, struct effects *effects)
+static void step_engine(struct cw_engine *engine, const struct event *event, struct effects *effects)
 {
-    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
     engine->effects = effects;
     engine->now_ns = event->now_ns;
     engine->wall_us = event->wall_us;
@@ -297,7 +314,7 @@ static void step(void *core, const struct event *event, struct effects *effects)
         engine->saved_us = engine->wall_us;
         cw_ha_start(engine->ha);
         break;
-    case EVENT_OPENED: opened(engine, session); break;
+    case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;
     case EVENT_CLOSED: cw_session_closed(engine, session); break;
     case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
@@ -305,6 +322,38 @@ static void step(void *core, const struct event *event, struct effects *effects)
     case EVENT_STOP: stop(engine); break;
     }
     cw_sessions_end_step(engine);
+}
+
+static bool is_of_control(const struct cw_worker *worker, link_id link)
+{
+    return worker->control != NULL && link < CW_CONTROL_LINKS;
+}
+
+/* Both cores behind one door: the control core looks at what each turn of the command core leaves on the desk, and what
+ * it finds for the command core is dealt with in another turn at once. */
+static void turn_control(struct cw_worker *worker, const struct event *event, struct effects *effects)
+{
+    cw_control_door.step(worker->control, event, effects);
+    if (cw_control_take_wake(worker->control))
+        worker->engine.turn_wanted = true;
+}
+
+static void step(void *core, const struct event *event, struct effects *effects)
+{
+    struct cw_worker *worker = core;
+    bool is_of_link = event->kind == EVENT_RECEIVED || event->kind == EVENT_CLOSED;
+    if (is_of_link && is_of_control(worker, event->link)) {
+        turn_control(worker, event, effects);
+        return;
+    }
+    step_engine(&worker->engine, event, effects);
+    bool wakes = cw_ha_take_wake(worker->engine.ha);
+    if (worker->control == NULL && wakes) {
+        effect_wake(effects);
+    } else if (worker->control != NULL && (wakes || event->kind == EVENT_TURN)) {
+        struct event turn = {.kind = EVENT_TURN, .now_ns = event->now_ns, .wall_us = event->wall_us};
+        turn_control(worker, &turn, effects);
+    }
 }
 
 /* --- output --- */
@@ -329,7 +378,10 @@ static bool may_leave(const struct cw_engine *engine, const struct cw_session *s
 
 static struct slice output(void *core, link_id link, int64_t now_ns)
 {
-    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    struct cw_worker *worker = core;
+    struct cw_engine *engine = &worker->engine;
+    if (UNLIKELY(is_of_control(worker, link)))
+        return cw_control_door.output(worker->control, link, now_ns);
     measure_turn(engine, now_ns);
     const struct cw_session *session = cw_session_find(engine, link);
     if (session == NULL)
@@ -343,7 +395,12 @@ static struct slice output(void *core, link_id link, int64_t now_ns)
 
 static void sent(void *core, link_id link, size_t count, struct effects *effects)
 {
-    struct cw_engine *engine = &((struct cw_worker *)core)->engine;
+    struct cw_worker *worker = core;
+    struct cw_engine *engine = &worker->engine;
+    if (UNLIKELY(is_of_control(worker, link))) {
+        cw_control_door.sent(worker->control, link, count, effects);
+        return;
+    }
     engine->effects = effects;
     struct cw_session *session = cw_session_find(engine, link);
     if (session == NULL)
@@ -371,9 +428,8 @@ static bool needs_cron(const struct cw_engine *engine)
     return engine->serving == CW_SERVING_MASTER && engine->active_expiry && has_expiring_keys(engine);
 }
 
-static int64_t deadline(const void *core)
+static int64_t deadline_of_engine(const struct cw_engine *engine)
 {
-    const struct cw_engine *engine = &((const struct cw_worker *)core)->engine;
     if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
@@ -386,6 +442,13 @@ static int64_t deadline(const void *core)
     if (needs_cron(engine))
         next = earlier(next, engine->now_ns + CRON_INTERVAL_MS * NS_PER_MS);
     return next;
+}
+
+static int64_t deadline(const void *core)
+{
+    const struct cw_worker *worker = core;
+    int64_t next_ns = deadline_of_engine(&worker->engine);
+    return worker->control != NULL ? earlier(next_ns, cw_control_door.deadline(worker->control)) : next_ns;
 }
 
 const struct door cw_worker_door = {

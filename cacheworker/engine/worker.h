@@ -1,5 +1,8 @@
 /* worker.h: a cache worker's core, behind common/base/door.h: engine, HA and replication together.
  *
+ * What sentinels ask while a command runs is answered by a second core (cacheworker/ha/control.h). cw_worker_door
+ * drives both, one after the other, as in the simulator; the daemon parts them and gives each a thread.
+ *
  * Listeners, by number: 0 data (clients, replicas), 1 control (sentinels; absent with standalone).
  * Files: "node.state" (id, incarnation and its bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the
  * storage table, read when the core starts, written by SAVE. A worker without a directory has no storage and no state.
@@ -20,8 +23,9 @@ struct cw_config {      /* copied at creation, slices included */
     uint32_t max_clients;
     struct address data; /* where others reach this node */
     struct address control;
-    size_t backlog_bytes; /* of the replication stream kept for partial resync */
-    int64_t max_lag_ns;   /* default 1 s */
+    size_t backlog_bytes;   /* of the replication stream kept for partial resync */
+    int64_t max_lag_ns;     /* default 1 s */
+    int64_t stuck_limit_ns; /* a node whose command thread does not turn for so long is stuck; default 30 s; 0: never */
     bool enable_debug_command;
     size_t query_buffer_max;
     size_t client_output_max;
@@ -34,9 +38,11 @@ struct cw_config {      /* copied at creation, slices included */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
     int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */
+    void (*sleep_ns)(int64_t ns);  /* for DEBUG SLEEP; NULL: commands are held for that time instead */
     unsigned mutants;              /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };
 
+struct cw_control;
 struct cw_worker;
 
 void cw_config_defaults(struct cw_config *config, bool standalone);
@@ -44,6 +50,10 @@ void cw_config_defaults(struct cw_config *config, bool standalone);
 /* ERR_INVALID; ERR_CORRUPT when the data file cannot be loaded (standalone only: in the appliance the node starts
  * without data, says so, and rejoins by full sync). */
 MUST_CHECK int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker);
+
+/* From here on cw_worker_door is the command core's alone, the control listener's links are the returned core's, and
+ * each has a thread of its own. Owned by the caller, who destroys it before the worker. NULL standalone. */
+struct cw_control *cw_worker_part_with_control(struct cw_worker *worker);
 
 extern const struct door cw_worker_door;
 

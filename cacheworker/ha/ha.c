@@ -7,6 +7,11 @@
 
 #define PERSIST_RETRY_NS NS_PER_S
 
+/* A command thread that has nothing to do shows that it turns. */
+#define TURN_AT_LEAST_NS (500 * NS_PER_MS)
+
+#define LOOK_AT_SESSIONS_NS (100 * NS_PER_MS)
+
 /* The state of the last life, or a new identity where it cannot be read. */
 static void read_state(struct cw_ha *ha, const struct cw_config *config)
 {
@@ -35,8 +40,10 @@ int cw_ha_create(struct cw_engine *engine, struct cw_ha **ret_ha)
     ha->mutants = config->mutants;
     ha->is_standalone = config->standalone;
     ha->role = ROLE_UNADOPTED;
-    ha->lease_until_ns = INT64_MIN;
-    list_init(&ha->controls);
+    ha->desk = cw_engine_desk(engine);
+    ha->term = 1;
+    ha->lease_seen_ns = INT64_MIN;
+    ha->published_ns = INT64_MIN;
     read_state(ha, config);
     *ret_ha = ha;
     return 0;
@@ -46,8 +53,9 @@ void cw_ha_destroy(struct cw_ha *ha)
 {
     if (ha == NULL)
         return;
-    LIST_FOR_EACH(node, &ha->controls)
-    mem_free(LIST_ENTRY(node, struct control, node));
+    resp_request_free(&ha->request);
+    buf_free(&ha->letter_in);
+    buf_free(&ha->letter_out);
     mem_free(ha);
 }
 
@@ -81,6 +89,7 @@ static void listen_when_durable(struct cw_ha *ha)
     if (ha->is_listening || !life_equal(&ha->durable.life, &ha->wanted.life))
         return;
     ha->is_listening = true;
+    ha->wakes = true;
     log_identity(ha);
     effect_listen(cw_engine_effects(ha->engine));
 }
@@ -101,8 +110,7 @@ void cw_ha_start(struct cw_ha *ha)
 
 void cw_ha_stop(struct cw_ha *ha)
 {
-    ha->grant_count = 0;
-    ha->lease_until_ns = INT64_MIN;
+    cw_ha_begin_term(ha);
 }
 
 void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result)
@@ -124,7 +132,85 @@ void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result)
     listen_when_durable(ha);
     cw_ha_take_pending(ha);
     cw_ha_send_fenced(ha);
+    cw_ha_publish(ha);
 }
+
+/* --- what STATUS says --- */
+
+static uint32_t status_flags(const struct cw_ha *ha)
+{
+    const struct cw_repl *repl = cw_engine_repl(ha->engine);
+    uint32_t flags = 0;
+    if (cw_engine_is_busy(ha->engine))
+        flags |= STATUS_BUSY;
+    if (ha->persist_failed || cw_repl_disk_failed(repl))
+        flags |= STATUS_DISK_ERROR;
+    if (cw_repl_is_link_up(repl))
+        flags |= STATUS_LINK_UP;
+    if (cw_repl_is_syncing(repl))
+        flags |= STATUS_SYNCING;
+    return flags;
+}
+
+static void fill_replicas(const struct cw_ha *ha, struct status *status)
+{
+    struct cw_replica_view views[TOPOLOGY_MEMBERS_MAX];
+    size_t count =
+        cw_repl_replicas(cw_engine_repl(ha->engine), cw_engine_now_ns(ha->engine), views, ARRAY_LENGTH(views));
+    status->replica_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (life_is_nobody(&views[i].life))
+            continue;
+        status->replicas[status->replica_count++] =
+            (struct replica_lag){.life = views[i].life,
+                                 .acknowledged_offset = views[i].acknowledged_offset,
+                                 .lag_ms = views[i].lag_ns / NS_PER_MS};
+    }
+}
+
+static void fill_status(const struct cw_ha *ha, struct status *status)
+{
+    status->life = ha->durable.life;
+    memcpy(status->group, ha->durable.group, sizeof(status->group));
+    status->version = ha->topology.version;
+    status->epoch = ha->epoch;
+    status->role = ha->role;
+    status->fence = ha->durable.fence;
+    status->flags = status_flags(ha);
+    status->history = *cw_repl_history(cw_engine_repl(ha->engine));
+    fill_replicas(ha, status);
+}
+
+void cw_ha_publish(struct cw_ha *ha)
+{
+    if (ha->is_standalone)
+        return;
+    struct cw_figures *figures = cw_newest_draft(&ha->desk->figures);
+    ha->published_ns = cw_engine_now_ns(ha->engine);
+    figures->may_be_asked = ha->is_listening;
+    figures->letters_read = ha->letters_read;
+    figures->term = ha->term;
+    figures->published_ns = ha->published_ns;
+    if (ha->published_ns - ha->looked_at_sessions_ns >= LOOK_AT_SESSIONS_NS) { /* there may be thousands */
+        ha->looked_at_sessions_ns = ha->published_ns;
+        ha->waiting_since_ns = cw_engine_waiting_since_ns(ha->engine);
+    }
+    figures->waiting_since_ns = ha->waiting_since_ns;
+    fill_status(ha, &figures->status);
+    if (figures->standing != ha->standing) /* it is big, and seldom another one */
+        figures->topology = ha->topology;
+    figures->standing = ha->standing;
+    cw_newest_publish(&ha->desk->figures);
+}
+
+bool cw_ha_take_wake(struct cw_ha *ha)
+{
+    bool wakes = ha->wakes;
+    ha->wakes = false;
+    return wakes;
+}
+
+/* --- turns --- */
 
 static void look_at_replicas(struct cw_ha *ha)
 {
@@ -141,9 +227,11 @@ void cw_ha_turn(struct cw_ha *ha)
 {
     if (ha->is_standalone)
         return;
+    atomic_store_explicit(&ha->desk->turned_ns, cw_engine_now_ns(ha->engine), memory_order_relaxed);
+    cw_ha_read_letters(ha);
+    cw_ha_look_at_lease(ha);
     if (ha->persist_failed && cw_engine_now_ns(ha->engine) >= ha->persist_retry_ns)
         cw_ha_persist(ha);
-    cw_ha_drop_strangers(ha);
     if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
         look_at_replicas(ha);
 }
@@ -157,7 +245,7 @@ int64_t cw_ha_deadline(const struct cw_ha *ha)
 {
     if (ha->is_standalone)
         return NEVER_NS;
-    int64_t deadline_ns = cw_ha_strangers_deadline(ha);
+    int64_t deadline_ns = ha->published_ns == INT64_MIN ? NEVER_NS : ha->published_ns + TURN_AT_LEAST_NS;
     if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
         deadline_ns = earlier(deadline_ns, cw_insync_deadline(&ha->insync));
     if (ha->persist_failed && !ha->is_persisting)
@@ -167,7 +255,7 @@ int64_t cw_ha_deadline(const struct cw_ha *ha)
 
 static bool has_lease(const struct cw_ha *ha, int64_t now_ns)
 {
-    return !cw_ha_is_fenced(ha) && now_ns < ha->lease_until_ns;
+    return !cw_ha_is_fenced(ha) && now_ns < cw_ha_lease_until_ns(ha);
 }
 
 enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
@@ -229,7 +317,7 @@ void cw_ha_info(const struct cw_ha *ha, struct buf *out)
     char node[IDENTITY_TEXT_LENGTH + 1];
     identity_format(&ha->wanted.life.node, node);
     int64_t now_ns = cw_engine_now_ns(ha->engine);
-    int64_t left_ms = has_lease(ha, now_ns) ? (ha->lease_until_ns - now_ns) / NS_PER_MS : 0;
+    int64_t left_ms = has_lease(ha, now_ns) ? (cw_ha_lease_until_ns(ha) - now_ns) / NS_PER_MS : 0;
     buf_add_format(out, "respite_role:%s\r\n", ha->is_standalone ? "standalone" : node_role_name(ha->role));
     if (ha->is_standalone)
         return;

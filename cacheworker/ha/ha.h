@@ -1,7 +1,8 @@
 /* ha.h: the node's side of the quorum: who am I, which role was I given, may my replies leave (QUORUM 2, 3, 5, 6).
  *
- * It keeps "node.state" (identity, incarnation, fence, group), answers sentinels on control links, holds the lease, and
- * tells repl whom to follow. It never touches data. A standalone worker has a cw_ha too, which always says yes.
+ * It keeps "node.state" (identity, incarnation, fence, group), obeys FENCE and LEARN, and tells repl whom to follow.
+ * POLL and GRANT are the control core's (control.h): for it the figures are published, and from it comes the lease; the
+ * two share the desk (desk.h). It never touches data. A standalone worker has a cw_ha too, which always says yes.
  *
  * All calls are made within a step of the engine; `now` and effects are the engine's (engine.h), but for the two
  * questions that carry a `now` of their own, read after the last command was executed. */
@@ -34,10 +35,15 @@ void cw_ha_start(struct cw_ha *ha);
 void cw_ha_stop(struct cw_ha *ha);
 void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result);
 void cw_ha_turn(struct cw_ha *ha);
+
+/* At the end of a turn: what STATUS will say. */
+void cw_ha_publish(struct cw_ha *ha);
+
+/* Whether there is something for the control core since this was last asked. */
+bool cw_ha_take_wake(struct cw_ha *ha);
+
 int64_t cw_ha_deadline(const struct cw_ha *ha);
 void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, size_t argc);
-void cw_ha_link_opened(struct cw_ha *ha, link_id link);
-void cw_ha_link_closed(struct cw_ha *ha, link_id link);
 
 enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns);
 

@@ -2,38 +2,19 @@
 #ifndef CACHEWORKER_HA_HA_INTERNAL_H
 #define CACHEWORKER_HA_HA_INTERNAL_H
 
+#include "cacheworker/ha/desk.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/ha/insync.h"
 #include "cacheworker/ha/node_state.h"
-#include "common/base/list.h"
 #include "common/ha/lease.h"
+#include "common/resp/resp_reader.h"
 
-enum {
-    STRANGERS_MAX = 64,   /* control links at one time that have not said HELLO */
-    POLLS_REMEMBERED = 8, /* per control link; a GRANT names one of them */
-};
+enum { OWED_MAX = 2 * TOPOLOGY_SENTINELS_MAX };
 
-#define GREETING_NS (10 * NS_PER_S) /* within which a control link says HELLO */
-
-struct poll {
-    uint64_t k;
-    int64_t status_ns; /* T: a clock reading from before the STATUS was composed */
-};
-
-/* One control link. Its sender is nobody until a HELLO with the right secret came. */
-struct control {
-    struct list node;
-    link_id link;
-    int64_t opened_ns;
-    bool is_greeted;
-    enum peer_kind peer;
-    struct identity sender;
-    struct poll polls[POLLS_REMEMBERED];
-    uint64_t poll_count;
-    int64_t polled_ns; /* the newest; INT64_MIN: never */
-    bool owes_fenced;  /* a FENCE waits for its fsync */
-    uint64_t fence_epoch;
-    struct ballot fence_ballot;
+struct owed_fenced {  /* an answer to a FENCE that waits for its fsync */
+    uint64_t address; /* 0: none */
+    uint64_t epoch;
+    struct ballot ballot;
 };
 
 struct cw_ha {
@@ -58,17 +39,25 @@ struct cw_ha {
     enum node_role role;
     uint64_t epoch; /* of the role */
 
-    uint32_t grant_count;
-    struct lease_grant grants[TOPOLOGY_SENTINELS_MAX * 2]; /* of this life and epoch, one per sentinel */
-    int64_t lease_until_ns;                                /* INT64_MIN: no lease */
+    struct cw_desk *desk;  /* borrowed; NULL standalone */
+    uint64_t term;         /* a new number with each role and epoch: a lease of another term is none */
+    uint64_t standing;     /* a new number with each topology */
+    int64_t lease_seen_ns; /* the end of the lease when it was last looked at */
+    int64_t published_ns;  /* INT64_MIN: never */
+    int64_t looked_at_sessions_ns;
+    int64_t waiting_since_ns; /* of the oldest command without a reply, as of then; 0: none waited */
+    uint64_t letters_read;
+    bool wakes; /* the control core has something to look at */
 
     struct cw_insync insync;
-    struct list controls; /* of struct control, in the order in which they were opened */
-    unsigned strangers;   /* of these, how many are not greeted */
-    unsigned ask_turn;    /* which sentinel gets the next INSYNC */
+    struct owed_fenced owed[OWED_MAX];
+    unsigned owed_turn; /* whose place the next one takes where all are taken */
 
     struct message in; /* too big for the stack */
     struct message out;
+    struct buf letter_in; /* owned */
+    struct buf letter_out;
+    struct resp_request request;
 };
 
 static inline bool cw_ha_is_fenced(const struct cw_ha *ha)
@@ -80,16 +69,16 @@ static inline bool cw_ha_is_fenced(const struct cw_ha *ha)
 void cw_ha_persist(struct cw_ha *ha);
 
 /* ha_control.c: what sentinels say, and what they are told. */
-void cw_ha_send(struct cw_ha *ha, const struct control *control);
+void cw_ha_read_letters(struct cw_ha *ha);
 void cw_ha_send_fenced(struct cw_ha *ha); /* every FENCED whose fence is durable */
 void cw_ha_send_insync(struct cw_ha *ha);
-void cw_ha_drop_strangers(struct cw_ha *ha);
-int64_t cw_ha_strangers_deadline(const struct cw_ha *ha);
 
 /* ha_role.c: what a topology makes of this node. */
 void cw_ha_take_topology(struct cw_ha *ha, const struct topology *topology);
 void cw_ha_take_pending(struct cw_ha *ha); /* the binding is durable */
 void cw_ha_take_fence(struct cw_ha *ha, uint64_t epoch);
-void cw_ha_count_lease(struct cw_ha *ha);
+void cw_ha_begin_term(struct cw_ha *ha); /* from here on there is no lease */
+void cw_ha_look_at_lease(struct cw_ha *ha);
+int64_t cw_ha_lease_until_ns(const struct cw_ha *ha); /* of this term, as of now; INT64_MIN: none */
 
 #endif

@@ -5,20 +5,24 @@
  * between this step's clock and the one that output() was asked with. */
 #define GATE_MARGIN_NS NS_PER_S
 
-void cw_ha_count_lease(struct cw_ha *ha)
+int64_t cw_ha_lease_until_ns(const struct cw_ha *ha)
 {
-    int64_t before = ha->lease_until_ns;
-    ha->lease_until_ns = ha->role == ROLE_MASTER && ha->grant_count > 0
-                             ? lease_deadline(&ha->topology, ha->grants, ha->grant_count)
-                             : INT64_MIN;
-    if (ha->lease_until_ns > before && before < cw_engine_now_ns(ha->engine) + GATE_MARGIN_NS)
-        cw_engine_gate_opened(ha->engine);
+    const struct cw_lease *lease = cw_newest_read(&ha->desk->leases);
+    return lease->term == ha->term ? lease->until_ns : INT64_MIN;
 }
 
-static void forget_grants(struct cw_ha *ha)
+void cw_ha_look_at_lease(struct cw_ha *ha)
 {
-    ha->grant_count = 0;
-    ha->lease_until_ns = INT64_MIN;
+    int64_t until_ns = cw_ha_lease_until_ns(ha);
+    if (until_ns > ha->lease_seen_ns && ha->lease_seen_ns < cw_engine_now_ns(ha->engine) + GATE_MARGIN_NS)
+        cw_engine_gate_opened(ha->engine);
+    ha->lease_seen_ns = until_ns;
+}
+
+void cw_ha_begin_term(struct cw_ha *ha)
+{
+    ha->term++;
+    ha->lease_seen_ns = INT64_MIN;
 }
 
 static void end_term(struct cw_ha *ha)
@@ -71,7 +75,7 @@ static void become_other(struct cw_ha *ha, enum node_role role)
 static void adopt(struct cw_ha *ha)
 {
     enum node_role role = cw_assigned_role(&ha->topology, &ha->durable.life);
-    forget_grants(ha);
+    cw_ha_begin_term(ha);
     if (role == ROLE_MASTER)
         become_master(ha);
     else
@@ -85,7 +89,7 @@ static void leave_group(struct cw_ha *ha)
     effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_NOTICE, "group %s does not list this node any more",
                ha->topology.group);
     end_term(ha);
-    forget_grants(ha);
+    cw_ha_begin_term(ha);
     ha->role = ROLE_UNADOPTED;
     ha->epoch = 0;
     ha->topology = (struct topology){0};
@@ -93,6 +97,12 @@ static void leave_group(struct cw_ha *ha)
     cw_repl_rest(cw_engine_repl(ha->engine));
     memset(ha->wanted.group, 0, sizeof(ha->wanted.group));
     cw_ha_persist(ha);
+}
+
+static void take(struct cw_ha *ha, const struct topology *topology)
+{
+    ha->topology = *topology;
+    ha->standing++;
 }
 
 static void accept_topology(struct cw_ha *ha, const struct topology *topology)
@@ -106,15 +116,12 @@ static void accept_topology(struct cw_ha *ha, const struct topology *topology)
     switch (cw_learn(&standing, topology)) {
     case CW_LEARN_IGNORE: break;
     case CW_LEARN_DROP:
-        ha->topology = *topology;
+        take(ha, topology);
         leave_group(ha);
         break;
-    case CW_LEARN_NOTE:
-        ha->topology = *topology;
-        cw_ha_count_lease(ha); /* the list of sentinels may have changed */
-        break;
+    case CW_LEARN_NOTE: take(ha, topology); break;
     case CW_LEARN_ADOPT:
-        ha->topology = *topology;
+        take(ha, topology);
         adopt(ha);
         break;
     }

@@ -84,6 +84,13 @@ static const struct conf_option options[] = {
      .maximum = 3600000,
      .initial = "1000",
      .description = "A replica that is further behind leaves the in-sync set."},
+    {.name = "stuck_limit_ms",
+     .kind = CONF_MILLISECONDS,
+     FIELD(stuck_limit_ms),
+     .minimum = 0,
+     .maximum = 3600000,
+     .initial = "30000",
+     .description = "A node whose command thread does not turn for so long says so, and is replaced; 0: never."},
     {.name = "client-query-buffer-limit",
      .kind = CONF_BYTES,
      FIELD(client_query_buffer_limit),
@@ -179,6 +186,7 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.control = settings->announce_control.host[0] != '\0' ? settings->announce_control : settings->control_listen;
     config.backlog_bytes = (size_t)settings->repl_backlog_size;
     config.max_lag_ns = settings->max_lag_ms * NS_PER_MS;
+    config.stuck_limit_ns = settings->stuck_limit_ms * NS_PER_MS;
     config.enable_debug_command = settings->enable_debug_command;
     config.query_buffer_max = (size_t)settings->client_query_buffer_limit;
     config.client_output_max = (size_t)settings->client_output_max;

@@ -21,6 +21,7 @@ struct worker_settings {
     int64_t maxclients;
     int64_t repl_backlog_size;
     int64_t max_lag_ms;
+    int64_t stuck_limit_ms;
     int64_t client_query_buffer_limit;
     int64_t client_output_max;
     bool enable_debug_command;

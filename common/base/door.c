@@ -86,6 +86,11 @@ void effect_persist(struct effects *effects, const char *name, uint64_t token, s
     buf_add_slice(&effects->text, bytes);
 }
 
+void effect_wake(struct effects *effects)
+{
+    append(effects, EFFECT_WAKE, LINK_NONE);
+}
+
 void effect_exit(struct effects *effects, int status)
 {
     append(effects, EFFECT_EXIT, LINK_NONE)->level = status;

@@ -69,6 +69,7 @@ enum effect_kind {
     EFFECT_RESUME,
     EFFECT_PERSIST, /* replace file `name` by `bytes`: aside, fsync, rename, fsync of the directory */
     EFFECT_LOG,
+    EFFECT_WAKE, /* a turn, soon, for the other core that shares this one's state, on a thread of its own */
     EFFECT_EXIT, /* end the process with status `level` */
 };
 
@@ -107,6 +108,7 @@ void effect_drain(struct effects *effects, link_id link);
 void effect_pause(struct effects *effects, link_id link);
 void effect_resume(struct effects *effects, link_id link);
 void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes);
+void effect_wake(struct effects *effects);
 void effect_exit(struct effects *effects, int status);
 void effect_log(struct effects *effects, enum log_level level, const char *format, ...) PRINTF(3, 4);
 

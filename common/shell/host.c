@@ -8,6 +8,7 @@
 #include "common/shell/file_atomic.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -40,7 +41,9 @@ struct host {
     struct libevent_event wake_event;
     struct libevent_event timer_event;
     int wake_fd;
-    int64_t timer_ns; /* when timer_event fires; NEVER_NS: it is not armed */
+    atomic_bool stop_wanted;
+    struct host *other; /* borrowed; whom EFFECT_WAKE wakes, or NULL */
+    int64_t timer_ns;   /* when timer_event fires; NEVER_NS: it is not armed */
     int64_t now_ns;
     int64_t wall_us;
 
@@ -164,9 +167,12 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
+    struct host *host = argument;
     uint64_t count;
-    if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
-        add_ready(argument, READY_STOP);
+    ssize_t length = read(fd, &count, sizeof(count));
+    (void)length; /* a turn follows in any case */
+    if (atomic_exchange(&host->stop_wanted, false))
+        add_ready(host, READY_STOP);
 }
 
 /* --- links --- */
@@ -396,6 +402,14 @@ static void carry_out_link(struct conn *conn, enum effect_kind kind)
     }
 }
 
+/* The loop turns once more. From any thread. */
+static void wake(struct host *host)
+{
+    uint64_t one = 1;
+    ssize_t written = write(host->wake_fd, &one, sizeof(one));
+    (void)written; /* it fails only when the counter is full, and then a wake-up is under way */
+}
+
 static void carry_out_one(struct host *host, const struct effect *effect)
 {
     switch (effect->kind) {
@@ -404,6 +418,10 @@ static void carry_out_one(struct host *host, const struct effect *effect)
     case EFFECT_PERSIST: persist(host, effect); break;
     case EFFECT_LOG:
         log_write(host->config.log, (enum log_level)effect->level, effects_text(&host->effects, effect));
+        break;
+    case EFFECT_WAKE:
+        if (host->other != NULL)
+            wake(host->other);
         break;
     case EFFECT_EXIT:
         host->exiting = true;
@@ -559,9 +577,14 @@ int host_run(struct host *host)
 
 void host_stop(struct host *host)
 {
-    uint64_t one = 1;
-    ssize_t written = write(host->wake_fd, &one, sizeof(one));
-    (void)written; /* it fails only when the counter is full, and then a wake-up is under way */
+    atomic_store(&host->stop_wanted, true);
+    wake(host);
+}
+
+void host_pair(struct host *host, struct host *other)
+{
+    host->other = other;
+    other->other = host;
 }
 
 struct event_base *host_event_base(struct host *host)

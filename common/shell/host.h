@@ -46,6 +46,10 @@ int host_run(struct host *host);
 /* EVENT_STOP, soon. From any thread. */
 void host_stop(struct host *host);
 
+/* From here on EFFECT_WAKE of either's core gives the other's an EVENT_TURN. Before either runs; either may end first,
+ * but both have ended before one is destroyed. */
+void host_pair(struct host *host, struct host *other);
+
 /* For what shares the first host's loop (signals). */
 struct event_base *host_event_base(struct host *host);
 

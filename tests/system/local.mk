@@ -23,4 +23,5 @@ EXTRA_DIST += \
 	tests/system/test_quorum.py \
 	tests/system/test_replication.py \
 	tests/system/test_spares.py \
+	tests/system/test_stopped.py \
 	tests/system/test_tools.py

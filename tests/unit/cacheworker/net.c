@@ -97,6 +97,7 @@ static void carry_out(struct net *net, int index, const struct effect *effect)
         break;
     case EFFECT_PAUSE:
     case EFFECT_RESUME:
+    case EFFECT_WAKE:
     case EFFECT_EXIT: break;
     }
 }

@@ -6,7 +6,7 @@
 #include "common/base/buf.h"
 #include "common/base/door.h"
 
-enum { BENCH_LINKS = 256 };
+enum { BENCH_LINKS = 512 };
 
 #define BENCH_WALL_US ((int64_t)1700000000000000) /* when virtual time begins */
 
