@@ -93,8 +93,8 @@ int ctl_create(struct ctl_options *options)
     strcpy(topology->group, options->group);
     topology->version = 1;
     topology->wanted_replicas = wanted_replicas(options);
-    topology->durability = DURABILITY_ASYNC;
-    topology->acknowledgements = 1;
+    topology->durability = options->durability;
+    topology->acknowledgements = options->acknowledgements;
     strcpy(topology->author, "operator");
     strcpy(topology->reason, "create");
 

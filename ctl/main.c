@@ -11,6 +11,7 @@
 static const char usage_text[] =
     "usage: respitectl create --group NAME --secret-file FILE --sentinel HOST:PORT... --worker DATA,CONTROL...\n"
     "                         [--spare DATA,CONTROL...]                        (takes a missing replica's place)\n"
+    "                         [--durability async|sync] [--acknowledgements K]     (default async, 1)\n"
     "       respitectl status --group NAME --secret-file FILE --endpoint HOST:PORT [--json]\n"
     "                         --process NAME,sentinel|proxy,HOST:PORT,PID...\n"
     "                         --process NAME,worker,DATA,CONTROL,PID...        (PID 0: it does not run)\n"
@@ -87,6 +88,16 @@ static int parse_process(struct ctl_options *options, const char *text)
     return 0;
 }
 
+/* A group has no more replicas than that to ask. */
+static int parse_acknowledgements(struct ctl_options *options, struct slice text)
+{
+    uint64_t number;
+    if (number_parse_u64(text, &number) < 0 || number == 0 || number >= TOPOLOGY_MEMBERS_MAX)
+        return ERR_INVALID;
+    options->acknowledgements = (uint32_t)number;
+    return 0;
+}
+
 static int parse_option(struct ctl_options *options, const char *name, const char *value)
 {
     struct slice text = slice_text(value);
@@ -102,6 +113,12 @@ static int parse_option(struct ctl_options *options, const char *name, const cha
         options->timeout_ms = atoi(value);
         return options->timeout_ms > 0 ? 0 : ERR_INVALID;
     }
+    if (strcmp(name, "--durability") == 0)
+        return durability_parse(text, &options->durability) < 0 || options->durability == DURABILITY_SYNC_FSYNC
+                   ? ERR_INVALID
+                   : 0;
+    if (strcmp(name, "--acknowledgements") == 0)
+        return parse_acknowledgements(options, text);
     if (strcmp(name, "--process") == 0)
         return parse_process(options, value);
     if (strcmp(name, "--worker") == 0)
@@ -132,7 +149,7 @@ int main(int argc, char **argv)
     }
     if (argc < 2)
         return fail("no verb", "create or status is wanted");
-    struct ctl_options options = {.group = "main", .timeout_ms = 1000};
+    struct ctl_options options = {.group = "main", .timeout_ms = 1000, .acknowledgements = 1};
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;

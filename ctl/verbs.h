@@ -4,6 +4,7 @@
 
 #include "common/base/address.h"
 #include "common/base/buf.h"
+#include "common/ha/topology.h"
 
 enum { CTL_NODES_MAX = 16, CTL_NAME_MAX = 64 };
 
@@ -24,6 +25,8 @@ struct ctl_options {
     struct ctl_process processes[CTL_NODES_MAX];
     unsigned count;
     struct address endpoint;
+    enum durability durability; /* of create */
+    uint32_t acknowledgements;  /* of create */
     bool json;
     int timeout_ms;
 };

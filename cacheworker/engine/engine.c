@@ -141,6 +141,12 @@ void cw_engine_gate_opened(struct cw_engine *engine)
     }
 }
 
+void cw_engine_release(struct cw_engine *engine, uint64_t released)
+{
+    LIST_FOR_EACH(node, &engine->held)
+    cw_session_release(engine, LIST_ENTRY(node, struct cw_session, held), released);
+}
+
 /* Answers what was read and not executed, where that can still be answered in order. */
 static void refuse_unexecuted(struct cw_engine *engine, struct cw_session *session)
 {

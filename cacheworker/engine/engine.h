@@ -19,6 +19,7 @@
  *   cw_ha_deadline(ha), cw_repl_deadline(repl)
  *   cw_ha_serving(ha, now_ns)          enum cw_serving; asked once per batch
  *   cw_ha_may_reply(ha, now_ns)        whether replies and pushes may leave to clients; asked in output()
+ *   cw_ha_released(ha)                 offset of the stream up to which replies may show it; CW_RELEASED_ALL: any
  *   cw_ha_request(ha, link, argv, argc)    every RESPITE command of the data port; it answers into cw_engine_output()
  *   cw_repl_request(repl, link, argv, argc) REPLCONF, PSYNC and SYNC of a session, and every command of a
  *                                      CW_LINK_REPLICA link; the same
@@ -108,6 +109,10 @@ void cw_engine_drain(struct cw_engine *engine, link_id link); /* sends what is t
 
 /* A gate may have opened (a lease, an acknowledgement): flushes every client that has replies waiting. */
 void cw_engine_gate_opened(struct cw_engine *engine);
+
+/* The stream is acknowledged up to `released`, or CW_RELEASED_ALL: flushes the clients whose replies waited for that.
+ */
+void cw_engine_release(struct cw_engine *engine, uint64_t released);
 
 /* This node's term as master ended otherwise than in being chosen again at once: what was not executed is answered
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */

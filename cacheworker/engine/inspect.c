@@ -37,17 +37,20 @@ uint64_t cw_inspect_fence(const struct cw_worker *worker)
 
 bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns)
 {
-    return cw_ha_role(worker->engine.ha) == ROLE_MASTER && cw_ha_may_reply(worker->engine.ha, now_ns);
+    return cw_ha_has_lease(worker->engine.ha, now_ns);
+}
+
+uint64_t cw_inspect_released_offset(const struct cw_worker *worker)
+{
+    uint64_t end = cw_repl_offset(worker->engine.repl);
+    uint64_t released = cw_ha_released(worker->engine.ha);
+    return released < end ? released : end;
 }
 
 enum cw_inspected_link cw_inspect_link(const struct cw_worker *worker, link_id link)
 {
     const struct cw_session *session = cw_session_find(&worker->engine, link);
-    if (session == NULL)
-        return CW_INSPECTED_OTHER;
-    if (session->kind == CW_LINK_CONTROL)
-        return CW_INSPECTED_CONTROL;
-    if (session->kind != CW_LINK_CLIENT)
+    if (session == NULL || session->kind != CW_LINK_CLIENT)
         return CW_INSPECTED_OTHER;
     return session->flags & CW_SESSION_UNGATED ? CW_INSPECTED_UNGATED : CW_INSPECTED_GATED;
 }

@@ -17,9 +17,11 @@ uint64_t cw_inspect_fence(const struct cw_worker *worker);
 /* Whether a master's reply would leave at `now_ns`. */
 bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns);
 
+/* The last offset of the stream that replies which leave now may show. */
+uint64_t cw_inspect_released_offset(const struct cw_worker *worker);
+
 enum cw_inspected_link {
     CW_INSPECTED_OTHER,   /* replication, or not a link */
-    CW_INSPECTED_CONTROL, /* a sentinel's or a tool's */
     CW_INSPECTED_GATED,   /* a client's or a proxy's, and what leaves on it answers commands on the data set */
     CW_INSPECTED_UNGATED, /* a client's or a proxy's, but what leaves on it says nothing of the data set */
 };

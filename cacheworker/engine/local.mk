@@ -8,6 +8,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/dispatch.c cacheworker/engine/dispatch.h \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
+	cacheworker/engine/marks.c cacheworker/engine/marks.h \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \

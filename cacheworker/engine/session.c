@@ -1,5 +1,6 @@
 #include "cacheworker/engine/session.h"
 
+#include "cacheworker/engine/marks.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
@@ -55,6 +56,7 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
     list_init(&session->ready);
     list_init(&session->touched);
     list_init(&session->waiting);
+    list_init(&session->held);
     list_add_last(&engine->sessions, &session->all);
     engine->links[session->link] = session;
     return session;
@@ -67,6 +69,7 @@ static void free_session(struct cw_session *session)
     if (session->partial != NULL)
         resp_request_free(session->partial);
     mem_free(session->partial);
+    mem_free(session->marks);
     mem_free(session->name);
     mem_free(session->library_name);
     mem_free(session->library_version);
@@ -264,6 +267,7 @@ void cw_session_check_output(struct cw_engine *engine, struct cw_session *sessio
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count)
 {
     engine->statistics.output_bytes += count;
+    session->sent_bytes += count;
     buf_consume(&session->out, count);
     if (buf_length(&session->out) > 0)
         return;
@@ -271,6 +275,73 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
     if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
         session->waiting_since_ns = 0;
 }
+
+/* --- replies that wait for an acknowledgement --- */
+
+static bool is_held(const struct cw_engine *engine, const struct cw_session *session)
+{
+    return session->kind == CW_LINK_CLIENT && !(session->flags & CW_SESSION_UNGATED) &&
+           cw_ha_released(engine->ha) != CW_RELEASED_ALL;
+}
+
+/* Which of out waits, was decided when the step that wrote it ended: what stands behind the last mark is free. */
+struct slice cw_session_releasable(const struct cw_engine *engine, struct cw_session *session)
+{
+    struct slice out = buf_slice(&session->out);
+    struct cw_marks *marks = session->marks;
+    if (LIKELY(marks == NULL) || !is_held(engine, session))
+        return out;
+    cw_marks_release(marks, cw_ha_released(engine->ha));
+    if (marks->count == 0)
+        return out;
+    uint64_t free = marks->free_until > session->sent_bytes ? marks->free_until - session->sent_bytes : 0;
+    return slice_of(out.data, (size_t)free);
+}
+
+static void forget_marks(struct cw_session *session)
+{
+    list_remove(&session->held);
+    mem_free(session->marks);
+    session->marks = NULL;
+}
+
+static void drain_now(struct cw_engine *engine, struct cw_session *session)
+{
+    session->flags &= ~(uint32_t)CW_SESSION_DRAIN_DUE;
+    effect_drain(engine->effects, session->link);
+}
+
+/* At the end of a step: what it added to out shows the stream as it is now. */
+static void mark(struct cw_engine *engine, struct cw_session *session)
+{
+    uint64_t position = session->sent_bytes + buf_length(&session->out);
+    uint64_t offset = cw_repl_offset(engine->repl);
+    if (position <= session->marked_bytes)
+        return;
+    session->marked_bytes = position;
+    if (session->marks == NULL && offset <= cw_ha_released(engine->ha))
+        return;
+    if (session->marks == NULL) {
+        session->marks = mem_zero(sizeof(*session->marks));
+        list_add_last(&engine->held, &session->held);
+    }
+    cw_marks_add(session->marks, position, offset);
+}
+
+void cw_session_release(struct cw_engine *engine, struct cw_session *session, uint64_t released)
+{
+    bool any = cw_marks_release(session->marks, released);
+    bool all = session->marks->count == 0;
+    if (any && buf_length(&session->out) > 0)
+        cw_session_flush(engine, session);
+    if (!all)
+        return;
+    forget_marks(session);
+    if (session->flags & CW_SESSION_DRAIN_DUE)
+        drain_now(engine, session);
+}
+
+/* --- WAIT --- */
 
 static void stop_waiting(struct cw_engine *engine, struct cw_session *session)
 {
@@ -313,6 +384,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
 static void bury(struct cw_engine *engine, struct cw_session *session)
 {
     leave_lists(engine, session);
+    list_remove(&session->held);
     engine->links[session->link] = NULL;
     engine->free_links[engine->free_count++] = session->link;
     list_remove(&session->all);
@@ -332,7 +404,12 @@ void cw_session_drain(struct cw_engine *engine, struct cw_session *session)
     if (session->flags & CW_SESSION_CLOSING)
         return;
     leave_lists(engine, session);
-    effect_drain(engine->effects, session->link);
+    if (buf_length(&session->out) > 0 && is_held(engine, session)) {
+        session->flags |= CW_SESSION_DRAIN_DUE;
+        cw_session_flush(engine, session);
+    } else {
+        effect_drain(engine->effects, session->link);
+    }
 }
 
 void cw_session_closed(struct cw_engine *engine, struct cw_session *session)
@@ -355,10 +432,16 @@ void cw_session_abort(struct cw_engine *engine, struct cw_session *session)
 
 void cw_sessions_end_step(struct cw_engine *engine)
 {
+    bool is_gated = engine->flushed_count > 0 && cw_ha_released(engine->ha) != CW_RELEASED_ALL;
     for (uint32_t i = 0; i < engine->flushed_count; i++) {
         struct cw_session *session = engine->links[engine->flushed[i]];
-        if (session != NULL)
-            session->flags &= ~(uint32_t)CW_SESSION_FLUSHED;
+        if (session == NULL)
+            continue;
+        session->flags &= ~(uint32_t)CW_SESSION_FLUSHED;
+        if (UNLIKELY(is_gated) && is_held(engine, session))
+            mark(engine, session);
+        if (UNLIKELY(session->flags & CW_SESSION_DRAIN_DUE) && session->marks == NULL)
+            drain_now(engine, session);
     }
     engine->flushed_count = 0;
     LIST_FOR_EACH(node, &engine->dead)

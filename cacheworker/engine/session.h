@@ -5,7 +5,9 @@
  * byte is looked at twice.
  *
  * Output. Replies are appended to `out`, whose memory comes from a pool of the engine and goes back there when all is
- * sent: an idle session holds no buffer. */
+ * sent: an idle session holds no buffer. In a sync mode what a step adds to a client's output is marked, at its end,
+ * with the offset of the stream: it leaves when that is acknowledged (marks.h). A step's replies show no later write.
+ */
 #ifndef CACHEWORKER_ENGINE_SESSION_H
 #define CACHEWORKER_ENGINE_SESSION_H
 
@@ -14,6 +16,7 @@
 #include "common/command/command.h"
 #include "common/resp/resp_reader.h"
 
+struct cw_marks;
 struct cw_subscriber;
 
 enum {                                      /* struct cw_session.flags */
@@ -33,6 +36,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_UNGATED = 1 << 13,   /* its output holds nothing but answers to the appliance's own commands */
        CW_SESSION_IN_PUBSUB = 1 << 14, /* has subscriptions */
        CW_SESSION_OVERFLOWN = 1 << 15, /* its output is beyond the limit */
+       CW_SESSION_DRAIN_DUE = 1 << 16, /* will be drained when all its replies may leave */
 };
 
 struct cw_session {
@@ -49,7 +53,11 @@ struct cw_session {
     bool last_from_kept;
     bool batched; /* the batch being gathered holds requests of it */
 
-    struct buf out;      /* owned */
+    struct buf out;         /* owned */
+    uint64_t sent_bytes;    /* position of the first byte of out */
+    uint64_t marked_bytes;  /* position up to which marks say what may leave */
+    struct cw_marks *marks; /* owned; NULL: nothing waits for an acknowledgement */
+    struct list held;       /* in engine->held while it has marks */
     struct list ready;   /* in engine->ready, engine->control_ready or engine->parked while it has input to be parsed */
     struct list touched; /* in engine->touched from its first bytes of a turn to the end of that turn */
     struct list all;     /* in engine->sessions, in the order of their ids */
@@ -116,6 +124,12 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
 /* WAIT is answered. */
 void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas);
 void cw_session_end_wait_with_error(struct cw_engine *engine, struct cw_session *session);
+
+/* What of out may leave: all of it, unless it waits for an acknowledgement. */
+struct slice cw_session_releasable(const struct cw_engine *engine, struct cw_session *session);
+
+/* Flushes what an acknowledgement released. */
+void cw_session_release(struct cw_engine *engine, struct cw_session *session, uint64_t released);
 
 /* Closes at once, or after what it is owed has left. The struct lives on until the step ends, closing. */
 void cw_session_close(struct cw_engine *engine, struct cw_session *session);

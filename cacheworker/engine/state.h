@@ -49,6 +49,7 @@ struct cw_engine {
     struct list parked;         /* clients whose next request must wait: no lease, DEBUG SLEEP, CLIENT PAUSE */
     struct list touched;
     struct list waiting; /* in WAIT */
+    struct list held;    /* clients with replies that wait for an acknowledgement */
     struct list dead;    /* ended in this step */
     uint32_t clients;    /* that count against maxclients */
     uint64_t next_session_id;

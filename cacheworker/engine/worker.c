@@ -95,6 +95,7 @@ static void init_lists(struct cw_engine *engine)
     list_init(&engine->parked);
     list_init(&engine->touched);
     list_init(&engine->waiting);
+    list_init(&engine->held);
     list_init(&engine->dead);
 }
 
@@ -261,8 +262,8 @@ static void answer_waits(struct cw_engine *engine)
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
+    cw_batch_run_replicas(engine); /* first: what they acknowledge opens the gate in this turn */
     cw_ha_turn(engine->ha);
-    cw_batch_run_replicas(engine);
     cw_batch_run(engine);
     cw_sessions_keep(engine);
     expire_keys(engine);
@@ -383,13 +384,13 @@ static struct slice output(void *core, link_id link, int64_t now_ns)
     if (UNLIKELY(is_of_control(worker, link)))
         return cw_control_door.output(worker->control, link, now_ns);
     measure_turn(engine, now_ns);
-    const struct cw_session *session = cw_session_find(engine, link);
+    struct cw_session *session = cw_session_find(engine, link);
     if (session == NULL)
         return slice_of(NULL, 0);
     if (session->kind == CW_LINK_CLIENT && !may_leave(engine, session, now_ns))
         return slice_of(NULL, 0);
     if (buf_length(&session->out) > 0)
-        return buf_slice(&session->out);
+        return cw_session_releasable(engine, session);
     return session->kind == CW_LINK_REPLICA ? cw_repl_output(engine->repl, link) : slice_of(NULL, 0);
 }
 

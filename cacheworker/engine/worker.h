@@ -26,6 +26,7 @@ struct cw_config {      /* copied at creation, slices included */
     size_t backlog_bytes;   /* of the replication stream kept for partial resync */
     int64_t max_lag_ns;     /* default 1 s */
     int64_t stuck_limit_ns; /* a node whose command thread does not turn for so long is stuck; default 30 s; 0: never */
+    bool sync_blocks;       /* in a sync mode without a replica in sync: wait for one (sync_missing block) */
     bool enable_debug_command;
     size_t query_buffer_max;
     size_t client_output_max;

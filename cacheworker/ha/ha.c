@@ -210,18 +210,87 @@ bool cw_ha_take_wake(struct cw_ha *ha)
     return wakes;
 }
 
-/* --- turns --- */
+/* --- what the replicas have acknowledged --- */
 
+uint64_t cw_ha_acknowledged(const struct cw_ha *ha)
+{
+    uint64_t end = cw_repl_offset(cw_engine_repl(ha->engine));
+    /* In async whatever was executed may have been acknowledged; claiming more than that is on the safe side. */
+    return cw_ha_is_async(ha) ? end : cw_gate_acknowledged(&ha->gate, end);
+}
+
+/* The rule of the topology, and from the asking for another set until its fate is known that one's too. */
+static uint64_t covered(const struct cw_ha *ha, const struct cw_replica_view *views, size_t count)
+{
+    struct cw_rule rule = {.acknowledgements = ha->topology.acknowledgements,
+                           .blocks = ha->insync.blocks,
+                           .count = ha->topology.in_sync_count,
+                           .in_sync = ha->topology.in_sync};
+    uint64_t by_topology = cw_rule_covers(&rule, views, count);
+    if (ha->mutants & CW_MUTANT_REPLY_AT_ONCE)
+        return CW_GATE_OPEN;
+    if (!ha->insync.is_asking)
+        return by_topology;
+    rule = cw_insync_rule(&ha->insync);
+    uint64_t by_request = cw_rule_covers(&rule, views, count);
+    if (ha->mutants & CW_MUTANT_DROP_OLD_RULE)
+        return by_request;
+    return by_topology < by_request ? by_topology : by_request;
+}
+
+static void update_gate(struct cw_ha *ha, const struct cw_replica_view *views, size_t count)
+{
+    uint64_t end = cw_repl_offset(cw_engine_repl(ha->engine));
+    if (cw_gate_update(&ha->gate, covered(ha, views, count), end))
+        cw_engine_release(ha->engine, cw_gate_released(&ha->gate));
+}
+
+/* The moment at which a life will be max_lag behind if it acknowledges nothing more. */
+static int64_t lags_at(const struct cw_ha *ha, const struct life *life, int64_t now_ns)
+{
+    uint64_t offset = cw_insync_acknowledged(&ha->insync, life);
+    return now_ns - cw_repl_lag(cw_engine_repl(ha->engine), offset, now_ns) + ha->insync.max_lag_ns;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void update_lag(struct cw_ha *ha)
+{
+    int64_t now_ns = cw_engine_now_ns(ha->engine);
+    int64_t before_ns = ha->lag_until_ns;
+    ha->lag_until_ns = NEVER_NS;
+    for (uint32_t i = 0; i < ha->topology.in_sync_count; i++)
+        ha->lag_until_ns = earlier(ha->lag_until_ns, lags_at(ha, &ha->topology.in_sync[i], now_ns));
+    if (before_ns <= now_ns && ha->lag_until_ns > now_ns)
+        cw_engine_gate_opened(ha->engine);
+}
+
+/* In sync modes clients wait for what is found here, so it looks in every turn. In async it looks ten times a second,
+ * and in every turn only while replies are held because a replica lags. */
 static void look_at_replicas(struct cw_ha *ha)
 {
     struct cw_replica_view views[TOPOLOGY_MEMBERS_MAX];
     int64_t now_ns = cw_engine_now_ns(ha->engine);
-    if (now_ns < cw_insync_deadline(&ha->insync))
+    bool is_async = cw_ha_is_async(ha);
+    bool is_due = now_ns >= cw_insync_deadline(&ha->insync);
+    if (!is_due && is_async && now_ns < ha->lag_until_ns)
         return;
     size_t count = cw_repl_replicas(cw_engine_repl(ha->engine), now_ns, views, ARRAY_LENGTH(views));
-    if (cw_insync_look(&ha->insync, &ha->topology, &ha->durable.life, views, count, now_ns))
+    uint64_t must_hold = cw_ha_acknowledged(ha);
+    if (is_due && cw_insync_look(&ha->insync, &ha->topology, &ha->durable.life, views, count, must_hold, now_ns))
         cw_ha_send_insync(ha);
+    if (is_async) {
+        cw_insync_note(&ha->insync, views, count);
+        update_lag(ha);
+    } else {
+        update_gate(ha, views, count);
+    }
 }
+
+/* --- turns --- */
 
 void cw_ha_turn(struct cw_ha *ha)
 {
@@ -236,11 +305,6 @@ void cw_ha_turn(struct cw_ha *ha)
         look_at_replicas(ha);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t cw_ha_deadline(const struct cw_ha *ha)
 {
     if (ha->is_standalone)
@@ -253,7 +317,7 @@ int64_t cw_ha_deadline(const struct cw_ha *ha)
     return deadline_ns;
 }
 
-static bool has_lease(const struct cw_ha *ha, int64_t now_ns)
+static bool holds_lease(const struct cw_ha *ha, int64_t now_ns)
 {
     return !cw_ha_is_fenced(ha) && now_ns < cw_ha_lease_until_ns(ha);
 }
@@ -264,7 +328,7 @@ enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
         return CW_SERVING_MASTER;
     const struct cw_repl *repl = cw_engine_repl(ha->engine);
     switch (ha->role) {
-    case ROLE_MASTER: return has_lease(ha, now_ns) ? CW_SERVING_MASTER : CW_SERVING_HOLD;
+    case ROLE_MASTER: return holds_lease(ha, now_ns) ? CW_SERVING_MASTER : CW_SERVING_HOLD;
     case ROLE_REPLICA:
         if (cw_repl_is_link_up(repl))
             return CW_SERVING_REPLICA;
@@ -275,11 +339,28 @@ enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
     return CW_SERVING_UNADOPTED;
 }
 
-bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
+bool cw_ha_has_lease(const struct cw_ha *ha, int64_t now_ns)
 {
     if (ha->mutants & CW_MUTANT_CLOCK_BEFORE_BATCH)
         now_ns = cw_engine_now_ns(ha->engine);
-    return ha->role != ROLE_MASTER || has_lease(ha, now_ns);
+    return ha->role == ROLE_MASTER && holds_lease(ha, now_ns);
+}
+
+bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
+{
+    if (ha->role != ROLE_MASTER)
+        return true;
+    return cw_ha_has_lease(ha, now_ns) && now_ns < ha->lag_until_ns;
+}
+
+uint64_t cw_ha_released(const struct cw_ha *ha)
+{
+    return ha->role == ROLE_MASTER && !cw_ha_is_async(ha) ? cw_gate_released(&ha->gate) : CW_RELEASED_ALL;
+}
+
+bool cw_ha_acks_at_once(const struct cw_ha *ha)
+{
+    return !cw_ha_is_async(ha);
 }
 
 bool cw_ha_is_master_of(const struct cw_ha *ha, uint64_t epoch, const struct life *life)
@@ -316,17 +397,20 @@ void cw_ha_info(const struct cw_ha *ha, struct buf *out)
 {
     char node[IDENTITY_TEXT_LENGTH + 1];
     identity_format(&ha->wanted.life.node, node);
-    int64_t now_ns = cw_engine_now_ns(ha->engine);
-    int64_t left_ms = has_lease(ha, now_ns) ? (cw_ha_lease_until_ns(ha) - now_ns) / NS_PER_MS : 0;
     buf_add_format(out, "respite_role:%s\r\n", ha->is_standalone ? "standalone" : node_role_name(ha->role));
     if (ha->is_standalone)
         return;
+    int64_t now_ns = cw_engine_now_ns(ha->engine);
+    int64_t left_ms = holds_lease(ha, now_ns) ? (cw_ha_lease_until_ns(ha) - now_ns) / NS_PER_MS : 0;
     buf_add_format(out,
                    "respite_node:%s\r\nrespite_incarnation:%llu\r\nrespite_group:%s\r\nrespite_version:%llu\r\n"
-                   "respite_epoch:%llu\r\nrespite_fence:%llu\r\nrespite_lease_left_ms:%lld\r\nrespite_in_sync:%u\r\n",
+                   "respite_epoch:%llu\r\nrespite_fence:%llu\r\nrespite_lease_left_ms:%lld\r\nrespite_in_sync:%u\r\n"
+                   "respite_durability:%s\r\nrespite_acknowledgements:%u\r\nrespite_acknowledged_offset:%llu\r\n",
                    node, (unsigned long long)ha->wanted.life.incarnation, ha->durable.group,
                    (unsigned long long)ha->topology.version, (unsigned long long)ha->epoch,
-                   (unsigned long long)ha->wanted.fence, (long long)left_ms, ha->topology.in_sync_count);
+                   (unsigned long long)ha->wanted.fence, (long long)left_ms, ha->topology.in_sync_count,
+                   durability_name(ha->topology.durability), ha->topology.acknowledgements,
+                   ha->role == ROLE_MASTER ? (unsigned long long)cw_ha_acknowledged(ha) : 0);
     buf_add_text(out, "respite_history:");
     history_format(cw_repl_history(cw_engine_repl(ha->engine)), out);
     buf_add_format(out, "\r\nrespite_state_durable:%s\r\n", ha->persist_failed ? "no" : "yes");

@@ -22,6 +22,9 @@ enum {
     CW_MUTANT_IGNORE_INCARNATION = 1 << 3, /* restarts as the same life; takes GRANTs for any of its lives */
     CW_MUTANT_FENCE_TAKEN_BACK = 1 << 4,   /* a fenced node goes on in the epoch below its fence */
     CW_MUTANT_GRANT_OF_ANY_EPOCH = 1 << 5, /* takes a GRANT of another epoch */
+    CW_MUTANT_DROP_OLD_RULE = 1 << 6,      /* obeys the in-sync set that it asks for before that is learned */
+    CW_MUTANT_FORGET_BRANCH = 1 << 7,      /* a new master takes nothing of its branch for acknowledged */
+    CW_MUTANT_REPLY_AT_ONCE = 1 << 8,      /* acknowledges without waiting for the in-sync replicas */
 };
 
 struct cw_ha;
@@ -47,8 +50,19 @@ void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, siz
 
 enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns);
 
-/* Whether replies and pushes may leave. Only those of a master are ever held. */
+/* The lease alone: whether this node may act as master. */
+bool cw_ha_has_lease(const struct cw_ha *ha, int64_t now_ns);
+
+/* Whether replies and pushes may leave: under the lease, and in async while every replica in I is less than max_lag
+ * behind. Only those of a master are ever held. */
 bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns);
+
+/* In a sync mode: the offset of the stream that replies may depend on; later ones wait. Rises within a term only. */
+#define CW_RELEASED_ALL UINT64_MAX
+uint64_t cw_ha_released(const struct cw_ha *ha);
+
+/* Whether a replica acknowledges what it received at once: its master's clients wait for that. */
+bool cw_ha_acks_at_once(const struct cw_ha *ha);
 
 /* Whether a link that was opened for this epoch and life may be used: they are this node's, as master. */
 bool cw_ha_is_master_of(const struct cw_ha *ha, uint64_t epoch, const struct life *life);

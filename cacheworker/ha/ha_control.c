@@ -36,8 +36,7 @@ static void send_fenced(struct cw_ha *ha, const struct owed_fenced *owed)
     fenced->life = ha->durable.life;
     fenced->is_release = ha->role == ROLE_MASTER && ha->epoch + 1 == owed->epoch;
     fenced->history = *cw_repl_history(cw_engine_repl(ha->engine));
-    /* Whatever was executed may have been acknowledged; claiming more than that is on the safe side. */
-    fenced->acknowledged_offset = fenced->is_release ? fenced->history.last_offset : 0;
+    fenced->acknowledged_offset = fenced->is_release ? cw_ha_acknowledged(ha) : 0;
     fenced->damaged = cw_repl_is_damaged(cw_engine_repl(ha->engine));
     send_message(ha, owed->address);
 }

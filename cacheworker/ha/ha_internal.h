@@ -3,6 +3,7 @@
 #define CACHEWORKER_HA_HA_INTERNAL_H
 
 #include "cacheworker/ha/desk.h"
+#include "cacheworker/ha/gate.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/ha/insync.h"
 #include "cacheworker/ha/node_state.h"
@@ -51,7 +52,9 @@ struct cw_ha {
 
     struct cw_insync insync;
     struct owed_fenced owed[OWED_MAX];
-    unsigned owed_turn; /* whose place the next one takes where all are taken */
+    unsigned owed_turn;   /* whose place the next one takes where all are taken */
+    struct cw_gate gate;  /* sync modes */
+    int64_t lag_until_ns; /* async: then the replicas may be max_lag behind, as far as one knows now */
 
     struct message in; /* too big for the stack */
     struct message out;
@@ -64,6 +67,14 @@ static inline bool cw_ha_is_fenced(const struct cw_ha *ha)
 {
     return ha->wanted.fence > ha->epoch && !(ha->mutants & CW_MUTANT_FENCE_TAKEN_BACK);
 }
+
+static inline bool cw_ha_is_async(const struct cw_ha *ha)
+{
+    return ha->topology.durability == DURABILITY_ASYNC;
+}
+
+/* What replies may have acknowledged, by this master or one before it in the branch. */
+uint64_t cw_ha_acknowledged(const struct cw_ha *ha);
 
 /* Makes `wanted` durable unless that is under way. */
 void cw_ha_persist(struct cw_ha *ha);

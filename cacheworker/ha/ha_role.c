@@ -51,12 +51,17 @@ static void become_master(struct cw_ha *ha)
         cw_repl_rest(cw_engine_repl(ha->engine));
         return;
     }
-    if (ha->role == ROLE_MASTER && ha->epoch + 1 != topology->epoch)
+    bool is_again = ha->role == ROLE_MASTER && ha->epoch + 1 == topology->epoch;
+    if (!is_again) {
         end_term(ha);
+        cw_gate_begin(&ha->gate, ha->mutants & CW_MUTANT_FORGET_BRANCH ? 0 : topology->branch.last_offset);
+    }
     ha->role = ROLE_MASTER;
     ha->epoch = topology->epoch;
     cw_repl_lead(cw_engine_repl(ha->engine), &ha->durable.life, ha->epoch);
-    cw_insync_begin(&ha->insync, topology, cw_engine_config(ha->engine)->max_lag_ns, cw_engine_now_ns(ha->engine));
+    const struct cw_config *config = cw_engine_config(ha->engine);
+    cw_insync_begin(&ha->insync, topology, config->max_lag_ns, config->sync_blocks, cw_engine_now_ns(ha->engine));
+    ha->lag_until_ns = cw_ha_is_async(ha) ? cw_engine_now_ns(ha->engine) + config->max_lag_ns : NEVER_NS;
 }
 
 static void become_other(struct cw_ha *ha, enum node_role role)

@@ -2,7 +2,7 @@
 
 #define LATE_NS (4 * CW_INSYNC_INTERVAL_NS)
 
-static struct cw_insync_watch *find(struct cw_insync *insync, const struct life *life)
+static const struct cw_insync_watch *find(const struct cw_insync *insync, const struct life *life)
 {
     for (uint32_t i = 0; i < insync->count; i++)
         if (life_equal(&insync->watches[i].life, life))
@@ -10,9 +10,15 @@ static struct cw_insync_watch *find(struct cw_insync *insync, const struct life 
     return NULL;
 }
 
+static struct cw_insync_watch *find_own(struct cw_insync *insync, const struct life *life)
+{
+    const struct cw_insync_watch *found = find(insync, life);
+    return found != NULL ? &insync->watches[found - insync->watches] : NULL;
+}
+
 static struct cw_insync_watch *watch(struct cw_insync *insync, const struct life *life, int64_t now_ns)
 {
-    struct cw_insync_watch *found = find(insync, life);
+    struct cw_insync_watch *found = find_own(insync, life);
     if (found != NULL || insync->count == ARRAY_LENGTH(insync->watches))
         return found;
     found = &insync->watches[insync->count++];
@@ -27,9 +33,10 @@ static void observe_anew(struct cw_insync *insync, const struct topology *topolo
         watch(insync, &topology->in_sync[i], now_ns);
 }
 
-void cw_insync_begin(struct cw_insync *insync, const struct topology *topology, int64_t max_lag_ns, int64_t now_ns)
+void cw_insync_begin(struct cw_insync *insync, const struct topology *topology, int64_t max_lag_ns, bool blocks,
+                     int64_t now_ns)
 {
-    *insync = (struct cw_insync){.max_lag_ns = max_lag_ns, .looked_ns = now_ns};
+    *insync = (struct cw_insync){.max_lag_ns = max_lag_ns, .blocks = blocks, .looked_ns = now_ns};
     observe_anew(insync, topology, now_ns);
 }
 
@@ -111,8 +118,20 @@ static bool compose(struct cw_insync *insync, const struct topology *topology, c
     return joined > 0 || request->count != topology->in_sync_count;
 }
 
+/* Whether there is a set to ask for, and it may be asked for now. */
+static bool wishes(struct cw_insync *insync, const struct topology *topology, const struct life *self,
+                   const struct cw_replica_view *views, size_t count, uint64_t acknowledged, int64_t now_ns)
+{
+    insync->is_sent = false;
+    insync->is_asking = compose(insync, topology, self, now_ns);
+    if (!insync->is_asking)
+        return false;
+    struct cw_rule rule = cw_insync_rule(insync);
+    return topology->durability == DURABILITY_ASYNC || cw_rule_holds(&rule, views, count, acknowledged);
+}
+
 bool cw_insync_look(struct cw_insync *insync, const struct topology *topology, const struct life *self,
-                    const struct cw_replica_view *views, size_t count, int64_t now_ns)
+                    const struct cw_replica_view *views, size_t count, uint64_t acknowledged, int64_t now_ns)
 {
     if (now_ns - insync->looked_ns < CW_INSYNC_INTERVAL_NS)
         return false;
@@ -131,13 +150,13 @@ bool cw_insync_look(struct cw_insync *insync, const struct topology *topology, c
 
     if (insync->is_asking && topology->version > insync->request.expected_version)
         insync->is_asking = false;
-    if (insync->is_asking) {
+    if (insync->is_asking && insync->is_sent) {
         if (now_ns - insync->asked_ns < CW_INSYNC_RETRY_NS)
             return false;
-    } else if (!compose(insync, topology, self, now_ns)) {
+    } else if (!wishes(insync, topology, self, views, count, acknowledged, now_ns)) {
         return false;
     }
-    insync->is_asking = true;
+    insync->is_sent = true;
     insync->asked_ns = now_ns;
     return true;
 }
@@ -145,4 +164,27 @@ bool cw_insync_look(struct cw_insync *insync, const struct topology *topology, c
 int64_t cw_insync_deadline(const struct cw_insync *insync)
 {
     return insync->looked_ns + CW_INSYNC_INTERVAL_NS;
+}
+
+void cw_insync_note(struct cw_insync *insync, const struct cw_replica_view *views, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cw_insync_watch *seen = views[i].is_online ? find_own(insync, &views[i].life) : NULL;
+        if (seen != NULL)
+            seen->acknowledged_offset = views[i].acknowledged_offset;
+    }
+}
+
+uint64_t cw_insync_acknowledged(const struct cw_insync *insync, const struct life *life)
+{
+    const struct cw_insync_watch *seen = find(insync, life);
+    return seen != NULL ? seen->acknowledged_offset : 0;
+}
+
+struct cw_rule cw_insync_rule(const struct cw_insync *insync)
+{
+    return (struct cw_rule){.acknowledgements = insync->request.acknowledgements,
+                            .blocks = insync->blocks,
+                            .count = insync->request.count,
+                            .in_sync = insync->request.in_sync};
 }

@@ -5,6 +5,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/ha/desk.c cacheworker/ha/desk.h \
 	cacheworker/ha/mailbox.c cacheworker/ha/mailbox.h \
 	cacheworker/ha/newest.c cacheworker/ha/newest.h \
+	cacheworker/ha/gate.c cacheworker/ha/gate.h \
 	cacheworker/ha/ha.c cacheworker/ha/ha.h cacheworker/ha/ha_internal.h \
 	cacheworker/ha/ha_control.c \
 	cacheworker/ha/ha_role.c \

@@ -343,14 +343,14 @@ bool cw_repl_holds_data(const struct cw_repl *repl)
     return repl->role == REPL_FOLLOWING && repl->follow.has_been_in_step;
 }
 
-/* Age of the byte behind `acknowledged`: its moment is that of the newest mark that is not behind it. */
-static int64_t lag_of(const struct cw_repl *repl, uint64_t acknowledged, int64_t now_ns)
+/* The byte behind `offset` is as old as the newest mark that is not behind it. */
+int64_t cw_repl_lag(const struct cw_repl *repl, uint64_t offset, int64_t now_ns)
 {
-    if (acknowledged >= repl->history.last_offset || repl->mark_count == 0)
+    if (offset >= repl->history.last_offset || repl->mark_count == 0)
         return 0;
     uint64_t oldest = repl->mark_count > MARKS ? repl->mark_count - MARKS : 0;
     int64_t ns = repl->marks[oldest % MARKS].ns;
-    for (uint64_t i = oldest; i < repl->mark_count && repl->marks[i % MARKS].offset <= acknowledged; i++)
+    for (uint64_t i = oldest; i < repl->mark_count && repl->marks[i % MARKS].offset <= offset; i++)
         ns = repl->marks[i % MARKS].ns;
     return now_ns > ns ? now_ns - ns : 0;
 }
@@ -367,7 +367,7 @@ size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_re
                                          .is_online = peer->state == PEER_ONLINE,
                                          .acknowledged_offset = peer->acknowledged_offset,
                                          .acknowledged_ns = peer->acknowledged_ns,
-                                         .lag_ns = lag_of(repl, peer->acknowledged_offset, now_ns)};
+                                         .lag_ns = cw_repl_lag(repl, peer->acknowledged_offset, now_ns)};
         view->address = *cw_engine_link_peer(repl->engine, peer->link);
         view->address.port = peer->port;
     }

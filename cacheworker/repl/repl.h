@@ -77,6 +77,9 @@ struct cw_replica_view {
 };
 size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_replica_view *views, size_t capacity);
 
+/* Age of the oldest byte of the stream behind `offset`; 0 when there is none. */
+int64_t cw_repl_lag(const struct cw_repl *repl, uint64_t offset, int64_t now_ns);
+
 /* How many online replicas have acknowledged `offset`; request_acks puts REPLCONF GETACK * into the stream. */
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset);
 void cw_repl_request_acks(struct cw_repl *repl);

@@ -1,3 +1,4 @@
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl_internal.h"
 #include "cacheworker/repl/resync.h"
@@ -319,7 +320,7 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
     bool ack_wanted;
     int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
     keep_stream(repl, slice_of(bytes.data, consumed));
-    repl->follow.ack_wanted |= ack_wanted;
+    repl->follow.ack_wanted |= ack_wanted || (consumed > 0 && cw_ha_acks_at_once(cw_engine_ha(repl->engine)));
     if (error < 0) {
         repl->follow.wants_full = true;
         hang_up(repl, "its stream is malformed");

@@ -7,6 +7,9 @@
 
 #define FIELD(member) .offset = offsetof(struct worker_settings, member)
 
+static const char *const sync_missing_names[] = {
+    [WORKER_SYNC_DEGRADE] = "degrade", [WORKER_SYNC_BLOCK] = "block", NULL};
+
 static const struct conf_option options[] = {
     {.name = "standalone",
      .kind = CONF_BOOLEAN,
@@ -91,6 +94,12 @@ static const struct conf_option options[] = {
      .maximum = 3600000,
      .initial = "30000",
      .description = "A node whose command thread does not turn for so long says so, and is replaced; 0: never."},
+    {.name = "sync_missing",
+     .kind = CONF_CHOICE,
+     FIELD(sync_missing),
+     .choices = sync_missing_names,
+     .initial = "degrade",
+     .description = "A sync group without a replica in sync: acknowledge alone (degrade), or wait for one (block)."},
     {.name = "client-query-buffer-limit",
      .kind = CONF_BYTES,
      FIELD(client_query_buffer_limit),
@@ -187,6 +196,7 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.backlog_bytes = (size_t)settings->repl_backlog_size;
     config.max_lag_ns = settings->max_lag_ms * NS_PER_MS;
     config.stuck_limit_ns = settings->stuck_limit_ms * NS_PER_MS;
+    config.sync_blocks = settings->sync_missing == WORKER_SYNC_BLOCK;
     config.enable_debug_command = settings->enable_debug_command;
     config.query_buffer_max = (size_t)settings->client_query_buffer_limit;
     config.client_output_max = (size_t)settings->client_output_max;

@@ -6,6 +6,8 @@
 #include "common/conf/conf_schema.h"
 #include "common/shell/daemon.h"
 
+enum worker_sync_missing { WORKER_SYNC_DEGRADE, WORKER_SYNC_BLOCK };
+
 struct worker_settings {
     bool standalone;
     char *bind;
@@ -22,6 +24,7 @@ struct worker_settings {
     int64_t repl_backlog_size;
     int64_t max_lag_ms;
     int64_t stuck_limit_ms;
+    int sync_missing; /* enum worker_sync_missing */
     int64_t client_query_buffer_limit;
     int64_t client_output_max;
     bool enable_debug_command;

@@ -128,8 +128,8 @@ static void write_create(struct appliance *appliance, struct buf *out)
                                                .priority = 100,
                                                .data = appliance->workers[i]->listeners[CW_LISTENER_DATA],
                                                .control = appliance->workers[i]->listeners[CW_LISTENER_CONTROL]};
-    topology->durability = DURABILITY_ASYNC;
-    topology->acknowledgements = 1;
+    topology->durability = appliance->durability;
+    topology->acknowledgements = appliance->acknowledgements;
     topology->sentinels.count = SENTINELS;
     for (unsigned i = 0; i < SENTINELS; i++)
         topology->sentinels.entries[i] = (struct sentinel_entry){.sentinel = appliance->sentinel_ids[i],

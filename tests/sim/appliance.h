@@ -21,6 +21,8 @@ struct appliance {
     struct world world;
     struct workload workload;
     struct mutants mutants;
+    enum durability durability; /* of the group, and how many acknowledgements it wants */
+    uint32_t acknowledgements;
     struct sim_process *sentinels[SENTINELS]; /* borrowed from the world, as the next ones */
     struct sim_process *workers[WORKERS];
     struct sim_process *proxies[PROXIES];

@@ -8,6 +8,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/main.c \
 	tests/sim/mutants.c tests/sim/mutants.h \
 	tests/sim/oracle.c tests/sim/oracle.h \
+	tests/sim/oracle_sync.c tests/sim/oracle_sync.h \
 	tests/sim/plot.c tests/sim/plot.h \
 	tests/sim/queue.c tests/sim/queue.h \
 	tests/sim/stream.c tests/sim/stream.h \

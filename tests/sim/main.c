@@ -35,6 +35,8 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
     struct swarm swarm;
     world_init(&appliance->world, seed);
     appliance->world.verbose = verbose;
+    appliance->durability = seed % 3 == 0 ? DURABILITY_SYNC : DURABILITY_ASYNC;
+    appliance->acknowledgements = seed % 9 == 0 ? 2 : 1;
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle);
     appliance_start(appliance, mutants);

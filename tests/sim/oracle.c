@@ -106,6 +106,7 @@ static void begin_epoch(struct oracle *oracle, const struct topology *topology)
     oracle->epoch_is_cold[topology->epoch] =
         oracle->newest.in_sync_count == 0 || strstr(topology->reason, "cold start") != NULL;
     words_check_deposed(oracle, &oracle->newest, topology);
+    sync_check_branch(oracle, topology);
 }
 
 static void check_knowledge(struct oracle *oracle, const struct sim_process *process)
@@ -162,6 +163,12 @@ static void check_leases(struct oracle *oracle)
     }
 }
 
+static void master_replied(struct oracle *oracle, unsigned number)
+{
+    check_lease(oracle, number);
+    sync_replied(oracle, oracle->appliance->workers[number]);
+}
+
 /* Bytes go to the kernel, this moment. What a master says about its data set it must be entitled to say now; what a
  * worker that is none says there is an error. */
 static void observe_output(void *context, struct sim_process *process, link_id link, struct slice bytes)
@@ -173,7 +180,7 @@ static void observe_output(void *context, struct sim_process *process, link_id l
             continue;
         oracle->outputs++;
         if (cw_inspect_role(process->core) == ROLE_MASTER)
-            check_lease(oracle, i);
+            master_replied(oracle, i);
         else if (bytes.data[0] != '-')
             oracle_violate(oracle, "S4: %s answers though it is %s", process->name,
                            node_role_name(cw_inspect_role(process->core)));
@@ -311,4 +318,5 @@ void oracle_finish(struct oracle *oracle)
     finish_workers(oracle);
     history_check(oracle);
     finish_liveness(oracle);
+    sync_finish(oracle);
 }

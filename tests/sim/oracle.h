@@ -4,6 +4,7 @@
  *   S2  each epoch names exactly one life
  *   S3  never two nodes whose reply check would succeed  asked of every node, also of stopped ones, at its own clock
  *   S4  no reply check succeeds under an epoch after a topology of a later one was learned by anybody
+ *   S5  in sync mode, what was acknowledged is in every later branch (oracle_sync.h)
  *   S6  a proxy's epoch never goes back
  *   S8  at the end: every node's history is a prefix of the master's
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
@@ -16,6 +17,7 @@
 #define TESTS_SIM_ORACLE_H
 
 #include "tests/sim/appliance.h"
+#include "tests/sim/oracle_sync.h"
 #include "tests/sim/words.h"
 
 enum { ORACLE_VERSIONS_MAX = 4096 };
@@ -40,6 +42,7 @@ struct oracle {
     int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
     uint64_t outputs;      /* times that bytes left a worker which answer commands */
     struct words words;
+    struct sync_words sync;
     char violation[512]; /* the first one; "" while all is well */
 };
 

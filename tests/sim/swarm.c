@@ -31,6 +31,8 @@ void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle 
         swarm->enabled[kind] = rand_chance(rand, kind == FAULT_LOST_DISK ? 100000 : 500000);
     /* A run in which nothing could go wrong would show nothing. */
     swarm->enabled[rand_below(rand, FAULT_LOST_DISK)] = true;
+    /* Of a sync group only the operator may give up what a lost disk held. */
+    swarm->enabled[FAULT_LOST_DISK] &= appliance->durability == DURABILITY_ASYNC;
     swarm->enabled[FAULT_PLOT] = rand_chance(rand, 800000);
     swarm->plot_per_million = (uint32_t)rand_between(rand, 200000, 800000);
     swarm->gap_min_ns = rand_between(rand, 500, 4000) * NS_PER_MS;

@@ -36,8 +36,9 @@ def wait_until(condition, seconds, what):
 class Appliance:
     """Starts in __enter__ with data in a new directory; stops every process, and keeps the logs when a test failed."""
 
-    def __init__(self, port):
+    def __init__(self, port, *options):
         self.port = port
+        self.options = options  # of quickstart up
         self.directory = tempfile.mkdtemp(prefix="respite-system-")
 
     def quickstart(self, *arguments, check=True):
@@ -46,7 +47,7 @@ class Appliance:
                               timeout=120, check=check)
 
     def up(self):
-        done = self.quickstart("up", "--port", str(self.port), check=False)
+        done = self.quickstart("up", "--port", str(self.port), *self.options, check=False)
         if done.returncode != 0:
             raise AssertionError(f"quickstart up: {done.stdout}")
 

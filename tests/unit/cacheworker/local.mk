@@ -37,3 +37,8 @@ tests_unit_cacheworker_engine_apply_test_SOURCES = \
 tests_unit_cacheworker_engine_apply_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_apply_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/cacheworker/engine/marks_test
+UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
+tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_marks_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm

@@ -28,6 +28,7 @@ struct world {
     struct cw_insync insync;
     struct cw_replica_view views[4];
     size_t count;
+    uint64_t acknowledged;
     int64_t now_ns;
 };
 
@@ -40,7 +41,7 @@ static void begin(struct world *world)
 
 static void start(struct world *world)
 {
-    cw_insync_begin(&world->insync, &world->topology, MAX_LAG, world->now_ns);
+    cw_insync_begin(&world->insync, &world->topology, MAX_LAG, false, world->now_ns);
 }
 
 static void connect(struct world *world, struct life who)
@@ -57,7 +58,8 @@ static int64_t look_until_asked(struct world *world, int64_t at_most_ns, bool si
         for (size_t i = 0; i < world->count && !silent; i++)
             world->views[i].acknowledged_ns = world->now_ns;
         struct life self = life(1, 1);
-        if (cw_insync_look(&world->insync, &world->topology, &self, world->views, world->count, world->now_ns))
+        if (cw_insync_look(&world->insync, &world->topology, &self, world->views, world->count, world->acknowledged,
+                           world->now_ns))
             return (world->now_ns - began_ns) / NS_PER_MS;
     }
     return -1;
@@ -201,6 +203,52 @@ static void whoever_slept_observes_anew(void **state)
     assert_int_equal(look_until_asked(&world, 5 * NS_PER_S, false), -1);
 }
 
+/* In a sync mode a set is only wished for until enough of it hold what was acknowledged. */
+static void a_sync_set_is_asked_for_when_it_holds_what_was_acknowledged(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world);
+    world.topology.durability = DURABILITY_SYNC;
+    world.topology.acknowledgements = 1;
+    world.acknowledged = 500;
+    start(&world);
+    connect(&world, life(2, 7));
+    world.views[0].acknowledged_offset = 499;
+    assert_int_equal(look_until_asked(&world, 10 * NS_PER_S, false), -1);
+    assert_true(world.insync.is_asking); /* its rule is in force */
+    assert_false(world.insync.is_sent);
+    assert_int_equal(cw_insync_rule(&world.insync).count, 1);
+    world.views[0].acknowledged_offset = 500;
+    assert_int_equal(look_until_asked(&world, NS_PER_S, false), 100);
+    assert_true(world.insync.is_sent);
+}
+
+static void a_wish_that_was_not_sent_may_change(void **state)
+{
+    (void)state;
+    struct world world;
+    begin(&world);
+    world.topology.durability = DURABILITY_SYNC;
+    world.topology.acknowledgements = 1;
+    world.topology.in_sync_count = 2;
+    world.topology.in_sync[0] = life(2, 7);
+    world.topology.in_sync[1] = life(3, 1);
+    world.acknowledged = 500;
+    start(&world);
+    connect(&world, life(3, 1)); /* the other one held what was acknowledged, and is silent */
+    world.views[0].acknowledged_offset = 400;
+    assert_int_equal(look_until_asked(&world, 1200 * NS_PER_MS, false), -1);
+    assert_true(world.insync.is_asking);
+    connect(&world, life(2, 7)); /* here it is again */
+    world.views[1].acknowledged_offset = 500;
+    assert_int_equal(look_until_asked(&world, 200 * NS_PER_MS, false), -1);
+    assert_false(world.insync.is_asking);
+    world.count = 0; /* both are gone: an empty set holds what it must */
+    assert_int_equal(look_until_asked(&world, 3 * NS_PER_S, true), 1100);
+    assert_int_equal(world.insync.request.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +260,8 @@ int main(void)
         cmocka_unit_test(a_new_life_takes_the_place_of_the_old),
         cmocka_unit_test(one_request_at_a_time),
         cmocka_unit_test(whoever_slept_observes_anew),
+        cmocka_unit_test(a_sync_set_is_asked_for_when_it_holds_what_was_acknowledged),
+        cmocka_unit_test(a_wish_that_was_not_sent_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

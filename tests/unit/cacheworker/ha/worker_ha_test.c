@@ -174,8 +174,18 @@ static void create(struct cluster *cluster)
             .sentinel = sentinel_id(i), .address = {.host = "127.0.0.1", .port = (uint16_t)(3000 + i)}};
 }
 
+static void list_in_sync(struct cluster *cluster, unsigned mask)
+{
+    struct topology *topology = &cluster->topology;
+    memset(topology->in_sync, 0, sizeof(topology->in_sync));
+    topology->in_sync_count = 0;
+    for (int i = 0; i < NET_WORKERS; i++)
+        if (mask & 1u << i)
+            topology->in_sync[topology->in_sync_count++] = status_of(cluster, i).life;
+}
+
 /* What a proposer does: fences, takes the chosen node's history, and lets the given workers learn. */
-static void choose(struct cluster *cluster, int master, unsigned learners)
+static void choose_with(struct cluster *cluster, int master, unsigned learners, unsigned in_sync)
 {
     struct topology *topology = &cluster->topology;
     fence_by(cluster, 0, master, topology->epoch + 1);
@@ -186,10 +196,15 @@ static void choose(struct cluster *cluster, int master, unsigned learners)
     topology->master = cluster->message.fenced.life;
     topology->branch = cluster->message.fenced.history;
     history_begin_epoch(&topology->branch, topology->epoch);
-    topology->in_sync_count = 0;
+    list_in_sync(cluster, in_sync);
     for (int i = 0; i < NET_WORKERS; i++)
         if (learners & 1u << i)
             learn(cluster, i);
+}
+
+static void choose(struct cluster *cluster, int master, unsigned learners)
+{
+    choose_with(cluster, master, learners, 0);
 }
 
 static void begin_with(struct cluster *cluster, unsigned mutants)
@@ -869,6 +884,219 @@ static void the_master_asks_for_a_replica_that_is_in_step(void **state)
     end(&cluster);
 }
 
+/* --- what an acknowledgement is worth --- */
+
+/* The register has another in-sync set: the workers of the mask. */
+static void commit_in_sync(struct cluster *cluster, unsigned mask)
+{
+    list_in_sync(cluster, mask);
+    cluster->topology.version++;
+    for (int i = 0; i < NET_WORKERS; i++)
+        learn(cluster, i);
+}
+
+/* Worker 0 is master, worker 1 in sync. */
+static void begin_in_sync(struct cluster *cluster, enum durability durability, unsigned mutants)
+{
+    begin_with(cluster, mutants);
+    cluster->topology.durability = durability;
+    choose(cluster, 0, 3);
+    live(cluster, 0, NS_PER_S);
+    commit_in_sync(cluster, 1u << 1);
+    lease(cluster, 0);
+    net_advance(&cluster->net, 200 * NS_PER_MS);
+}
+
+static void cut_off_replicas(struct cluster *cluster, int master)
+{
+    cluster->net.refuses[master] = true;
+    for (int i = 0; i < NET_WORKERS; i++)
+        if (i != master)
+            net_cut_between(&cluster->net, master, i);
+    net_pump(&cluster->net);
+}
+
+/* Whether worker 0 asks for another set within that time; the request is in cluster->message then. */
+static bool asks_within(struct cluster *cluster, int64_t ns)
+{
+    for (; ns > 0; ns -= 50 * NS_PER_MS) {
+        if (ns % NS_PER_S == 0)
+            lease(cluster, 0);
+        net_advance(&cluster->net, 50 * NS_PER_MS);
+        for (int s = 0; s < 2; s++)
+            if (received(cluster, cluster->controls[s][0], MESSAGE_INSYNC))
+                return true;
+    }
+    return false;
+}
+
+static bool has_received(struct cluster *cluster, int client, const char *words)
+{
+    return slice_equal(net_received(&cluster->net, client), slice_text(words));
+}
+
+static void a_reply_waits_for_the_acknowledgement_of_what_it_shows(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin_in_sync(&cluster, DURABILITY_SYNC, 0);
+    int writer = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    int reader = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    int listener = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    int tool = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, writer, "SET a 1", "+OK\r\n"));
+    net_command(&cluster.net, listener, "SUBSCRIBE news");
+    net_forget(&cluster.net, listener);
+    cut_off_replicas(&cluster, 0);
+    assert_true(answers(&cluster, reader, "GET a", "$1\r\n1\r\n")); /* shows nothing new */
+    assert_true(answers(&cluster, writer, "SET a 2\r\nGET a\r\nINCR n", ""));
+    assert_true(answers(&cluster, reader, "GET a", ""));  /* somebody else's write */
+    assert_true(answers(&cluster, reader, "GET zz", "")); /* in order: it stands behind the other */
+    assert_true(answers(&cluster, writer, "PUBLISH news now", ""));
+    assert_true(has_received(&cluster, listener, ""));
+    assert_true(net_command(&cluster.net, tool, "RESPITE TOPOLOGY").length > 100); /* no word about data */
+
+    cluster.net.refuses[0] = false;
+    net_advance(&cluster.net, 500 * NS_PER_MS);
+    assert_true(has_received(&cluster, writer, "+OK\r\n$1\r\n2\r\n:1\r\n:1\r\n"));
+    assert_true(has_received(&cluster, reader, "$1\r\n2\r\n$-1\r\n"));
+    assert_true(has_received(&cluster, listener, "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\nnow\r\n"));
+    expect_same_history(&cluster, 0, 1);
+    end(&cluster);
+}
+
+/* A client that says goodbye gets what it is owed first. */
+static void a_session_is_drained_when_its_replies_may_leave(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin_in_sync(&cluster, DURABILITY_SYNC, 0);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1\r\nQUIT", "+OK\r\n+OK\r\n"));
+    assert_false(net_is_open(&cluster.net, client));
+    client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    cut_off_replicas(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 2\r\nQUIT", ""));
+    assert_true(net_is_open(&cluster.net, client));
+    cluster.net.refuses[0] = false;
+    net_advance(&cluster.net, 500 * NS_PER_MS);
+    assert_true(has_received(&cluster, client, "+OK\r\n+OK\r\n"));
+    assert_false(net_is_open(&cluster.net, client));
+    end(&cluster);
+}
+
+/* The set shrinks by commit only: asking for it is not enough. */
+static void a_lost_replica_holds_writes_until_the_set_is_shrunk(void **state)
+{
+    (void)state;
+    for (int mutant = 0; mutant < 2; mutant++) {
+        struct cluster cluster;
+        begin_in_sync(&cluster, DURABILITY_SYNC, mutant ? CW_MUTANT_DROP_OLD_RULE : 0);
+        int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        cut_off_replicas(&cluster, 0);
+        assert_true(answers(&cluster, client, "SET a 1", ""));
+        assert_true(asks_within(&cluster, 2 * NS_PER_S));
+        assert_int_equal(cluster.message.insync.count, 0);
+        net_advance(&cluster.net, 200 * NS_PER_MS);
+        assert_int_equal(has_received(&cluster, client, "+OK\r\n"), mutant);
+        commit_in_sync(&cluster, 0);
+        lease(&cluster, 0);
+        assert_true(has_received(&cluster, client, "+OK\r\n"));
+        assert_true(answers(&cluster, client, "SET a 2", "+OK\r\n")); /* alone */
+        end(&cluster);
+    }
+}
+
+/* From the asking on, the new replica's acknowledgement is needed too. */
+static void a_replica_that_is_asked_for_counts_before_it_is_learned(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin_in_sync(&cluster, DURABILITY_SYNC, 0);
+    commit_in_sync(&cluster, 0);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(asks_within(&cluster, 5 * NS_PER_S));
+    assert_int_equal(cluster.message.insync.count, 1);
+    lease(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    cut_off_replicas(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 2", ""));
+    end(&cluster);
+}
+
+static void a_release_names_what_was_acknowledged(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin_in_sync(&cluster, DURABILITY_SYNC, 0);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    uint64_t offset = status_of(&cluster, 0).history.last_offset;
+    cut_off_replicas(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 2", ""));
+    fence_by(&cluster, 0, 0, 2);
+    assert_true(fenced_by(&cluster, 0, 0));
+    assert_true(cluster.message.fenced.is_release);
+    assert_true(cluster.message.fenced.acknowledged_offset == offset);
+    assert_true(cluster.message.fenced.history.last_offset > offset);
+
+    /* Chosen again it keeps its count, and its reply waits on. */
+    choose_with(&cluster, 0, 3, 1u << 1);
+    lease(&cluster, 0);
+    assert_true(has_received(&cluster, client, ""));
+    fence_by(&cluster, 0, 0, 3);
+    assert_true(fenced_by(&cluster, 0, 0));
+    assert_true(cluster.message.fenced.acknowledged_offset == offset);
+    choose(&cluster, 0, 3);
+    lease(&cluster, 0); /* nobody is in sync: it acknowledges alone */
+    assert_true(has_received(&cluster, client, "+OK\r\n"));
+    end(&cluster);
+}
+
+static void a_new_master_counts_its_branch_as_acknowledged(void **state)
+{
+    (void)state;
+    for (int mutant = 0; mutant < 2; mutant++) {
+        struct cluster cluster;
+        begin_in_sync(&cluster, DURABILITY_SYNC, mutant ? CW_MUTANT_FORGET_BRANCH : 0);
+        int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+        assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+        net_kill(&cluster.net, 0);
+        cut_off_replicas(&cluster, 1);
+        choose_with(&cluster, 1, 2, 1u << 2); /* who has not come yet */
+        fence_by(&cluster, 0, 1, 3);
+        assert_true(fenced_by(&cluster, 0, 1));
+        assert_true(cluster.message.fenced.is_release);
+        uint64_t counted = mutant ? 0 : cluster.topology.branch.last_offset;
+        assert_true(cluster.topology.branch.last_offset > 0);
+        assert_true(cluster.message.fenced.acknowledged_offset == counted);
+        end(&cluster);
+    }
+}
+
+/* async: at most max_lag of writes may be lost while somebody is in sync. */
+static void an_async_master_stops_acknowledging_when_a_replica_lags(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin_in_sync(&cluster, DURABILITY_ASYNC, 0);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    cut_off_replicas(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    net_advance(&cluster.net, 900 * NS_PER_MS);
+    lease(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET a 2", "+OK\r\n"));
+    net_advance(&cluster.net, 200 * NS_PER_MS);
+    assert_true(answers(&cluster, client, "SET a 3", ""));
+    commit_in_sync(&cluster, 0);
+    lease(&cluster, 0);
+    net_advance(&cluster.net, 150 * NS_PER_MS);
+    assert_true(has_received(&cluster, client, "+OK\r\n"));
+    net_forget(&cluster.net, client);
+    assert_true(answers(&cluster, client, "SET a 4", "+OK\r\n"));
+    end(&cluster);
+}
+
 static void a_proxys_link_names_epoch_and_life(void **state)
 {
     (void)state;
@@ -914,6 +1142,13 @@ int main(void)
         cmocka_unit_test(a_restarted_replica_goes_on_from_its_file),
         cmocka_unit_test(every_mutant_breaks_what_its_guard_protects),
         cmocka_unit_test(the_master_asks_for_a_replica_that_is_in_step),
+        cmocka_unit_test(a_reply_waits_for_the_acknowledgement_of_what_it_shows),
+        cmocka_unit_test(a_session_is_drained_when_its_replies_may_leave),
+        cmocka_unit_test(a_lost_replica_holds_writes_until_the_set_is_shrunk),
+        cmocka_unit_test(a_replica_that_is_asked_for_counts_before_it_is_learned),
+        cmocka_unit_test(a_release_names_what_was_acknowledged),
+        cmocka_unit_test(a_new_master_counts_its_branch_as_acknowledged),
+        cmocka_unit_test(an_async_master_stops_acknowledging_when_a_replica_lags),
         cmocka_unit_test(a_proxys_link_names_epoch_and_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
