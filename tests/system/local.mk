@@ -10,7 +10,8 @@ tests_system_hiredis_client_LDADD = $(HIREDIS_LIBS)
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
-	tests/system/tap.py
+	tests/system/tap.py \
+	tests/system/threads.py
 EXTRA_DIST += \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \

@@ -1,6 +1,7 @@
 # Tests of cacheworker/ha, repl and rdb.
 cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/ha/assignment_test \
+	tests/unit/cacheworker/ha/desk_test \
 	tests/unit/cacheworker/ha/gate_test \
 	tests/unit/cacheworker/ha/insync_test \
 	tests/unit/cacheworker/ha/node_state_test \
@@ -17,6 +18,8 @@ UNIT_TESTS += $(cacheworker_ha_unit_tests)
 cacheworker_ha_test_libraries = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 tests_unit_cacheworker_ha_assignment_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_assignment_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_desk_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_desk_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_gate_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_gate_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_insync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
