@@ -107,6 +107,30 @@ class Appliance:
             return roles == ["master", "replica"] and len({process["offset"] for process in pair}) == 1
         return wait_until(in_sync, seconds, "master and replica are in sync")
 
+    def disagreement(self):
+        """What two processes that run say differently of the topology, or a history that is no prefix of the master's;
+        None when there is nothing of the kind. A spare is asked for its topology only: it follows nobody."""
+        topologies, histories = {}, {}
+        processes = [process for process in self.status()["processes"] if process["pid"] is not None]
+        for process in sorted(processes, key=lambda one: one["role"] == "master"):  # its history grows meanwhile
+            client = Client(process["port"], timeout=5)
+            topologies[process["name"]] = client.call("RESPITE", "TOPOLOGY")
+            if process["role"] in ("master", "replica"):
+                histories[process["role"]] = parse_history(info(client, "respite")["respite_history"])
+            client.close()
+        if len(set(map(str, topologies.values()))) != 1:
+            return f"topologies: {topologies}"
+        if not {"master", "replica"} <= set(histories) or not is_prefix(histories["replica"], histories["master"]):
+            return f"histories: {histories}"
+        return None
+
+    def check_agreed(self, seconds=20):
+        """All processes know one topology, and what the replica has is the beginning of what the master has."""
+        end = time.monotonic() + seconds
+        while (different := self.disagreement()) is not None:
+            check(time.monotonic() < end, different)
+            time.sleep(0.2)
+
 
 class Client:
     """A plain RESP connection: what is sent and what comes back, nothing in between."""
@@ -152,6 +176,26 @@ class Client:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def info(client, section):
+    """The fields of INFO as a dict of strings."""
+    lines = client.call("INFO", section).decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def parse_history(text):
+    """`1:0,3:500@700` as ([(1, 0), (3, 500)], 700): epochs and where they begin, and the end."""
+    entries, end = text.rsplit("@", 1)
+    return [tuple(map(int, entry.split(":"))) for entry in entries.split(",") if entry], int(end)
+
+
+def is_prefix(shorter, longer):
+    """Whether the one history is the beginning of the other."""
+    entries, end = shorter
+    others, other_end = longer
+    follows = others[len(entries)][1] if len(entries) < len(others) else other_end
+    return entries == others[:len(entries)] and end <= follows
 
 
 def can_connect(port):

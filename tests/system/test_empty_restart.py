@@ -26,6 +26,7 @@ def test_empty_master():
             value = client.call("GET", f"kept:{number}")
             check(value == str(number).encode(), f"kept:{number} is {value!r}")
         appliance.wait_in_sync()
+        appliance.check_agreed()
         check(client.call("DBSIZE") >= KEYS, "keys are missing")
 
 

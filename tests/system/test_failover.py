@@ -34,6 +34,7 @@ def one_run(appliance, number):
     appliance.restart(master)
     wait_until(lambda: appliance.process(master)["role"] in ("replica", "spare"), 20, f"{master} is back")
     appliance.wait_in_sync()
+    appliance.check_agreed()
 
 
 def test_failovers():

@@ -32,6 +32,10 @@ def test_quorum():
         answer = client.read()
         check(answer == "OK", f"the write that waited was answered {answer}")
         check(client.call("GET", "before") == b"1", "a key is lost")
+        for name in (master, "sentinel-2"):
+            appliance.restart(name)
+        appliance.wait_in_sync(60)
+        appliance.check_agreed()
 
 
 tap.run([test_quorum])

@@ -43,6 +43,7 @@ def lose_replica(first):
     write(first)
     wait_until(lambda: appliance.workers()["replica"] == before["spare"], 60, "the spare is a replica")
     appliance.wait_in_sync()
+    appliance.check_agreed()
     check(appliance.status()["epoch"] == epoch and appliance.master() == before["master"], "the master was changed")
     check_keys(appliance.process(before["spare"])["port"], first + KEYS)
     return before["replica"]
@@ -57,6 +58,7 @@ def test_replacement():
     told = why()
     check("is missing: spare" in told, told)
     appliance.wait_in_sync()
+    appliance.check_agreed()
 
 
 def test_failover_to_former_spare():
@@ -67,6 +69,7 @@ def test_failover_to_former_spare():
     wait_until(lambda: appliance.master() == before["replica"], 20, "the former spare is master")
     wait_until(lambda: appliance.workers()["replica"] == before["spare"], 60, "the other spare is a replica")
     appliance.wait_in_sync()
+    appliance.check_agreed()
     check_keys(appliance.process(before["spare"])["port"], 2 * KEYS)
     appliance.restart(before["master"])
     appliance.wait_for_role(before["master"], "spare")
@@ -79,6 +82,7 @@ def test_short_absence():
     appliance.kill(before["replica"])
     appliance.restart(before["replica"])
     appliance.wait_in_sync()
+    appliance.check_agreed()
     check(appliance.workers() == before, f"{before} became {appliance.workers()}")
     write(2 * KEYS)
 

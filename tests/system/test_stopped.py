@@ -45,6 +45,7 @@ def test_stop_of_eight_seconds():
         for name in ("closed", "errors", "unanswered", "wrong"):
             check(result[name] == 0, f"{name}: {result[name]}; the first error: {result['first_error']}")
         appliance.wait_in_sync()
+        appliance.check_agreed()
 
 
 tap.run([test_stop_of_eight_seconds])
