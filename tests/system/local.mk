@@ -24,5 +24,6 @@ EXTRA_DIST += \
 	tests/system/test_quorum.py \
 	tests/system/test_replication.py \
 	tests/system/test_spares.py \
+	tests/system/test_stop_lengths.py \
 	tests/system/test_stopped.py \
 	tests/system/test_tools.py
