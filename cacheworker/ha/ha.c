@@ -124,6 +124,7 @@ void cw_ha_persisted(struct cw_ha *ha, uint64_t token, int result)
                        error_text(result));
         ha->persist_failed = true;
         ha->persist_retry_ns = cw_engine_now_ns(ha->engine) + PERSIST_RETRY_NS;
+        cw_ha_give_up_role(ha);
         return;
     }
     ha->persist_failed = false;

@@ -87,8 +87,10 @@ void cw_ha_send_insync(struct cw_ha *ha);
 /* ha_role.c: what a topology makes of this node. */
 void cw_ha_take_topology(struct cw_ha *ha, const struct topology *topology);
 void cw_ha_take_pending(struct cw_ha *ha); /* the binding is durable */
+void cw_ha_give_up_role(struct cw_ha *ha); /* a master whose state cannot be made durable */
 void cw_ha_take_fence(struct cw_ha *ha, uint64_t epoch);
-void cw_ha_begin_term(struct cw_ha *ha); /* from here on there is no lease */
+void cw_ha_begin_term(struct cw_ha *ha);   /* from here on there is no lease */
+void cw_ha_give_up_role(struct cw_ha *ha); /* a master whose state cannot be made durable */
 void cw_ha_look_at_lease(struct cw_ha *ha);
 int64_t cw_ha_lease_until_ns(const struct cw_ha *ha); /* of this term, as of now; INT64_MIN: none */
 

@@ -88,6 +88,20 @@ static void adopt(struct cw_ha *ha)
     log_role(ha);
 }
 
+/* Only a fence is written while a node is master. One that cannot be kept would leave it fenced, so without replies,
+ * and granted for ever; nobody can rely on such a node, and by giving up it is dead when the promises run out. */
+void cw_ha_give_up_role(struct cw_ha *ha)
+{
+    if (ha->role != ROLE_MASTER)
+        return;
+    effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_ERROR, "giving up the role of master in epoch %llu",
+               (unsigned long long)ha->epoch);
+    end_term(ha);
+    cw_ha_begin_term(ha);
+    ha->role = ROLE_UNADOPTED;
+    cw_repl_rest(cw_engine_repl(ha->engine));
+}
+
 /* The group does not list this node any more: it may join another. */
 static void leave_group(struct cw_ha *ha)
 {

@@ -28,6 +28,7 @@ struct sn_node {
     int64_t lost_ns;        /* when it was last found lost */
     uint32_t losses;        /* how often that happened, with no FORGIVEN_NS of peace in between */
     int64_t fence_since_ns; /* since when it reports a fence above the learned epoch; NEVER_NS: it does not */
+    uint32_t told_flags;    /* of its STATUS, what was told last */
     bool is_refused;        /* it answered what no node of ours may; said once */
 };
 

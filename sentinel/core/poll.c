@@ -154,6 +154,29 @@ static void grant(struct sn_sentinel *sentinel, struct sn_node *node, const stru
     sn_link_send(sentinel, node->link, message);
 }
 
+/* What a node says of its own troubles, when that changes. */
+static void tell_condition(struct sn_sentinel *sentinel, struct sn_node *node, const struct status *status)
+{
+    static const struct {
+        uint32_t flag;
+        const char *begins;
+        const char *ends;
+    } conditions[] = {
+        {STATUS_BUSY, "is busy: it answers, but a command of its takes long; busy is not dead", "is not busy any more"},
+        {STATUS_STUCK, "is stuck: its command thread does not come back; as a master it is granted nothing",
+         "is not stuck any more"},
+        {STATUS_DISK_ERROR, "cannot write to its disk", "can write to its disk again"},
+    };
+    uint32_t flags = status->flags;
+    for (size_t i = 0; i < ARRAY_LENGTH(conditions); i++) {
+        uint32_t flag = conditions[i].flag;
+        if ((flags ^ node->told_flags) & flag)
+            sn_decide(sentinel, node->group, "%s %s %s", node_role_name(status->role), sn_short_id(&node->id).text,
+                      flags & flag ? conditions[i].begins : conditions[i].ends);
+    }
+    node->told_flags = flags;
+}
+
 static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const struct status *status)
 {
     struct sn_group *group = node->group;
@@ -164,6 +187,7 @@ static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const s
         return;
     }
     sn_spares_answered(sentinel, node, &status->life);
+    tell_condition(sentinel, node, status);
     node->has_status = true;
     node->status = *status;
     node->status_ns = sentinel->now_ns;

@@ -90,6 +90,26 @@ class Appliance:
         roles = self.workers()
         return roles["master"] if roles["replica"] == name else roles["replica"]
 
+    def why(self):
+        """What the decisions of each sentinel that runs say, as text by name."""
+        told = {}
+        for process in self.status()["processes"]:
+            if process["kind"] == "sentinel" and process["pid"] is not None:
+                client = Client(process["port"], timeout=5)
+                told[process["name"]] = "\n".join(line.decode() for line in client.call("RESPITE", "WHY"))
+                client.close()
+        return told
+
+    def configure(self, name, **settings):
+        """Adds settings to the configuration of a process, for its next start."""
+        with open(os.path.join(self.directory, name, f"{name}.conf"), "a", encoding="ascii") as file:
+            for setting, value in settings.items():
+                file.write(f"{setting.replace('__', '-')} = {value};\n")
+
+    def secret(self):
+        with open(os.path.join(self.directory, "secret"), encoding="ascii") as file:
+            return file.read().strip()
+
     def kill(self, name, number=signal.SIGKILL):
         os.kill(self.process(name)["pid"], number)
 

@@ -10,6 +10,7 @@ tests_system_hiredis_client_LDADD = $(HIREDIS_LIBS)
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
+	tests/system/disks.py \
 	tests/system/tap.py \
 	tests/system/threads.py
 EXTRA_DIST += \
@@ -26,4 +27,5 @@ EXTRA_DIST += \
 	tests/system/test_spares.py \
 	tests/system/test_stop_lengths.py \
 	tests/system/test_stopped.py \
-	tests/system/test_tools.py
+	tests/system/test_tools.py \
+	tests/system/test_troubles.py

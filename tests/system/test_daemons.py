@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Each daemon by itself: its command line, its configuration, how it refuses to start and how it ends."""
-import contextlib
 import ctypes
 import os
 import re
@@ -14,6 +13,7 @@ import time
 
 import tap
 from appliance import SOURCE, Client, build_directory, wait_until
+from disks import fill_disk, read_only, small_disk
 from tap import check
 
 PORT = 21150
@@ -350,36 +350,9 @@ def test_corrupt_snapshot():
             check(file.read() == bad, "the file was changed")
 
 
-@contextlib.contextmanager
-def small_disk():
-    """A directory on a file system of its own, of 1 MB."""
-    place = path("disk")
-    os.makedirs(place, exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], stderr=subprocess.PIPE, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise tap.Skip(f"no file system of our own: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill_disk(place):
-    """Writes until nothing more fits; the file's name."""
-    name = os.path.join(place, "ballast")
-    with open(name, "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass
-    return name
-
-
 def test_save_on_a_full_disk():
     """SAVE on a full disk says so, keeps the snapshot before it, and the server goes on"""
-    with small_disk() as place, Daemon("cacheworker", "--standalone", "--port", str(PORT + 5), "--dir",
+    with small_disk(path("disk")) as place, Daemon("cacheworker", "--standalone", "--port", str(PORT + 5), "--dir",
                                        place) as process:
         process.listens_on(PORT + 5)
         check(ask(PORT + 5, "SET key value") == "+OK\r\n" and ask(PORT + 5, "SAVE") == "+OK\r\n", "SAVE")
@@ -398,14 +371,10 @@ def test_save_on_a_full_disk():
         check("cannot write dump.rdb: no space left" in process.end(), "nothing of it in the log")
 
 
-def read_only(place):
-    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-
-
 def test_read_only_directory():
     """a data directory that cannot be written is a refused start with the reason"""
     for daemon, setting in (("cacheworker", "--dir"), ("sentinel", "--state_directory")):
-        with small_disk() as place:
+        with small_disk(path("disk")) as place:
             read_only(place)
             done = run(daemon, "-c", write("x.conf", sample(daemon)), setting, place)
             check(done.returncode == 1 and "ead-only file system" in done.stderr, f"{done.returncode} {done.stderr}")
@@ -433,7 +402,7 @@ def topology_of(life):
 
 def test_node_on_a_full_disk():
     """a node whose incarnation is not durable does not listen; one that cannot be bound durably says so in STATUS"""
-    with small_disk() as place:
+    with small_disk(path("disk")) as place:
         ballast = fill_disk(place)
         control = f"127.0.0.1:{PORT + 4}"
         with Daemon("cacheworker", "-c", write("x.conf", sample("cacheworker")), "--dir", place, "--control_listen",
@@ -470,7 +439,7 @@ def test_node_on_a_full_disk():
 
 def test_sentinel_on_a_full_disk():
     """a sentinel that cannot keep its vote does not give it"""
-    with small_disk() as place:
+    with small_disk(path("disk")) as place:
         ballast = fill_disk(place)
         arguments = ("-c", write("x.conf", sample("sentinel")), "--state_directory", place)
         done = run("sentinel", *arguments)

@@ -30,11 +30,6 @@ def wait_promotable():
         wait_until(lambda: master.info("everything")["respite_in_sync"] == 1, 20, "the replica is in the in-sync set")
 
 
-def why():
-    sentinel = redis.Redis(port=appliance.process("sentinel-1")["port"], decode_responses=True)
-    return "\n".join(sentinel.execute_command("RESPITE", "WHY"))
-
-
 def lose_replica(first):
     """Kills the replica for good, and waits until the spare stands in its place; returns the killed one."""
     before = appliance.workers()
@@ -55,7 +50,7 @@ def test_replacement():
     lost = lose_replica(KEYS)
     appliance.restart(lost)
     appliance.wait_for_role(lost, "spare")
-    told = why()
+    told = appliance.why()["sentinel-1"]
     check("is missing: spare" in told, told)
     appliance.wait_in_sync()
     appliance.check_agreed()

@@ -400,6 +400,7 @@ static void carry_out(struct cluster *cluster, unsigned index, const struct effe
             schedule(cluster, cluster->disk_ns, happening);
             break;
         case EFFECT_LOG:
+            buf_add_slice(&sentinel->said, effects_text(effects, effect));
             if (getenv("SHOW")) {
                 struct slice text = effects_text(effects, effect);
                 printf("# %8.3f sentinel %u: %.*s\n", (double)(cluster->now_ns - NS_PER_S) / 1e9, index,
@@ -669,6 +670,7 @@ void cluster_free(struct cluster *cluster)
     for (unsigned i = 0; i < cluster->sentinel_count; i++) {
         sn_sentinel_door.destroy(cluster->sentinels[i].core);
         buf_free(&cluster->sentinels[i].disk);
+        buf_free(&cluster->sentinels[i].said);
     }
     for (unsigned i = 0; i < CLUSTER_CLIENTS; i++) {
         buf_free(&cluster->clients[i].heard);
@@ -696,6 +698,12 @@ struct cluster_sentinel *cluster_sentinel(struct cluster *cluster, unsigned inde
 struct cluster_node *cluster_node(struct cluster *cluster, unsigned index)
 {
     return &cluster->nodes[index];
+}
+
+bool cluster_has_said(struct cluster *cluster, unsigned index, const char *words)
+{
+    struct slice said = buf_slice(&cluster->sentinels[index].said);
+    return memmem(said.data, said.length, words, strlen(words)) != NULL;
 }
 
 struct sn_inspection cluster_inspect(struct cluster *cluster, unsigned index)

@@ -19,6 +19,7 @@ struct cluster_sentinel {
     struct sn_sentinel *core; /* owned; NULL: not running */
     struct identity id;
     struct buf disk; /* owned */
+    struct buf said; /* owned; what it logged */
     bool has_disk;
     int64_t paused_until_ns;
     bool is_cut; /* from everybody */
@@ -61,6 +62,7 @@ int64_t cluster_until(struct cluster *cluster, bool (*holds)(struct cluster *clu
 struct cluster_sentinel *cluster_sentinel(struct cluster *cluster, unsigned index);
 struct cluster_node *cluster_node(struct cluster *cluster, unsigned index);
 struct sn_inspection cluster_inspect(struct cluster *cluster, unsigned index);
+bool cluster_has_said(struct cluster *cluster, unsigned index, const char *words);
 
 void cluster_start_sentinel(struct cluster *cluster, unsigned index);
 void cluster_kill_sentinel(struct cluster *cluster, unsigned index);

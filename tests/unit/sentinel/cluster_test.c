@@ -446,6 +446,8 @@ static void busy_is_not_dead_and_stuck_is(void **state)
     cluster_node(cluster, 0)->flags = STATUS_BUSY;
     cluster_run(cluster, 20 * NS_PER_S);
     assert_int_equal(cluster_epoch(cluster), 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(cluster_has_said(cluster, i, "is busy"));
     cluster_node(cluster, 0)->flags = STATUS_STUCK;
     cluster_node(cluster, 0)->takes_no_fence = true;
     assert_true(cluster_until(cluster, has_second_epoch, 10 * NS_PER_S) >= 0);
