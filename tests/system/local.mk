@@ -27,5 +27,6 @@ EXTRA_DIST += \
 	tests/system/test_spares.py \
 	tests/system/test_stop_lengths.py \
 	tests/system/test_stopped.py \
+	tests/system/test_sync.py \
 	tests/system/test_tools.py \
 	tests/system/test_troubles.py
