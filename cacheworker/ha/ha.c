@@ -415,4 +415,8 @@ void cw_ha_info(const struct cw_ha *ha, struct buf *out)
     buf_add_text(out, "respite_history:");
     history_format(cw_repl_history(cw_engine_repl(ha->engine)), out);
     buf_add_format(out, "\r\nrespite_state_durable:%s\r\n", ha->persist_failed ? "no" : "yes");
+    const struct cw_diverged *diverged = cw_repl_diverged(cw_engine_repl(ha->engine));
+    buf_add_format(
+        out, "respite_diverged_tails:%llu\r\nrespite_diverged_writes:%llu\r\nrespite_diverged_bytes:%llu\r\n",
+        (unsigned long long)diverged->tails, (unsigned long long)diverged->writes, (unsigned long long)diverged->bytes);
 }

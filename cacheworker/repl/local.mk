@@ -1,6 +1,7 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/backlog.c cacheworker/repl/backlog.h \
+	cacheworker/repl/diverged.c cacheworker/repl/diverged.h \
 	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h \
 	cacheworker/repl/repl_follow.c \
 	cacheworker/repl/repl_info.c \

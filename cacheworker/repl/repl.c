@@ -343,6 +343,11 @@ bool cw_repl_holds_data(const struct cw_repl *repl)
     return repl->role == REPL_FOLLOWING && repl->follow.has_been_in_step;
 }
 
+const struct cw_diverged *cw_repl_diverged(const struct cw_repl *repl)
+{
+    return &repl->diverged;
+}
+
 /* The byte behind `offset` is as old as the newest mark that is not behind it. */
 int64_t cw_repl_lag(const struct cw_repl *repl, uint64_t offset, int64_t now_ns)
 {

@@ -13,6 +13,7 @@
 #define CACHEWORKER_REPL_REPL_H
 
 #include "cacheworker/engine/engine.h"
+#include "cacheworker/repl/diverged.h"
 #include "common/ha/topology.h"
 
 enum {
@@ -66,6 +67,8 @@ bool cw_repl_disk_failed(const struct cw_repl *repl); /* the last SAVE, or the l
 bool cw_repl_is_link_up(const struct cw_repl *repl);  /* replica: the stream is live */
 bool cw_repl_is_syncing(const struct cw_repl *repl);  /* replica: a full sync is under way */
 bool cw_repl_holds_data(const struct cw_repl *repl);  /* replica: it has been in step with this epoch's master */
+
+const struct cw_diverged *cw_repl_diverged(const struct cw_repl *repl); /* what full syncs have discarded */
 
 struct cw_replica_view {
     struct life life;       /* nobody: not one of ours (a stock server) */

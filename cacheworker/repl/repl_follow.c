@@ -1,5 +1,6 @@
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_file.h"
 #include "cacheworker/repl/repl_internal.h"
 #include "cacheworker/repl/resync.h"
 #include "common/base/errors.h"
@@ -128,7 +129,8 @@ static void send_psync(struct cw_repl *repl)
     struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
     resp_write_array(out, 3);
     resp_write_bulk_text(out, "PSYNC");
-    if (repl->follow.wants_full || repl->history.count == 0) {
+    repl->follow.asked_full = repl->follow.wants_full || repl->history.count == 0;
+    if (repl->follow.asked_full) {
         resp_write_bulk_text(out, "?");
         resp_write_bulk_i64(out, -1);
     } else {
@@ -165,7 +167,7 @@ static void be_in_step(struct cw_repl *repl)
 static void take_continue(struct cw_repl *repl, struct slice text)
 {
     struct follow *follow = &repl->follow;
-    if (text.length <= CW_REPLID_LENGTH + 1 || text.data[CW_REPLID_LENGTH] != ' ' ||
+    if (follow->asked_full || text.length <= CW_REPLID_LENGTH + 1 || text.data[CW_REPLID_LENGTH] != ' ' ||
         history_parse(slice_skip(text, CW_REPLID_LENGTH + 1), &follow->branch) < 0 ||
         history_epoch(&follow->branch) != repl->epoch || !history_is_prefix(&repl->history, &follow->branch)) {
         follow->wants_full = true;
@@ -252,6 +254,40 @@ static const char *snapshot_refusal(const struct cw_repl *repl)
     return NULL;
 }
 
+static int keep_data(struct cw_repl *repl, const char *name)
+{
+    struct cw_rdb_origin origin = repl_origin(repl);
+    return cw_rdb_save(cw_engine_config(repl->engine)->storage, name, cw_engine_keyspace(repl->engine), &origin,
+                       cw_engine_wall_us(repl->engine));
+}
+
+/* What is about to be replaced and stands in no branch: kept in a file, counted, said. A disk that does not take it
+ * does not keep the node out of its group. */
+static void keep_diverged(struct cw_repl *repl, const struct history *branch)
+{
+    struct cw_tail tail;
+    char name[CW_TAIL_NAME_MAX];
+    const struct storage *storage = cw_engine_config(repl->engine)->storage;
+    if (!cw_tail_find(&repl->history, branch, &tail))
+        return;
+    bool is_held = cw_tail_is_held(&tail, &repl->backlog);
+    uint64_t writes = is_held ? cw_tail_writes(&tail, &repl->backlog) : 0;
+    repl->diverged.tails++;
+    repl->diverged.writes += writes;
+    repl->diverged.bytes += tail.end - tail.first;
+
+    cw_tail_name(&tail, is_held ? "aof" : "rdb", name);
+    int error = storage == NULL ? ERR_NOT_FOUND
+                : is_held       ? cw_tail_write(&tail, &repl->backlog, storage)
+                                : keep_data(repl, name);
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING,
+               "discarding %llu writes (%s; %llu bytes of the stream) behind offset %llu of epoch %llu: %s %s",
+               (unsigned long long)writes, is_held ? "all" : "older ones are not in the backlog",
+               (unsigned long long)(tail.end - tail.first), (unsigned long long)tail.first,
+               (unsigned long long)tail.epoch, error < 0 ? "not kept," : "kept in",
+               error < 0 ? error_text(error) : name);
+}
+
 /* The verified data set takes the place of the old one. */
 static void take_snapshot(struct cw_repl *repl)
 {
@@ -265,6 +301,7 @@ static void take_snapshot(struct cw_repl *repl)
     follow->loading = NULL;
     follow->branch = follow->load.origin.history;
     cw_rdb_load_free(&follow->load);
+    keep_diverged(repl, &follow->branch);
     cw_engine_install_keyspace(repl->engine, fresh);
     cw_engine_set_stream_database(repl->engine, 0);
     repl->history = follow->branch;

@@ -4,6 +4,7 @@
 
 #include "cacheworker/rdb/rdb_load.h"
 #include "cacheworker/repl/backlog.h"
+#include "cacheworker/repl/diverged.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/rand.h"
 
@@ -77,6 +78,7 @@ struct follow { /* the link to the master, at a replica */
     struct life master;
     struct address address;
     unsigned replies_seen;       /* of the greeting */
+    bool asked_full;             /* by the PSYNC that was sent */
     bool wants_full;             /* what we hold did not fit: no partial resync */
     bool has_been_in_step;       /* with the master of this epoch */
     struct buf input;            /* owned: bytes of a line or a command that is not complete */
@@ -116,6 +118,7 @@ struct cw_repl {
     unsigned peer_count;
     struct peer *snapshot; /* the one whose snapshot is being made */
     struct follow follow;
+    struct cw_diverged diverged;
 };
 
 /* repl.c */

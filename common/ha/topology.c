@@ -247,6 +247,22 @@ bool history_is_prefix(const struct history *a, const struct history *b)
     return a->last_offset >= b->entries[compared - 1].first_offset && a->last_offset <= end;
 }
 
+/* An epoch has one branch: the last epoch that both have, with the same beginning, is theirs up to where one ends. */
+uint64_t history_common_offset(const struct history *a, const struct history *b)
+{
+    for (uint32_t i = a->count; i > 0; i--) {
+        for (uint32_t j = b->count; j > 0; j--) {
+            if (a->entries[i - 1].epoch != b->entries[j - 1].epoch ||
+                a->entries[i - 1].first_offset != b->entries[j - 1].first_offset)
+                continue;
+            uint64_t a_end = i < a->count ? a->entries[i].first_offset : a->last_offset;
+            uint64_t b_end = j < b->count ? b->entries[j].first_offset : b->last_offset;
+            return a_end < b_end ? a_end : b_end;
+        }
+    }
+    return 0;
+}
+
 void history_begin_epoch(struct history *history, uint64_t epoch)
 {
     CHECK(epoch > history_epoch(history));

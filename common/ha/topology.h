@@ -124,6 +124,8 @@ MUST_CHECK int durability_parse(struct slice text, enum durability *ret_durabili
 /* Every entry of `a` stands in `b` as far as `b` still keeps them, and a's last offset lies where `b` was in a's last
  * epoch. An empty history is a prefix of all. */
 bool history_is_prefix(const struct history *a, const struct history *b);
+/* The offset up to which both have the same bytes, as far as their entries tell. */
+uint64_t history_common_offset(const struct history *a, const struct history *b);
 /* Better means a higher (epoch of the last entry, last offset); an empty one is the least. <0, 0, >0. */
 int history_compare(const struct history *a, const struct history *b);
 uint64_t history_epoch(const struct history *history); /* of the last entry; 0 when empty */

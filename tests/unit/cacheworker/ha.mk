@@ -9,6 +9,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/rdb/rdb_file_test \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/repl/backlog_test \
+	tests/unit/cacheworker/repl/diverged_test \
 	tests/unit/cacheworker/repl/resync_test \
 	tests/unit/cacheworker/repl/stock_replica_test
 
@@ -35,6 +36,11 @@ tests_unit_cacheworker_rdb_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_rdb_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_backlog_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_diverged_test_SOURCES = \
+	tests/unit/cacheworker/repl/diverged_test.c \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
+tests_unit_cacheworker_repl_diverged_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_diverged_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \

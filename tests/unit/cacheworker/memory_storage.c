@@ -32,7 +32,8 @@ static int read_some(void *context, void *file, void *data, size_t capacity, siz
 static int open_write(void *context, const char *name, void **ret_file)
 {
     struct memory_storage *memory = context;
-    (void)name;
+    CHECK(strlen(name) < sizeof(memory->written_name));
+    strcpy(memory->written_name, name);
     buf_clear(&memory->writing);
     memory->open_files++;
     *ret_file = &memory->writing;
@@ -56,6 +57,12 @@ static int commit(void *context, void *file)
     memory->open_files--;
     if (memory->commit_result < 0)
         return memory->commit_result;
+    if (strncmp(memory->written_name, "diverged-", strlen("diverged-")) == 0) {
+        strcpy(memory->diverged_name, memory->written_name);
+        buf_clear(&memory->diverged);
+        buf_add_slice(&memory->diverged, buf_slice(&memory->writing));
+        return 0;
+    }
     buf_clear(&memory->content);
     buf_add_slice(&memory->content, buf_slice(&memory->writing));
     memory->exists = true;
@@ -84,4 +91,5 @@ void memory_storage_free(struct memory_storage *memory)
 {
     buf_free(&memory->content);
     buf_free(&memory->writing);
+    buf_free(&memory->diverged);
 }

@@ -4,11 +4,14 @@
 
 #include "common/base/door.h"
 
-struct memory_storage { /* holds one file */
+struct memory_storage { /* holds one file, and apart from it the last that was named "diverged-..." */
     struct storage storage;
     struct buf content; /* durable */
     bool exists;
     struct buf writing;
+    char written_name[64];
+    struct buf diverged;
+    char diverged_name[64];
     size_t position;    /* of the reader */
     size_t piece;       /* bytes that a read gives at most; 0: as many as asked for */
     size_t write_limit; /* bytes after which a write finds the disk full; 0: never */

@@ -226,6 +226,17 @@ static void begin(struct cluster *cluster)
     begin_with(cluster, 0);
 }
 
+/* A node of its own disk from here on. */
+static void restart_with_storage(struct cluster *cluster, int worker, struct memory_storage *memory)
+{
+    cluster->net.storages[worker] = &memory->storage;
+    net_kill(&cluster->net, worker);
+    net_start(&cluster->net, worker);
+    net_pump(&cluster->net);
+    connect_sentinels(cluster, worker);
+    learn(cluster, worker);
+}
+
 static void end(struct cluster *cluster)
 {
     net_free(&cluster->net);
@@ -731,11 +742,14 @@ static void a_promoted_replica_goes_on_and_the_old_master_follows(void **state)
     end(&cluster);
 }
 
-static void a_diverged_tail_is_replaced_by_a_full_sync(void **state)
+static void a_diverged_tail_is_kept_and_replaced_by_a_full_sync(void **state)
 {
     (void)state;
     struct cluster cluster;
+    struct memory_storage memory;
+    memory_storage_init(&memory);
     begin(&cluster);
+    restart_with_storage(&cluster, 0, &memory);
     choose(&cluster, 0, 7);
     live(&cluster, 0, NS_PER_S);
     int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
@@ -762,7 +776,50 @@ static void a_diverged_tail_is_replaced_by_a_full_sync(void **state)
     assert_true(answers(&cluster, reader, "GET lost", "$-1\r\n"));
     assert_true(answers(&cluster, reader, "GET shared", "$1\r\n1\r\n"));
     assert_true(answers(&cluster, reader, "GET new", "$1\r\n1\r\n"));
+    assert_string_equal(memory.diverged_name, "diverged-1.aof");
+    assert_true(
+        slice_equal(buf_slice(&memory.diverged), SLICE_LITERAL("*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+                                                               "*3\r\n$3\r\nSET\r\n$4\r\nlost\r\n$1\r\n1\r\n"
+                                                               "*3\r\n$3\r\nSET\r\n$6\r\nshared\r\n$1\r\n2\r\n")));
+    assert_true(logged(&cluster, 0, "discarding 2 writes"));
     end(&cluster);
+    memory_storage_free(&memory);
+}
+
+/* What it loaded from its file stands in no backlog: then the whole data set is kept. */
+static void a_diverged_file_is_kept_whole(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    struct memory_storage memory;
+    memory_storage_init(&memory);
+    begin(&cluster);
+    restart_with_storage(&cluster, 0, &memory);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    cluster.net.refuses[0] = true;
+    net_cut_between(&cluster.net, 0, 1);
+    net_cut_between(&cluster.net, 0, 2);
+    lease(&cluster, 0);
+    assert_true(answers(&cluster, client, "SET lost 1", "+OK\r\n"));
+    assert_true(answers(&cluster, client, "SAVE", "+OK\r\n"));
+    choose(&cluster, 1, 6);
+    clear_log(&cluster, 0);
+    cluster.net.refuses[0] = false;
+    net_kill(&cluster.net, 0);
+    net_start(&cluster.net, 0);
+    net_pump(&cluster.net);
+    connect_sentinels(&cluster, 0);
+    learn(&cluster, 0);
+    live(&cluster, 1, NS_PER_S);
+    assert_true(logged(&cluster, 0, "full sync complete"));
+    expect_same_history(&cluster, 1, 0);
+    assert_string_equal(memory.diverged_name, "diverged-1.rdb");
+    assert_true(slice_equal(slice_of(buf_slice(&memory.diverged).data, 9), SLICE_LITERAL("REDIS0010")));
+    assert_non_null(memmem(buf_slice(&memory.diverged).data, buf_length(&memory.diverged), "lost", 4));
+    end(&cluster);
+    memory_storage_free(&memory);
 }
 
 static void old_data_stay_until_the_replacement_is_complete(void **state)
@@ -806,11 +863,7 @@ static void a_restarted_replica_goes_on_from_its_file(void **state)
         struct cluster cluster;
         begin(&cluster);
         memory_storage_init(&memory);
-        cluster.net.storages[1] = &memory.storage;
-        net_kill(&cluster.net, 1);
-        net_start(&cluster.net, 1);
-        net_pump(&cluster.net);
-        connect_sentinels(&cluster, 1);
+        restart_with_storage(&cluster, 1, &memory);
         choose(&cluster, 0, 7);
         live(&cluster, 0, NS_PER_S);
         int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
@@ -1174,7 +1227,8 @@ int main(void)
         cmocka_unit_test(a_lost_link_is_taken_up_where_it_was),
         cmocka_unit_test(what_left_the_backlog_is_synced_in_full),
         cmocka_unit_test(a_promoted_replica_goes_on_and_the_old_master_follows),
-        cmocka_unit_test(a_diverged_tail_is_replaced_by_a_full_sync),
+        cmocka_unit_test(a_diverged_tail_is_kept_and_replaced_by_a_full_sync),
+        cmocka_unit_test(a_diverged_file_is_kept_whole),
         cmocka_unit_test(old_data_stay_until_the_replacement_is_complete),
         cmocka_unit_test(a_restarted_replica_goes_on_from_its_file),
         cmocka_unit_test(every_mutant_breaks_what_its_guard_protects),

@@ -212,6 +212,31 @@ static void prefixes_of_a_history_that_dropped_entries(void **state)
     }
 }
 
+static void histories_are_one_up_to_where_they_part(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        uint64_t common;
+    } rows[] = {
+        {"@0", "@0", 0},
+        {"@0", "1:0@10", 0},
+        {"1:0@10", "1:0@7", 7},
+        {"1:0@10", "1:0,2:7@7", 7},
+        {"1:0@10", "1:0,2:7@90", 7},
+        {"1:0,2:7@30", "1:0,3:7@90", 7},
+        {"1:0,2:7@30", "1:0,2:7,3:20@90", 20},
+        {"1:0,2:7,3:9@30", "1:0,2:8,3:12@90", 7},
+        {"1:0@10", "2:0@10", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct history a = history_of(rows[i].a);
+        struct history b = history_of(rows[i].b);
+        if (history_common_offset(&a, &b) != rows[i].common || history_common_offset(&b, &a) != rows[i].common)
+            fail_msg("%s and %s", rows[i].a, rows[i].b);
+    }
+}
+
 static void prefix_holds_along_one_line_and_breaks_at_a_fork(void **state)
 {
     (void)state;
@@ -499,6 +524,7 @@ int main(void)
         cmocka_unit_test(an_empty_history_has_no_offset),
         cmocka_unit_test(prefixes_by_truth_table),
         cmocka_unit_test(prefixes_of_a_history_that_dropped_entries),
+        cmocka_unit_test(histories_are_one_up_to_where_they_part),
         cmocka_unit_test(prefix_holds_along_one_line_and_breaks_at_a_fork),
         cmocka_unit_test(better_means_later_epoch_then_further_offset),
         cmocka_unit_test(a_majority_is_of_all_that_are_listed),
