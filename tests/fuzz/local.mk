@@ -3,9 +3,12 @@
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_messages \
+	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
+	tests/fuzz/fuzz_proxy \
 	tests/fuzz/fuzz_resp_reply \
 	tests/fuzz/fuzz_resp_request \
+	tests/fuzz/fuzz_sentinel \
 	tests/fuzz/fuzz_sentinel_state \
 	tests/fuzz/fuzz_snapshot \
 	tests/fuzz/fuzz_worker
@@ -19,6 +22,7 @@ endif
 fuzz_cflags = $(AM_CFLAGS) -DCORPUS_DIR='"$(abs_top_srcdir)/tests/fuzz/corpus"'
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_ldadd = libcommon_core.a -lm
+fuzz_puppet = tests/fuzz/puppet.c tests/fuzz/puppet.h
 fuzz_bench = tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 
 tests_fuzz_fuzz_configuration_SOURCES = tests/fuzz/fuzz_configuration.c $(fuzz_common_sources)
@@ -53,6 +57,18 @@ tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_bench) $(fuzz_c
 tests_fuzz_fuzz_worker_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_worker_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_node_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_node_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_proxy_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_proxy_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_proxy_LDADD = libproxy_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_sentinel_SOURCES = tests/fuzz/fuzz_sentinel.c $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_sentinel_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_sentinel_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_sentinel_LDADD = libsentinel_core.a $(fuzz_ldadd)
 
 # make fuzz-smoke [SECONDS=n]: each target for so long, from its corpus. A finding stops it and stays in fuzz-findings/.
 SECONDS = 60

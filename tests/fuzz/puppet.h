@@ -1,0 +1,18 @@
+/* puppet.h: a world of one core, for fuzz targets: every file is written at once, every connection that the core asks
+ * for is made, and what all the others say is the input.
+ *
+ * The input is lines. Open links are called a, b, c... in the order in which they were opened:
+ *   "+0"      somebody connects to listener 0
+ *   "aWORDS"  WORDS and a line end arrive on link a; "AWORDS" without the line end
+ *   "!a"      the other side closes link a
+ *   "."       20 ms pass; "@" half a second, "#" eight seconds, with turns whenever the core asks for one */
+#ifndef TESTS_FUZZ_PUPPET_H
+#define TESTS_FUZZ_PUPPET_H
+
+#include "common/base/door.h"
+
+/* Plays the input to the core, which it starts, stops and destroys. Crashes when the core breaks the door's contract.
+ */
+void puppet_play(const struct door *door, void *core, struct slice input);
+
+#endif
