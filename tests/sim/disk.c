@@ -32,13 +32,27 @@ bool sim_file_read(const struct sim_process *process, const char *name, struct s
     return true;
 }
 
-/* The first write of the queue becomes durable. */
-uint64_t disk_finish_write(struct sim_process *process)
+static struct sim_write *take_first(struct sim_process *process)
 {
     struct sim_write *write = process->writes_first;
     process->writes_first = write->next;
     if (process->writes_first == NULL)
         process->writes_last = NULL;
+    return write;
+}
+
+uint64_t disk_fail_write(struct sim_process *process)
+{
+    struct sim_write *write = take_first(process);
+    uint64_t token = write->token;
+    buf_free(&write->bytes);
+    mem_free(write);
+    return token;
+}
+
+uint64_t disk_finish_write(struct sim_process *process)
+{
+    struct sim_write *write = take_first(process);
     buf_free(&write->file->durable);
     write->file->durable = write->bytes;
     write->file->exists = true;
@@ -51,13 +65,8 @@ void disk_crash(struct world *world, struct sim_process *process)
 {
     while (process->writes_first != NULL && rand_chance(&world->rand, 500000))
         disk_finish_write(process);
-    while (process->writes_first != NULL) {
-        struct sim_write *write = process->writes_first;
-        process->writes_first = write->next;
-        buf_free(&write->bytes);
-        mem_free(write);
-    }
-    process->writes_last = NULL;
+    while (process->writes_first != NULL)
+        disk_fail_write(process);
     process->disk_free_ns = 0;
 }
 
@@ -139,7 +148,8 @@ static int storage_open_write(void *context, const char *name, void **ret_file)
 
 static int storage_write(void *context, void *opened, struct slice bytes)
 {
-    (void)context;
+    if (((struct sim_process *)context)->disk_fails)
+        return ERR_DISK_FULL;
     buf_add_slice(&((struct storage_handle *)opened)->content, bytes);
     return 0;
 }

@@ -11,6 +11,9 @@ void disk_write(struct world *world, struct sim_process *process, const char *na
 /* The oldest write that is under way has become durable. Its token. */
 uint64_t disk_finish_write(struct sim_process *process);
 
+/* The oldest write that is under way has failed, and nothing of it is there. Its token. */
+uint64_t disk_fail_write(struct sim_process *process);
+
 /* The process died: of the writes under way some of the oldest have become durable, and the others never were. */
 void disk_crash(struct world *world, struct sim_process *process);
 

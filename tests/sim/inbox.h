@@ -12,6 +12,7 @@ struct sim_input {
     uint64_t stream; /* serial: the stream may be gone by then */
     unsigned side;
     int listener;
+    int result; /* of a write */
     uint64_t token;
 };
 

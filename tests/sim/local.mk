@@ -20,7 +20,7 @@ tests_sim_sim_LDADD = libsentinel_core.a libcacheworker_core.a libproxy_core.a l
 EXTRA_DIST += tests/sim/seeds.txt
 
 # make sim SEEDS=A-B
-SEEDS = 1-300
+SEEDS = 1-500
 .PHONY: sim
 sim: tests/sim/sim
 	tests/sim/sim --seeds $(SEEDS)

@@ -1,6 +1,7 @@
 /* sim: runs whole appliances on simulated time, one per seed, twice each.
  *
- *   sim [--seeds A-B] [--verbose] [--mutant NAME]     default: the seeds of the regular run
+ *   sim [--seeds A-B] [--verbose] [--mutant NAME] [--without N,N...]   default: the seeds of the regular run
+ *   sim --shrink SEED [--mutant NAME]                 which of the faults of a failing seed it takes to fail
  *   sim --file FILE                                   the seeds that the file names
  *   sim --mutants                                     every mutant must be caught within its seeds
  *
@@ -14,20 +15,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 300, MUTANT_SEEDS = 120 };
+enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 500, MUTANT_SEEDS = 200 };
 
 struct totals {
     uint64_t seeds, failovers, exchanges, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS],
         plots[PLOT_KINDS], events;
 };
 
+struct settings {
+    struct mutants mutants;
+    struct omissions omissions;
+};
+
 struct outcome {
     uint64_t hash;
     uint64_t failovers;
+    unsigned strikes;
     char violation[640];
 };
 
-static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose, struct totals *totals,
+static void run_seed(uint64_t seed, const struct settings *settings, bool verbose, struct totals *totals,
                      struct outcome *outcome)
 {
     struct appliance *appliance = mem_zero(sizeof(*appliance));
@@ -38,8 +45,8 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
     appliance->durability = seed % 3 == 0 ? DURABILITY_SYNC : DURABILITY_ASYNC;
     appliance->acknowledgements = seed % 9 == 0 ? 2 : 1;
     oracle_init(oracle, appliance);
-    swarm_draw(&swarm, appliance, oracle);
-    appliance_start(appliance, mutants);
+    swarm_draw(&swarm, appliance, oracle, &settings->omissions);
+    appliance_start(appliance, &settings->mutants);
     appliance->workload.stop_ns = SWARM_END_NS - 500 * NS_PER_MS;
     swarm_arm(&swarm);
     for (int64_t at_ns = 0; at_ns < SWARM_END_NS && oracle->violation[0] == '\0'; at_ns += NS_PER_S)
@@ -49,6 +56,7 @@ static void run_seed(uint64_t seed, const struct mutants *mutants, bool verbose,
 
     outcome->hash = appliance->world.hash;
     outcome->failovers = oracle->failovers;
+    outcome->strikes = swarm.strikes;
     snprintf(outcome->violation, sizeof(outcome->violation), "%s", oracle->violation);
     totals->seeds++;
     totals->failovers += oracle->failovers;
@@ -84,12 +92,12 @@ static void print_totals(const struct totals *totals)
 }
 
 /* One seed, twice: the same history both times. Returns whether all is well. */
-static bool check_seed(uint64_t seed, const struct mutants *mutants, bool verbose, struct totals *totals)
+static bool check_seed(uint64_t seed, const struct settings *settings, bool verbose, struct totals *totals)
 {
     struct outcome first, second;
     struct totals ignored = {0};
-    run_seed(seed, mutants, verbose, totals, &first);
-    run_seed(seed, mutants, false, &ignored, &second);
+    run_seed(seed, settings, verbose, totals, &first);
+    run_seed(seed, settings, false, &ignored, &second);
     if (first.violation[0] == '\0' && first.hash == second.hash)
         return true;
     printf("# seed %" PRIu64 ": %s\n", seed,
@@ -98,12 +106,12 @@ static bool check_seed(uint64_t seed, const struct mutants *mutants, bool verbos
     return false;
 }
 
-static int run_seeds(uint64_t first, uint64_t last, const struct mutants *mutants, bool verbose)
+static int run_seeds(uint64_t first, uint64_t last, const struct settings *settings, bool verbose)
 {
     struct totals totals = {0};
     uint64_t failed = 0, number = 0;
     for (uint64_t seed = first; seed <= last; seed++) {
-        bool well = check_seed(seed, mutants, verbose, &totals);
+        bool well = check_seed(seed, settings, verbose, &totals);
         failed += !well;
         printf("%s %" PRIu64 " - seed %" PRIu64 "\n", well ? "ok" : "not ok", ++number, seed);
         fflush(stdout);
@@ -118,7 +126,69 @@ static int run_seeds(uint64_t first, uint64_t last, const struct mutants *mutant
     return failed == 0 ? 0 : 1;
 }
 
-/* The seeds that ever failed: a number per line, what failed behind it; '#' begins a comment. */
+/* "N,N,...": the strikes to leave out. */
+static bool parse_omissions(const char *text, struct omissions *ret_omissions)
+{
+    *ret_omissions = (struct omissions){.is_left_out = {false}};
+    while (*text != '\0') {
+        char *end;
+        unsigned long number = strtoul(text, &end, 10);
+        if (end == text || number >= STRIKES_MAX)
+            return false;
+        ret_omissions->is_left_out[number] = true;
+        text = *end == ',' ? end + 1 : end;
+        if (*end != ',' && *end != '\0')
+            return false;
+    }
+    return true;
+}
+
+static void print_omissions(const struct omissions *omissions)
+{
+    const char *before = "";
+    for (unsigned i = 0; i < STRIKES_MAX; i++) {
+        if (!omissions->is_left_out[i])
+            continue;
+        printf("%s%u", before, i);
+        before = ",";
+    }
+}
+
+/* The property that was violated: what stands before the first colon behind the time. */
+static bool is_same_violation(const char *a, const char *b)
+{
+    const char *a_name = strstr(a, "s: "), *b_name = strstr(b, "s: ");
+    return a_name != NULL && b_name != NULL && strncmp(a_name, b_name, 5) == 0;
+}
+
+/* Leaves out one strike after another as long as the same property is violated; what remains is what it takes. */
+static int shrink(uint64_t seed, struct settings *settings)
+{
+    struct outcome first, outcome;
+    struct totals totals = {0};
+    run_seed(seed, settings, false, &totals, &first);
+    if (first.violation[0] == '\0') {
+        printf("seed %" PRIu64 " does not fail\n", seed);
+        return 1;
+    }
+    unsigned kept = 0;
+    for (unsigned i = 0; i < first.strikes && i < STRIKES_MAX; i++) {
+        settings->omissions.is_left_out[i] = true;
+        run_seed(seed, settings, false, &totals, &outcome);
+        bool is_needed = !is_same_violation(outcome.violation, first.violation);
+        settings->omissions.is_left_out[i] = !is_needed;
+        kept += is_needed;
+    }
+    run_seed(seed, settings, true, &totals, &outcome);
+    printf("# %u of %u faults are enough: %s\n# a line for seeds.txt: %" PRIu64 " ", kept, first.strikes,
+           outcome.violation, seed);
+    print_omissions(&settings->omissions);
+    printf("\n");
+    return 0;
+}
+
+/* The seeds that ever failed: a number per line, and where that is enough the faults to leave out ("17 0,2,3"); what
+ * failed stands behind it. '#' begins a comment. */
 static int run_file(const char *path)
 {
     FILE *file = fopen(path, "r");
@@ -126,14 +196,17 @@ static int run_file(const char *path)
         perror(path);
         return 2;
     }
-    char line[256];
+    char line[512], without[400];
     struct totals totals = {0};
-    struct mutants none = {0};
     uint64_t seed, number = 0, failed = 0;
     while (fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "%" SCNu64, &seed) != 1)
+        struct settings settings = {0};
+        int words = sscanf(line, "%" SCNu64 " %399s", &seed, without);
+        if (words < 1)
             continue;
-        bool well = check_seed(seed, &none, false, &totals);
+        if (words == 2 && !parse_omissions(without, &settings.omissions))
+            settings.omissions = (struct omissions){.is_left_out = {false}}; /* it is a word of the comment */
+        bool well = check_seed(seed, &settings, false, &totals);
         failed += !well;
         printf("%s %" PRIu64 " - seed %" PRIu64 "\n", well ? "ok" : "not ok", ++number, seed);
     }
@@ -152,9 +225,10 @@ static int run_mutants(uint64_t seeds)
             continue;
         struct outcome outcome = {.violation = ""};
         struct totals totals = {0};
+        struct settings settings = {.mutants = mutant->mutants};
         uint64_t seed = 0;
         while (outcome.violation[0] == '\0' && seed < seeds)
-            run_seed(++seed, &mutant->mutants, false, &totals, &outcome);
+            run_seed(++seed, &settings, false, &totals, &outcome);
         bool killed = outcome.violation[0] != '\0';
         failed += !killed;
         printf("%s %u - mutant %s (%s)", killed ? "ok" : "not ok", ++number, mutant->name, mutant->breaks);
@@ -170,7 +244,8 @@ static int run_mutants(uint64_t seeds)
 int main(int argc, char **argv)
 {
     uint64_t first = DEFAULT_FIRST, last = DEFAULT_LAST;
-    struct mutants mutants = {0};
+    uint64_t to_shrink = 0;
+    struct settings settings = {0};
     bool verbose = false, all_mutants = false;
     const char *file = NULL;
     for (int i = 1; i < argc; i++) {
@@ -184,13 +259,22 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--file") == 0 && i + 1 < argc) {
             file = argv[++i];
         } else if (strcmp(argv[i], "--mutant") == 0 && i + 1 < argc && mutant_find(argv[i + 1]) != NULL) {
-            mutants = mutant_find(argv[++i])->mutants;
+            settings.mutants = mutant_find(argv[++i])->mutants;
+        } else if (strcmp(argv[i], "--without") == 0 && i + 1 < argc &&
+                   parse_omissions(argv[i + 1], &settings.omissions)) {
+            i++;
+        } else if (strcmp(argv[i], "--shrink") == 0 && i + 1 < argc &&
+                   sscanf(argv[i + 1], "%" SCNu64, &to_shrink) == 1) {
+            i++;
         } else {
-            fprintf(stderr, "usage: sim [--seeds A-B] [--verbose] [--mutant NAME] | sim --file FILE | sim --mutants\n");
+            fprintf(stderr, "usage: sim [--seeds A-B] [--verbose] [--mutant NAME] [--without N,N...] |\n"
+                            "       sim --shrink SEED [--mutant NAME] | sim --file FILE | sim --mutants\n");
             return 2;
         }
     }
     if (file != NULL)
         return run_file(file);
-    return all_mutants ? run_mutants(MUTANT_SEEDS) : run_seeds(first, last, &mutants, verbose);
+    if (to_shrink != 0)
+        return shrink(to_shrink, &settings);
+    return all_mutants ? run_mutants(MUTANT_SEEDS) : run_seeds(first, last, &settings, verbose);
 }

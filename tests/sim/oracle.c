@@ -201,6 +201,29 @@ static void check_proxy(struct oracle *oracle, const struct sim_process *process
     oracle->proxy_epoch_life[process->index] = process->life;
 }
 
+/* Within a life a history grows, or a full sync takes the place of what was held. */
+static void check_data_set(struct oracle *oracle, unsigned number)
+{
+    const struct sim_process *process = oracle->appliance->workers[number];
+    const struct history *history = cw_inspect_history(process->core);
+    struct history *before = &oracle->histories[number];
+    bool is_same_life = oracle->history_life[number] == process->life;
+    if (is_same_life && before->last_offset == history->last_offset && before->count == history->count)
+        return;
+    if (is_same_life && !history_is_prefix(before, history) &&
+        (history->count == 0 || history_epoch(history) < history_epoch(before)))
+        oracle_violate(oracle, "S9: %s gave up its data of epoch %" PRIu64 " for those of epoch %" PRIu64,
+                       process->name, history_epoch(before), history_epoch(history));
+    *before = *history;
+    oracle->history_life[number] = process->life;
+}
+
+static void check_worker(struct oracle *oracle, unsigned number)
+{
+    words_check_worker(oracle, number);
+    check_data_set(oracle, number);
+}
+
 void oracle_observe(void *context, struct world *world, struct sim_process *process)
 {
     struct oracle *oracle = context;
@@ -211,7 +234,7 @@ void oracle_observe(void *context, struct world *world, struct sim_process *proc
             words_check_sentinel(oracle, i);
     for (unsigned i = 0; i < WORKERS; i++)
         if (oracle->appliance->workers[i] == process)
-            words_check_worker(oracle, i);
+            check_worker(oracle, i);
     check_leases(oracle);
     check_proxy(oracle, process);
     if (oracle->appliance->workload.violation[0] != '\0')
@@ -294,6 +317,22 @@ static void finish_workers(struct oracle *oracle)
         oracle_violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
 }
 
+static void finish_quorum(struct oracle *oracle)
+{
+    struct appliance *appliance = oracle->appliance;
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (!is_stranger(oracle, appliance->workers[i]) &&
+            cw_inspect_fence(appliance->workers[i]->core) > oracle->newest.epoch)
+            oracle_violate(oracle, "L5: a fence of epoch %" PRIu64 " stands at %s at the end",
+                           cw_inspect_fence(appliance->workers[i]->core), appliance->workers[i]->name);
+    for (unsigned i = 0; i < SENTINELS; i++) {
+        struct sn_inspection seen;
+        if (appliance->sentinels[i]->running && sn_inspect_group(appliance->sentinels[i]->core, "main", &seen) &&
+            seen.is_unsettled)
+            oracle_violate(oracle, "L5: %s is unsettled at the end", appliance->sentinels[i]->name);
+    }
+}
+
 static void finish_liveness(struct oracle *oracle)
 {
     const struct workload *workload = &oracle->appliance->workload;
@@ -316,6 +355,7 @@ void oracle_finish(struct oracle *oracle)
 {
     finish_knowledge(oracle);
     finish_workers(oracle);
+    finish_quorum(oracle);
     history_check(oracle);
     finish_liveness(oracle);
     sync_finish(oracle);

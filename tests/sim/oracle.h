@@ -6,9 +6,11 @@
  *   S4  no reply check succeeds under an epoch after a topology of a later one was learned by anybody
  *   S5  in sync mode, what was acknowledged is in every later branch (oracle_sync.h)
  *   S6  a proxy's epoch never goes back
+ *   S9  a data set gives way only to one of the same or a later epoch, and never to nothing
  *   S8  at the end: every node's history is a prefix of the master's
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
+ *   L5  at the end: no fence above the learned epoch, no sentinel unsettled
  *   L4  nodes change their kind at most every half minute
  *   clients: no connection closed by a living proxy, no answer but the right ones; history.h at the end
  *   words.h: the promises and durable words on which these rest
@@ -39,8 +41,10 @@ struct oracle {
     uint64_t failovers; /* epochs after the first */
     uint64_t exchanges; /* of a replica and a spare */
     int64_t exchanged_ns;
-    int64_t last_lease_ns; /* true time at which somebody's reply check succeeded last */
-    uint64_t outputs;      /* times that bytes left a worker which answer commands */
+    int64_t last_lease_ns;             /* true time at which somebody's reply check succeeded last */
+    uint64_t outputs;                  /* times that bytes left a worker which answer commands */
+    struct history histories[WORKERS]; /* as each was seen last */
+    uint64_t history_life[WORKERS];
     struct words words;
     struct sync_words sync;
     char violation[512]; /* the first one; "" while all is well */

@@ -15,6 +15,8 @@ const char *fault_name(enum fault_kind kind)
         [FAULT_ONE_WAY] = "one-way",
         [FAULT_LAG] = "lag",
         [FAULT_SLOW_DISK] = "slow-disk",
+        [FAULT_BROKEN_DISK] = "broken-disk",
+        [FAULT_CLOCK_STEP] = "clock-step",
         [FAULT_CRASH_WRITE] = "crash-write",
         [FAULT_LOST_DISK] = "lost-disk",
         [FAULT_PLOT] = "plot",
@@ -22,9 +24,11 @@ const char *fault_name(enum fault_kind kind)
     return names[kind];
 }
 
-void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle *oracle)
+void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle *oracle,
+                const struct omissions *omissions)
 {
-    *swarm = (struct swarm){.appliance = appliance, .oracle = oracle, .rand = rand_fork(&appliance->world.rand)};
+    *swarm = (struct swarm){
+        .appliance = appliance, .oracle = oracle, .rand = rand_fork(&appliance->world.rand), .omissions = *omissions};
     struct rand *rand = &swarm->rand;
     plot_init(&swarm->plot, oracle, rand_fork(rand));
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
@@ -54,13 +58,13 @@ void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle 
     options->pause_in_turn_per_million = rand_chance(rand, 400000) ? (uint32_t)rand_between(rand, 5, 60) : 0;
 }
 
-static struct sim_process *draw_target(struct swarm *swarm)
+static struct sim_process *draw_target(struct swarm *swarm, struct rand *rand)
 {
     struct appliance *appliance = swarm->appliance;
     struct sim_process *master = running_master(swarm->oracle);
-    if (master != NULL && rand_chance(&swarm->rand, swarm->master_per_million))
+    if (master != NULL && rand_chance(rand, swarm->master_per_million))
         return master;
-    uint64_t number = rand_below(&swarm->rand, SENTINELS + WORKERS + PROXIES);
+    uint64_t number = rand_below(rand, SENTINELS + WORKERS + PROXIES);
     if (number < SENTINELS)
         return appliance->sentinels[number];
     number -= SENTINELS;
@@ -80,9 +84,9 @@ static unsigned core_hosts(void)
     return SENTINELS + WORKERS + PROXIES;
 }
 
-static void partition(struct swarm *swarm)
+static void partition(struct swarm *swarm, struct rand *rand)
 {
-    uint64_t halves = rand_u64(&swarm->rand);
+    uint64_t halves = rand_u64(rand);
     for (unsigned a = 0; a < core_hosts(); a++)
         for (unsigned b = a + 1; b < core_hosts(); b++)
             if ((halves >> a & 1) != (halves >> b & 1))
@@ -97,12 +101,12 @@ static void isolate(struct swarm *swarm, const struct sim_process *process)
 }
 
 /* In one direction: some hosts hear nothing from it, or it hears nothing from them. */
-static void deafen(struct swarm *swarm, const struct sim_process *process)
+static void deafen(struct swarm *swarm, struct rand *rand, const struct sim_process *process)
 {
     struct world *world = &swarm->appliance->world;
-    bool is_mute = rand_chance(&swarm->rand, 500000);
+    bool is_mute = rand_chance(rand, 500000);
     for (unsigned host = 0; host < core_hosts(); host++)
-        if (host != process->index && rand_chance(&swarm->rand, 600000))
+        if (host != process->index && rand_chance(rand, 600000))
             *(is_mute ? &world->cut[process->index][host] : &world->cut[host][process->index]) = true;
 }
 
@@ -122,6 +126,7 @@ static void mend_disk(struct world *world, void *context)
 {
     (void)world;
     ((struct sim_process *)context)->disk_slow_ns = 0;
+    ((struct sim_process *)context)->disk_fails = false;
 }
 
 static void restart_crashed(void *context, struct sim_process *process)
@@ -131,34 +136,39 @@ static void restart_crashed(void *context, struct sim_process *process)
     int64_t after_ns = rand_chance(&swarm->rand, 600000) ? rand_between(&swarm->rand, 5, 300) * NS_PER_MS
                                                          : rand_between(&swarm->rand, 2000, 8000) * NS_PER_MS;
     if (world->verbose)
-        printf("# %10.6f CRASH %s over a write\n", (double)world->now_ns / 1e9, process->name);
+        printf("# %10.6f CRASH %s\n", (double)world->now_ns / 1e9, process->name);
     world_schedule(world, world->now_ns + after_ns, start_again, process);
 }
 
 /* Nobody lists who it is now; so there must be two others. */
-static void lose_disk(struct swarm *swarm)
+static void lose_disk(struct swarm *swarm, struct rand *rand)
 {
     struct appliance *appliance = swarm->appliance;
-    unsigned number = (unsigned)rand_below(&swarm->rand, WORKERS);
+    unsigned number = (unsigned)rand_below(rand, WORKERS);
     for (unsigned i = 0; i < WORKERS; i++)
         if (appliance->is_stranger[i])
             return;
     sim_kill(&appliance->world, appliance->workers[number]);
     appliance_lose_disk(appliance, number);
     oracle_disk_lost(swarm->oracle, number);
-    world_schedule(&appliance->world, appliance->world.now_ns + rand_between(&swarm->rand, 5, 3000) * NS_PER_MS,
-                   start_again, appliance->workers[number]);
+    world_schedule(&appliance->world, appliance->world.now_ns + rand_between(rand, 5, 3000) * NS_PER_MS, start_again,
+                   appliance->workers[number]);
 }
 
+/* Each has chances of its own: one that is left out changes nothing of what is drawn for the others. */
 static void strike(struct swarm *swarm, enum fault_kind kind)
 {
     struct world *world = &swarm->appliance->world;
-    struct rand *rand = &swarm->rand;
-    struct sim_process *target = draw_target(swarm);
+    struct rand own = rand_fork(&swarm->rand);
+    struct rand *rand = &own;
+    unsigned number = swarm->strikes++;
+    if (number < STRIKES_MAX && swarm->omissions.is_left_out[number])
+        return;
+    struct sim_process *target = draw_target(swarm, rand);
     int64_t until_ns = world->now_ns + rand_between(rand, 500, 14000) * NS_PER_MS;
     if (world->verbose)
-        printf("# %10.6f FAULT %s %s until %.3f\n", (double)world->now_ns / 1e9, fault_name(kind), target->name,
-               (double)until_ns / 1e9);
+        printf("# %10.6f FAULT %u %s %s until %.3f\n", (double)world->now_ns / 1e9, number, fault_name(kind),
+               target->name, (double)until_ns / 1e9);
     swarm->drawn[kind]++;
     switch (kind) {
     case FAULT_KILL:
@@ -175,7 +185,7 @@ static void strike(struct swarm *swarm, enum fault_kind kind)
         break;
     case FAULT_PAUSE: sim_pause(world, target, rand_between(rand, 100, 9000) * NS_PER_MS); break;
     case FAULT_PARTITION:
-        partition(swarm);
+        partition(swarm, rand);
         world_schedule(world, until_ns, mend_cuts, NULL);
         break;
     case FAULT_ISOLATE:
@@ -188,7 +198,7 @@ static void strike(struct swarm *swarm, enum fault_kind kind)
         world_schedule(world, until_ns, mend_cuts, NULL);
         break;
     case FAULT_ONE_WAY:
-        deafen(swarm, target);
+        deafen(swarm, rand, target);
         world_schedule(world, until_ns, mend_cuts, NULL);
         break;
     case FAULT_LAG:
@@ -199,8 +209,13 @@ static void strike(struct swarm *swarm, enum fault_kind kind)
         target->disk_slow_ns = rand_between(rand, 100, 900) * NS_PER_MS;
         world_schedule(world, until_ns, mend_disk, target);
         break;
+    case FAULT_BROKEN_DISK:
+        target->disk_fails = true;
+        world_schedule(world, until_ns, mend_disk, target);
+        break;
+    case FAULT_CLOCK_STEP: target->wall_offset_us += rand_between(rand, -3600, 3600) * 1000000; break;
     case FAULT_CRASH_WRITE: target->writes_until_crash = (unsigned)rand_between(rand, 1, 3); break;
-    case FAULT_LOST_DISK: lose_disk(swarm); break;
+    case FAULT_LOST_DISK: lose_disk(swarm, rand); break;
     case FAULT_PLOT: plot_begin(&swarm->plot); break;
     case FAULT_KINDS: break;
     }
@@ -240,6 +255,7 @@ static void heal(struct world *world, void *context)
     for (unsigned i = 0; i < world->process_count; i++) {
         struct sim_process *process = &world->processes[i];
         process->disk_slow_ns = 0;
+        process->disk_fails = false;
         process->writes_until_crash = 0;
         sim_resume(world, process);
         if (process == left && swarm->leaves_sentinel)

@@ -25,10 +25,18 @@ enum fault_kind {
     FAULT_ONE_WAY,      /* one host is not heard by some, or does not hear them */
     FAULT_LAG,          /* half of what goes to or from one host is late by up to 2.5 s, and what stands behind it */
     FAULT_SLOW_DISK,    /* fsyncs of one host take hundreds of milliseconds */
+    FAULT_BROKEN_DISK,  /* whatever one host writes fails */
+    FAULT_CLOCK_STEP,   /* the date of one host jumps by up to an hour, forward or back */
     FAULT_CRASH_WRITE,  /* killed while one of its next writes is under way */
     FAULT_LOST_DISK,    /* once: a worker comes back with an empty disk, so as a stranger */
     FAULT_PLOT,
     FAULT_KINDS
+};
+
+/* Which strikes of a run do not happen, by their number; all others are what they would have been. */
+enum { STRIKES_MAX = 128 };
+struct omissions {
+    bool is_left_out[STRIKES_MAX];
 };
 
 struct swarm {
@@ -42,11 +50,14 @@ struct swarm {
     bool spares_plots;           /* nothing else happens while a plot runs */
     uint32_t plot_per_million;   /* chance that a fault is a plot, where plots are enabled */
     struct plot plot;
+    struct omissions omissions;
+    unsigned strikes;
     uint64_t drawn[FAULT_KINDS];
 };
 
 /* Draws the mixture and the options of the world; appliance_start comes after it, swarm_arm then. */
-void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle *oracle);
+void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle *oracle,
+                const struct omissions *omissions);
 void swarm_arm(struct swarm *swarm);
 const char *fault_name(enum fault_kind kind);
 

@@ -19,9 +19,9 @@ int64_t sim_clock_ns(const struct world *world, const struct sim_process *proces
     return process->clock_offset_ns + world->now_ns + world->now_ns / 1000000 * process->clock_rate_ppm;
 }
 
-int64_t sim_wall_us(const struct world *world)
+int64_t sim_wall_us(const struct world *world, const struct sim_process *process)
 {
-    return 1700000000000000 + world->now_ns / NS_PER_US;
+    return 1700000000000000 + process->wall_offset_us + world->now_ns / NS_PER_US;
 }
 
 /* --- inbox --- */
@@ -114,8 +114,10 @@ static void drain_link(struct world *world, struct sim_process *process, struct 
     write_output(world, process, end);
     link_id link = end->link;
     stream_close_end(world, end);
-    struct event closed = {
-        .kind = EVENT_CLOSED, .link = link, .now_ns = sim_clock_ns(world, process), .wall_us = sim_wall_us(world)};
+    struct event closed = {.kind = EVENT_CLOSED,
+                           .link = link,
+                           .now_ns = sim_clock_ns(world, process),
+                           .wall_us = sim_wall_us(world, process)};
     process->door->step(process->core, &closed, &process->effects);
 }
 
@@ -181,8 +183,11 @@ static void carry_out_all(struct world *world, struct sim_process *process)
         exits = exits || effect.kind == EFFECT_EXIT;
     }
     effects_clear(&process->effects);
-    if (exits)
-        sim_kill(world, process);
+    if (!exits)
+        return;
+    sim_kill(world, process);
+    if (world->crashed != NULL)
+        world->crashed(world->crashed_context, process);
 }
 
 /* --- turns --- */
@@ -190,7 +195,7 @@ static void carry_out_all(struct world *world, struct sim_process *process)
 static void step(struct world *world, struct sim_process *process, struct event event)
 {
     event.now_ns = sim_clock_ns(world, process);
-    event.wall_us = sim_wall_us(world);
+    event.wall_us = sim_wall_us(world, process);
     world_note(world, (uint64_t)event.kind << 32 ^ event.link ^ (uint64_t)process->index << 48 ^
                           (uint64_t)world->now_ns ^ rand_mix(event.bytes.length));
     process->door->step(process->core, &event, &process->effects);
@@ -239,7 +244,7 @@ static void take_input(struct world *world, struct sim_process *process, const s
         return;
     }
     if (input->kind == INPUT_PERSISTED) {
-        step(world, process, (struct event){.kind = EVENT_PERSISTED, .token = input->token});
+        step(world, process, (struct event){.kind = EVENT_PERSISTED, .token = input->token, .result = input->result});
         return;
     }
     struct sim_stream *stream = stream_find(world, input->stream);
@@ -478,7 +483,11 @@ static void handle_process_event(struct world *world, const struct sim_event *ev
         output(world, process);
         break;
     case SIM_PERSISTED:
-        inbox_add(world, process, (struct sim_input){.kind = INPUT_PERSISTED, .token = disk_finish_write(process)});
+        inbox_add(
+            world, process,
+            (struct sim_input){.kind = INPUT_PERSISTED,
+                               .result = process->disk_fails ? ERR_DISK_FULL : 0,
+                               .token = process->disk_fails ? disk_fail_write(process) : disk_finish_write(process)});
         return;
     case SIM_CRASH:
         sim_kill(world, process);

@@ -21,7 +21,7 @@
 enum {
     SIM_PROCESSES_MAX = 32,
     SIM_LISTENERS_MAX = 2,
-    SIM_FILES_MAX = 4,
+    SIM_FILES_MAX = 32,
     SIM_NAME_MAX = 16,
 };
 
@@ -67,12 +67,14 @@ struct sim_process {
     bool listening;
 
     int64_t clock_offset_ns;
+    int64_t wall_offset_us; /* of what it shows as the date */
     int64_t clock_rate_ppm; /* its clock runs 1 + ppm/1e6 as fast as true time */
 
     struct sim_file files[SIM_FILES_MAX];
     struct sim_write *writes_first, *writes_last; /* owned queue */
     int64_t disk_free_ns;                         /* when the fsyncs before are through */
     int64_t disk_slow_ns;                         /* up to so much more for each fsync; 0: the disk is well */
+    bool disk_fails;                              /* what is written fails, and is not there */
     unsigned writes_until_crash;                  /* the process dies while that write is under way; 0: it does not */
     struct storage storage;
 
@@ -112,7 +114,8 @@ struct world {
     /* Just before bytes go to a kernel. Borrowed. */
     void (*observe_output)(void *context, struct sim_process *process, link_id link, struct slice bytes);
     void *observe_context;
-    void (*crashed)(void *context, struct sim_process *process); /* died of writes_until_crash; borrowed */
+    /* Died of writes_until_crash, or ended itself. Borrowed. */
+    void (*crashed)(void *context, struct sim_process *process);
     void *crashed_context;
 
     struct sim_queue *queue;    /* owned */
@@ -136,7 +139,7 @@ void sim_lose_disk(struct sim_process *process); /* only while dead */
 
 /* What the process' own clock shows now. */
 int64_t sim_clock_ns(const struct world *world, const struct sim_process *process);
-int64_t sim_wall_us(const struct world *world);
+int64_t sim_wall_us(const struct world *world, const struct sim_process *process);
 
 /* Durable content of a file; false when there is none. */
 bool sim_file_read(const struct sim_process *process, const char *name, struct slice *ret_bytes);
