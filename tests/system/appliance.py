@@ -243,9 +243,10 @@ def server(port, *command):
 class Steady:
     """The program tests/system/steady: clients that write all the time."""
 
-    def __init__(self, port, build, connections=50, period_ms=5):
-        self.process = subprocess.Popen([os.path.join(build, "tests/system/steady"), "--port", str(port),
-                                         "--connections", str(connections), "--period-ms", str(period_ms)],
+    def __init__(self, port, build, connections=50, period_ms=5, host="127.0.0.1", prefix=()):
+        self.process = subprocess.Popen([*prefix, os.path.join(build, "tests/system/steady"), "--port", str(port),
+                                         "--host", host, "--connections", str(connections), "--period-ms",
+                                         str(period_ms)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "ready":
             self.process.wait(5)

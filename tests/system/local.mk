@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
 	tests/system/disks.py \
+	tests/system/hosts.py \
 	tests/system/tap.py \
 	tests/system/threads.py
 EXTRA_DIST += \
@@ -22,6 +23,7 @@ EXTRA_DIST += \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
 	tests/system/test_limits.py \
+	tests/system/test_network.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \
 	tests/system/test_replication.py \

@@ -1,6 +1,6 @@
 /* steady: clients that write all the time, and remember what they were promised.
  *
- *   steady --port P [--connections 50] [--period-ms 5]
+ *   steady --port P [--host 127.0.0.1] [--connections 50] [--period-ms 5]
  *
  * Every connection sends, each period, the next of INCR (its own counter), SET (a key that is written once) and GET
  * (its last acknowledged key), and keeps at most 8 commands under way. It runs until a line "stop" arrives on standard
@@ -65,6 +65,7 @@ struct connection {
 };
 
 struct steady {
+    in_addr_t host; /* in network order */
     uint16_t port;
     unsigned count;
     int64_t period_ms;
@@ -85,7 +86,7 @@ static int64_t now_ms(void)
 static void open_connection(struct steady *steady, struct connection *connection)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(steady->port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = steady->host;
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection->descriptor < 0 ||
         connect(connection->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0) {
@@ -338,16 +339,20 @@ static void report(const struct steady *steady)
 int main(int argc, char **argv)
 {
     static struct steady steady = {.count = 50, .period_ms = 5};
+    steady.host = htonl(INADDR_LOOPBACK);
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--port") == 0)
             steady.port = (uint16_t)atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--host") == 0)
+            steady.host = inet_addr(argv[i + 1]);
         else if (strcmp(argv[i], "--connections") == 0)
             steady.count = (unsigned)atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--period-ms") == 0)
             steady.period_ms = atoi(argv[i + 1]);
     }
-    if (steady.port == 0 || steady.count == 0 || steady.count > CONNECTIONS_MAX || steady.period_ms < 1) {
-        fprintf(stderr, "usage: steady --port P [--connections N] [--period-ms N]\n");
+    if (steady.port == 0 || steady.host == INADDR_NONE || steady.count == 0 || steady.count > CONNECTIONS_MAX ||
+        steady.period_ms < 1) {
+        fprintf(stderr, "usage: steady --port P [--host ADDRESS] [--connections N] [--period-ms N]\n");
         return 2;
     }
     int64_t begin_ms = now_ms();
