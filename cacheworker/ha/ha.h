@@ -25,6 +25,7 @@ enum {
     CW_MUTANT_DROP_OLD_RULE = 1 << 6,      /* obeys the in-sync set that it asks for before that is learned */
     CW_MUTANT_FORGET_BRANCH = 1 << 7,      /* a new master takes nothing of its branch for acknowledged */
     CW_MUTANT_REPLY_AT_ONCE = 1 << 8,      /* acknowledges without waiting for the in-sync replicas */
+    CW_MUTANT_IGNORE_LAG = 1 << 9,         /* async: acknowledges however far the in-sync replicas are behind */
 };
 
 struct cw_ha;

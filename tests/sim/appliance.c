@@ -42,6 +42,7 @@ static void *sentinel_create(struct world *world, struct sim_process *process)
                                .proxy = appliance->proxies[0]->listeners[0],
                                .restart_shortcut = true,
                                .cold_start_wait_ns = 10 * NS_PER_S,
+                               .cold_start = SN_COLD_START_BEST, /* no operator is there to decide */
                                .spare_wait_ns = 3 * NS_PER_S,
                                .random_seed = rand_u64(&world->rand),
                                .new_identity = appliance->sentinel_ids[number]};

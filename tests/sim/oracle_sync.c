@@ -6,24 +6,67 @@
 
 #include <inttypes.h>
 
+#define SHOWN_SPACING_NS (5 * NS_PER_MS)
+/* A look at the replicas every 100 ms, what is under way, clocks that differ by 1 %. */
+#define LOST_AT_MOST_NS (NS_PER_S + 250 * NS_PER_MS)
+
 static bool is_sync(const struct oracle *oracle)
 {
     return oracle->appliance->durability != DURABILITY_ASYNC;
 }
 
+static void remember_shown(struct oracle *oracle, uint64_t offset)
+{
+    struct sync_words *words = &oracle->sync;
+    int64_t now_ns = oracle->appliance->world.now_ns;
+    struct shown *last = &words->shown[(words->shown_count + SHOWN_MAX - 1) % SHOWN_MAX];
+    if (words->shown_count > 0 && now_ns - last->at_ns < SHOWN_SPACING_NS)
+        last->offset = offset;
+    else
+        words->shown[words->shown_count++ % SHOWN_MAX] = (struct shown){.at_ns = now_ns, .offset = offset};
+}
+
 void sync_replied(struct oracle *oracle, const struct sim_process *master)
 {
     uint64_t offset = cw_inspect_released_offset(master->core);
-    if (!is_sync(oracle) || offset <= oracle->sync.shown_offset)
+    if (offset <= oracle->sync.shown_offset)
         return;
+    if (!is_sync(oracle))
+        remember_shown(oracle, offset);
     oracle->sync.shown_offset = offset;
     oracle->sync.shown_epoch = cw_inspect_epoch(master->core);
+}
+
+/* For how long the old master acknowledged what the new branch has not. */
+static void check_lost(struct oracle *oracle, const struct topology *topology)
+{
+    struct sync_words *words = &oracle->sync;
+    uint64_t oldest = words->shown_count > SHOWN_MAX ? words->shown_count - SHOWN_MAX : 0;
+    int64_t first_ns = 0, last_ns = 0;
+    for (uint64_t i = oldest; i < words->shown_count; i++) {
+        const struct shown *shown = &words->shown[i % SHOWN_MAX];
+        if (shown->offset <= topology->branch.last_offset)
+            continue;
+        first_ns = first_ns != 0 ? first_ns : shown->at_ns;
+        last_ns = shown->at_ns;
+    }
+    if (last_ns - first_ns > LOST_AT_MOST_NS && !oracle->epoch_is_cold[topology->epoch])
+        oracle_violate(
+            oracle,
+            "async: epoch %" PRIu64 " begins at offset %" PRIu64 "; what it lacks was acknowledged for %.3f s (%s)",
+            topology->epoch, topology->branch.last_offset, (double)(last_ns - first_ns) / 1e9, topology->reason);
+    words->shown_count = 0;
+    words->shown_offset = topology->branch.last_offset;
 }
 
 void sync_check_branch(struct oracle *oracle, const struct topology *topology)
 {
     struct sync_words *words = &oracle->sync;
-    if (!is_sync(oracle) || topology->branch.last_offset >= words->shown_offset)
+    if (!is_sync(oracle)) {
+        check_lost(oracle, topology);
+        return;
+    }
+    if (topology->branch.last_offset >= words->shown_offset)
         return;
     if (strstr(topology->reason, "cold start") == NULL)
         oracle_violate(oracle,

@@ -230,6 +230,19 @@ void stream_reset(struct world *world, struct sim_end *end)
               (struct sim_input){.kind = INPUT_CLOSED, .stream = end->stream->serial, .side = end->side});
 }
 
+/* The sender is gone and will not send its last words again. Whoever still waits for them asks with a keepalive when
+ * the way is free, and hears that there is no such stream: here, the end of it. */
+static void forget_last_words(struct sim_end *end)
+{
+    struct sim_segment *segment = end->flight_first;
+    end->flight_first = segment->next;
+    free_flight(end);
+    segment->next = NULL;
+    segment->length = 0;
+    segment->is_end = true;
+    end->flight_first = end->flight_last = segment;
+}
+
 /* A segment that cannot get through is tried again; in the end its sender gives up. */
 static void retry_later(struct world *world, struct sim_end *end)
 {
@@ -239,10 +252,8 @@ static void retry_later(struct world *world, struct sim_end *end)
         stream_reset(world, sender);
         return;
     }
-    if (sender->process == NULL && !end->flight_first->is_end) {
-        free_flight(end);
-        return;
-    }
+    if (sender->process == NULL && !end->flight_first->is_end)
+        forget_last_words(end);
     end->flight_first->arrival_ns = world->now_ns + RETRY_NS;
     schedule_arrival(world, end);
 }
