@@ -22,6 +22,7 @@ libsentinel_core_a_SOURCES = \
 	sentinel/core/inspect.h \
 	sentinel/core/links.c \
 	sentinel/core/links.h \
+	sentinel/core/losses.c sentinel/core/losses.h \
 	sentinel/core/node.c \
 	sentinel/core/node.h \
 	sentinel/core/peers.c \

@@ -258,6 +258,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Also of the set that is asked for: it may be the committed one already. */
 static void update_lag(struct cw_ha *ha)
 {
     int64_t now_ns = cw_engine_now_ns(ha->engine);
@@ -265,6 +266,8 @@ static void update_lag(struct cw_ha *ha)
     ha->lag_until_ns = NEVER_NS;
     for (uint32_t i = 0; i < ha->topology.in_sync_count; i++)
         ha->lag_until_ns = earlier(ha->lag_until_ns, lags_at(ha, &ha->topology.in_sync[i], now_ns));
+    for (uint32_t i = 0; ha->insync.is_asking && i < ha->insync.request.count; i++)
+        ha->lag_until_ns = earlier(ha->lag_until_ns, lags_at(ha, &ha->insync.request.in_sync[i], now_ns));
     if (before_ns <= now_ns && ha->lag_until_ns > now_ns)
         cw_engine_gate_opened(ha->engine);
 }

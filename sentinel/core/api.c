@@ -308,6 +308,24 @@ static void info_sentinel(const struct sn_sentinel *sentinel, struct buf *text)
     }
 }
 
+/* What the reference has no line for. */
+static void info_respite(const struct sn_sentinel *sentinel, struct buf *text)
+{
+    buf_add_text(text, "\r\n# Respite\r\n");
+    for (uint32_t i = 0, index = 0; i < sentinel->group_count; i++) {
+        const struct sn_group *group = sentinel->groups[i];
+        if (group->learned.version == 0)
+            continue;
+        buf_add_format(text,
+                       "respite_group%u:name=%s,version=%llu,epoch=%llu,failovers=%llu,lost_estimated_bytes=%llu,"
+                       "lost_known_bytes=%llu\r\n",
+                       index++, group->name, (unsigned long long)group->learned.version,
+                       (unsigned long long)group->learned.epoch, (unsigned long long)group->losses.failovers,
+                       (unsigned long long)group->losses.estimated_bytes,
+                       (unsigned long long)group->losses.known_bytes);
+    }
+}
+
 static bool wants_section(const struct slice *argv, size_t argc, const char *section)
 {
     for (size_t i = 1; i < argc; i++) {
@@ -333,6 +351,8 @@ static void info(struct sn_sentinel *sentinel, struct sn_link *link, const struc
                        SN_LINKS_MAX);
     if (wants_section(argv, argc, "sentinel"))
         info_sentinel(sentinel, &text);
+    if (wants_section(argv, argc, "respite"))
+        info_respite(sentinel, &text);
     resp_write_verbatim(sn_link_output(sentinel, link), link->client->protocol, "txt", buf_slice(&text));
     buf_free(&text);
 }

@@ -87,11 +87,14 @@ static void why(struct sn_sentinel *sentinel, struct sn_link *link, const struct
 static void write_group_status(const struct sn_sentinel *sentinel, const struct sn_group *group, struct buf *out)
 {
     struct buf line = {0};
-    buf_add_format(&line, "group=%s version=%llu epoch=%llu votes=%s state=%s settled=%s dead=%s downs=%u", group->name,
-                   (unsigned long long)group->learned.version, (unsigned long long)group->learned.epoch,
+    buf_add_format(&line,
+                   "group=%s version=%llu epoch=%llu votes=%s state=%s settled=%s dead=%s downs=%u failovers=%llu "
+                   "lost_estimated_bytes=%llu lost_known_bytes=%llu",
+                   group->name, (unsigned long long)group->learned.version, (unsigned long long)group->learned.epoch,
                    sn_group_votes(sentinel, group) ? "yes" : "no", sm_name(&group->failover.state),
                    sn_settled_is(&group->settled) ? "yes" : "no", sn_group_sees_dead(sentinel, group) ? "yes" : "no",
-                   sn_failover_downs(sentinel, group));
+                   sn_failover_downs(sentinel, group), (unsigned long long)group->losses.failovers,
+                   (unsigned long long)group->losses.estimated_bytes, (unsigned long long)group->losses.known_bytes);
     resp_write_bulk(out, buf_slice(&line));
     buf_free(&line);
 }

@@ -235,6 +235,7 @@ static void adopt(struct sn_sentinel *sentinel, struct sn_group *group, const st
     note_version(sentinel, group, before);
     if (value->epoch != before->epoch || before->version == 0)
         enter_epoch(sentinel, group, before);
+    sn_losses_epoch(sentinel, group, before);
     sn_spares_learned(sentinel, group, before);
     mem_free(before);
 

@@ -4,6 +4,7 @@
 
 #include "sentinel/core/acceptor.h"
 #include "sentinel/core/failover.h"
+#include "sentinel/core/losses.h"
 #include "sentinel/core/node.h"
 #include "sentinel/core/proposer.h"
 #include "sentinel/core/settled.h"
@@ -44,6 +45,7 @@ struct sn_group {
     struct sn_creation creation;
     struct insync insync; /* what the master asks for; epoch 0: nothing */
     int64_t insync_until_ns;
+    struct sn_losses losses;
     struct sn_why why;
 };
 

@@ -191,6 +191,7 @@ static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const s
     node->has_status = true;
     node->status = *status;
     node->status_ns = sentinel->now_ns;
+    sn_losses_answered(sentinel, node);
     if (is_masters(sentinel, group, status))
         grant(sentinel, node, status);
     sn_reconcile_node(sentinel, node);

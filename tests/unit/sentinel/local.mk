@@ -5,6 +5,7 @@ sentinel_unit_tests = \
 	tests/unit/sentinel/cluster_test \
 	tests/unit/sentinel/golden_test \
 	tests/unit/sentinel/guard_test \
+	tests/unit/sentinel/losses_test \
 	tests/unit/sentinel/spares_test \
 	tests/unit/sentinel/state_test \
 	tests/unit/sentinel/votes_test
@@ -34,6 +35,8 @@ tests_unit_sentinel_golden_test_LDADD = $(sentinel_unit_ldadd)
 tests_unit_sentinel_guard_test_SOURCES = tests/unit/sentinel/guard_test.c $(sentinel_cluster)
 tests_unit_sentinel_guard_test_CFLAGS = $(sentinel_unit_cflags)
 tests_unit_sentinel_guard_test_LDADD = $(sentinel_unit_ldadd)
+tests_unit_sentinel_losses_test_CFLAGS = $(sentinel_unit_cflags)
+tests_unit_sentinel_losses_test_LDADD = $(sentinel_unit_ldadd)
 tests_unit_sentinel_spares_test_SOURCES = tests/unit/sentinel/spares_test.c $(sentinel_cluster)
 tests_unit_sentinel_spares_test_CFLAGS = $(sentinel_unit_cflags)
 tests_unit_sentinel_spares_test_LDADD = $(sentinel_unit_ldadd)

@@ -1,0 +1,38 @@
+/* losses.h: what failovers cost, as far as a sentinel can tell (QUORUM section 5).
+ *
+ *   estimated  when a master is replaced: what its last STATUS had reported of the epoch's stream, and the new branch
+ *              lacks. Up to a poll interval more is not known. In the sync modes this was not acknowledged, unless a
+ *              cold start begins the epoch.
+ *   known      when a node comes back: what it holds, and the branch that it must follow does not. The node keeps it in
+ *              a file, and counts the writes (cacheworker/repl/diverged.h).
+ * Bytes of the stream, since this sentinel's start. */
+#ifndef SENTINEL_CORE_LOSSES_H
+#define SENTINEL_CORE_LOSSES_H
+
+#include "common/ha/messages.h"
+#include "common/ha/topology.h"
+
+struct sn_group;
+struct sn_node;
+struct sn_sentinel;
+
+struct sn_losses {
+    uint64_t failovers; /* epochs that began with another life as master */
+    uint64_t estimated_bytes;
+    uint64_t known_bytes;
+};
+
+/* Pure: how much of what the old master had reported the new branch lacks. */
+uint64_t sn_losses_estimate(const struct status *last_status, const struct topology *before,
+                            const struct topology *after);
+
+/* Pure: how much a history holds that stands in no branch of the topology; 0 when it is on the branch. */
+uint64_t sn_losses_tail(const struct history *history, const struct topology *topology);
+
+/* A later epoch was learned. Called while the nodes are still those of `before`. */
+void sn_losses_epoch(struct sn_sentinel *sentinel, struct sn_group *group, const struct topology *before);
+
+/* A valid answer, which is filed already. Each tail is told once. */
+void sn_losses_answered(struct sn_sentinel *sentinel, struct sn_node *node);
+
+#endif
