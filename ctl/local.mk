@@ -4,6 +4,7 @@ respitectl_SOURCES = \
 	ctl/ask.c ctl/ask.h \
 	ctl/control.c ctl/control.h \
 	ctl/ctl_create.c \
+	ctl/ctl_failover.c \
 	ctl/ctl_status.c \
 	ctl/main.c \
 	ctl/verbs.h

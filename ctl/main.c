@@ -15,6 +15,9 @@ static const char usage_text[] =
     "       respitectl status --group NAME --secret-file FILE --endpoint HOST:PORT [--json]\n"
     "                         --process NAME,sentinel|proxy,HOST:PORT,PID...\n"
     "                         --process NAME,worker,DATA,CONTROL,PID...        (PID 0: it does not run)\n"
+    "       respitectl failover --group NAME --secret-file FILE --sentinel HOST:PORT... [--force]\n"
+    "                         (with a dead master, of those that answer: who would follow, what would be lost;\n"
+    "                         --force does it)\n"
     "       respitectl --version | --help\n"
     "DATA and CONTROL are HOST:PORT. --timeout-ms N bounds the asking (default 1000).\n";
 
@@ -148,11 +151,13 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc < 2)
-        return fail("no verb", "create or status is wanted");
+        return fail("no verb", "create, failover or status is wanted");
     struct ctl_options options = {.group = "main", .timeout_ms = 1000, .acknowledgements = 1};
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
+        } else if (strcmp(argv[i], "--force") == 0) {
+            options.force = true;
         } else if (i + 1 >= argc || parse_option(&options, argv[i], argv[i + 1]) < 0) {
             buf_free(&options.secret);
             return fail("unknown option or unfit value", argv[i]);
@@ -160,9 +165,10 @@ int main(int argc, char **argv)
             i++;
         }
     }
-    int status = strcmp(argv[1], "create") == 0   ? ctl_create(&options)
-                 : strcmp(argv[1], "status") == 0 ? ctl_status(&options)
-                                                  : fail("no such verb", argv[1]);
+    int status = strcmp(argv[1], "create") == 0     ? ctl_create(&options)
+                 : strcmp(argv[1], "failover") == 0 ? ctl_failover(&options)
+                 : strcmp(argv[1], "status") == 0   ? ctl_status(&options)
+                                                    : fail("no such verb", argv[1]);
     buf_free(&options.secret);
     return status;
 }

@@ -28,10 +28,12 @@ struct ctl_options {
     enum durability durability; /* of create */
     uint32_t acknowledgements;  /* of create */
     bool json;
+    bool force; /* of failover */
     int timeout_ms;
 };
 
-int ctl_create(struct ctl_options *options); /* makes a group of the given sentinels and workers */
-int ctl_status(struct ctl_options *options); /* what every process says of itself */
+int ctl_create(struct ctl_options *options);   /* makes a group of the given sentinels and workers */
+int ctl_failover(struct ctl_options *options); /* what a forced failover would cost; --force does it */
+int ctl_status(struct ctl_options *options);   /* what every process says of itself */
 
 #endif

@@ -14,6 +14,7 @@ libsentinel_core_a_SOURCES = \
 	sentinel/core/creation.c \
 	sentinel/core/failover.c \
 	sentinel/core/failover.h \
+	sentinel/core/force.c sentinel/core/force.h \
 	sentinel/core/group.c \
 	sentinel/core/group.h \
 	sentinel/core/held.c \

@@ -173,11 +173,29 @@ static void create(struct sn_sentinel *sentinel, struct sn_link *link, const str
     mem_free(value);
 }
 
+/* RESPITE FAILOVER <group> FORCE | DRYRUN */
+static void failover(struct sn_sentinel *sentinel, struct sn_link *link, const struct slice *argv, size_t argc)
+{
+    struct buf *out = sn_link_output(sentinel, link);
+    struct sn_group *group = find_group(sentinel, out, argv, argc - 1);
+    bool is_order = slice_equal_nocase(argv[3], "force");
+    if (!group)
+        return;
+    if (!is_order && !slice_equal_nocase(argv[3], "dryrun"))
+        resp_write_error(out, SLICE_LITERAL("ERR syntax error, FORCE or DRYRUN is wanted"));
+    else if (is_order && !may_change(sentinel, link->client))
+        resp_write_error(out, SLICE_LITERAL("NOPERM say RESPITE HELLO with the control secret first"));
+    else
+        sn_force_ask(sentinel, group, is_order, out);
+}
+
 static void help(struct sn_sentinel *sentinel, struct sn_link *link, const struct slice *argv, size_t argc)
 {
     static const char *const lines[] = {
         "RESPITE <subcommand> [<arg> ...]. Subcommands are:",
         "CREATE <topology> -- make a group: version 1, epoch 0. Needs the control secret or a password.",
+        "FAILOVER <group> DRYRUN -- with a dead master, whom the living would choose, and what would be lost.",
+        "FAILOVER <group> FORCE -- does so, though too few have answered. Needs the control secret or a password.",
         "STATUS [<group>] -- what this sentinel sees of every node and sentinel.",
         "TOPOLOGY [<group>] -- the topology that is known to be committed.",
         "WHY [<group>] -- the last decisions, in order, with their reasons.",
@@ -315,7 +333,7 @@ static const struct {
     void (*run)(struct sn_sentinel *sentinel, struct sn_link *link, const struct slice *argv, size_t argc);
 } questions[] = {
     {"topology", 2, 3, topology}, {"why", 2, 3, why},   {"status", 2, 3, status},
-    {"create", 3, 3, create},     {"help", 2, 2, help},
+    {"create", 3, 3, create},     {"help", 2, 2, help}, {"failover", 4, 4, failover},
 };
 
 void sn_api_respite(struct sn_sentinel *sentinel, struct sn_link *link, const struct slice *argv, size_t argc)

@@ -138,6 +138,10 @@ static void see_alive(struct sn_sentinel *sentinel, struct sn_group *group)
 static void stand(struct sn_sentinel *sentinel, struct sn_group *group)
 {
     sm_move(&group->failover.state, SN_CANDIDATE);
+    if (sn_force_stands(sentinel, group)) {
+        group->failover.candidate_ns = sentinel->now_ns;
+        return;
+    }
     group->failover.candidate_ns = sentinel->now_ns + sn_group_rank_ns(sentinel, group) +
                                    (int64_t)rand_below(&sentinel->rand, JITTER_NS + 1) +
                                    (group->learned.epoch == 0 ? FIRST_NS : 0);

@@ -4,6 +4,7 @@
 
 #include "sentinel/core/acceptor.h"
 #include "sentinel/core/failover.h"
+#include "sentinel/core/force.h"
 #include "sentinel/core/losses.h"
 #include "sentinel/core/node.h"
 #include "sentinel/core/proposer.h"
@@ -45,6 +46,8 @@ struct sn_group {
     struct sn_creation creation;
     struct insync insync; /* what the master asks for; epoch 0: nothing */
     int64_t insync_until_ns;
+    uint64_t forced_epoch;   /* which the operator ordered to end with what there is (force.h) */
+    int64_t forced_until_ns; /* 0: nobody did */
     struct sn_losses losses;
     struct sn_why why;
 };

@@ -197,10 +197,12 @@ static bool takes_the_best(const struct sn_sentinel *sentinel, const struct topo
     return sentinel->config.cold_start == SN_COLD_START_BEST;
 }
 
-/* Cold start (QUORUM section 6): whether the policy's patience is at an end. */
+/* Cold start (QUORUM section 6): whether the policy's patience is at an end, or the operator's. */
 static bool has_waited(const struct sn_sentinel *sentinel, const struct sn_group *group)
 {
     int64_t since = group->failover.short_since_ns;
+    if (sn_force_stands(sentinel, group))
+        return true;
     return takes_the_best(sentinel, &group->round.value) && since != NEVER_NS &&
            sentinel->now_ns - since >= sentinel->config.cold_start_wait_ns;
 }
@@ -242,8 +244,11 @@ static void appoint(struct sn_sentinel *sentinel, struct sn_group *group, const 
     else if (group->protection.is_gone)
         cause = "the master's node restarted";
     bool is_same = life_equal(&next->master, &round->value.master);
-    sign(sentinel, next, "%s%s%s", cause, is_same ? "; chosen again" : "",
-         is_cold && round->value.epoch > 0 ? "; cold start: acknowledged writes may be lost" : "");
+    const char *cost = "";
+    if (is_cold && round->value.epoch > 0)
+        cost = sn_force_stands(sentinel, group) ? "; forced by the operator: acknowledged writes may be lost"
+                                                : "; cold start: acknowledged writes may be lost";
+    sign(sentinel, next, "%s%s%s", cause, is_same ? "; chosen again" : "", cost);
     sn_decide(sentinel, group, "propose master %s for epoch %llu at offset %llu, best of %u answers: %s",
               sn_short_id(&next->master.node).text, (unsigned long long)next->epoch,
               (unsigned long long)next->branch.last_offset, round->answers.count, next->reason);

@@ -372,6 +372,55 @@ static void in_sync_mode_only_enough_answers_choose(void **state)
     cluster_free(cluster);
 }
 
+static struct slice ask_failover(struct cluster *cluster, unsigned client, const char *how)
+{
+    struct buf text = {0};
+    buf_add_format(&text, "RESPITE FAILOVER main %s\r\n", how);
+    cluster_heard(cluster, client);
+    cluster_say(cluster, client, buf_slice(&text));
+    cluster_run(cluster, 10 * NS_PER_MS);
+    buf_free(&text);
+    return cluster_heard(cluster, client);
+}
+
+static bool says(struct slice heard, const char *words)
+{
+    return memmem(heard.data, heard.length, words, strlen(words)) != NULL;
+}
+
+/* Skips the waiting for who may hold acknowledged writes; never the promises. */
+static void the_operator_may_force_a_failover(void **state)
+{
+    (void)state;
+    struct cluster *cluster = start_in_sync(3, DURABILITY_SYNC);
+    unsigned client = cluster_connect(cluster, 0);
+    unsigned tool = cluster_connect(cluster, 0);
+    cluster_say(cluster, tool, SLICE_LITERAL("RESPITE HELLO tool 05000005000000000000000000000000 secret\r\n"));
+    cluster_node(cluster, 0)->history.last_offset = 300;
+    cluster_node(cluster, 1)->history.last_offset = 100;
+    cluster_node(cluster, 2)->history.last_offset = 200;
+    cluster_run(cluster, 2 * NS_PER_S);
+    assert_true(says(ask_failover(cluster, tool, "FORCE"), "-ERR no majority sees the master dead"));
+    cluster_kill_node(cluster, 2);
+    cluster_kill_node(cluster, 0);
+    cluster_run(cluster, 60 * NS_PER_S);
+    assert_int_equal(cluster_epoch(cluster), 1);
+
+    struct slice told = ask_failover(cluster, client, "DRYRUN");
+    assert_true(says(told, "@100\r\n"));
+    assert_true(says(told, "200 bytes of its stream would be lost"));
+    assert_true(says(ask_failover(cluster, client, "FORCE"), "-NOPERM"));
+    assert_true(says(ask_failover(cluster, client, "SOON"), "-ERR syntax error"));
+    cluster_run(cluster, 20 * NS_PER_S);
+    assert_int_equal(cluster_epoch(cluster), 1);
+
+    assert_true(says(ask_failover(cluster, tool, "FORCE"), "200 bytes of its stream would be lost"));
+    assert_in_range(cluster_until(cluster, has_second_epoch, 20 * NS_PER_S), 0, 2 * NS_PER_S);
+    assert_int_equal(cluster_master(cluster), 1);
+    assert_non_null(strstr(cluster_inspect(cluster, 0).learned->reason, "forced by the operator"));
+    cluster_free(cluster);
+}
+
 static void async_waits_before_a_cold_start(void **state)
 {
     (void)state;
@@ -689,6 +738,7 @@ int main(void)
         cmocka_unit_test(an_in_sync_change_is_one_version_and_costs_no_lease),
         cmocka_unit_test(an_in_sync_change_of_another_premise_is_dropped),
         cmocka_unit_test(in_sync_mode_only_enough_answers_choose),
+        cmocka_unit_test(the_operator_may_force_a_failover),
         cmocka_unit_test(async_waits_before_a_cold_start),
         cmocka_unit_test(an_empty_node_waits_for_the_others),
         cmocka_unit_test(a_late_sentinel_does_not_say_dead),
