@@ -6,11 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* A master that is cut from its replicas and its sentinels at once acknowledges until its lease ends (4.9 s): it does
- * not hold its replies yet when a replica in sync lags by more than max_lag (1 s), as QUORUM section 5 wants. One
- * second is for what was under way. */
-#define LOST_AT_MOST_NS (7 * NS_PER_S)
-
 static bool epoch_began_between(const struct oracle *oracle, int64_t after_ns, int64_t until_ns)
 {
     for (uint64_t epoch = 2; epoch <= oracle->newest.epoch; epoch++)
@@ -19,13 +14,13 @@ static bool epoch_began_between(const struct oracle *oracle, int64_t after_ns, i
     return false;
 }
 
-/* A failover may lose what was acknowledged within the lag of the old master's last lease; one that begins without
- * anybody in sync may lose all. */
+/* A failover may lose what the old master had begun to acknowledge, and the new branch lacks: for how long is watched
+ * in oracle_sync.c, and in sync it is nothing. One that begins without anybody in sync may lose all. */
 static bool may_be_lost(const struct oracle *oracle, const struct operation *write)
 {
     for (uint64_t epoch = 2; epoch <= oracle->newest.epoch; epoch++)
         if (oracle->epoch_began_ns[epoch] > write->sent_ns &&
-            (oracle->epoch_is_cold[epoch] || write->answered_ns >= oracle->epoch_lease_ns[epoch] - LOST_AT_MOST_NS))
+            (oracle->epoch_is_cold[epoch] || write->answered_ns >= oracle->epoch_lost_from_ns[epoch]))
             return true;
     return false;
 }

@@ -102,7 +102,7 @@ static void begin_epoch(struct oracle *oracle, const struct topology *topology)
 {
     oracle->failovers += oracle->newest.epoch > 0;
     oracle->epoch_began_ns[topology->epoch] = oracle->appliance->world.now_ns;
-    oracle->epoch_lease_ns[topology->epoch] = oracle->last_lease_ns;
+    oracle->epoch_lost_from_ns[topology->epoch] = NEVER_NS;
     oracle->epoch_is_cold[topology->epoch] =
         oracle->newest.in_sync_count == 0 || strstr(topology->reason, "cold start") != NULL;
     words_check_deposed(oracle, &oracle->newest, topology);
@@ -156,10 +156,8 @@ static void check_leases(struct oracle *oracle)
     struct appliance *appliance = oracle->appliance;
     for (unsigned i = 0; i < WORKERS; i++) {
         const struct sim_process *worker = appliance->workers[i];
-        if (!worker->running || !cw_inspect_may_acknowledge(worker->core, sim_clock_ns(&appliance->world, worker)))
-            continue;
-        check_lease(oracle, i);
-        oracle->last_lease_ns = appliance->world.now_ns;
+        if (worker->running && cw_inspect_may_acknowledge(worker->core, sim_clock_ns(&appliance->world, worker)))
+            check_lease(oracle, i);
     }
 }
 

@@ -29,7 +29,8 @@ struct oracle {
     uint64_t version_hash[ORACLE_VERSIONS_MAX];  /* by version; 0: not seen */
     struct life epoch_life[ORACLE_VERSIONS_MAX]; /* by epoch */
     int64_t epoch_began_ns[ORACLE_VERSIONS_MAX]; /* by epoch: when somebody learned it first; 0: nobody did */
-    int64_t epoch_lease_ns[ORACLE_VERSIONS_MAX]; /* by epoch: when a lease of an earlier one was seen last */
+    int64_t
+        epoch_lost_from_ns[ORACLE_VERSIONS_MAX]; /* async, by epoch: when an earlier one showed first what it lacks */
     bool epoch_is_cold[ORACLE_VERSIONS_MAX];     /* by epoch: nobody in sync was there to begin it */
     uint64_t lost;                               /* acknowledged tokens that no log holds at the end */
     struct topology newest;                      /* learned by anybody; version 0: none yet */
@@ -41,7 +42,6 @@ struct oracle {
     uint64_t failovers; /* epochs after the first */
     uint64_t exchanges; /* of a replica and a spare */
     int64_t exchanged_ns;
-    int64_t last_lease_ns;             /* true time at which somebody's reply check succeeded last */
     uint64_t outputs;                  /* times that bytes left a worker which answer commands */
     struct history histories[WORKERS]; /* as each was seen last */
     uint64_t history_life[WORKERS];

@@ -37,26 +37,43 @@ void sync_replied(struct oracle *oracle, const struct sim_process *master)
     oracle->sync.shown_epoch = cw_inspect_epoch(master->core);
 }
 
-/* For how long the old master acknowledged what the new branch has not. */
+/* The first that shows more than `offset`, of those from `index` on; shown_count: none. */
+static uint64_t first_beyond(const struct sync_words *words, uint64_t index, uint64_t offset)
+{
+    uint64_t oldest = words->shown_count > SHOWN_MAX ? words->shown_count - SHOWN_MAX : 0;
+    index = index > oldest ? index : oldest;
+    while (index < words->shown_count && words->shown[index % SHOWN_MAX].offset <= offset)
+        index++;
+    return index;
+}
+
+static void forget_from(struct sync_words *words, uint64_t index)
+{
+    words->shown_count = index;
+    words->shown_of_epoch = index;
+}
+
+/* For how long the old master acknowledged what the new branch has not. What an older one had acknowledged, and this
+ * one's replica never got, is lost with it. */
 static void check_lost(struct oracle *oracle, const struct topology *topology)
 {
     struct sync_words *words = &oracle->sync;
-    uint64_t oldest = words->shown_count > SHOWN_MAX ? words->shown_count - SHOWN_MAX : 0;
-    int64_t first_ns = 0, last_ns = 0;
-    for (uint64_t i = oldest; i < words->shown_count; i++) {
-        const struct shown *shown = &words->shown[i % SHOWN_MAX];
-        if (shown->offset <= topology->branch.last_offset)
-            continue;
-        first_ns = first_ns != 0 ? first_ns : shown->at_ns;
-        last_ns = shown->at_ns;
+    uint64_t offset = topology->branch.last_offset;
+    uint64_t first = first_beyond(words, 0, offset);
+    uint64_t of_epoch = first_beyond(words, words->shown_of_epoch, offset);
+    if (first < words->shown_count)
+        oracle->epoch_lost_from_ns[topology->epoch] = words->shown[first % SHOWN_MAX].at_ns;
+    if (of_epoch < words->shown_count) {
+        int64_t duration_ns =
+            words->shown[(words->shown_count - 1) % SHOWN_MAX].at_ns - words->shown[of_epoch % SHOWN_MAX].at_ns;
+        if (duration_ns > LOST_AT_MOST_NS && !oracle->epoch_is_cold[topology->epoch])
+            oracle_violate(oracle,
+                           "async: epoch %" PRIu64 " begins at offset %" PRIu64
+                           "; what it lacks was acknowledged for %.3f s (%s)",
+                           topology->epoch, offset, (double)duration_ns / 1e9, topology->reason);
     }
-    if (last_ns - first_ns > LOST_AT_MOST_NS && !oracle->epoch_is_cold[topology->epoch])
-        oracle_violate(
-            oracle,
-            "async: epoch %" PRIu64 " begins at offset %" PRIu64 "; what it lacks was acknowledged for %.3f s (%s)",
-            topology->epoch, topology->branch.last_offset, (double)(last_ns - first_ns) / 1e9, topology->reason);
-    words->shown_count = 0;
-    words->shown_offset = topology->branch.last_offset;
+    forget_from(words, first);
+    words->shown_offset = offset;
 }
 
 void sync_check_branch(struct oracle *oracle, const struct topology *topology)

@@ -25,9 +25,10 @@ struct shown {
 struct sync_words {
     struct shown shown[SHOWN_MAX]; /* async: ring, at most one in SHOWN_SPACING_NS */
     uint64_t shown_count;
-    uint64_t shown_offset; /* the highest that a reply may have shown */
-    uint64_t shown_epoch;  /* by the master of this epoch */
-    int64_t begun_ns;      /* operations that were answered before are not looked at; true time */
+    uint64_t shown_of_epoch; /* the first that the present epoch's master showed */
+    uint64_t shown_offset;   /* the highest that a reply may have shown */
+    uint64_t shown_epoch;    /* by the master of this epoch */
+    int64_t begun_ns;        /* operations that were answered before are not looked at; true time */
 };
 
 /* Bytes that answer commands leave this master. */
