@@ -36,15 +36,16 @@ def wait_until(condition, seconds, what):
 class Appliance:
     """Starts in __enter__ with data in a new directory; stops every process, and keeps the logs when a test failed."""
 
-    def __init__(self, port, *options):
+    def __init__(self, port, *options, environment=None):
         self.port = port
+        self.environment = {**os.environ, **(environment or {})}  # of every process
         self.options = options  # of quickstart up
         self.directory = tempfile.mkdtemp(prefix="respite-system-")
 
     def quickstart(self, *arguments, check=True):
         return subprocess.run([os.path.join(SOURCE, "quickstart"), *arguments, "--dir", self.directory],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=120, check=check)
+                              env=self.environment, timeout=120, check=check)
 
     def up(self):
         done = self.quickstart("up", "--port", str(self.port), *self.options, check=False)

@@ -7,6 +7,11 @@ noinst_PROGRAMS += tests/system/hiredis_client
 tests_system_hiredis_client_SOURCES = tests/system/hiredis_client.c
 tests_system_hiredis_client_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 tests_system_hiredis_client_LDADD = $(HIREDIS_LIBS)
+noinst_PROGRAMS += tests/system/end_after.so
+tests_system_end_after_so_SOURCES = tests/system/end_after.c
+tests_system_end_after_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_system_end_after_so_LDFLAGS = -shared
+tests_system_end_after_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
@@ -22,6 +27,7 @@ EXTRA_DIST += \
 	tests/system/test_differential.py \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
+	tests/system/test_failover_again.py \
 	tests/system/test_limits.py \
 	tests/system/test_network.py \
 	tests/system/test_quickstart.py \
