@@ -29,6 +29,7 @@ libcommon_core_a_SOURCES = \
 	common/command/command_table.c \
 	common/ha/lease.c common/ha/lease.h \
 	common/ha/messages.c common/ha/messages.h \
+	common/ha/refusals.c common/ha/refusals.h \
 	common/ha/topology.c common/ha/topology.h
 
 libcommon_shell_a_SOURCES = \

@@ -17,6 +17,7 @@ void control_hello(struct ask *ask, struct slice secret)
     hello->hello.kind = PEER_TOOL;
     memset(hello->hello.sender.bytes, 0xc7, sizeof(hello->hello.sender.bytes));
     hello->hello.secret = secret;
+    hello->hello.protocol = CONTROL_PROTOCOL;
     add_message(ask, hello);
     mem_free(hello);
 }

@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 enum {
-    STRANGERS_MAX = 64,        /* links at one time that have not said HELLO */
+    STRANGERS_MAX = 64, /* links at one time that have not said HELLO */
+    ASKERS_MAX = 32,
     POLLS_REMEMBERED = 8,      /* per link; a GRANT names one of them */
     OUTPUT_MAX_BYTES = 4 << 20 /* a peer that reads nothing is closed */
 };
@@ -32,6 +33,14 @@ struct poll {
     int64_t status_ns; /* T: a clock reading from before the STATUS was composed */
 };
 
+/* A sentinel's polls are numbered upwards over all its links and starts, so what was recorded and is played again is
+ * refused: a POLL by its number, and a GRANT since its POLL is not one of this link. */
+struct asker {
+    struct identity sentinel;
+    char group[GROUP_NAME_MAX];
+    uint64_t last_k;
+};
+
 /* One link. Its sender is nobody until a HELLO with the right secret came. */
 struct talk {
     struct list node;
@@ -42,6 +51,7 @@ struct talk {
     bool is_ending; /* refused: what it says is not heard any more */
     enum peer_kind peer;
     struct identity sender;
+    char group[GROUP_NAME_MAX]; /* that it polls for; "": none yet */
     struct poll polls[POLLS_REMEMBERED];
     uint64_t poll_count;
     int64_t polled_ns; /* the newest; INT64_MIN: never */
@@ -64,6 +74,9 @@ struct cw_control {
     int64_t now_ns;          /* of the step that runs */
     struct effects *effects; /* borrowed while it runs */
     const struct cw_figures *figures;
+
+    struct asker askers[ASKERS_MAX]; /* the oldest gives way */
+    uint64_t asker_count;
 
     struct talk *talks[CW_CONTROL_LINKS]; /* owned; by link */
     struct list order;                    /* of struct talk, oldest first */
@@ -102,8 +115,14 @@ static void close_talk(struct cw_control *control, struct talk *talk)
     forget(control, talk);
 }
 
-static void refuse(struct cw_control *control, struct talk *talk, const char *error)
+static void count_refusal(struct cw_control *control, enum refusal refusal)
 {
+    atomic_fetch_add_explicit(&control->config.desk->refused[refusal], 1, memory_order_relaxed);
+}
+
+static void refuse(struct cw_control *control, struct talk *talk, enum refusal refusal, const char *error)
+{
+    count_refusal(control, refusal);
     control->strangers -= !talk->is_greeted && !talk->is_ending;
     talk->is_ending = true;
     talk->owes_status = false;
@@ -208,9 +227,18 @@ static void take_grant(struct cw_control *control, const struct talk *talk, cons
     const struct status *status = &control->figures->status;
     const struct poll *poll = find_poll(talk, message->grant.k);
     bool is_epoch = message->grant.epoch == status->epoch || control->config.mutants & CW_MUTANT_GRANT_OF_ANY_EPOCH;
-    if (poll == NULL || status->role != ROLE_MASTER || !is_epoch || strcmp(message->group, status->group) != 0 ||
-        !is_own_life(control, &message->grant.life) || !is_listed(&control->figures->topology, &talk->sender))
+    if (strcmp(message->group, status->group) != 0) {
+        count_refusal(control, REFUSAL_GROUP);
         return;
+    }
+    if (!is_listed(&control->figures->topology, &talk->sender)) {
+        count_refusal(control, REFUSAL_PERMISSION);
+        return;
+    }
+    if (poll == NULL || status->role != ROLE_MASTER || !is_epoch || !is_own_life(control, &message->grant.life)) {
+        count_refusal(control, REFUSAL_OLD);
+        return;
+    }
     bool from_grant = control->config.mutants & CW_MUTANT_LEASE_FROM_GRANT;
     remember_grant(control, &talk->sender, from_grant ? control->now_ns : poll->status_ns);
     count_lease(control);
@@ -262,8 +290,48 @@ static bool was_read(const struct cw_control *control, const struct talk *talk)
     return talk->letter <= control->figures->letters_read;
 }
 
+/* False: this number, or a later one, was heard from that sentinel before. */
+static bool is_new_poll(struct cw_control *control, const struct talk *talk, const struct message *message)
+{
+    uint64_t k = message->poll.k;
+    uint64_t held = control->asker_count < ASKERS_MAX ? control->asker_count : ASKERS_MAX;
+    for (uint64_t i = 0; i < held; i++) {
+        struct asker *asker = &control->askers[i];
+        if (!identity_equal(&asker->sentinel, &talk->sender) || strcmp(asker->group, message->group) != 0)
+            continue;
+        if (k <= asker->last_k)
+            return false;
+        asker->last_k = k;
+        return true;
+    }
+    struct asker *asker = &control->askers[control->asker_count++ % ASKERS_MAX];
+    *asker = (struct asker){.sentinel = talk->sender, .last_k = k};
+    memcpy(asker->group, message->group, sizeof(asker->group));
+    return true;
+}
+
+/* The newest link of a sentinel for a group is the one that counts. Another group of the same sentinel has its own. */
+static void replace_older(struct cw_control *control, const struct talk *talk)
+{
+    LIST_FOR_EACH(node, &control->order)
+    {
+        struct talk *older = LIST_ENTRY(node, struct talk, node);
+        if (older != talk && older->is_greeted && older->peer == PEER_SENTINEL &&
+            identity_equal(&older->sender, &talk->sender) && strcmp(older->group, talk->group) == 0)
+            close_talk(control, older);
+    }
+}
+
 static void answer_poll(struct cw_control *control, struct talk *talk, const struct message *message)
 {
+    if (talk->peer == PEER_SENTINEL && !is_new_poll(control, talk, message)) {
+        refuse(control, talk, REFUSAL_OLD, "ERR this poll was heard before: is a sentinel's state set back?");
+        return;
+    }
+    if (talk->peer == PEER_SENTINEL && strcmp(talk->group, message->group) != 0) {
+        memcpy(talk->group, message->group, sizeof(talk->group));
+        replace_older(control, talk);
+    }
     talk->polled_ns = control->now_ns;
     if (was_read(control, talk)) {
         send_status(control, talk, message->poll.k, message->group);
@@ -340,15 +408,15 @@ static void greet(struct cw_control *control, struct talk *talk, const struct me
 {
     struct slice secret = control->config.secret;
     if (secret.length == 0 || !slice_equal_secret(message->hello.secret, secret)) {
-        refuse(control, talk, "WRONGPASS wrong secret");
+        refuse(control, talk, REFUSAL_SECRET, "WRONGPASS wrong secret");
         return;
     }
-    LIST_FOR_EACH(node, &control->order)
-    {
-        struct talk *older = LIST_ENTRY(node, struct talk, node);
-        if (older != talk && older->is_greeted && older->peer == message->hello.kind &&
-            identity_equal(&older->sender, &message->hello.sender))
-            close_talk(control, older); /* the newest connection of a sentinel is the one that counts */
+    if (message->hello.protocol != CONTROL_PROTOCOL) {
+        char text[96];
+        snprintf(text, sizeof(text), "ERR control protocol %u is not spoken here, %d is", message->hello.protocol,
+                 CONTROL_PROTOCOL);
+        refuse(control, talk, REFUSAL_PROTOCOL, text);
+        return;
     }
     talk->is_greeted = true;
     control->strangers--;
@@ -356,24 +424,30 @@ static void greet(struct cw_control *control, struct talk *talk, const struct me
     talk->sender = message->hello.sender;
 }
 
-/* What is wrong with this message at this time, or NULL. */
-static const char *objection(const struct talk *talk, const struct message *message)
+struct objection {
+    enum refusal refusal;
+    const char *error; /* NULL: none */
+};
+
+/* What is wrong with this message at this time. */
+static struct objection objection(const struct talk *talk, const struct message *message)
 {
-    if (!talk->is_greeted)
-        return message->kind == MESSAGE_HELLO ? NULL : "NOAUTH say HELLO first";
-    if (message->kind == MESSAGE_HELLO)
-        return "ERR a link has one sender";
-    if (talk->peer != PEER_SENTINEL && message->kind != MESSAGE_POLL)
-        return "NOPERM only a sentinel may say that";
-    return NULL;
+    bool is_hello = message->kind == MESSAGE_HELLO;
+    if (!talk->is_greeted && !is_hello)
+        return (struct objection){REFUSAL_NO_HELLO, "NOAUTH say HELLO first"};
+    if (talk->is_greeted && is_hello)
+        return (struct objection){REFUSAL_PERMISSION, "ERR a link has one sender"};
+    if (talk->is_greeted && talk->peer != PEER_SENTINEL && message->kind != MESSAGE_POLL)
+        return (struct objection){REFUSAL_PERMISSION, "NOPERM only a sentinel may say that"};
+    return (struct objection){REFUSAL_KINDS, NULL};
 }
 
 static void take_message(struct cw_control *control, struct talk *talk, struct slice bytes)
 {
     const struct message *message = &control->read;
-    const char *error = objection(talk, message);
-    if (error != NULL) {
-        refuse(control, talk, error);
+    struct objection found = objection(talk, message);
+    if (found.error != NULL) {
+        refuse(control, talk, found.refusal, found.error);
         return;
     }
     switch (message->kind) {
@@ -382,7 +456,7 @@ static void take_message(struct cw_control *control, struct talk *talk, struct s
     case MESSAGE_GRANT: take_grant(control, talk, message); break;
     case MESSAGE_FENCE:
     case MESSAGE_LEARN: put_letter(control, talk, bytes); break;
-    default: refuse(control, talk, "ERR not a message for a node"); break;
+    default: refuse(control, talk, REFUSAL_MALFORMED, "ERR not a message for a node"); break;
     }
 }
 
@@ -394,14 +468,14 @@ static void take_request(struct cw_control *control, struct talk *talk, struct s
     if (!slice_equal_nocase(request->argv[0], "respite"))
         put_letter(control, talk, bytes);
     else if (message_decode(request->argv, request->argc, &control->read) < 0)
-        refuse(control, talk, "ERR malformed message");
+        refuse(control, talk, REFUSAL_MALFORMED, "ERR malformed message");
     else
         take_message(control, talk, bytes);
 }
 
 static void read_requests(struct cw_control *control, struct talk *talk)
 {
-    /* Only the talk itself may end here, and by is_ending; greet closes others. */
+    /* Only the talk itself may end here, and by is_ending; a POLL closes others. */
     while (!talk->is_ending && buf_length(&talk->in) > 0) {
         int64_t used = resp_request_read(&talk->request, buf_slice(&talk->in), &limits);
         if (used == 0)
@@ -409,7 +483,7 @@ static void read_requests(struct cw_control *control, struct talk *talk)
         if (used < 0) {
             char text[RESP_ERROR_TEXT_MAX + 32];
             snprintf(text, sizeof(text), "ERR Protocol error: %s", talk->request.error);
-            refuse(control, talk, text);
+            refuse(control, talk, REFUSAL_MALFORMED, text);
             return;
         }
         link_id link = talk->link;

@@ -10,6 +10,7 @@
 #include "cacheworker/ha/mailbox.h"
 #include "cacheworker/ha/newest.h"
 #include "common/ha/messages.h"
+#include "common/ha/refusals.h"
 #include "common/ha/topology.h"
 
 /* Address of a letter from the command thread: a conversation (control.h numbers them from 1), or this. */
@@ -35,11 +36,12 @@ struct cw_lease {
 };
 
 struct cw_desk {
-    struct cw_newest figures;     /* of struct cw_figures; command thread to control thread */
-    struct cw_newest leases;      /* of struct cw_lease; control thread to command thread */
-    struct cw_mailbox to_command; /* whole requests, as they were read */
-    struct cw_mailbox to_control; /* bytes to be sent */
-    _Atomic int64_t turned_ns;    /* when the command thread last turned; 0: it has not begun */
+    struct cw_newest figures;                /* of struct cw_figures; command thread to control thread */
+    struct cw_newest leases;                 /* of struct cw_lease; control thread to command thread */
+    struct cw_mailbox to_command;            /* whole requests, as they were read */
+    struct cw_mailbox to_control;            /* bytes to be sent */
+    _Atomic int64_t turned_ns;               /* when the command thread last turned; 0: it has not begun */
+    _Atomic uint64_t refused[REFUSAL_KINDS]; /* by the control thread; the command thread tells */
 };
 
 struct cw_desk *cw_desk_create(void);

@@ -303,6 +303,7 @@ void cw_ha_turn(struct cw_ha *ha)
     atomic_store_explicit(&ha->desk->turned_ns, cw_engine_now_ns(ha->engine), memory_order_relaxed);
     cw_ha_read_letters(ha);
     cw_ha_look_at_lease(ha);
+    cw_ha_tell_refusals(ha);
     if (ha->persist_failed && cw_engine_now_ns(ha->engine) >= ha->persist_retry_ns)
         cw_ha_persist(ha);
     if (ha->role == ROLE_MASTER && !cw_ha_is_fenced(ha))
@@ -423,4 +424,7 @@ void cw_ha_info(const struct cw_ha *ha, struct buf *out)
     buf_add_format(
         out, "respite_diverged_tails:%llu\r\nrespite_diverged_writes:%llu\r\nrespite_diverged_bytes:%llu\r\n",
         (unsigned long long)diverged->tails, (unsigned long long)diverged->writes, (unsigned long long)diverged->bytes);
+    buf_add_text(out, "respite_refused:");
+    refusals_format(&ha->refusals, out);
+    buf_add_text(out, "\r\n");
 }

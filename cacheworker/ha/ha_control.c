@@ -76,9 +76,12 @@ static bool is_own_group(const struct cw_ha *ha, const char *group)
 static void take_fence(struct cw_ha *ha, uint64_t address, const struct message *message)
 {
     uint64_t epoch = message->fence.epoch;
-    if (!is_own_group(ha, message->group) || epoch <= ha->topology.epoch || epoch <= ha->epoch ||
-        epoch < ha->wanted.fence)
+    bool is_old = epoch <= ha->topology.epoch || epoch <= ha->epoch || epoch < ha->wanted.fence;
+    bool is_ours = is_own_group(ha, message->group);
+    if (!is_ours || is_old) {
+        cw_ha_refuse_letter(ha, is_ours ? REFUSAL_OLD : REFUSAL_GROUP);
         return;
+    }
     owe_fenced(ha, &(struct owed_fenced){.address = address, .epoch = epoch, .ballot = message->fence.ballot});
     if (epoch > ha->wanted.fence)
         cw_ha_take_fence(ha, epoch);
@@ -92,6 +95,27 @@ void cw_ha_send_insync(struct cw_ha *ha)
     begin_message(ha, MESSAGE_INSYNC);
     ha->out.insync = ha->insync.request;
     send_message(ha, CW_TO_A_SENTINEL);
+}
+
+/* --- what is not taken --- */
+
+void cw_ha_refuse_letter(struct cw_ha *ha, enum refusal refusal)
+{
+    ha->letters_refused[refusal]++;
+}
+
+void cw_ha_tell_refusals(struct cw_ha *ha)
+{
+    struct buf text = {0};
+    for (unsigned i = 0; i < REFUSAL_KINDS; i++)
+        ha->refusals.counts[i] =
+            ha->letters_refused[i] + atomic_load_explicit(&ha->desk->refused[i], memory_order_relaxed);
+    if (!refusals_tell(&ha->refusals, cw_engine_now_ns(ha->engine)))
+        return;
+    refusals_format(&ha->refusals, &text);
+    effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_WARNING, "refused on the control port, so far: %.*s",
+               (int)buf_length(&text), buf_slice(&text).data);
+    buf_free(&text);
 }
 
 /* --- letters --- */

@@ -48,7 +48,9 @@ struct cw_ha {
     int64_t looked_at_sessions_ns;
     int64_t waiting_since_ns; /* of the oldest command without a reply, as of then; 0: none waited */
     uint64_t letters_read;
-    bool wakes; /* the control core has something to look at */
+    bool wakes;               /* the control core has something to look at */
+    struct refusals refusals; /* of letters, and a copy of the control core's */
+    uint64_t letters_refused[REFUSAL_KINDS];
 
     struct cw_insync insync;
     struct owed_fenced owed[OWED_MAX];
@@ -83,14 +85,15 @@ void cw_ha_persist(struct cw_ha *ha);
 void cw_ha_read_letters(struct cw_ha *ha);
 void cw_ha_send_fenced(struct cw_ha *ha); /* every FENCED whose fence is durable */
 void cw_ha_send_insync(struct cw_ha *ha);
+void cw_ha_refuse_letter(struct cw_ha *ha, enum refusal refusal);
+void cw_ha_tell_refusals(struct cw_ha *ha); /* logs what was refused, at most every REFUSALS_TOLD_EVERY_NS */
 
 /* ha_role.c: what a topology makes of this node. */
 void cw_ha_take_topology(struct cw_ha *ha, const struct topology *topology);
 void cw_ha_take_pending(struct cw_ha *ha); /* the binding is durable */
 void cw_ha_give_up_role(struct cw_ha *ha); /* a master whose state cannot be made durable */
 void cw_ha_take_fence(struct cw_ha *ha, uint64_t epoch);
-void cw_ha_begin_term(struct cw_ha *ha);   /* from here on there is no lease */
-void cw_ha_give_up_role(struct cw_ha *ha); /* a master whose state cannot be made durable */
+void cw_ha_begin_term(struct cw_ha *ha); /* from here on there is no lease */
 void cw_ha_look_at_lease(struct cw_ha *ha);
 int64_t cw_ha_lease_until_ns(const struct cw_ha *ha); /* of this term, as of now; INT64_MIN: none */
 

@@ -133,7 +133,10 @@ static void accept_topology(struct cw_ha *ha, const struct topology *topology)
                                    .role = ha->role,
                                    .epoch = ha->epoch};
     switch (cw_learn(&standing, topology)) {
-    case CW_LEARN_IGNORE: break;
+    case CW_LEARN_IGNORE:
+        if (topology->version < ha->topology.version)
+            cw_ha_refuse_letter(ha, REFUSAL_OLD);
+        break;
     case CW_LEARN_DROP:
         take(ha, topology);
         leave_group(ha);
@@ -155,6 +158,8 @@ void cw_ha_take_topology(struct cw_ha *ha, const struct topology *topology)
     }
     bool is_free = ha->durable.group[0] == '\0' && ha->wanted.group[0] == '\0';
     bool is_same = strcmp(ha->wanted.group, topology->group) == 0;
+    if (!is_free && !is_same)
+        cw_ha_refuse_letter(ha, REFUSAL_GROUP);
     if ((!is_free && !is_same) || topology->version <= ha->pending.version ||
         topology_member(topology, &ha->durable.life.node) == NULL)
         return;

@@ -184,6 +184,7 @@ static void add_fields(struct writer *writer, const struct message *message)
         add_text(writer, peer_names[message->hello.kind]);
         add_text(writer, sender);
         add_bytes(writer, message->hello.secret);
+        add_u64(writer, message->hello.protocol > 0 ? message->hello.protocol : CONTROL_PROTOCOL);
         break;
     }
     case MESSAGE_POLL:
@@ -403,6 +404,8 @@ static void take_fields(struct reader *reader, struct message *message)
         message->hello.kind = take_name(reader, peer_names, ARRAY_LENGTH(peer_names));
         succeed(reader, identity_parse(take_bytes(reader), &message->hello.sender) == 0);
         message->hello.secret = take_bytes(reader);
+        message->hello.protocol = reader->next < reader->argc ? take_u32(reader) : 1;
+        succeed(reader, message->hello.protocol > 0);
         break;
     case MESSAGE_POLL:
         message->poll.k = take_u64(reader);

@@ -11,7 +11,7 @@
  * The fields, each one argument; <group> comes first in all but HELLO. A life, a ballot, a history and a topology are
  * written as topology.h says, truth as "yes" or "no", and a list behind its count.
  *
- *   HELLO     sentinel|proxy|worker|tool identity secret
+ *   HELLO     sentinel|proxy|worker|tool identity secret [protocol]     (the number of CONTROL_PROTOCOL; none: 1)
  *   POLL      k version
  *   STATUS    k life bound-group version epoch role fence flags oldest-waiting-ms history
  *             count {life acknowledged-offset lag-ms}
@@ -31,6 +31,9 @@
 
 #include "common/base/buf.h"
 #include "common/ha/topology.h"
+
+/* Grows when a message is changed so that an older daemon would misread it. */
+enum { CONTROL_PROTOCOL = 1 };
 
 enum message_kind {
     MESSAGE_HELLO,
@@ -131,6 +134,7 @@ struct message {
             enum peer_kind kind;
             struct identity sender;
             struct slice secret; /* borrowed from the encoded bytes, or from the caller when encoding */
+            uint32_t protocol;   /* 0 when encoding: CONTROL_PROTOCOL */
         } hello;
         struct {
             uint64_t k;

@@ -63,6 +63,7 @@ void px_watch_opened(struct px_watch_link *watch)
     proxy->message->hello.kind = PEER_PROXY;
     proxy->message->hello.sender = proxy->config.identity;
     proxy->message->hello.secret = proxy->config.secret;
+    proxy->message->hello.protocol = CONTROL_PROTOCOL;
     message_encode(proxy->message, &watch->output);
     subscribe(watch);
 }

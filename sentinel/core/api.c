@@ -311,7 +311,9 @@ static void info_sentinel(const struct sn_sentinel *sentinel, struct buf *text)
 /* What the reference has no line for. */
 static void info_respite(const struct sn_sentinel *sentinel, struct buf *text)
 {
-    buf_add_text(text, "\r\n# Respite\r\n");
+    buf_add_text(text, "\r\n# Respite\r\nrespite_refused:");
+    refusals_format(&sentinel->refusals, text);
+    buf_add_text(text, "\r\n");
     for (uint32_t i = 0, index = 0; i < sentinel->group_count; i++) {
         const struct sn_group *group = sentinel->groups[i];
         if (group->learned.version == 0)

@@ -5,7 +5,7 @@
 #include "sentinel/core/api.h"
 #include "sentinel/core/core.h"
 
-#define COMPLAINT_INTERVAL_NS (10 * NS_PER_S)
+#include <stdio.h>
 
 /* The group that is named, or the only one. NULL: an error was written. */
 static struct sn_group *find_group(struct sn_sentinel *sentinel, struct buf *out, const struct slice *argv, size_t argc)
@@ -199,7 +199,7 @@ static void help(struct sn_sentinel *sentinel, struct sn_link *link, const struc
         "STATUS [<group>] -- what this sentinel sees of every node and sentinel.",
         "TOPOLOGY [<group>] -- the topology that is known to be committed.",
         "WHY [<group>] -- the last decisions, in order, with their reasons.",
-        "HELLO <kind> <id> <secret> -- begins a control link.",
+        "HELLO <kind> <id> <secret> [<protocol>] -- begins a control link.",
     };
     struct buf *out = sn_link_output(sentinel, link);
     (void)argv;
@@ -211,36 +211,33 @@ static void help(struct sn_sentinel *sentinel, struct sn_link *link, const struc
 
 /* Control messages. */
 
-static void refuse(struct sn_sentinel *sentinel, struct sn_link *link, const char *error)
+static void refuse(struct sn_sentinel *sentinel, struct sn_link *link, enum refusal refusal, const char *error)
 {
+    sn_refused(sentinel, refusal, link->client->address.host, error);
     resp_write_error(sn_link_output(sentinel, link), slice_text(error));
     sn_link_drain(sentinel, link);
 }
 
-/* Whoever tries again and again does not fill the disk. */
-static void complain(struct sn_sentinel *sentinel, const struct sn_link *link, enum log_level level, const char *what)
+static void refuse_protocol(struct sn_sentinel *sentinel, struct sn_link *link, uint32_t protocol)
 {
-    if (sentinel->complained_ns != 0 && sentinel->now_ns < sentinel->complained_ns + COMPLAINT_INTERVAL_NS) {
-        sentinel->complaints_withheld++;
-        return;
-    }
-    effect_log(sentinel->effects, level, "HELLO of %s refused: %s (%llu more were refused before)",
-               link->client->address.host, what, (unsigned long long)sentinel->complaints_withheld);
-    sentinel->complained_ns = sentinel->now_ns;
-    sentinel->complaints_withheld = 0;
+    char text[96];
+    snprintf(text, sizeof(text), "ERR control protocol %u is not spoken here, %d is", protocol, CONTROL_PROTOCOL);
+    refuse(sentinel, link, REFUSAL_PROTOCOL, text);
 }
 
 static void hello(struct sn_sentinel *sentinel, struct sn_link *link, const struct message *message)
 {
     struct slice secret = sentinel->config.secret;
     if (secret.length == 0 || !slice_equal_secret(message->hello.secret, secret)) {
-        complain(sentinel, link, LOG_LEVEL_WARNING, "wrong control secret");
-        refuse(sentinel, link, "WRONGPASS wrong secret");
+        refuse(sentinel, link, REFUSAL_SECRET, "WRONGPASS wrong secret");
+        return;
+    }
+    if (message->hello.protocol != CONTROL_PROTOCOL) {
+        refuse_protocol(sentinel, link, message->hello.protocol);
         return;
     }
     if (message->hello.kind == PEER_SENTINEL && identity_equal(&message->hello.sender, &sentinel->id)) {
-        complain(sentinel, link, LOG_LEVEL_ERROR, "another sentinel goes by our id: a copied state");
-        refuse(sentinel, link, "ERR this id is ours");
+        refuse(sentinel, link, REFUSAL_PERMISSION, "ERR this id is ours: is a state directory copied?");
         return;
     }
     link->client->is_control = true;
@@ -255,6 +252,7 @@ static void hello(struct sn_sentinel *sentinel, struct sn_link *link, const stru
     answer->hello.kind = PEER_SENTINEL;
     answer->hello.sender = sentinel->id;
     answer->hello.secret = secret;
+    answer->hello.protocol = CONTROL_PROTOCOL;
     sn_link_send(sentinel, link, answer);
 }
 
@@ -280,21 +278,44 @@ static bool is_of_register(enum message_kind kind)
     return kind == MESSAGE_PREPARE || kind == MESSAGE_ACCEPT || kind == MESSAGE_LEARN || kind == MESSAGE_DOWN;
 }
 
+static bool lists(const struct topology *topology, const struct identity *sentinel)
+{
+    return sentinel_list_find(&topology->sentinels, sentinel) >= 0 ||
+           sentinel_list_find(&topology->previous_sentinels, sentinel) >= 0;
+}
+
+/* Where the register holds something, only who stands in its lists may raise a ballot; and a value is taken of who
+ * stands in the value's. So a sentinel that was struck off, or never listed, changes nothing here. */
+static bool may_propose(const struct sn_sentinel *sentinel, const struct message *message,
+                        const struct identity *sender)
+{
+    const struct sn_group *group = sn_group_find(sentinel, slice_text(message->group));
+    if (message->kind == MESSAGE_ACCEPT || message->kind == MESSAGE_LEARN)
+        return lists(&message->learn.topology, sender);
+    if (!group || (group->learned.version == 0 && group->acceptor.value.version == 0))
+        return true;
+    return lists(&group->learned, sender) || lists(&group->acceptor.value, sender);
+}
+
 static void of_register(struct sn_sentinel *sentinel, struct sn_link *link, const struct message *message)
 {
     bool has_value = message->kind == MESSAGE_ACCEPT || message->kind == MESSAGE_LEARN;
     if (link->client->peer != PEER_SENTINEL) {
-        refuse(sentinel, link, "NOPERM only a sentinel may say that");
+        refuse(sentinel, link, REFUSAL_PERMISSION, "NOPERM only a sentinel may say that");
         return;
     }
     if (has_value &&
         (message->learn.topology.version == 0 || strcmp(message->learn.topology.group, message->group) != 0)) {
-        refuse(sentinel, link, "ERR the topology is of another group");
+        refuse(sentinel, link, REFUSAL_GROUP, "ERR the topology is of another group");
+        return;
+    }
+    if (!may_propose(sentinel, message, &link->client->sender)) {
+        refuse(sentinel, link, REFUSAL_PERMISSION, "NOPERM no list of that group names this sentinel");
         return;
     }
     struct sn_group *group = sn_group_make(sentinel, message->group);
     if (!group) {
-        refuse(sentinel, link, "ERR too many groups");
+        refuse(sentinel, link, REFUSAL_GROUP, "ERR too many groups");
         return;
     }
     switch (message->kind) {
@@ -314,17 +335,17 @@ static void control(struct sn_sentinel *sentinel, struct sn_link *link, const st
     if (error == ERR_NOT_FOUND)
         sn_api_unknown_subcommand(sn_link_output(sentinel, link), "RESPITE", argv[1]);
     else if (error != 0)
-        refuse(sentinel, link, "ERR malformed message");
+        refuse(sentinel, link, REFUSAL_MALFORMED, "ERR malformed message");
     else if (message->kind == MESSAGE_HELLO)
         hello(sentinel, link, message);
     else if (!link->client->is_control)
-        refuse(sentinel, link, "NOAUTH say RESPITE HELLO first");
+        refuse(sentinel, link, REFUSAL_NO_HELLO, "NOAUTH say RESPITE HELLO first");
     else if (message->kind == MESSAGE_SUBSCRIBE)
         subscribe(sentinel, link, message);
     else if (is_of_register(message->kind))
         of_register(sentinel, link, message);
     else
-        refuse(sentinel, link, "ERR this is not for a sentinel");
+        refuse(sentinel, link, REFUSAL_MALFORMED, "ERR this is not for a sentinel");
 }
 
 static const struct {

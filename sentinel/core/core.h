@@ -6,6 +6,7 @@
 #define SENTINEL_CORE_CORE_H
 
 #include "common/base/rand.h"
+#include "common/ha/refusals.h"
 #include "sentinel/core/group.h"
 #include "sentinel/core/held.h"
 #include "sentinel/core/links.h"
@@ -35,8 +36,7 @@ struct sn_sentinel {
     int64_t deadline_ns;     /* when the core wants to be called again */
     struct effects *effects; /* borrowed for one step */
 
-    int64_t complained_ns;        /* when a refused HELLO was last logged */
-    uint64_t complaints_withheld; /* refused since then, and not logged */
+    struct refusals refusals;
 
     struct message received; /* scratch: decoded while one request is handled */
     struct message outgoing; /* scratch: filled and sent at once */
@@ -49,6 +49,10 @@ struct sn_sentinel {
 
 /* Notes that something was changed which must be durable; returns the number of the change. */
 uint64_t sn_touch(struct sn_sentinel *sentinel);
+
+/* Something was not taken. `who` and `what` stand in the log, if it is said now: whoever tries again and again does not
+ * fill the disk. */
+void sn_refused(struct sn_sentinel *sentinel, enum refusal refusal, const char *who, const char *what);
 
 /* A decision: logged, and kept for RESPITE WHY. */
 void sn_decide(struct sn_sentinel *sentinel, struct sn_group *group, const char *format, ...) PRINTF(3, 4);

@@ -258,8 +258,10 @@ void sn_group_learn(struct sn_sentinel *sentinel, struct sn_group *group, const 
 {
     bool was_settled = sn_settled_is(&group->settled);
     saw_ballot(group, ballot);
-    if (value->version < group->learned.version)
+    if (value->version < group->learned.version) {
+        sentinel->refusals.counts[REFUSAL_OLD]++;
         return;
+    }
     /* Also what was accepted at this very ballot may still be on its way to the disk. */
     group->learned_sequence =
         sn_acceptor_learn(&group->acceptor, ballot, value) ? sn_touch(sentinel) : sentinel->sequence;

@@ -35,6 +35,7 @@ struct sn_group {
 
     uint32_t node_count;
     struct sn_node *nodes[TOPOLOGY_MEMBERS_MAX]; /* owned; the members of `learned` */
+    uint64_t last_k;                             /* the highest poll of nodes that were dropped */
 
     struct sn_failover failover;
     struct sn_spares spares;

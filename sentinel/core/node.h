@@ -14,7 +14,7 @@ struct sn_node {
     struct sn_link *link; /* borrowed; NULL: not connected */
     int64_t retry_ns;
     int64_t poll_ns; /* when the next poll is due */
-    uint64_t last_k; /* of this connection */
+    uint64_t last_k; /* its upper half is the run: no number is ever used twice for this node */
     struct {
         uint64_t k; /* 0: none, or answered */
         int64_t sent_ns;
@@ -34,7 +34,7 @@ struct sn_node {
     bool is_refused; /* it answered what no node of ours may; said once */
 };
 
-/* Notes a poll on this connection and returns its number. */
+/* Notes a poll and returns its number, above all before. */
 uint64_t sn_node_begin_poll(struct sn_node *node, int64_t now_ns);
 
 /* Whether this answers a poll of this connection that was sent at most 1 s ago. A poll is answered once. */

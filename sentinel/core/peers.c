@@ -81,6 +81,7 @@ void sn_peer_opened(struct sn_sentinel *sentinel, struct sn_peer *peer)
     hello->hello.kind = PEER_SENTINEL;
     hello->hello.sender = sentinel->id;
     hello->hello.secret = sentinel->config.secret;
+    hello->hello.protocol = CONTROL_PROTOCOL;
     sn_link_send(sentinel, peer->link, hello);
     peer->ping_ns = sentinel->now_ns + PING_NS;
 }
@@ -117,7 +118,13 @@ static void refuse(struct sn_sentinel *sentinel, struct sn_peer *peer, const cha
 
 static void hello(struct sn_sentinel *sentinel, struct sn_peer *peer, const struct message *message)
 {
+    if (message->hello.protocol != CONTROL_PROTOCOL) {
+        sentinel->refusals.counts[REFUSAL_PROTOCOL]++;
+        refuse(sentinel, peer, "it speaks another version of the control protocol");
+        return;
+    }
     if (message->hello.kind != PEER_SENTINEL || !slice_equal_secret(message->hello.secret, sentinel->config.secret)) {
+        sentinel->refusals.counts[REFUSAL_SECRET]++;
         refuse(sentinel, peer, "wrong secret or kind");
         return;
     }

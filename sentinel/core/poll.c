@@ -14,6 +14,8 @@ static void drop(struct sn_sentinel *sentinel, struct sn_node *node)
         node->link->node = NULL;
         sn_link_condemn(sentinel, node->link);
     }
+    if (node->last_k > node->group->last_k)
+        node->group->last_k = node->last_k;
     mem_free(node);
 }
 
@@ -29,7 +31,7 @@ static struct sn_node *take_out(struct sn_group *group, const struct member *mem
     return NULL;
 }
 
-static struct sn_node *make(struct sn_group *group, const struct member *member)
+static struct sn_node *make(const struct sn_sentinel *sentinel, struct sn_group *group, const struct member *member)
 {
     struct sn_node *node = mem_zero(sizeof(*node));
     node->group = group;
@@ -37,6 +39,9 @@ static struct sn_node *make(struct sn_group *group, const struct member *member)
     node->newest.node = member->node;
     node->control = member->control;
     node->fence_since_ns = NEVER_NS;
+    node->last_k = (sentinel->run - 1) << 32;
+    if (node->last_k < group->last_k)
+        node->last_k = group->last_k;
     return node;
 }
 
@@ -47,7 +52,7 @@ void sn_poll_refresh(struct sn_sentinel *sentinel, struct sn_group *group)
     for (uint32_t i = 0; i < learned->member_count; i++) {
         nodes[i] = take_out(group, &learned->members[i]);
         if (!nodes[i])
-            nodes[i] = make(group, &learned->members[i]);
+            nodes[i] = make(sentinel, group, &learned->members[i]);
         /* What a committed topology names has lived; an older life that answers now is a restored disk. */
         if (identity_equal(&learned->master.node, &nodes[i]->id) &&
             learned->master.incarnation > nodes[i]->newest.incarnation)
@@ -88,8 +93,8 @@ void sn_poll_opened(struct sn_sentinel *sentinel, struct sn_node *node)
     hello->hello.kind = PEER_SENTINEL;
     hello->hello.sender = sentinel->id;
     hello->hello.secret = sentinel->config.secret;
+    hello->hello.protocol = CONTROL_PROTOCOL;
     sn_link_send(sentinel, node->link, hello);
-    node->last_k = 0;
     memset(node->polls, 0, sizeof(node->polls));
     poll(sentinel, node);
 }
@@ -180,10 +185,13 @@ static void tell_condition(struct sn_sentinel *sentinel, struct sn_node *node, c
 static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const struct status *status)
 {
     struct sn_group *group = node->group;
-    if (!sn_node_end_poll(node, status->k, sentinel->now_ns) || !meet(sentinel, node, &status->life))
+    if (!sn_node_end_poll(node, status->k, sentinel->now_ns) || !meet(sentinel, node, &status->life)) {
+        sentinel->refusals.counts[REFUSAL_OLD]++;
         return;
+    }
     if (status->group[0] && strcmp(status->group, group->name) != 0) {
         refuse(sentinel, node, "it is bound to another group");
+        sentinel->refusals.counts[REFUSAL_GROUP]++;
         return;
     }
     sn_spares_answered(sentinel, node, &status->life);
@@ -234,6 +242,7 @@ void sn_poll_request(struct sn_sentinel *sentinel, struct sn_link *link, const s
     if (message_decode(argv, argc, message) != 0 ||
         (message->kind != MESSAGE_HELLO && strcmp(message->group, node->group->name) != 0)) {
         refuse(sentinel, node, "it does not speak as a node");
+        sentinel->refusals.counts[REFUSAL_MALFORMED]++;
         sn_link_condemn(sentinel, link);
         return;
     }

@@ -41,6 +41,18 @@ void sn_decide(struct sn_sentinel *sentinel, struct sn_group *group, const char 
         effect_log(sentinel->effects, LOG_LEVEL_NOTICE, "%s: %s", group->name, text);
 }
 
+void sn_refused(struct sn_sentinel *sentinel, enum refusal refusal, const char *who, const char *what)
+{
+    sentinel->refusals.counts[refusal]++;
+    if (!refusals_tell(&sentinel->refusals, sentinel->now_ns))
+        return;
+    struct buf text = {0};
+    refusals_format(&sentinel->refusals, &text);
+    effect_log(sentinel->effects, LOG_LEVEL_WARNING, "refused %s: %s (so far: %.*s)", who, what, (int)buf_length(&text),
+               buf_slice(&text).data);
+    buf_free(&text);
+}
+
 void sn_link_lost(struct sn_sentinel *sentinel, struct sn_link *link)
 {
     if (link->node)

@@ -193,6 +193,7 @@ void random_message(struct rand *rand, enum message_kind kind, struct message *r
         message->hello.kind = (enum peer_kind)rand_below(rand, 4);
         message->hello.sender = random_identity(rand);
         message->hello.secret = SLICE_LITERAL("a secret\r\nof bytes \0");
+        message->hello.protocol = 1 + (uint32_t)rand_below(rand, 3);
         break;
     case MESSAGE_POLL:
         message->poll.k = random_number(rand);

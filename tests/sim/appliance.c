@@ -115,6 +115,7 @@ static void write_create(struct appliance *appliance, struct buf *out)
     hello->hello.kind = PEER_TOOL;
     hello->hello.sender.bytes[0] = 1;
     hello->hello.secret = SECRET;
+    hello->hello.protocol = CONTROL_PROTOCOL;
     message_encode(hello, out);
     mem_free(hello);
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 import tap
-from appliance import Appliance, Client, wait_until
+from appliance import Appliance, Client, info, wait_until
 from tap import check, say
 
 PORT = 22300
@@ -19,6 +19,7 @@ STRANGER = "ab" * 16   # the identity of nobody
 DATA_PORTS = {"proxy-1": PORT, "worker-1": PORT + 11}
 SENTINEL_PORTS = {"sentinel-1": PORT + 1}
 CONTROL_PORTS = {"worker-1": PORT + 21, "worker-2": PORT + 22}
+COUNTED = (DATA_PORTS["worker-1"], PORT + 12, SENTINEL_PORTS["sentinel-1"])  # where INFO counts what was refused
 PORTS = sorted({*DATA_PORTS.values(), *SENTINEL_PORTS.values(), *CONTROL_PORTS.values(), PORT + 12})
 
 appliance = Appliance(PORT)
@@ -276,9 +277,48 @@ def topology():
     return reply[3].decode(), reply[4].decode()
 
 
+def state_files():
+    """What must be durable, of every node and sentinel, byte for byte."""
+    found = {}
+    for name in names():
+        for file in ("node.state", "sentinel.state"):
+            path = os.path.join(appliance.directory, name, file)
+            if os.path.exists(path):
+                with open(path, "rb") as state:
+                    found[path] = state.read()
+    check(len(found) == 6, f"{sorted(found)}")
+    return found
+
+
+def refused(port):
+    """How often something was refused, by reason."""
+    client = Client(port)
+    counts = info(client, "respite")["respite_refused"]
+    client.close()
+    return {name: int(count) for name, count in (field.split("=") for field in counts.split(","))}
+
+
+def test_other_protocols():
+    """a HELLO of a protocol that is not ours is refused in words that say so, and counted"""
+    for port, counted in ((CONTROL_PORTS["worker-1"], DATA_PORTS["worker-1"]),
+                          (SENTINEL_PORTS["sentinel-1"], SENTINEL_PORTS["sentinel-1"])):
+        count = refused(counted)["protocol"]
+        for protocol in (2, 4000000000):
+            received, closed = said(port, ("RESPITE", "HELLO", "sentinel", STRANGER, secret(), protocol),
+                                    ("RESPITE", "POLL", "main", 1, 0))
+            check(received == b"-ERR control protocol %d is not spoken here, 1 is\r\n" % protocol and closed,
+                  f"port {port}: {received!r}")
+        for protocol in ("0", "-1", "x", "99999999999999999999"):
+            received, closed = said(port, ("RESPITE", "HELLO", "sentinel", STRANGER, secret(), protocol))
+            check(received == b"-ERR malformed message\r\n" and closed, f"port {port}: {received!r}")
+        wait_until(lambda: refused(counted)["protocol"] == count + 2, 5, f"they are counted: {refused(counted)}")
+    check_unharmed()
+
+
 def test_strangers_on_control_links():
     """without the secret nothing is taken on a control link, and the link is closed"""
     ballot, text = topology()
+    states, counts = state_files(), {port: refused(port) for port in COUNTED}
     for port in CONTROL_PORTS.values():
         for request in (("RESPITE", "POLL", "main", 1, 1), ("RESPITE", "LEARN", "main", ballot, text),
                         ("RESPITE", "FENCE", "main", 99, ballot)):
@@ -304,12 +344,18 @@ def test_strangers_on_control_links():
         link.send("RESPITE", "HELLO", "sentinel", STRANGER, "wrong")
         check(str(link.read()).startswith("WRONGPASS"), "a wrong secret")
         link.close()
+    check(state_files() == states, "something was written for a stranger")
+    time.sleep(0.3)
+    for port, earlier in counts.items():
+        grown = {name: count - earlier[name] for name, count in refused(port).items()}
+        check(grown["secret"] >= 1 and grown["no_hello"] >= 3, f"port {port}: {grown}")
     check_unharmed()
 
 
 def test_messages_of_another_group():
     """messages of another group, damaged ones, and votes of a sentinel that nobody lists, change nothing"""
     ballot, text = topology()
+    states, counts = state_files(), {port: refused(port) for port in COUNTED}
     other = text.replace("group main", "group other")
     high = ballot.replace(ballot.split(":")[0], "1000000", 1)
     newer = other.replace("version ", "version 9").replace("epoch ", "epoch 9", 1)
@@ -337,6 +383,106 @@ def test_messages_of_another_group():
     time.sleep(1.5)  # polls and leases have gone round
     after = topology()[1]
     check(after == text, f"the topology changed: {after}")
+    now = state_files()
+    for path, state in states.items():
+        if path.endswith("node.state"):
+            check(now[path] == state, f"{path} changed")
+    for port, earlier in counts.items():
+        grown = {name: count - earlier[name] for name, count in refused(port).items()}
+        check(grown["group"] >= 2 and grown["malformed"] >= (6 if port in DATA_PORTS.values() else 0),
+              f"port {port}: {grown}")
+    check_unharmed()
+
+
+class Eavesdropper:
+    """Takes down what is sent to these ports on loopback, by connection: raw sockets, so it wants root."""
+
+    def __init__(self, ports):
+        self.ports = set(ports)
+        self.heard = {}  # (source port, port): [bytes]
+        self.stop = threading.Event()
+        try:
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        except PermissionError:
+            raise tap.Skip("no raw sockets") from None
+        self.socket.bind(("lo", 0))
+        self.socket.settimeout(0.1)
+        self.thread = threading.Thread(target=self.listen)
+
+    def listen(self):
+        while not self.stop.is_set():
+            try:
+                packet, origin = self.socket.recvfrom(1 << 17)
+            except socket.timeout:
+                continue
+            if origin[2] == socket.PACKET_OUTGOING or packet[9] != socket.IPPROTO_TCP:
+                continue
+            segment = packet[(packet[0] & 15) * 4:int.from_bytes(packet[2:4], "big")]
+            source, port = int.from_bytes(segment[:2], "big"), int.from_bytes(segment[2:4], "big")
+            payload = segment[(segment[12] >> 4) * 4:]
+            if port in self.ports and payload:
+                self.heard.setdefault((source, port), []).append(payload)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+
+def test_replays():
+    """everything that sentinels said on control links during a failover, said again later, changes nothing"""
+    ports = [*CONTROL_PORTS.values(), *(PORT + number for number in (1, 2, 3))]
+    with Eavesdropper(ports) as eavesdropper:
+        for number in (1, 2, 3):  # links begin with a HELLO, which must be on the record
+            appliance.restart(f"sentinel-{number}")
+            wait_until(lambda: appliance.status()["master"] is not None, 10, "a master")
+        appliance.wait_in_sync()
+        epoch, master = appliance.status()["epoch"], appliance.master()
+        appliance.kill(master)
+        wait_until(lambda: appliance.status()["epoch"] > epoch, 20, "another master")
+        appliance.restart(master)
+        wait_until(lambda: appliance.process(master)["role"] in ("replica", "spare"), 20, f"{master} is back")
+        appliance.wait_in_sync()
+    said_once = [(port, b"".join(parts)) for (_, port), parts in sorted(eavesdropper.heard.items())]
+    said_once = [(port, data) for port, data in said_once if b"\r\nHELLO\r\n$8\r\nsentinel\r\n" in data]
+    everything = b"".join(data for _, data in said_once)
+    for kind in ("HELLO", "POLL", "GRANT", "FENCE", "LEARN", "PREPARE", "ACCEPT", "DOWN"):
+        check(b"\r\n%s\r\n" % kind.encode() in everything, f"no {kind} on the record")
+    time.sleep(4)  # the in-sync set is complete
+    remember()
+    text, states, counts = topology()[1], state_files(), {port: refused(port) for port in COUNTED}
+    master_port = next(process["port"] for process in appliance.status()["processes"] if process["role"] == "master")
+    stop, slow = threading.Event(), []
+
+    def work():
+        client = Client(PORT, timeout=5)
+        while not stop.is_set():
+            begin = time.monotonic()
+            check(client.call("SET", "work", "1") == "OK", "SET")
+            slow.append(time.monotonic() - begin)
+            time.sleep(0.005)
+        client.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(2):
+        for port, data in said_once:
+            tell(port, data, 0.1, 5)
+    time.sleep(1)
+    stop.set()
+    worker.join()
+    check(len(slow) > 50 and max(slow) < 2, f"{len(slow)} commands, the slowest took {max(slow, default=0):.2f} s")
+    check(topology()[1] == text, f"the topology changed: {topology()[1]}")
+    now = state_files()
+    check(now == states, f"these changed: {[path for path in states if now[path] != states[path]]}")
+    grown = {port: sum(refused(port).values()) - sum(earlier.values()) for port, earlier in counts.items()}
+    check(grown[master_port] > 0, f"nothing was refused by the master: {grown}")
+    say(f"{len(everything)} bytes on {len(said_once)} links, said twice; refused: {grown}; "
+        f"the slowest write meanwhile took {max(slow) * 1000:.0f} ms")
     check_unharmed()
 
 
@@ -379,5 +525,5 @@ def test_all_at_once():
 with appliance:
     remember()
     tap.run([test_malformed_requests, test_noise, test_half_requests, test_long_argument_unfinished, test_slow_drip,
-             test_reader_that_does_not_read, test_strangers_on_control_links, test_messages_of_another_group,
-             test_all_at_once])
+             test_reader_that_does_not_read, test_other_protocols, test_strangers_on_control_links,
+             test_messages_of_another_group, test_all_at_once, test_replays])

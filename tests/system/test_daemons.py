@@ -388,7 +388,7 @@ def greet(port):
 
 def status_of(client):
     """STATUS as the node answers it now: life, group, role, flags."""
-    client.send("RESPITE", "POLL", "main", 1, 0)
+    client.send("RESPITE", "POLL", "main", time.monotonic_ns(), 0)  # no number twice
     words = client.read()
     check(words[1] == b"STATUS", words)
     return words[4].decode(), words[5].decode(), words[8].decode(), int(words[10])

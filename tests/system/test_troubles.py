@@ -23,8 +23,8 @@ def greet(appliance, name):
     return client
 
 
-def poll(client, number):
-    client.send("RESPITE", "POLL", "main", number, 0)
+def poll(client):
+    client.send("RESPITE", "POLL", "main", time.monotonic_ns(), 0)  # no number twice
     words = client.read()
     check(words[1] == b"STATUS", words)
     return words
@@ -32,11 +32,10 @@ def poll(client, number):
 
 def slowest_status(appliance, name, seconds):
     """Asks for STATUS ten times a second for so long; the slowest answer in ms."""
-    client, slowest, number = greet(appliance, name), 0, 0
+    client, slowest = greet(appliance, name), 0
     end = time.monotonic() + seconds
     while (begun := time.monotonic()) < end:
-        number += 1
-        poll(client, number)
+        poll(client)
         slowest = max(slowest, round((time.monotonic() - begun) * 1000))
         time.sleep(0.1)
     client.close()

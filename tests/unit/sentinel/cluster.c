@@ -837,6 +837,7 @@ void cluster_create_topology(struct cluster *cluster, const struct topology *top
     hello->hello.kind = PEER_TOOL;
     hello->hello.sender = make_id(5, 0);
     hello->hello.secret = SLICE_LITERAL("secret");
+    hello->hello.protocol = CONTROL_PROTOCOL;
     message_encode(hello, &line);
     topology_encode(topology, &text);
     buf_add_format(&line, "*3\r\n$7\r\nRESPITE\r\n$6\r\nCREATE\r\n$%zu\r\n", buf_length(&text));

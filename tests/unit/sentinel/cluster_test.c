@@ -606,6 +606,7 @@ static void noise_harms_nobody(void **state)
             message.hello.kind = is_inside ? PEER_SENTINEL : PEER_PROXY;
             message.hello.sender = stranger;
             message.hello.secret = SLICE_LITERAL("secret");
+            message.hello.protocol = CONTROL_PROTOCOL;
             message_encode(&message, &bytes);
         } else {
             enum message_kind kind = (enum message_kind)rand_below(&rand, MESSAGE_TOPOLOGY + 1);

@@ -71,6 +71,7 @@ static unsigned play_third(struct cluster *cluster, bool alone)
     hello->hello.kind = PEER_SENTINEL;
     hello->hello.sender = cluster_sentinel(cluster, 2)->id;
     hello->hello.secret = SLICE_LITERAL("secret");
+    hello->hello.protocol = CONTROL_PROTOCOL;
     say(cluster, client, hello);
     mem_free(hello);
     return client;
@@ -288,6 +289,7 @@ static bool fences_nobody_unless_a_majority_says_dead(unsigned mutants)
     message->hello.kind = PEER_SENTINEL;
     message->hello.sender = cluster_sentinel(cluster, 2)->id;
     message->hello.secret = SLICE_LITERAL("secret");
+    message->hello.protocol = CONTROL_PROTOCOL;
     say(cluster, client, message);
     message->kind = MESSAGE_DOWN;
     message->down.epoch = 1;

@@ -649,6 +649,7 @@ static link_id start_node(struct bench *bench)
     message.hello.kind = PEER_SENTINEL;
     message.hello.sender = sentinel_identity();
     message.hello.secret = SLICE_LITERAL("secret");
+    message.hello.protocol = CONTROL_PROTOCOL;
     send_message(bench, control, &message);
     assert_true(bench->links[control].is_open);
     return control;

@@ -77,6 +77,7 @@ static int greet(struct cluster *cluster, int worker, int sentinel, const char *
     hello->hello.kind = PEER_SENTINEL;
     hello->hello.sender = sentinel_id(sentinel);
     hello->hello.secret = slice_text(secret);
+    hello->hello.protocol = CONTROL_PROTOCOL;
     send_message(cluster, control, hello);
     return control;
 }
@@ -366,9 +367,18 @@ static void only_who_knows_the_secret_is_heard(void **state)
     assert_false(net_is_open(&cluster.net, control));
 
     int older = cluster.controls[0][0];
+    status_of(&cluster, 0);
     cluster.controls[0][0] = greet(&cluster, 0, 0, "secret");
+    status_of(&cluster, 0); /* the newest link on which it polls is the one that counts */
     assert_false(net_is_open(&cluster.net, older));
     assert_true(net_is_open(&cluster.net, cluster.controls[1][0]));
+
+    int other_group = greet(&cluster, 0, 0, "secret");
+    poll = new_message(&cluster, MESSAGE_POLL);
+    poll->poll.k = 1;
+    strcpy(poll->group, "other");
+    send_message(&cluster, other_group, poll);
+    assert_true(net_is_open(&cluster.net, cluster.controls[0][0]));
     status_of(&cluster, 0);
     end(&cluster);
 }
@@ -395,6 +405,7 @@ static void strangers_do_not_pile_up(void **state)
     hello->hello.kind = PEER_SENTINEL;
     hello->hello.sender = sentinel_id(1);
     hello->hello.secret = SLICE_LITERAL("secret");
+    hello->hello.protocol = CONTROL_PROTOCOL;
     send_message(&cluster, twice, hello);
     assert_false(net_is_open(&cluster.net, twice));
     assert_true(net_is_open(&cluster.net, cluster.controls[1][0]));
@@ -477,6 +488,88 @@ static void a_grant_must_be_for_this_poll_life_and_epoch(void **state)
         assert_true(answers(&cluster, client, "SET a 1", ""));
         end(&cluster);
     }
+}
+
+/* Everything that a sentinel said on a link, heard again on another one. */
+static void what_is_played_again_grants_nothing(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    struct status statuses[2];
+    for (int i = 0; i < 2; i++) {
+        lease_by(&cluster, i, 0);
+        statuses[i] = *poll_by(&cluster, i, 0);
+    }
+    assert_true(answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    net_advance(&cluster.net, 6 * NS_PER_S);
+    assert_true(answers(&cluster, client, "SET a 2", ""));
+    for (int i = 0; i < 2; i++) {
+        cluster.controls[i][0] = greet(&cluster, 0, i, "secret");
+        struct message *poll = new_message(&cluster, MESSAGE_POLL);
+        poll->poll.k = statuses[i].k;
+        send_message(&cluster, cluster.controls[i][0], poll);
+        assert_false(received(&cluster, cluster.controls[i][0], MESSAGE_STATUS));
+        grant_by(&cluster, i, 0, statuses[i].k, statuses[i].life, statuses[i].epoch);
+        assert_false(net_is_open(&cluster.net, cluster.controls[i][0]));
+    }
+    net_advance(&cluster.net, 100 * NS_PER_MS);
+    assert_int_equal(net_received(&cluster.net, client).length, 0);
+    end(&cluster);
+}
+
+/* One of each kind, and nothing of it is taken. */
+static void what_is_refused_is_counted(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    lease(&cluster, 0);
+    struct buf before = {0};
+    buf_add_slice(&before, buf_slice(&cluster.net.workers[0].state));
+
+    greet(&cluster, 0, 4, "wrong");
+    int control = net_connect(&cluster.net, 0, CW_LISTENER_CONTROL);
+    struct message *message = new_message(&cluster, MESSAGE_HELLO);
+    message->hello.sender = sentinel_id(4);
+    message->hello.secret = SLICE_LITERAL("secret");
+    message->hello.protocol = CONTROL_PROTOCOL + 1;
+    send_message(&cluster, control, message);
+    assert_false(net_is_open(&cluster.net, control));
+    control = net_connect(&cluster.net, 0, CW_LISTENER_CONTROL);
+    send_message(&cluster, control, new_message(&cluster, MESSAGE_POLL));
+    control = greet(&cluster, 0, 4, "secret");
+    send_message(&cluster, control, new_message(&cluster, MESSAGE_ACCEPTED));
+    control = greet(&cluster, 0, 4, "secret");
+    message = new_message(&cluster, MESSAGE_LEARN);
+    message->learn.topology = cluster.topology;
+    message->learn.topology.version++;
+    message->learn.topology.epoch++;
+    strcpy(message->group, "other");
+    strcpy(message->learn.topology.group, "other");
+    send_message(&cluster, control, message);
+    message = new_message(&cluster, MESSAGE_FENCE);
+    message->fence.epoch = 99;
+    strcpy(message->group, "other");
+    send_message(&cluster, control, message);
+    message = new_message(&cluster, MESSAGE_FENCE);
+    message->fence.epoch = cluster.topology.epoch;
+    send_message(&cluster, control, message);
+    grant_by(&cluster, 0, 0, 999, cluster.topology.master, cluster.topology.epoch);
+
+    net_advance(&cluster.net, 100 * NS_PER_MS);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    struct slice info = net_command(&cluster.net, client, "INFO respite");
+    static const char counts[] =
+        "respite_refused:secret=1,protocol=1,no_hello=1,permission=0,malformed=1,group=2,old=2\r\n";
+    assert_non_null(memmem(info.data, info.length, counts, strlen(counts)));
+    assert_true(slice_equal(buf_slice(&cluster.net.workers[0].state), buf_slice(&before)));
+    assert_int_equal(status_of(&cluster, 0).epoch, cluster.topology.epoch);
+    buf_free(&before);
+    end(&cluster);
 }
 
 static void a_fence_stops_the_master_at_once_and_answers_when_durable(void **state)
@@ -1248,6 +1341,8 @@ int main(void)
         cmocka_unit_test(replies_leave_under_a_majority_of_grants_only),
         cmocka_unit_test(the_lease_is_counted_from_the_status),
         cmocka_unit_test(a_grant_must_be_for_this_poll_life_and_epoch),
+        cmocka_unit_test(what_is_played_again_grants_nothing),
+        cmocka_unit_test(what_is_refused_is_counted),
         cmocka_unit_test(a_fence_stops_the_master_at_once_and_answers_when_durable),
         cmocka_unit_test(a_master_that_cannot_keep_its_word_gives_up_its_role),
         cmocka_unit_test(a_master_chosen_again_keeps_its_connections),
