@@ -49,6 +49,13 @@ PROXY_ROWS = [
     ("50 connections, pipeline 16", 50, 16, 0.55 / 0.74, 1.0),
 ]
 
+# name, connections, pipeline, goal of the master's CPU per SET (sync / async)
+DURABILITY_ROWS = [
+    ("SET 3 B, 50 connections, pipeline 1", 50, 1, 1.3),
+    ("SET 3 B, 50 connections, pipeline 16", 50, 16, 1.3),
+    ("SET 3 B, 1 connection, pipeline 1", 1, 1, 1.3),
+]
+
 # name, keys, value bytes, goal of bytes per key (Respite / redis-server 7.0)
 MEMORY_ROWS = [
     ("keys of 16 B, values of 8 B", 2000000, 8, 56 / 119),
@@ -75,7 +82,7 @@ class Bench:
         self.rows = []
         self.directory = tempfile.mkdtemp(prefix="respite-bench-")
         self.load_program = os.path.join(options.build, "tests/bench/load")
-        self.appliance = None
+        self.appliances = []
 
     def start(self, arguments, port):
         process = subprocess.Popen(["taskset", "-c", "0"] + arguments, stdin=subprocess.DEVNULL,
@@ -132,9 +139,10 @@ backend b
                 process.kill()
                 process.wait()
         self.processes = []
-        if self.appliance:
-            subprocess.run([self.quickstart(), "down", "--dir", self.appliance], stdout=subprocess.DEVNULL, check=False)
-            self.appliance = None
+        for directory in self.appliances:
+            subprocess.run([self.quickstart(), "down", "--dir", directory], stdout=subprocess.DEVNULL, check=False)
+            shutil.rmtree(directory)
+        self.appliances = []
 
     def quickstart(self):
         return os.path.join(self.options.source, "quickstart")
@@ -179,11 +187,11 @@ backend b
                          f"p99 {p99[0]:.0f} / {p99[1]:.0f} us")
             self.stop_all()
 
-    def start_appliance(self):
-        directory = os.path.join(self.directory, "appliance")
-        subprocess.run([self.quickstart(), "up", "--dir", directory, "--port", str(PORT + 50)],
+    def start_appliance(self, port, durability="async"):
+        directory = os.path.join(self.directory, f"appliance-{port}")
+        self.appliances.append(directory)
+        subprocess.run([self.quickstart(), "up", "--dir", directory, "--port", str(port), "--durability", durability],
                        stdout=subprocess.DEVNULL, check=True)
-        self.appliance = directory
         status = json.loads(subprocess.run([self.quickstart(), "status", "--dir", directory, "--json"],
                                            stdout=subprocess.PIPE, check=True, text=True).stdout)
         pids = {}
@@ -197,7 +205,7 @@ backend b
         rows = [row for row in PROXY_ROWS if self.wanted("proxy", row[0])]
         if not rows:
             return
-        proxy, master = self.start_appliance()
+        proxy, master = self.start_appliance(PORT + 50)
         redis = self.redis(PORT + 2)
         haproxy = self.haproxy(PORT + 3, PORT + 2)
         self.load(PORT + 50, [], "set", pipeline=64, fill=True)
@@ -220,6 +228,27 @@ backend b
         self.header("Proxy + worker, against redis-server without any proxy", "redis 7.0")
         for name, _, both_goal, median in results:
             self.row("through", name, median["both"], median["direct"], both_goal, "us")
+        self.stop_all()
+
+    def bench_durability(self):
+        rows = [row for row in DURABILITY_ROWS if self.wanted("durability", row[0])]
+        if not rows:
+            return
+        sides = [(port, *self.start_appliance(port, durability))
+                 for port, durability in ((PORT + 100, "sync"), (PORT + 150, "async"))]
+        time.sleep(5)  # the replicas are in the in-sync set
+        self.header("What sync costs: the master's CPU microseconds per SET, through the proxy", "async")
+        for name, connections, pipeline, goal in rows:
+            results = [[], []]
+            for _ in range(self.options.rounds):
+                for side, (port, _, master) in enumerate(sides):
+                    results[side].append(self.load(port, [master], "set", connections=connections, pipeline=pipeline))
+            sync, none = ({key: statistics.median(result[key] if key != "cpu_us" else result[key][0]
+                                                  for result in side)
+                           for key in ("cpu_us", "p50_us", "p99_us", "per_second")} for side in results)
+            self.row("durability", name, sync["cpu_us"], none["cpu_us"], goal, "us",
+                     f"p50 {sync['p50_us']:.0f} / {none['p50_us']:.0f} us, p99 {sync['p99_us']:.0f} / "
+                     f"{none['p99_us']:.0f} us, throughput {sync['per_second'] / none['per_second']:.2f}")
         self.stop_all()
 
     @staticmethod
@@ -262,6 +291,7 @@ def main():
     try:
         bench.bench_worker()
         bench.bench_proxy()
+        bench.bench_durability()
         bench.bench_memory()
     finally:
         bench.close()
