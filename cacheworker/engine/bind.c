@@ -132,6 +132,22 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(STRLEN, strlen),
     BIND(SUBSTR, getrange),
 
+    /* Hashes. */
+
+    /* Lists. */
+
+    /* Sets. */
+
+    /* Sorted sets. */
+
+    /* Streams. */
+
+    /* Bitmaps. */
+
+    /* HyperLogLogs. */
+
+    /* Positions. */
+
     /* Channels. */
     BIND(PSUBSCRIBE, psubscribe),
     BIND(PUBLISH, publish),
