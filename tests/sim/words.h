@@ -5,7 +5,6 @@
  *
  *   lease  whoever may reply holds standing promises of a majority to its epoch and life     (the reason of S3 and S4)
  *   S12    a promise is never shortened; while it stands no later epoch is accepted without RELEASE or a newer life
- *   S4     who has accepted a later epoch renews no promise to the earlier one
  *   L2     no master is deposed, unless by its RELEASE, while a majority's promises to it stand
  *   S1     a PROMISE or ACCEPTED that left is kept: the ballots never go down
  *   S3     a GRANT that left is kept: the accepted epoch is never below it
