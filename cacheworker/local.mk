@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcacheworker_core.a
 libcacheworker_core_a_SOURCES = cacheworker/engine/worker.h cacheworker/engine/call.h
 include cacheworker/keyspace/local.mk
+include cacheworker/packed/local.mk
 include cacheworker/expire/local.mk
 include cacheworker/string/local.mk
 include cacheworker/engine/local.mk

@@ -3,6 +3,7 @@
 #ifndef CACHEWORKER_PACKED_PACKED_H
 #define CACHEWORKER_PACKED_PACKED_H
 
+#include "common/base/buf.h"
 #include "common/base/slice.h"
 
 #include <stddef.h>
@@ -20,5 +21,9 @@ static inline struct slice cw_packed_slice(const struct cw_packed *packed)
 {
     return slice_of(packed->bytes, packed->length);
 }
+
+/* The bytes of a buffer: a value that is built before it is put anywhere, or a test's. The buffer is borrowed while the
+ * result is used, and changed by nobody else meanwhile. */
+struct cw_packed cw_packed_of_buf(struct buf *buf);
 
 #endif
