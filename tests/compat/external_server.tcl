@@ -1,0 +1,64 @@
+# What run-reference-suite changes in the harness, which loads this behind its own support/server.tcl.
+
+# A parameter that our server refuses does not end the whole unit: the tests of the block are run without it, and show
+# what comes of that.
+proc accepted_overrides {overrides} {
+    set client [redis $::host $::port 0 $::tls]
+    set accepted {}
+    foreach {name value} $overrides {
+        set before [lindex [$client config get $name] 1]
+        if {[catch {$client config set $name $value} error]} {
+            puts "# not set: $name $value: $error"
+        } else {
+            $client config set $name $before
+            lappend accepted $name $value
+        }
+    }
+    $client close
+    return $accepted
+}
+
+rename run_external_server_test run_reference_server_test
+
+proc run_external_server_test {code overrides} {
+    follow_our_stream
+    uplevel 1 [list run_reference_server_test $code [accepted_overrides $overrides]]
+}
+
+# The harness attaches to the stream by SYNC, which our server does not know, and sets how often the server pings, which
+# ours decides itself. It defines these procedures after this file was read, so they are replaced when it runs a unit.
+proc follow_our_stream {} {
+    if {[info procs read_from_reference_stream] ne {}} return
+    rename read_from_replication_stream read_from_reference_stream
+
+    proc attach_to_replication_stream_on_connection {conn} {
+        set stream [socket [srv $conn host] [srv $conn port]]
+        fconfigure $stream -translation binary
+        puts -nonewline $stream "PSYNC ? -1\r\n"
+        flush $stream
+        set offset [lindex [gets $stream] 2]
+        set delimiter [string range [string trim [gets $stream]] 5 end]
+        set snapshot {}
+        while {[string range $snapshot end-[expr {[string length $delimiter] - 1}] end] ne $delimiter} {
+            append snapshot [read $stream 1]
+        }
+        puts -nonewline $stream "REPLCONF ACK $offset\r\n"
+        flush $stream
+        return $stream
+    }
+
+    proc read_from_replication_stream {stream} {
+        puts -nonewline $stream "REPLCONF ACK 0\r\n" ;# a sign of life; the offset is known to be older
+        flush $stream
+        while 1 {
+            set command [read_from_reference_stream $stream]
+            if {[lindex $command 0] ni {ping replconf}} {
+                return $command
+            }
+        }
+    }
+
+    proc close_replication_stream {stream} {
+        close $stream
+    }
+}
