@@ -168,6 +168,8 @@ static void create(struct sn_sentinel *sentinel, struct sn_link *link, const str
     struct topology *value = mem_zero(sizeof(*value));
     if (topology_decode(argv[2], value) != 0)
         resp_write_error(out, SLICE_LITERAL("ERR this is no topology"));
+    else if (value->durability == DURABILITY_SYNC_FSYNC)
+        resp_write_error(out, SLICE_LITERAL("ERR durability sync-fsync is not supported yet: async or sync"));
     else
         sn_creation_ask(sentinel, link, value);
     mem_free(value);

@@ -14,7 +14,7 @@ struct sn_node {
     struct sn_link *link; /* borrowed; NULL: not connected */
     int64_t retry_ns;
     int64_t poll_ns; /* when the next poll is due */
-    uint64_t last_k; /* its upper half is the run: no number is ever used twice for this node */
+    uint64_t last_k; /* its upper half counts the runs before: no number is ever used twice for this node */
     struct {
         uint64_t k; /* 0: none, or answered */
         int64_t sent_ns;

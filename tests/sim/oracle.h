@@ -6,7 +6,7 @@
  *   S4  no reply check succeeds under an epoch after a topology of a later one was learned by anybody
  *   S5  in sync mode, what was acknowledged is in every later branch (oracle_sync.h)
  *   S6  a proxy's epoch never goes back
- *   S9  a data set gives way only to one of the same or a later epoch, and never to nothing
+ *   S9  within one life a data set gives way only to one of the same or a later epoch, and never to nothing
  *   S8  at the end: every node's history is a prefix of the master's
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered

@@ -45,9 +45,9 @@ def side_by_side(*scenes):
 
 def in_sync(appliance):
     client = Client(appliance.port + 1, timeout=5)
-    lines = client.call("RESPITE", "TOPOLOGY").decode().splitlines()
+    text = client.call("RESPITE", "TOPOLOGY")  # None: it was started a moment ago and has learned nothing yet
     client.close()
-    return sum(line.startswith("in-sync ") for line in lines)
+    return sum(line.startswith("in-sync ") for line in (text or b"").decode().splitlines())
 
 
 def wait_protected(appliance):
