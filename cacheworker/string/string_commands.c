@@ -1,6 +1,7 @@
 #include "cacheworker/string/string_commands.h"
 
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/string/condition.h"
 #include "cacheworker/string/lcs.h"
 #include "cacheworker/string/long_double.h"
 #include "common/base/errors.h"
@@ -123,7 +124,7 @@ void cw_getset_command(struct cw_call *call)
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
 
-/* ---- SET and GETEX, and their options ---- */
+/* ---- SET, GETEX and others, and their options ---- */
 
 enum {
     OPTION_NX = 1 << 0,
@@ -135,20 +136,27 @@ enum {
     OPTION_PX = 1 << 6,
     OPTION_EXAT = 1 << 7,
     OPTION_PXAT = 1 << 8,
+    OPTION_IFEQ = 1 << 9,
+    OPTION_IFNE = 1 << 10,
+    OPTION_IFDEQ = 1 << 11,
+    OPTION_IFDNE = 1 << 12,
     OPTIONS_TIME = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_EXPIRY = OPTIONS_TIME | OPTION_KEEPTTL | OPTION_PERSIST,
     OPTIONS_EXISTENCE = OPTION_NX | OPTION_XX,
-    OPTIONS_OF_SET = OPTIONS_EXISTENCE | OPTION_GET | OPTION_KEEPTTL | OPTIONS_TIME,
+    OPTIONS_MATCH = OPTION_IFEQ | OPTION_IFNE | OPTION_IFDEQ | OPTION_IFDNE,
+    OPTIONS_CONDITION = OPTIONS_EXISTENCE | OPTIONS_MATCH,
+    OPTIONS_OF_SET = OPTIONS_CONDITION | OPTION_GET | OPTION_KEEPTTL | OPTIONS_TIME,
+    OPTIONS_OF_MSETEX = OPTIONS_EXISTENCE | OPTION_KEEPTTL | OPTIONS_TIME,
     OPTIONS_OF_GETEX = OPTION_PERSIST | OPTIONS_TIME,
 };
 
-static const struct {
+static const struct option {
     const char *name;
-    unsigned option;
+    unsigned bit;
     unsigned excludes; /* options that may not have been seen yet */
 } option_table[] = {
-    {"nx", OPTION_NX, OPTION_XX},
-    {"xx", OPTION_XX, OPTION_NX},
+    {"nx", OPTION_NX, OPTIONS_CONDITION & ~OPTION_NX},
+    {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX},
     {"get", OPTION_GET, 0},
     {"keepttl", OPTION_KEEPTTL, OPTIONS_TIME},
     {"persist", OPTION_PERSIST, OPTIONS_TIME},
@@ -156,42 +164,57 @@ static const struct {
     {"px", OPTION_PX, OPTIONS_EXPIRY & ~OPTION_PX},
     {"exat", OPTION_EXAT, OPTIONS_EXPIRY & ~OPTION_EXAT},
     {"pxat", OPTION_PXAT, OPTIONS_EXPIRY & ~OPTION_PXAT},
+    {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION & ~OPTION_IFEQ},
+    {"ifne", OPTION_IFNE, OPTIONS_CONDITION & ~OPTION_IFNE},
+    {"ifdeq", OPTION_IFDEQ, OPTIONS_CONDITION & ~OPTION_IFDEQ},
+    {"ifdne", OPTION_IFDNE, OPTIONS_CONDITION & ~OPTION_IFDNE},
 };
 
-/* Reads the options from argv[first] on. Fills where the time stands when one of OPTIONS_TIME is there. False: the
- * syntax error was replied. */
-static bool parse_options(struct cw_call *call, size_t first, unsigned allowed, unsigned *ret_options,
-                          size_t *ret_time_index)
+static const struct option *find_option(struct slice word, unsigned allowed)
 {
-    unsigned options = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(option_table); i++)
+        if (option_table[i].bit & allowed && slice_equal_nocase(word, option_table[i].name))
+            return &option_table[i];
+    return NULL;
+}
+
+struct options {
+    unsigned seen;
+    size_t time_index;  /* of what stands behind one of OPTIONS_TIME */
+    size_t match_index; /* of what stands behind one of OPTIONS_MATCH */
+};
+
+/* Reads the options from argv[first] on. False: the syntax error was replied. */
+static bool parse_options(struct cw_call *call, size_t first, unsigned allowed, struct options *ret_options)
+{
+    struct options options = {0};
     for (size_t i = first; i < call->argc; i++) {
-        size_t row = 0;
-        while (row < ARRAY_LENGTH(option_table) && !slice_equal_nocase(call->argv[i], option_table[row].name))
-            row++;
-        if (row == ARRAY_LENGTH(option_table) || !(option_table[row].option & allowed) ||
-            option_table[row].excludes & options) {
+        const struct option *option = find_option(call->argv[i], allowed);
+        bool takes_word = option && option->bit & (OPTIONS_TIME | OPTIONS_MATCH);
+        if (!option || option->excludes & options.seen || (takes_word && i + 1 == call->argc)) {
             cw_reply_error(call, CW_ERROR_SYNTAX);
             return false;
         }
-        options |= option_table[row].option;
-        if (!(option_table[row].option & OPTIONS_TIME))
-            continue;
-        if (++i == call->argc) {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return false;
-        }
-        *ret_time_index = i;
+        options.seen |= option->bit;
+        if (option->bit & OPTIONS_TIME)
+            options.time_index = ++i;
+        else if (option->bit & OPTIONS_MATCH)
+            options.match_index = ++i;
     }
     *ret_options = options;
     return true;
 }
 
-/* The date that the time option means. */
-static bool parse_time(struct cw_call *call, unsigned options, size_t time_index, int64_t *ret_expire_ms)
+/* The date that the time option means; CW_NO_EXPIRY when there is none. */
+static bool parse_time(struct cw_call *call, const struct options *options, int64_t *ret_expire_ms)
 {
-    int64_t unit_ms = options & (OPTION_EX | OPTION_EXAT) ? 1000 : 1;
-    int64_t base_ms = options & (OPTION_EX | OPTION_PX) ? call->now_ms : 0;
-    return cw_call_expire_ms(call, time_index, unit_ms, base_ms, true, ret_expire_ms);
+    if (!(options->seen & OPTIONS_TIME)) {
+        *ret_expire_ms = CW_NO_EXPIRY;
+        return true;
+    }
+    int64_t unit_ms = options->seen & (OPTION_EX | OPTION_EXAT) ? 1000 : 1;
+    int64_t base_ms = options->seen & (OPTION_EX | OPTION_PX) ? call->now_ms : 0;
+    return cw_call_expire_ms(call, options->time_index, unit_ms, base_ms, true, ret_expire_ms);
 }
 
 static void propagate_set_pxat(struct cw_call *call, struct slice key, struct slice value, int64_t expire_ms)
@@ -202,55 +225,76 @@ static void propagate_set_pxat(struct cw_call *call, struct slice key, struct sl
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
 
-/* What a SET with GET is to the others. */
-static void propagate_without_get(struct cw_call *call)
+/* What a SET that was carried out is to the others: its conditions are settled, and nobody there waits for a reply. */
+static void propagate_set(struct cw_call *call, struct slice key, struct slice value, unsigned options,
+                          int64_t expire_ms)
 {
-    struct slice argv[8]; /* SET key value, NX or XX, KEEPTTL: repeated words are left out. */
-    size_t argc = 3;
-    bool seen[ARRAY_LENGTH(option_table)] = {false};
-    memcpy(argv, call->argv, argc * sizeof(*argv));
-    for (size_t i = 3; i < call->argc; i++)
-        for (size_t row = 0; row < ARRAY_LENGTH(option_table); row++)
-            if (slice_equal_nocase(call->argv[i], option_table[row].name) && option_table[row].option != OPTION_GET &&
-                !seen[row]) {
-                seen[row] = true;
-                argv[argc++] = call->argv[i];
-            }
-    cw_call_propagate(call, argv, argc);
+    const struct slice argv[] = {SLICE_LITERAL("SET"), key, value, SLICE_LITERAL("KEEPTTL")};
+    if (options & OPTIONS_TIME)
+        propagate_set_pxat(call, key, value, expire_ms);
+    else
+        cw_call_propagate(call, argv, options & OPTION_KEEPTTL ? 4 : 3);
+}
+
+enum verdict {
+    VERDICT_NO,
+    VERDICT_YES,
+    VERDICT_ERROR, /* replied */
+};
+
+/* Whether an existing string is as one of OPTIONS_MATCH asks. */
+static enum verdict judge_value(struct cw_call *call, unsigned option, struct slice operand,
+                                const struct cw_entry *entry)
+{
+    struct cw_condition condition = {.is_negated = option & (OPTION_IFNE | OPTION_IFDNE),
+                                     .is_digest = option & (OPTION_IFDEQ | OPTION_IFDNE),
+                                     .operand = operand};
+    if (!cw_condition_is_sound(&condition)) {
+        cw_reply_error(call, "ERR must be exactly 16 hexadecimal characters");
+        return VERDICT_ERROR;
+    }
+    return cw_condition_holds(&condition, cw_entry_value(entry)) ? VERDICT_YES : VERDICT_NO;
+}
+
+/* Whether the conditions of a SET let it change the key. */
+static enum verdict judge_set(struct cw_call *call, const struct options *options, const struct cw_entry *entry)
+{
+    if (options->seen & OPTIONS_MATCH && entry)
+        return is_string(call, entry)
+                   ? judge_value(call, options->seen & OPTIONS_MATCH, call->argv[options->match_index], entry)
+                   : VERDICT_ERROR;
+    bool is_denied = entry ? options->seen & OPTION_NX : options->seen & (OPTION_XX | OPTION_IFEQ | OPTION_IFDEQ);
+    return is_denied ? VERDICT_NO : VERDICT_YES;
 }
 
 static void set_with_options(struct cw_call *call)
 {
-    unsigned options;
-    size_t time_index = 0;
-    int64_t expire_ms = CW_NO_EXPIRY;
-    if (!parse_options(call, 3, OPTIONS_OF_SET, &options, &time_index) ||
-        (options & OPTIONS_TIME && !parse_time(call, options, time_index, &expire_ms)))
+    struct options options;
+    int64_t expire_ms;
+    if (!parse_options(call, 3, OPTIONS_OF_SET, &options) || !parse_time(call, &options, &expire_ms))
+        return;
+    bool wants_old = options.seen & OPTION_GET;
+    if (wants_old && !is_string(call, cw_call_read(call, 1)))
         return;
 
     struct cw_ref ref;
-    const struct cw_entry *entry;
-    if (options & OPTION_GET) {
-        entry = cw_call_read(call, 1);
-        if (!is_string(call, entry))
-            return;
-        reply_value(call, entry);
-    }
-    entry = cw_call_open(call, 1, &ref);
-    if ((options & OPTION_NX && entry) || (options & OPTION_XX && !entry)) {
-        if (!(options & OPTION_GET))
-            resp_write_null(call->reply, call->protocol);
+    const struct cw_entry *entry = cw_call_open(call, 1, &ref);
+    enum verdict verdict = judge_set(call, &options, entry);
+    if (verdict == VERDICT_ERROR)
         return;
-    }
-    if (options & OPTION_KEEPTTL && entry)
+    if (wants_old)
+        reply_value(call, entry);
+    else if (verdict == VERDICT_YES)
+        resp_write_ok(call->reply);
+    else
+        resp_write_null(call->reply, call->protocol);
+    if (verdict == VERDICT_NO)
+        return;
+    if (options.seen & OPTION_KEEPTTL && entry)
         expire_ms = cw_entry_expire_ms(entry);
     put_plain(call, &ref, call->argv[2], expire_ms);
-    if (options & OPTIONS_TIME)
-        propagate_set_pxat(call, call->argv[1], call->argv[2], expire_ms);
-    else if (options & OPTION_GET)
-        propagate_without_get(call);
-    if (!(options & OPTION_GET))
-        resp_write_ok(call->reply);
+    if (options.seen & (OPTIONS_TIME | OPTIONS_MATCH | OPTION_GET))
+        propagate_set(call, call->argv[1], call->argv[2], options.seen, expire_ms);
 }
 
 void cw_set_command(struct cw_call *call)
@@ -318,19 +362,84 @@ static void getex_apply(struct cw_call *call, unsigned options, int64_t expire_m
 
 void cw_getex_command(struct cw_call *call)
 {
-    unsigned options;
-    size_t time_index = 0;
-    int64_t expire_ms = CW_NO_EXPIRY;
-    if (!parse_options(call, 2, OPTIONS_OF_GETEX, &options, &time_index))
+    struct options options;
+    int64_t expire_ms;
+    if (!parse_options(call, 2, OPTIONS_OF_GETEX, &options))
         return;
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_string(call, entry))
         return;
-    if (entry && options & OPTIONS_TIME && !parse_time(call, options, time_index, &expire_ms))
+    if (entry && !parse_time(call, &options, &expire_ms))
         return;
     reply_value(call, entry);
-    if (entry && options != 0)
-        getex_apply(call, options, expire_ms);
+    if (entry && options.seen != 0)
+        getex_apply(call, options.seen, expire_ms);
+}
+
+/* ---- DIGEST, DELEX, DELIFEQ ---- */
+
+void cw_digest_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_string(call, entry))
+        return;
+    if (!entry) {
+        resp_write_null(call->reply, call->protocol);
+        return;
+    }
+    char text[CW_DIGEST_LENGTH];
+    cw_digest_format(text, cw_entry_value(entry));
+    resp_write_bulk(call->reply, slice_of(text, sizeof(text)));
+}
+
+static enum verdict judge_delex(struct cw_call *call, const struct cw_entry *entry)
+{
+    if (!entry)
+        return VERDICT_NO;
+    if (call->argc == 2)
+        return VERDICT_YES;
+    if (cw_entry_type(entry) != CW_TYPE_STRING) {
+        cw_reply_error(call, "ERR Key should be of string type if conditions are specified");
+        return VERDICT_ERROR;
+    }
+    const struct option *option = find_option(call->argv[2], OPTIONS_MATCH);
+    if (!option) {
+        cw_reply_error(call, "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+        return VERDICT_ERROR;
+    }
+    return judge_value(call, option->bit, call->argv[3], entry);
+}
+
+static void delete_if(struct cw_call *call, struct cw_ref *ref, enum verdict verdict)
+{
+    if (verdict == VERDICT_ERROR)
+        return;
+    resp_write_integer(call->reply, verdict == VERDICT_YES);
+    if (verdict == VERDICT_NO)
+        return;
+    cw_keyspace_delete(call->keyspace, ref);
+    call->dirty++;
+    cw_call_propagate_del(call, call->argv[1]);
+}
+
+void cw_delex_command(struct cw_call *call)
+{
+    if (call->argc != 2 && call->argc != 4) {
+        resp_write_error_format(call->reply, "ERR wrong number of arguments for '%s' command",
+                                call->command->full_name);
+        return;
+    }
+    struct cw_ref ref;
+    const struct cw_entry *entry = cw_call_open(call, 1, &ref);
+    delete_if(call, &ref, judge_delex(call, entry));
+}
+
+void cw_delifeq_command(struct cw_call *call)
+{
+    struct cw_ref ref;
+    const struct cw_entry *entry = cw_call_open(call, 1, &ref);
+    if (is_string(call, entry))
+        delete_if(call, &ref, entry ? judge_value(call, OPTION_IFEQ, call->argv[2], entry) : VERDICT_NO);
 }
 
 /* ---- Several keys ---- */
@@ -343,23 +452,34 @@ static bool pairs_are_complete(struct cw_call *call)
     return false;
 }
 
-static void set_pairs(struct cw_call *call)
+/* Sets the pairs from argv[first] on. */
+static void set_pairs(struct cw_call *call, size_t first, bool keep_expiry, int64_t expire_ms)
 {
-    struct cw_key_group group = {.next = 1};
+    struct cw_key_group group = {.next = first};
     while (cw_key_group_next(&group, call, 2))
         for (size_t i = 0; i < group.count; i++) {
             size_t index = group.first + 2 * i;
             struct cw_ref ref;
-            cw_keyspace_open(call->keyspace, call->database, call->argv[index], group.hashes[i], call->now_ms, &ref);
-            put_plain(call, &ref, call->argv[index + 1], CW_NO_EXPIRY);
+            const struct cw_entry *entry = cw_keyspace_open(call->keyspace, call->database, call->argv[index],
+                                                            group.hashes[i], call->now_ms, &ref);
+            put_plain(call, &ref, call->argv[index + 1], keep_expiry && entry ? cw_entry_expire_ms(entry) : expire_ms);
         }
+}
+
+/* Whether one of the keys of the pairs from argv[first] to argv[end] exists, or is absent. */
+static bool any_key_is(const struct cw_call *call, size_t first, size_t end, bool present)
+{
+    for (size_t i = first; i < end; i += 2)
+        if ((cw_call_peek(call, i) != NULL) == present)
+            return true;
+    return false;
 }
 
 void cw_mset_command(struct cw_call *call)
 {
     if (!pairs_are_complete(call))
         return;
-    set_pairs(call);
+    set_pairs(call, 1, false, CW_NO_EXPIRY);
     resp_write_ok(call->reply);
 }
 
@@ -367,12 +487,57 @@ void cw_msetnx_command(struct cw_call *call)
 {
     if (!pairs_are_complete(call))
         return;
-    for (size_t i = 1; i < call->argc; i += 2)
-        if (cw_call_peek(call, i)) {
-            resp_write_integer(call->reply, 0);
-            return;
-        }
-    set_pairs(call);
+    if (any_key_is(call, 1, call->argc, true)) {
+        resp_write_integer(call->reply, 0);
+        return;
+    }
+    set_pairs(call, 1, false, CW_NO_EXPIRY);
+    resp_write_integer(call->reply, 1);
+}
+
+/* MSETEX as a MSET or as SETs, which every replica knows. */
+static void propagate_msetex(struct cw_call *call, const struct options *options, int64_t expire_ms, size_t end)
+{
+    if (options->seen & (OPTIONS_TIME | OPTION_KEEPTTL)) {
+        for (size_t i = 2; i < end; i += 2)
+            propagate_set(call, call->argv[i], call->argv[i + 1], options->seen, expire_ms);
+        return;
+    }
+    struct slice *argv = mem_alloc((end - 1) * sizeof(*argv));
+    argv[0] = SLICE_LITERAL("MSET");
+    memcpy(argv + 1, call->argv + 2, (end - 2) * sizeof(*argv));
+    cw_call_propagate(call, argv, end - 1);
+    mem_free(argv);
+}
+
+void cw_msetex_command(struct cw_call *call)
+{
+    static const char bad_count[] = "ERR invalid numkeys value";
+    struct options options;
+    int64_t expire_ms;
+    int count;
+    if (!cw_call_int(call, 1, bad_count, &count))
+        return;
+    if (count < 1) {
+        cw_reply_error(call, bad_count);
+        return;
+    }
+    size_t end = 2 + 2 * (size_t)count;
+    if (end > call->argc) {
+        cw_reply_error(call, "ERR wrong number of key-value pairs");
+        return;
+    }
+    if (!parse_options(call, end, OPTIONS_OF_MSETEX, &options) || !parse_time(call, &options, &expire_ms))
+        return;
+    if (options.seen & OPTIONS_EXISTENCE && any_key_is(call, 2, end, options.seen & OPTION_NX)) {
+        resp_write_integer(call->reply, 0);
+        return;
+    }
+    struct cw_call pairs = *call; /* without the options, which are no keys */
+    pairs.argc = end;
+    set_pairs(&pairs, 2, options.seen & OPTION_KEEPTTL, expire_ms);
+    call->dirty = pairs.dirty;
+    propagate_msetex(call, &options, expire_ms, end);
     resp_write_integer(call->reply, 1);
 }
 

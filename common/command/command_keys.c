@@ -67,13 +67,27 @@ static int add_by_spec(const struct command_key_spec *spec, const struct slice *
                                          : add_range(spec, begin, argc, list);
 }
 
-/* SET reads the old value only with GET. */
+static bool is_condition_on_value(struct slice word)
+{
+    return slice_equal_nocase(word, "ifeq") || slice_equal_nocase(word, "ifne") || slice_equal_nocase(word, "ifdeq") ||
+           slice_equal_nocase(word, "ifdne");
+}
+
+/* SET reads the old value with a condition on it, and shows it with GET. */
 static uint32_t set_flags(const struct slice *argv, int64_t argc)
 {
+    uint32_t flags = KEY_OW | KEY_UPDATE;
     for (int64_t i = 3; i < argc; i++)
         if (slice_equal_nocase(argv[i], "get"))
             return KEY_RW | KEY_ACCESS | KEY_UPDATE;
-    return KEY_OW | KEY_UPDATE;
+        else if (is_condition_on_value(argv[i]))
+            flags = KEY_RW | KEY_UPDATE;
+    return flags;
+}
+
+static uint32_t delex_flags(const struct slice *argv, int64_t argc)
+{
+    return argc > 2 && is_condition_on_value(argv[2]) ? KEY_RW | KEY_DELETE : KEY_RM | KEY_DELETE;
 }
 
 /* BITFIELD only reads when all its operations are GET type offset. A broken operation counts as a write, to be safe. */
@@ -88,6 +102,17 @@ static uint32_t bitfield_flags(const struct slice *argv, int64_t argc)
             return KEY_RW | KEY_ACCESS | KEY_UPDATE;
     }
     return KEY_RO | KEY_ACCESS;
+}
+
+/* What a request does with its first key: the row's flags, unless that depends on the arguments. */
+static uint32_t variable_flags(const struct command *command, const struct slice *argv, int64_t argc, uint32_t flags)
+{
+    switch (command->id) {
+    case COMMAND_ID_SET: return set_flags(argv, argc);
+    case COMMAND_ID_DELEX: return delex_flags(argv, argc);
+    case COMMAND_ID_BITFIELD: return bitfield_flags(argv, argc);
+    default: return flags;
+    }
 }
 
 /* SORT key [...] [STORE destination]: the last STORE counts. Words that are a pattern's text are stepped over. */
@@ -164,10 +189,8 @@ int command_keys(const struct command *command, const struct slice *argv, size_t
         return result;
     if (list.count == 0 && command_has_keys(command) && !(command->flags & COMMAND_NO_MANDATORY_KEYS))
         return ERR_INVALID;
-    if (list.count > 0 && capacity > 0 && command->id == COMMAND_ID_SET)
-        keys[0].flags = set_flags(argv, (int64_t)argc);
-    if (list.count > 0 && capacity > 0 && command->id == COMMAND_ID_BITFIELD)
-        keys[0].flags = bitfield_flags(argv, (int64_t)argc);
+    if (list.count > 0 && capacity > 0)
+        keys[0].flags = variable_flags(command, argv, (int64_t)argc, keys[0].flags);
     *ret_count = list.count;
     return 0;
 }

@@ -79,10 +79,12 @@ enum { /* what is done with a key */
         .flags = (key_flags), .begin = KEY_BEGIN_INDEX, .begin_index = (index), .find = KEY_FIND_RANGE,                \
         .last_key = (last), .key_step = (step), __VA_ARGS__                                                            \
     }
-#define COUNTED(index, key_flags, ...)                                                                                 \
+#define COUNTED(index, ...)       COUNTED_EACH(1, index, __VA_ARGS__)
+#define COUNTED_PAIRS(index, ...) COUNTED_EACH(2, index, __VA_ARGS__)
+#define COUNTED_EACH(step, index, key_flags, ...)                                                                      \
     {                                                                                                                  \
         .flags = (key_flags), .begin = KEY_BEGIN_INDEX, .begin_index = (index), .find = KEY_FIND_KEYNUM,               \
-        .first_key = 1, .keynum_step = 1, __VA_ARGS__                                                                  \
+        .first_key = 1, .keynum_step = (step), __VA_ARGS__                                                             \
     }
 #define BEHIND(word, start, last, part, key_flags, ...)                                                                \
     {                                                                                                                  \

@@ -6,7 +6,8 @@ cacheworker_keyspace_tests = \
 	tests/unit/cacheworker/keyspace/key_commands_test \
 	tests/unit/cacheworker/keyspace/table_test \
 	tests/unit/cacheworker/expire/expire_commands_test \
-	tests/unit/cacheworker/string/string_commands_test
+	tests/unit/cacheworker/string/string_commands_test \
+	tests/unit/cacheworker/string/xxh3_test
 check_PROGRAMS += $(cacheworker_keyspace_tests)
 UNIT_TESTS += $(cacheworker_keyspace_tests)
 cacheworker_keyspace_ldadd = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
@@ -30,3 +31,5 @@ tests_unit_cacheworker_string_string_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCK
 tests_unit_cacheworker_string_string_commands_test_LDADD = $(cacheworker_keyspace_ldadd)
 tests_unit_cacheworker_keyspace_table_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_keyspace_table_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_string_xxh3_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_string_xxh3_test_LDADD = $(cacheworker_keyspace_ldadd)

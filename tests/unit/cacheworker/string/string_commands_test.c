@@ -55,7 +55,7 @@ static void test_set_conditions(void **state)
     assert_effect(fixture, "SET a 2 XX", "+OK ", "SET a 2 XX");
     assert_effect(fixture, "SET a 3 GET", "$1 2 ", "SET a 3");
     assert_effect(fixture, "SET a 4 NX GET", "$1 3 ", "");
-    assert_effect(fixture, "SET b 4 NX GET", "$-1 ", "SET b 4 NX");
+    assert_effect(fixture, "SET b 4 NX GET", "$-1 ", "SET b 4");
     assert_effect(fixture, "SET c 4 XX GET", "$-1 ", "");
     assert_reply(fixture, "MGET a b c", "*3 $1 3 $1 4 $-1 ");
     assert_reply(fixture, "SET a 1 NX XX", "-ERR syntax error ");
@@ -88,6 +88,116 @@ static void test_set_expiry(void **state)
     assert_reply(fixture, "PSETEX a -5 v", "-ERR invalid expire time in 'psetex' command ");
     assert_reply(fixture, "SET b 1 PXAT 1", "+OK ");
     assert_effect(fixture, "GET b", "$-1 ", "[0] DEL b");
+}
+
+#define NOT_A_DIGEST "-ERR must be exactly 16 hexadecimal characters "
+#define WRONG_TYPE   "-WRONGTYPE Operation against a key holding the wrong kind of value "
+#define OF_HELLO     "9555e8555c62dcfd"
+
+static void test_set_if_equal(void **state)
+{
+    struct call_fixture *fixture = *state;
+    assert_effect(fixture, "SET a 1 IFEQ 1", "$-1 ", "");
+    assert_effect(fixture, "SET a 1 IFNE 1", "+OK ", "SET a 1");
+    assert_effect(fixture, "SET a 2 IFNE 1", "$-1 ", "");
+    assert_effect(fixture, "SET a 2 IFEQ 01", "$-1 ", "");
+    assert_effect(fixture, "SET a hello ifeq 1 EX 10", "+OK ", "SET a hello PXAT 1700000010000");
+    assert_effect(fixture, "SET a b IFEQ hell GET", "$5 hello ", "");
+    assert_effect(fixture, "SET a b IFEQ hello GET KEEPTTL", "$5 hello ", "SET a b KEEPTTL");
+    assert_reply(fixture, "PTTL a", ":10000 ");
+    assert_effect(fixture, "SET a hello GET IFNE c", "$1 b ", "SET a hello");
+    assert_reply(fixture, "PTTL a", ":-1 ");
+    assert_effect(fixture, "SET none 1 IFEQ a GET", "$-1 ", "");
+    assert_effect(fixture, "SET none 1 IFNE a GET", "$-1 ", "SET none 1");
+    assert_reply(fixture, "SET a 1 IFEQ", "-ERR syntax error ");
+    assert_reply(fixture, "SET a 1 NX IFEQ b", "-ERR syntax error ");
+    assert_reply(fixture, "SET a 1 IFEQ b XX", "-ERR syntax error ");
+    assert_reply(fixture, "SET a 1 IFEQ hello IFNE b", "-ERR syntax error ");
+    assert_effect(fixture, "SET a 1 IFEQ b IFEQ hello", "+OK ", "SET a 1");
+    assert_reply(fixture, "GETEX a IFEQ 1", "-ERR syntax error ");
+    make_list(fixture, "list");
+    assert_effect(fixture, "SET list 1 IFEQ 1", WRONG_TYPE, "");
+    assert_effect(fixture, "SET list 1 IFNE 1", WRONG_TYPE, "");
+    fixture->protocol = 3;
+    assert_effect(fixture, "SET a 2 IFEQ 2", "_ ", "");
+}
+
+static void test_set_if_digest(void **state)
+{
+    struct call_fixture *fixture = *state;
+    assert_effect(fixture, "SET a hello IFDEQ short", "$-1 ", "");
+    assert_effect(fixture, "SET a hello IFDNE short", "+OK ", "SET a hello");
+    assert_reply(fixture, "DIGEST a", "$16 " OF_HELLO " ");
+    assert_effect(fixture, "SET a b IFDEQ short", NOT_A_DIGEST, "");
+    assert_effect(fixture, "SET a b IFDNE 0" OF_HELLO " GET", NOT_A_DIGEST, "");
+    assert_effect(fixture, "SET a b IFDNE " OF_HELLO, "$-1 ", "");
+    assert_effect(fixture, "SET a b IFDEQ zzzzzzzzzzzzzzzz", "$-1 ", "");
+    assert_effect(fixture, "SET a b IFDEQ 9555E8555C62DCFD", "+OK ", "SET a b");
+    assert_effect(fixture, "SET a hello IFDNE " OF_HELLO " GET", "$1 b ", "SET a hello");
+    assert_reply(fixture, "SET v v8", "+OK ");
+    assert_reply(fixture, "DIGEST v", "$16 0cc76dbb41381419 ");
+    assert_reply(fixture, "DIGEST none", "$-1 ");
+    make_list(fixture, "list");
+    assert_reply(fixture, "DIGEST list", WRONG_TYPE);
+    assert_reply(fixture, "SET list 1 IFDEQ short", WRONG_TYPE);
+}
+
+static void test_delete_if(void **state)
+{
+    struct call_fixture *fixture = *state;
+    assert_reply(fixture, "MSET a hello b hello c hello d hello e 007", "+OK ");
+    assert_effect(fixture, "DELEX a IFEQ hell", ":0 ", "");
+    assert_effect(fixture, "DELEX a IfEq hello", ":1 ", "DEL a");
+    assert_effect(fixture, "DELEX a", ":0 ", "");
+    assert_effect(fixture, "DELEX b IFNE hello", ":0 ", "");
+    assert_effect(fixture, "DELEX b IFNE x", ":1 ", "DEL b");
+    assert_effect(fixture, "DELEX c IFDNE " OF_HELLO, ":0 ", "");
+    assert_effect(fixture, "DELEX c IFDEQ short", NOT_A_DIGEST, "");
+    assert_effect(fixture, "DELEX c IFDEQ " OF_HELLO, ":1 ", "DEL c");
+    assert_effect(fixture, "DELEX d IFDNE 0000000000000000", ":1 ", "DEL d");
+    assert_effect(fixture, "DELEX none WHAT x", ":0 ", "");
+    assert_reply(fixture, "DELEX e IFEQ", WRONG_ARITY("delex"));
+    assert_reply(fixture, "DELEX none IFEQ a b", WRONG_ARITY("delex"));
+    assert_reply(fixture, "DELEX e NX x", "-ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE ");
+    assert_effect(fixture, "DELIFEQ e 7", ":0 ", "");
+    assert_effect(fixture, "DELIFEQ e 007", ":1 ", "DEL e");
+    assert_effect(fixture, "DELIFEQ e 007", ":0 ", "");
+    make_list(fixture, "list");
+    assert_reply(fixture, "DELIFEQ list x", WRONG_TYPE);
+    assert_reply(fixture, "DELEX list WHAT x", "-ERR Key should be of string type if conditions are specified ");
+    assert_effect(fixture, "DELEX list", ":1 ", "DEL list");
+}
+
+static void test_msetex(void **state)
+{
+    struct call_fixture *fixture = *state;
+    assert_effect(fixture, "MSETEX 2 a 1 b 2", ":1 ", "MSET a 1 b 2");
+    assert_int_equal(fixture->dirty, 2);
+    assert_effect(fixture, "MSETEX 2 a 3 c 3 NX", ":0 ", "");
+    assert_effect(fixture, "MSETEX 2 a 3 c 3 XX", ":0 ", "");
+    assert_effect(fixture, "MSETEX 2 c 3 c 4 NX EX 10", ":1 ",
+                  "SET c 3 PXAT 1700000010000; SET c 4 PXAT 1700000010000");
+    assert_effect(fixture, "MSETEX 2 a 5 c 6 xx KEEPTTL", ":1 ", "SET a 5 KEEPTTL; SET c 6 KEEPTTL");
+    assert_reply(fixture, "PTTL a", ":-1 ");
+    assert_reply(fixture, "PTTL c", ":10000 ");
+    assert_effect(fixture, "MSETEX 1 c 7 XX", ":1 ", "MSET c 7");
+    assert_reply(fixture, "PTTL c", ":-1 ");
+    assert_effect(fixture, "MSETEX 1 d 1 PXAT 1700000000500", ":1 ", "SET d 1 PXAT 1700000000500");
+    assert_reply(fixture, "MGET a b c d", "*4 $1 5 $1 2 $1 7 $1 1 ");
+    make_list(fixture, "list");
+    assert_effect(fixture, "MSETEX 1 list 1", ":1 ", "MSET list 1");
+    assert_reply(fixture, "MSETEX 0 a 1", "-ERR invalid numkeys value ");
+    assert_reply(fixture, "MSETEX x a 1", "-ERR invalid numkeys value ");
+    assert_reply(fixture, "MSETEX 2147483648 a 1", "-ERR invalid numkeys value ");
+    assert_reply(fixture, "MSETEX 2147483647 a 1", "-ERR wrong number of key-value pairs ");
+    assert_reply(fixture, "MSETEX 2 a 1 b", "-ERR wrong number of key-value pairs ");
+    assert_reply(fixture, "MSETEX 1 a 1 b 2", "-ERR syntax error ");
+    assert_reply(fixture, "MSETEX 1 a 1 NX XX", "-ERR syntax error ");
+    assert_reply(fixture, "MSETEX 1 a 1 GET", "-ERR syntax error ");
+    assert_reply(fixture, "MSETEX 1 a 1 IFEQ 1", "-ERR syntax error ");
+    assert_reply(fixture, "MSETEX 1 a 1 EX 0", "-ERR invalid expire time in 'msetex' command ");
+    assert_reply(fixture, "MSETEX 1 a 1 EX x", "-ERR value is not an integer or out of range ");
+    assert_reply(fixture, "MSETEX 1 a", WRONG_ARITY("msetex"));
 }
 
 static void test_getex_getdel_getset(void **state)
@@ -277,12 +387,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
-        TEST(test_get_and_set),  TEST(test_set_conditions),
-        TEST(test_set_expiry),   TEST(test_getex_getdel_getset),
-        TEST(test_several_keys), TEST(test_append_and_ranges),
-        TEST(test_append_grows), TEST(test_counting),
-        TEST(test_incrbyfloat),  TEST(test_lcs),
-        TEST(test_wrong_type),   TEST(test_encodings),
+        TEST(test_get_and_set),   TEST(test_set_conditions),
+        TEST(test_set_expiry),    TEST(test_set_if_equal),
+        TEST(test_set_if_digest), TEST(test_delete_if),
+        TEST(test_msetex),        TEST(test_getex_getdel_getset),
+        TEST(test_several_keys),  TEST(test_append_and_ranges),
+        TEST(test_append_grows),  TEST(test_counting),
+        TEST(test_incrbyfloat),   TEST(test_lcs),
+        TEST(test_wrong_type),    TEST(test_encodings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

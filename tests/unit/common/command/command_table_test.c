@@ -195,7 +195,7 @@ static void print_row(const struct command *row, char *text, size_t size)
     snprintf(text + length, size - (size_t)length, "]");
 }
 
-/* Where version 7.2 differs from the golden file, and why. */
+/* Where the rows differ from the golden file, which is of version 7.0, and why. */
 static const struct {
     const char *row;
     const char *reason;
@@ -217,6 +217,10 @@ static const struct {
     {"cluster|slots 2 [loading stale] 0 0 0 [@slow]", "answers while loading"},
     {"command|getkeys -3 [loading stale] 0 0 0 [@slow @connection]", "requests of one word are allowed"},
     {"command|getkeysandflags -3 [loading stale] 0 0 0 [@slow @connection]", "requests of one word are allowed"},
+    {"delex -2 [write fast] 1 1 1 [@write @string @fast]", "new in 8.4"},
+    {"delifeq 3 [write fast] 1 1 1 [@write @string @fast]", "Valkey's, new in 9.0"},
+    {"digest 2 [readonly fast] 1 1 1 [@read @string @fast]", "new in 8.4"},
+    {"msetex -4 [write denyoom movablekeys] 0 0 0 [@write @string @slow]", "new in 8.4"},
     {"zrank -3 [readonly fast] 1 1 1 [@read @sortedset @fast]", "WITHSCORE"},
     {"zrevrank -3 [readonly fast] 1 1 1 [@read @sortedset @fast]", "WITHSCORE"},
 };
