@@ -5,6 +5,7 @@ include cacheworker/keyspace/local.mk
 include cacheworker/packed/local.mk
 include cacheworker/expire/local.mk
 include cacheworker/string/local.mk
+include cacheworker/hash/local.mk
 include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk

@@ -6,6 +6,7 @@
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/server_commands.h"
 #include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/string/string_commands.h"
@@ -137,6 +138,22 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SUBSTR, getrange),
 
     /* Hashes. */
+    BIND(HDEL, hdel),
+    BIND(HEXISTS, hexists),
+    BIND(HGET, hget),
+    BIND(HGETALL, hgetall),
+    BIND(HINCRBY, hincrby),
+    BIND(HINCRBYFLOAT, hincrbyfloat),
+    BIND(HKEYS, hkeys),
+    BIND(HLEN, hlen),
+    BIND(HMGET, hmget),
+    BIND(HMSET, hmset),
+    BIND(HRANDFIELD, hrandfield),
+    BIND(HSCAN, hscan),
+    BIND(HSET, hset),
+    BIND(HSETNX, hsetnx),
+    BIND(HSTRLEN, hstrlen),
+    BIND(HVALS, hvals),
 
     /* Lists. */
 

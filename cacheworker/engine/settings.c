@@ -64,6 +64,11 @@ static void compute_debug(const struct cw_engine *engine, struct buf *out)
         name, SETTING_COMPUTED, 0, 0, 0, NULL, call                                                                    \
     }
 
+#define PACKING(name, member, least, most)                                                                             \
+    {                                                                                                                  \
+        name, SETTING_INTEGER, FIELD(packing.member), least, most, NULL, NULL                                          \
+    }
+
 static const struct setting settings_table[] = {
     CONSTANT("activedefrag", "no"),
     CONSTANT("appendfsync", "everysec"),
@@ -98,6 +103,22 @@ static const struct setting settings_table[] = {
     CONSTANT("save", ""),
     CONSTANT("slave-read-only", "yes"),
     CONSTANT("slave-serve-stale-data", "no"),
+    PACKING("hash-max-listpack-entries", hash_max_listpack_entries, 0, INT64_MAX),
+    PACKING("hash-max-listpack-value", hash_max_listpack_value, 0, INT64_MAX),
+    PACKING("hash-max-ziplist-entries", hash_max_listpack_entries, 0, INT64_MAX),
+    PACKING("hash-max-ziplist-value", hash_max_listpack_value, 0, INT64_MAX),
+    PACKING("list-compress-depth", list_compress_depth, 0, INT32_MAX),
+    PACKING("list-max-listpack-size", list_max_listpack_size, INT32_MIN, INT32_MAX),
+    PACKING("list-max-ziplist-size", list_max_listpack_size, INT32_MIN, INT32_MAX),
+    PACKING("set-max-intset-entries", set_max_intset_entries, 0, INT64_MAX),
+    PACKING("set-max-listpack-entries", set_max_listpack_entries, 0, INT64_MAX),
+    PACKING("set-max-listpack-value", set_max_listpack_value, 0, INT64_MAX),
+    PACKING("stream-node-max-bytes", stream_node_max_bytes, 0, INT64_MAX),
+    PACKING("stream-node-max-entries", stream_node_max_entries, 0, INT64_MAX),
+    PACKING("zset-max-listpack-entries", zset_max_listpack_entries, 0, INT64_MAX),
+    PACKING("zset-max-listpack-value", zset_max_listpack_value, 0, INT64_MAX),
+    PACKING("zset-max-ziplist-entries", zset_max_listpack_entries, 0, INT64_MAX),
+    PACKING("zset-max-ziplist-value", zset_max_listpack_value, 0, INT64_MAX),
     {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, INT32_MAX, NULL, NULL},
     {"proto-max-bulk-len", SETTING_MEMORY, FIELD(limits.bulk_length_max), 1 << 20, INT64_MAX, NULL, NULL},
     {"requirepass", SETTING_TEXT, FIELD(requirepass), 0, 0, NULL, NULL},
@@ -106,6 +127,7 @@ static const struct setting settings_table[] = {
     {"timeout", SETTING_INTEGER, FIELD(timeout_s), 0, INT32_MAX, NULL, NULL},
 };
 
+#undef PACKING
 #undef COMPUTED
 #undef CONSTANT
 #undef FIELD
@@ -119,6 +141,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
         .max_clients = config->max_clients,
         .slowlog_slower_than_us = 10000,
         .slowlog_max_length = 128,
+        .packing = CW_PACKING_DEFAULT,
     };
 }
 

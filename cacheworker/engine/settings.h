@@ -6,6 +6,7 @@
 #define CACHEWORKER_ENGINE_SETTINGS_H
 
 #include "cacheworker/engine/worker.h"
+#include "cacheworker/keyspace/packing.h"
 #include "common/base/buf.h"
 #include "common/resp/resp_limits.h"
 
@@ -18,6 +19,7 @@ struct cw_settings {
     int64_t timeout_s; /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;
     int64_t slowlog_max_length;
+    struct cw_packing packing;
 };
 
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config);

@@ -1,6 +1,7 @@
 #include "cacheworker/engine/worker.h"
 
 #include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/objects.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/ha/control.h"
@@ -60,6 +61,8 @@ static void expired(void *context, unsigned database, struct slice key)
 struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
 {
     struct cw_keyspace_config config = {
+        .objects = &cw_objects,
+        .packing = &engine->settings.packing,
         .databases = engine->config.databases,
         .seed = rand_u64(&engine->rand),
         .expiry_mode = CW_EXPIRY_IGNORED,

@@ -17,8 +17,15 @@ const char *cw_type_name(enum cw_type type)
 
 const char *cw_entry_encoding_name(const struct cw_entry *entry)
 {
+    static const char *const collections[] = {
+        [CW_ENCODING_LISTPACK] = "listpack",   [CW_ENCODING_INTSET] = "intset",
+        [CW_ENCODING_HASHTABLE] = "hashtable", [CW_ENCODING_QUICKLIST] = "quicklist",
+        [CW_ENCODING_SKIPLIST] = "skiplist",   [CW_ENCODING_STREAM] = "stream",
+    };
     struct slice value = cw_entry_value(entry);
     int64_t number;
+    if (cw_entry_type(entry) != CW_TYPE_STRING)
+        return collections[cw_entry_encoding(entry)];
     if (cw_entry_encoding(entry) == CW_ENCODING_RAW)
         return "raw";
     if (cw_entry_encoding(entry) == CW_ENCODING_PLAIN && number_parse_i64(value, &number) == 0)
@@ -29,7 +36,7 @@ const char *cw_entry_encoding_name(const struct cw_entry *entry)
 size_t cw_entry_bytes(const struct cw_entry *entry)
 {
     struct slice key = cw_entry_key(entry);
-    size_t inline_value = entry->flags & CW_ENTRY_BLOCK ? 0 : entry->value_length;
+    size_t inline_value = entry->flags & CW_ENTRY_POINTER ? 0 : entry->value_length;
     return (size_t)(key.data - (const char *)entry) + key.length + inline_value;
 }
 

@@ -1,12 +1,12 @@
 /* entry.h: one key with its value.
  *
- *   header 8 | expiry 8, if any | block pointer 8, if the value is not inline | key length 4, if above 255 | key |
- * value
+ *   header 8 | expiry 8, if any | pointer 8, if the value is not inline | key length 4, if above 255 | key | value
  *
- * An entry is one block of memory that belongs to one slot of a table, and nothing else points to it: it can be moved
- * at any time. A value is bytes, whatever the type (a packed collection is bytes too): inline up to
- * CW_INLINE_VALUE_MAX, else in a block of its own. Integers are kept as their decimal text: GET is the frequent
- * command, and the text is what it sends; it also is no longer than eight bytes for the counters that people have. */
+ * An entry is one block of memory that belongs to one slot of a table; whoever owns the table may move it at any time.
+ * A value is bytes (a packed collection is bytes too): inline up to CW_INLINE_VALUE_MAX, else in a block of its own. Or
+ * it is an object: a structure of its type's own (object.h). Integers are kept as their decimal text: GET is the
+ * frequent command, and the text is what it sends; it also is no longer than eight bytes for the counters that people
+ * have. */
 #ifndef CACHEWORKER_KEYSPACE_ENTRY_H
 #define CACHEWORKER_KEYSPACE_ENTRY_H
 
@@ -33,6 +33,15 @@ enum cw_encoding {
     CW_ENCODING_PLAIN, /* a string as it was set: "int" if it reads as one, else "embstr" or "raw" by its length */
     CW_ENCODING_TEXT,  /* a string that is not "int" even if it reads as one (the result of INCRBYFLOAT) */
     CW_ENCODING_RAW,   /* a string that was edited in place: "raw" */
+
+    /* How a collection is shown. Whether it is an object or packed bytes stands in the flags: a small one may be shown
+     * as the reference would keep it, and yet be packed. */
+    CW_ENCODING_LISTPACK,
+    CW_ENCODING_INTSET,
+    CW_ENCODING_HASHTABLE,
+    CW_ENCODING_QUICKLIST,
+    CW_ENCODING_SKIPLIST,
+    CW_ENCODING_STREAM,
 };
 
 struct cw_entry {
@@ -47,6 +56,9 @@ enum { /* struct cw_entry.flags */
        CW_ENTRY_EXPIRES = 1 << 0,
        CW_ENTRY_BLOCK = 1 << 1, /* the value is in a block of its own */
        CW_ENTRY_LONG_KEY = 1 << 2,
+       CW_ENTRY_OBJECT = 1 << 3, /* the value is an object; never together with CW_ENTRY_BLOCK */
+
+       CW_ENTRY_POINTER = CW_ENTRY_BLOCK | CW_ENTRY_OBJECT,
 };
 
 struct cw_block { /* a value that is too big to be inline */
@@ -66,16 +78,29 @@ static inline int64_t cw_entry_expire_ms(const struct cw_entry *entry)
     return entry->flags & CW_ENTRY_EXPIRES ? *(const int64_t *)(const void *)(entry + 1) : CW_NO_EXPIRY;
 }
 
-/* Where the block pointer is, in an entry that has one. */
+static inline bool cw_entry_is_object(const struct cw_entry *entry)
+{
+    return entry->flags & CW_ENTRY_OBJECT;
+}
+
+/* Where the pointer is, in an entry that has a block. */
 static inline struct cw_block **cw_entry_block(const struct cw_entry *entry)
 {
     return (struct cw_block **)(void *)(cw_entry_after_header(entry) + (entry->flags & CW_ENTRY_EXPIRES ? 8 : 0));
 }
 
+/* The object of an entry that is one; owned by the entry. */
+static inline void *cw_entry_object(const struct cw_entry *entry)
+{
+    void *object;
+    memcpy(&object, cw_entry_after_header(entry) + (entry->flags & CW_ENTRY_EXPIRES ? 8 : 0), sizeof(object));
+    return object;
+}
+
 static inline struct slice cw_entry_key(const struct cw_entry *entry)
 {
     const char *at = cw_entry_after_header(entry) + (entry->flags & CW_ENTRY_EXPIRES ? 8 : 0) +
-                     (entry->flags & CW_ENTRY_BLOCK ? 8 : 0);
+                     (entry->flags & CW_ENTRY_POINTER ? 8 : 0);
     if (!(entry->flags & CW_ENTRY_LONG_KEY))
         return slice_of(at, entry->key_length);
     uint32_t length;
@@ -83,7 +108,7 @@ static inline struct slice cw_entry_key(const struct cw_entry *entry)
     return slice_of(at + sizeof(length), length);
 }
 
-/* The bytes of the value. */
+/* The bytes of the value; none of an object. */
 static inline struct slice cw_entry_value(const struct cw_entry *entry)
 {
     if (entry->flags & CW_ENTRY_BLOCK) {
@@ -114,7 +139,7 @@ static inline uint32_t cw_access_clock(int64_t now_ms)
 const char *cw_type_name(enum cw_type type);                            /* "string", as TYPE says it */
 const char *cw_entry_encoding_name(const struct cw_entry *entry);       /* "embstr", as OBJECT ENCODING says it */
 size_t cw_entry_bytes(const struct cw_entry *entry);                    /* of its own block, not rounded */
-size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value */
+size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value, no object */
 int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms); /* since it was last read or changed */
 
 #endif

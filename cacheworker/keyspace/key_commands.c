@@ -1,12 +1,11 @@
 #include "cacheworker/keyspace/key_commands.h"
 
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/scan.h"
 #include "common/base/glob.h"
 #include "common/base/number.h"
 
 enum {
-    SCAN_COUNT_DEFAULT = 10,
-    SCAN_BUCKETS_PER_COUNT = 10, /* empty buckets must not make a SCAN long */
     RANDOM_TRIES = 100,
     SHARED_INTEGERS = 10000, /* small integers, which the reference keeps once for all keys */
 };
@@ -127,49 +126,19 @@ void cw_keys_command(struct cw_call *call)
     reply_names(call, &names);
 }
 
-static bool parse_scan_options(struct cw_call *call, struct names *names, uint64_t *ret_count)
-{
-    for (size_t i = 2; i < call->argc; i += 2) {
-        int64_t count;
-        bool has_value = i + 1 < call->argc;
-        if (has_value && slice_equal_nocase(call->argv[i], "count")) {
-            if (!cw_call_integer(call, i + 1, &count))
-                return false;
-            if (count < 1) {
-                cw_reply_error(call, CW_ERROR_SYNTAX);
-                return false;
-            }
-            *ret_count = (uint64_t)count;
-        } else if (has_value && slice_equal_nocase(call->argv[i], "match")) {
-            names->pattern = call->argv[i + 1];
-        } else if (has_value && slice_equal_nocase(call->argv[i], "type")) {
-            names->type = call->argv[i + 1];
-        } else {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return false;
-        }
-    }
-    return true;
-}
-
 void cw_scan_command(struct cw_call *call)
 {
-    uint64_t cursor;
-    uint64_t count = SCAN_COUNT_DEFAULT;
-    struct names names = {.call = call};
-    if (number_parse_u64(call->argv[1], &cursor) < 0) {
-        cw_reply_error(call, "ERR invalid cursor");
+    struct cw_scan scan;
+    if (!cw_scan_parse_cursor(call, 1, &scan) || !cw_scan_parse_options(call, 2, true, &scan))
         return;
-    }
-    if (!parse_scan_options(call, &names, &count))
-        return;
-    uint64_t buckets = 0;
+    struct names names = {.call = call, .pattern = scan.pattern, .type = scan.type};
+    uint64_t places = 0;
     do {
-        cursor = cw_keyspace_scan(call->keyspace, call->database, cursor, add_name, &names);
-        buckets++;
-    } while (cursor != 0 && names.visited < count && buckets / SCAN_BUCKETS_PER_COUNT < count);
+        scan.cursor = cw_keyspace_scan(call->keyspace, call->database, scan.cursor, add_name, &names);
+        places++;
+    } while (scan.cursor != 0 && names.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
     resp_write_array(call->reply, 2);
-    resp_write_bulk_u64(call->reply, cursor);
+    resp_write_bulk_u64(call->reply, scan.cursor);
     reply_names(call, &names);
 }
 
@@ -425,5 +394,5 @@ void cw_memory_usage_command(struct cw_call *call)
     }
     const struct cw_entry *entry = peek_or_null(call);
     if (entry)
-        resp_write_integer(call->reply, (int64_t)cw_keyspace_entry_bytes(entry));
+        resp_write_integer(call->reply, (int64_t)cw_keyspace_entry_bytes(call->keyspace, entry));
 }

@@ -1,15 +1,16 @@
 #include "cacheworker/keyspace/keyspace.h"
 
+#include "cacheworker/keyspace/entry_memory.h"
 #include "cacheworker/keyspace/table.h"
 #include "common/base/mem.h"
 
 enum {
-    KEY_LENGTH_SHORT_MAX = 255,
     GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
     CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
     PICKS_MAX = 100,         /* random places tried before the bucket at hand must do */
     FEW = 64,                /* so few entries are counted out */
     EXPIRE_READ_COST = 16,   /* of a bucket with its entries, where a look at a segment is one */
+    FREE_AT_ONCE_MAX = 64,   /* parts of an object */
     FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
 };
 _Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
@@ -29,7 +30,9 @@ struct data { /* what cw_keyspace_swap exchanges */
     struct cw_arena *arena;   /* owned */
     struct cw_table **tables; /* owned; per database */
     struct list garbage;      /* of tables, owned: to be freed in steps */
-    uint64_t last_version;    /* of all snapshots so far */
+    struct list unwanted;     /* of struct unwanted, owned: objects to be freed in steps */
+    uint64_t unwanted_count;
+    uint64_t last_version; /* of all snapshots so far */
     struct snapshot snapshot;
 };
 
@@ -39,6 +42,8 @@ struct cw_keyspace {
     enum cw_expiry_mode expiry_mode;
     void (*expired)(void *context, unsigned database, struct slice key);
     void *context; /* borrowed */
+    const struct cw_object_operations *objects[CW_TYPES];
+    const struct cw_packing *packing; /* borrowed */
     struct cw_keyspace_stats stats;
 };
 
@@ -55,8 +60,11 @@ static struct data *data_create(unsigned databases, uint64_t seed)
     for (unsigned i = 0; i < databases; i++)
         data->tables[i] = cw_table_create(data->arena, &data->hash_key);
     list_init(&data->garbage);
+    list_init(&data->unwanted);
     return data;
 }
+
+static const struct cw_packing default_packing = CW_PACKING_DEFAULT;
 
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
 {
@@ -65,6 +73,9 @@ struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
     keyspace->expiry_mode = config->expiry_mode;
     keyspace->expired = config->expired;
     keyspace->context = config->context;
+    keyspace->packing = config->packing ? config->packing : &default_packing;
+    if (config->objects)
+        memcpy(keyspace->objects, *config->objects, sizeof(keyspace->objects));
     keyspace->data = data_create(config->databases, config->seed);
     return keyspace;
 }
@@ -131,9 +142,32 @@ size_t cw_keyspace_used_bytes(const struct cw_keyspace *keyspace)
     return bytes;
 }
 
-size_t cw_keyspace_entry_bytes(const struct cw_entry *entry)
+size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry)
 {
-    return cw_entry_used_bytes(entry) + sizeof(struct cw_bucket) / CW_BUCKET_SLOTS;
+    size_t bytes = cw_entry_used_bytes(entry) + sizeof(struct cw_bucket) / CW_BUCKET_SLOTS;
+    if (cw_entry_is_object(entry))
+        bytes += keyspace->objects[cw_entry_type(entry)]->used_bytes(cw_entry_object(entry));
+    return bytes;
+}
+
+struct cw_arena *cw_keyspace_arena(const struct cw_keyspace *keyspace)
+{
+    return keyspace->data->arena;
+}
+
+const struct cw_hash_key *cw_keyspace_hash_key(const struct cw_keyspace *keyspace)
+{
+    return &keyspace->data->hash_key;
+}
+
+const struct cw_packing *cw_keyspace_packing(const struct cw_keyspace *keyspace)
+{
+    return keyspace->packing;
+}
+
+struct rand *cw_keyspace_rand(struct cw_keyspace *keyspace)
+{
+    return &keyspace->data->rand;
 }
 
 /* ---- Hashing and prefetching ---- */
@@ -269,104 +303,31 @@ bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace)
 
 /* ---- Entries ---- */
 
-static void entry_free(struct cw_arena *arena, struct cw_entry *entry)
+/* Objects are freed in steps: one that is small at once, any other when free_step comes to it. */
+struct unwanted { /* an object that no entry owns any more */
+    struct list node;
+    const struct cw_object_operations *operations; /* borrowed */
+    void *object;
+};
+
+static void object_free(struct cw_keyspace *keyspace, enum cw_type type, void *object)
 {
-    if (entry->flags & CW_ENTRY_BLOCK)
-        cw_arena_free_big(arena, *cw_entry_block(entry));
-    cw_arena_free(arena, entry, cw_entry_bytes(entry));
+    struct data *data = keyspace->data;
+    const struct cw_object_operations *operations = keyspace->objects[type];
+    unsigned budget = FREE_AT_ONCE_MAX;
+    if (operations->count(object) <= FREE_AT_ONCE_MAX && !operations->free_step(data->arena, object, &budget))
+        return;
+    struct unwanted *unwanted = cw_arena_alloc(data->arena, sizeof(*unwanted));
+    *unwanted = (struct unwanted){.operations = operations, .object = object};
+    list_add_last(&data->unwanted, &unwanted->node);
+    data->unwanted_count++;
 }
 
-static size_t layout_bytes(uint8_t flags, size_t key_length, size_t inline_length)
+static void entry_free(struct cw_keyspace *keyspace, struct cw_entry *entry)
 {
-    return sizeof(struct cw_entry) + (flags & CW_ENTRY_EXPIRES ? 8 : 0) + (flags & CW_ENTRY_BLOCK ? 8 : 0) +
-           (flags & CW_ENTRY_LONG_KEY ? 4 : 0) + key_length + inline_length;
-}
-
-/* A new entry. Its value is `block`, or room for `inline_length` bytes when that is NULL. */
-static struct cw_entry *entry_create(struct cw_arena *arena, struct slice key, int64_t expire_ms,
-                                     struct cw_block *block, size_t inline_length)
-{
-    uint8_t flags = 0;
-    if (expire_ms != CW_NO_EXPIRY)
-        flags |= CW_ENTRY_EXPIRES;
-    if (block)
-        flags |= CW_ENTRY_BLOCK;
-    if (key.length > KEY_LENGTH_SHORT_MAX)
-        flags |= CW_ENTRY_LONG_KEY;
-
-    struct cw_entry *entry = cw_arena_alloc(arena, layout_bytes(flags, key.length, inline_length));
-    *entry = (struct cw_entry){.flags = flags, .value_length = (uint16_t)inline_length};
-    char *at = cw_entry_after_header(entry);
-    if (flags & CW_ENTRY_EXPIRES) {
-        memcpy(at, &expire_ms, sizeof(expire_ms));
-        at += sizeof(expire_ms);
-    }
-    if (block) {
-        memcpy(at, &block, sizeof(block));
-        at += sizeof(block);
-    }
-    if (flags & CW_ENTRY_LONG_KEY) {
-        uint32_t length = (uint32_t)key.length;
-        memcpy(at, &length, sizeof(length));
-        at += sizeof(length);
-    } else {
-        entry->key_length = (uint8_t)key.length;
-    }
-    if (key.length > 0)
-        memcpy(at, key.data, key.length);
-    return entry;
-}
-
-static void entry_inherit(struct cw_entry *entry, const struct cw_entry *from)
-{
-    entry->kind = from->kind;
-    entry->access = from->access;
-}
-
-static char *entry_bytes_writable(struct cw_entry *entry)
-{
-    return (char *)(uintptr_t)cw_entry_value(entry).data;
-}
-
-static struct cw_block *block_try_create(struct cw_arena *arena, size_t length, size_t capacity)
-{
-    struct cw_block *block = cw_arena_try_alloc_big(arena, sizeof(*block) + capacity);
-    if (block) {
-        block->length = length;
-        block->capacity = capacity;
-    }
-    return block;
-}
-
-static struct cw_block *block_create(struct cw_arena *arena, struct slice value)
-{
-    struct cw_block *block = block_try_create(arena, value.length, value.length);
-    CHECK(block != NULL);
-    memcpy(block->bytes, value.data, value.length);
-    return block;
-}
-
-/* A new entry with a copy of the value. */
-static struct cw_entry *entry_create_value(struct cw_arena *arena, struct slice key, int64_t expire_ms,
-                                           struct slice value)
-{
-    if (value.length > CW_INLINE_VALUE_MAX)
-        return entry_create(arena, key, expire_ms, block_create(arena, value), 0);
-    struct cw_entry *entry = entry_create(arena, key, expire_ms, NULL, value.length);
-    if (value.length > 0)
-        memcpy(entry_bytes_writable(entry), value.data, value.length);
-    return entry;
-}
-
-/* An entry of another layout that takes over the old one's block, or a copy of its inline value. The old one is left
- * for the caller to free, without its block. */
-static struct cw_entry *entry_relay(struct cw_arena *arena, struct cw_entry *old, struct slice key, int64_t expire_ms)
-{
-    struct cw_entry *entry = old->flags & CW_ENTRY_BLOCK
-                                 ? entry_create(arena, key, expire_ms, *cw_entry_block(old), 0)
-                                 : entry_create_value(arena, key, expire_ms, cw_entry_value(old));
-    entry_inherit(entry, old);
-    return entry;
+    if (cw_entry_is_object(entry))
+        object_free(keyspace, cw_entry_type(entry), cw_entry_object(entry));
+    cw_entry_free(keyspace->data->arena, entry);
 }
 
 /* Puts another entry of the same key into the slot and frees the memory of the old one, but no block. */
@@ -377,7 +338,7 @@ static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
     ref->table->expires += (uint64_t)expires - (uint64_t)(bool)(old->flags & CW_ENTRY_EXPIRES);
     ref->bucket->slots[ref->slot] = entry;
     ref->entry = entry;
-    cw_arena_free(ref->table->arena, old, cw_entry_bytes(old));
+    cw_entry_free_shell(ref->table->arena, old);
     if (expires)
         cw_table_note_due(ref->table, ref->hash, cw_entry_expire_ms(entry));
 }
@@ -403,7 +364,7 @@ static void expire_entry(struct cw_keyspace *keyspace, unsigned database, struct
     keyspace->stats.expired++;
     before_change(keyspace, table, hash);
     cw_table_remove(table, hash, bucket, slot);
-    entry_free(table->arena, entry);
+    entry_free(keyspace, entry);
 }
 
 /* The entry, unless it is due; one that is due is deleted where that is this node's to do. */
@@ -503,58 +464,62 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     return ref->entry;
 }
 
-static void ref_insert(const struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
+static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
 {
     if (UNLIKELY(keyspace->expiry_mode == CW_EXPIRY_HIDES)) {
         struct cw_entry *hidden = cw_table_find(ref->table, ref->key, ref->hash, &ref->bucket, &ref->slot);
         if (hidden) {
             cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
-            entry_free(ref->table->arena, hidden);
+            entry_free(keyspace, hidden);
         }
     }
     cw_table_insert(ref->table, entry, ref->hash, &ref->bucket, &ref->slot);
     ref->entry = entry;
 }
 
-/* Overwrites the value where it is, if it fits there without waste. */
-static bool entry_overwrite(struct cw_entry *entry, struct slice value)
+static void set_kind(struct cw_ref *ref, enum cw_type type, enum cw_encoding encoding)
 {
-    if (entry->flags & CW_ENTRY_BLOCK) {
-        struct cw_block *block = *cw_entry_block(entry);
-        if (value.length <= CW_INLINE_VALUE_MAX || value.length > block->capacity || value.length < block->capacity / 2)
-            return false;
-        block->length = value.length;
-        memmove(block->bytes, value.data, value.length);
-        return true;
+    ref->entry->kind = (uint8_t)((unsigned)type | (unsigned)encoding << 4);
+    ref->entry->access = ref->access & CW_ACCESS_MAX;
+}
+
+/* Puts `entry`, of the same key, where the old one is, which is freed with its value; or adds it. */
+static void ref_replace(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
+{
+    if (!ref->entry) {
+        ref_insert(keyspace, ref, entry);
+        return;
     }
-    if (value.length > CW_INLINE_VALUE_MAX)
-        return false;
-    size_t bytes = cw_entry_bytes(entry);
-    if (cw_arena_rounded(bytes) != cw_arena_rounded(bytes - entry->value_length + value.length))
-        return false;
-    if (value.length > 0)
-        memmove(entry_bytes_writable(entry), value.data, value.length);
-    entry->value_length = (uint16_t)value.length;
-    return true;
+    struct cw_block *block = ref->entry->flags & CW_ENTRY_BLOCK ? *cw_entry_block(ref->entry) : NULL;
+    void *object = cw_entry_is_object(ref->entry) ? cw_entry_object(ref->entry) : NULL;
+    enum cw_type type = cw_entry_type(ref->entry);
+    ref_exchange(ref, entry);
+    if (block)
+        cw_arena_free_big(ref->table->arena, block);
+    if (object)
+        object_free(keyspace, type, object);
 }
 
 void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
                               enum cw_encoding encoding, struct slice value, int64_t expire_ms)
 {
     struct cw_entry *old = ref->entry;
-    if (!old) {
-        ref_insert(keyspace, ref, entry_create_value(ref->table->arena, ref->key, expire_ms, value));
-    } else if (!(old->flags & CW_ENTRY_EXPIRES) == (expire_ms == CW_NO_EXPIRY) && entry_overwrite(old, value)) {
+    bool fits = old && !cw_entry_is_object(old) && !(old->flags & CW_ENTRY_EXPIRES) == (expire_ms == CW_NO_EXPIRY);
+    if (fits && cw_entry_overwrite(old, value)) {
         if (expire_ms != CW_NO_EXPIRY)
             cw_keyspace_expire(keyspace, ref, expire_ms);
     } else {
-        struct cw_block *block = old->flags & CW_ENTRY_BLOCK ? *cw_entry_block(old) : NULL;
-        ref_exchange(ref, entry_create_value(ref->table->arena, ref->key, expire_ms, value));
-        if (block)
-            cw_arena_free_big(ref->table->arena, block);
+        ref_replace(keyspace, ref, cw_entry_create_value(ref->table->arena, ref->key, expire_ms, value));
     }
-    ref->entry->kind = (uint8_t)((unsigned)type | (unsigned)encoding << 4);
-    ref->entry->access = ref->access & CW_ACCESS_MAX;
+    set_kind(ref, type, encoding);
+}
+
+void cw_keyspace_put_object(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
+                            enum cw_encoding encoding, void *object)
+{
+    int64_t expire_ms = ref->entry ? cw_entry_expire_ms(ref->entry) : CW_NO_EXPIRY;
+    ref_replace(keyspace, ref, cw_entry_create(ref->table->arena, ref->key, expire_ms, CW_ENTRY_OBJECT, object, 0));
+    set_kind(ref, type, encoding);
 }
 
 void cw_keyspace_put(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type, enum cw_encoding encoding,
@@ -574,9 +539,9 @@ static void resize_inline(struct cw_ref *ref, size_t length)
         old->value_length = (uint16_t)length;
         return;
     }
-    struct cw_entry *entry = entry_create(ref->table->arena, ref->key, cw_entry_expire_ms(old), NULL, length);
-    entry_inherit(entry, old);
-    memcpy(entry_bytes_writable(entry), cw_entry_value(old).data, kept);
+    struct cw_entry *entry = cw_entry_create(ref->table->arena, ref->key, cw_entry_expire_ms(old), 0, NULL, length);
+    cw_entry_inherit(entry, old);
+    memcpy(cw_entry_bytes_writable(entry), cw_entry_value(old).data, kept);
     ref_exchange(ref, entry);
 }
 
@@ -593,15 +558,15 @@ char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_
         resize_inline(ref, length);
     } else if (length <= CW_INLINE_VALUE_MAX) {
         struct cw_entry *entry =
-            entry_create_value(arena, ref->key, cw_entry_expire_ms(old), slice_of(value.data, length));
-        entry_inherit(entry, old);
+            cw_entry_create_value(arena, ref->key, cw_entry_expire_ms(old), slice_of(value.data, length));
+        cw_entry_inherit(entry, old);
         ref_exchange(ref, entry);
         cw_arena_free_big(arena, old_block);
     } else if (old_block && length <= old_block->capacity && length >= old_block->capacity / 4) {
         old_block->length = length;
     } else {
         size_t room = old_block && length > value.length ? (length < GROWTH_MAX ? length : GROWTH_MAX) : 0;
-        struct cw_block *block = block_try_create(arena, length, length + room);
+        struct cw_block *block = cw_block_try_create(arena, length, length + room);
         if (!block)
             return NULL;
         memcpy(block->bytes, value.data, kept);
@@ -609,12 +574,13 @@ char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_
             *cw_entry_block(old) = block;
             cw_arena_free_big(arena, old_block);
         } else {
-            struct cw_entry *entry = entry_create(arena, ref->key, cw_entry_expire_ms(old), block, 0);
-            entry_inherit(entry, old);
+            struct cw_entry *entry =
+                cw_entry_create(arena, ref->key, cw_entry_expire_ms(old), CW_ENTRY_BLOCK, block, 0);
+            cw_entry_inherit(entry, old);
             ref_exchange(ref, entry);
         }
     }
-    char *bytes = entry_bytes_writable(ref->entry);
+    char *bytes = cw_entry_bytes_writable(ref->entry);
     memset(bytes + kept, 0, length - kept);
     return bytes;
 }
@@ -626,9 +592,8 @@ void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding)
 
 void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
 {
-    (void)keyspace;
     cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
-    entry_free(ref->table->arena, ref->entry);
+    entry_free(keyspace, ref->entry);
     cw_table_merge(ref->table, ref->hash);
     ref->entry = NULL;
     ref->bucket = NULL;
@@ -643,7 +608,7 @@ void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_
         memcpy(cw_entry_after_header(ref->entry), &expire_ms, sizeof(expire_ms));
         cw_table_note_due(ref->table, ref->hash, expire_ms);
     } else {
-        ref_exchange(ref, entry_relay(ref->table->arena, ref->entry, ref->key, expire_ms));
+        ref_exchange(ref, cw_entry_relay(ref->table->arena, ref->entry, ref->key, expire_ms));
     }
 }
 
@@ -652,7 +617,7 @@ bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref)
     (void)keyspace;
     if (!(ref->entry->flags & CW_ENTRY_EXPIRES))
         return false;
-    ref_exchange(ref, entry_relay(ref->table->arena, ref->entry, ref->key, CW_NO_EXPIRY));
+    ref_exchange(ref, cw_entry_relay(ref->table->arena, ref->entry, ref->key, CW_NO_EXPIRY));
     return true;
 }
 
@@ -678,11 +643,24 @@ void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, c
     struct cw_ref source;
     struct cw_entry *old = find_raw(keyspace, from, &source);
     CHECK(old != NULL);
-    struct cw_entry *entry = entry_relay(source.table->arena, old, to->name, cw_entry_expire_ms(old));
+    struct cw_entry *entry = cw_entry_relay(source.table->arena, old, to->name, cw_entry_expire_ms(old));
     cw_table_remove(source.table, source.hash, source.bucket, source.slot);
-    cw_arena_free(source.table->arena, old, cw_entry_bytes(old));
+    cw_entry_free_shell(source.table->arena, old);
     cw_table_merge(source.table, source.hash);
     replace(keyspace, to, entry);
+}
+
+/* What another entry would point to for the same value; NULL when there is no memory. */
+static void *copy_pointed(struct cw_keyspace *keyspace, const struct cw_entry *entry)
+{
+    struct cw_arena *arena = keyspace->data->arena;
+    if (cw_entry_is_object(entry))
+        return keyspace->objects[cw_entry_type(entry)]->copy(arena, cw_entry_object(entry));
+    struct slice value = cw_entry_value(entry);
+    struct cw_block *block = cw_block_try_create(arena, value.length, value.length);
+    if (block)
+        memcpy(block->bytes, value.data, value.length);
+    return block;
 }
 
 bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to)
@@ -691,17 +669,17 @@ bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, c
     struct cw_ref source;
     struct cw_entry *old = find_raw(keyspace, from, &source);
     CHECK(old != NULL);
-    struct slice value = cw_entry_value(old);
-    struct cw_block *block = NULL;
-    if (old->flags & CW_ENTRY_BLOCK) {
-        block = block_try_create(arena, value.length, value.length);
-        if (!block)
+    int64_t expire_ms = cw_entry_expire_ms(old);
+    struct cw_entry *entry;
+    if (old->flags & CW_ENTRY_POINTER) {
+        void *pointed = copy_pointed(keyspace, old);
+        if (!pointed)
             return false;
-        memcpy(block->bytes, value.data, value.length);
+        entry = cw_entry_create(arena, to->name, expire_ms, old->flags & CW_ENTRY_POINTER, pointed, 0);
+    } else {
+        entry = cw_entry_create_value(arena, to->name, expire_ms, cw_entry_value(old));
     }
-    struct cw_entry *entry = block ? entry_create(arena, to->name, cw_entry_expire_ms(old), block, 0)
-                                   : entry_create_value(arena, to->name, cw_entry_expire_ms(old), value);
-    entry_inherit(entry, old);
+    cw_entry_inherit(entry, old);
     replace(keyspace, to, entry);
     return true;
 }
@@ -726,34 +704,57 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool
 
 static void free_entry(void *context, struct cw_entry *entry)
 {
-    entry_free(context, entry);
+    entry_free((struct cw_keyspace *)context, entry);
 }
 
 /* Frees the entries of the first segment that has any; returns how many. */
-static unsigned free_segment(struct cw_table *table)
+static unsigned free_segment(struct cw_keyspace *keyspace, struct cw_table *table)
 {
     unsigned depth;
     struct cw_segment *segment = cw_table_segment(table, table->free_position, &depth);
     cw_segment_prefetch_entries(segment);
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
-        cw_bucket_for_each(&segment->buckets[i], free_entry, table->arena);
+        cw_bucket_for_each(&segment->buckets[i], free_entry, keyspace);
     table->free_position = cw_table_segment_end(segment, table->free_position);
     table->count -= segment->count;
     return segment->count;
 }
 
+/* Takes from the budget what it freed; false when no object waits. */
+static bool free_objects(struct data *data, unsigned *budget)
+{
+    while (*budget > 0 && !list_is_empty(&data->unwanted)) {
+        struct unwanted *unwanted = LIST_ENTRY(data->unwanted.next, struct unwanted, node);
+        if (unwanted->operations->free_step(data->arena, unwanted->object, budget))
+            break;
+        *budget -= *budget > 0;
+        list_remove(&unwanted->node);
+        cw_arena_free(data->arena, unwanted, sizeof(*unwanted));
+        data->unwanted_count--;
+    }
+    return !list_is_empty(&data->unwanted);
+}
+
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
 {
-    struct list *garbage = &keyspace->data->garbage;
-    for (unsigned freed = 0; freed < budget && !list_is_empty(garbage);) {
-        struct cw_table *table = LIST_ENTRY(garbage->next, struct cw_table, garbage);
-        freed += 1;
+    struct data *data = keyspace->data;
+    bool has_objects = free_objects(data, &budget);
+    while (budget > 0 && !list_is_empty(&data->garbage)) {
+        struct cw_table *table = LIST_ENTRY(data->garbage.next, struct cw_table, garbage);
+        unsigned cost = 1;
         if (table->count > 0)
-            freed += free_segment(table);
+            cost += free_segment(keyspace, table);
         else
             cw_table_destroy(table);
+        budget -= cost < budget ? cost : budget;
+        has_objects = free_objects(data, &budget);
     }
-    return !list_is_empty(garbage);
+    return has_objects || !list_is_empty(&data->garbage);
+}
+
+uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace)
+{
+    return keyspace->data->unwanted_count;
 }
 
 void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b)

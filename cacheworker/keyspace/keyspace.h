@@ -15,7 +15,8 @@
 #ifndef CACHEWORKER_KEYSPACE_KEYSPACE_H
 #define CACHEWORKER_KEYSPACE_KEYSPACE_H
 
-#include "cacheworker/keyspace/entry.h"
+#include "cacheworker/keyspace/object.h"
+#include "cacheworker/keyspace/packing.h"
 #include "common/base/check.h"
 #include "common/base/rand.h"
 #include "common/base/slice.h"
@@ -24,8 +25,10 @@
 #include <stdint.h>
 
 struct cw_keyspace;
-struct cw_table;
+struct cw_arena;
 struct cw_bucket;
+struct cw_hash_key;
+struct cw_table;
 
 enum cw_expiry_mode {
     CW_EXPIRY_DELETES, /* a master: whoever comes upon a key that is due deletes it, and `expired` is told */
@@ -40,7 +43,9 @@ struct cw_keyspace_config {
     /* Called just before a key that is due is deleted: the place to propagate DEL. `key` is borrowed for the call;
      * the keyspace must not be touched from it. May be NULL. */
     void (*expired)(void *context, unsigned database, struct slice key);
-    void *context; /* borrowed */
+    void *context;                    /* borrowed */
+    cw_object_types *objects;         /* borrowed for the call; NULL: no values but bytes */
+    const struct cw_packing *packing; /* borrowed, may change; NULL: the defaults */
 };
 
 struct cw_keyspace_stats {
@@ -61,7 +66,14 @@ struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace); /* bo
 size_t
 cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
 
-size_t cw_keyspace_entry_bytes(const struct cw_entry *entry); /* of one key: entry, value and a slot of the table */
+/* Of one key: entry, value and a slot of the table. */
+size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry);
+
+/* What objects are made of: all their memory comes from the arena; their hashing and picking uses these. Borrowed. */
+struct cw_arena *cw_keyspace_arena(const struct cw_keyspace *keyspace);
+const struct cw_hash_key *cw_keyspace_hash_key(const struct cw_keyspace *keyspace);
+const struct cw_packing *cw_keyspace_packing(const struct cw_keyspace *keyspace);
+struct rand *cw_keyspace_rand(struct cw_keyspace *keyspace);
 
 /* ---- Hashing and prefetching ---- */
 
@@ -118,6 +130,10 @@ void cw_keyspace_put(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_t
 void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
                               enum cw_encoding encoding, struct slice value, int64_t expire_ms);
 
+/* Gives the key an object as its value, which it owns from now on; an expiry is kept. What the key had is freed. */
+void cw_keyspace_put_object(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
+                            enum cw_encoding encoding, void *object);
+
 /* Makes the value of an existing key `length` bytes long and returns the bytes for writing. The old bytes stay at the
  * front, new ones are zero. Grows with room to spare, so that appending is cheap. NULL, and nothing changed, when there
  * is no memory. */
@@ -153,8 +169,10 @@ MUST_CHECK bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_k
  */
 uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now);
 
-/* Gives back memory of flushed databases, about `budget` entries; false when nothing is left to do. */
+/* Gives back memory of flushed databases and of big objects that were deleted, about `budget` entries or parts; false
+ * when nothing is left to do. */
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget);
+uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace);
 
 void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b);
 

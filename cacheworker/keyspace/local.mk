@@ -1,8 +1,14 @@
 libcacheworker_core_a_SOURCES += \
 	cacheworker/keyspace/arena.c cacheworker/keyspace/arena.h \
+	cacheworker/keyspace/dictionary.c cacheworker/keyspace/dictionary.h \
 	cacheworker/keyspace/entry.c cacheworker/keyspace/entry.h \
+	cacheworker/keyspace/entry_memory.c cacheworker/keyspace/entry_memory.h \
 	cacheworker/keyspace/hash.c cacheworker/keyspace/hash.h \
 	cacheworker/keyspace/key_commands.c cacheworker/keyspace/key_commands.h \
 	cacheworker/keyspace/keyspace.c cacheworker/keyspace/keyspace.h \
 	cacheworker/keyspace/lookup.c cacheworker/keyspace/lookup.h \
+	cacheworker/keyspace/object.h \
+	cacheworker/keyspace/packing.h \
+	cacheworker/keyspace/packed_entry.c cacheworker/keyspace/packed_entry.h \
+	cacheworker/keyspace/scan.c cacheworker/keyspace/scan.h \
 	cacheworker/keyspace/table.c cacheworker/keyspace/table.h

@@ -2,7 +2,10 @@
 libcacheworker_core_a_SOURCES += \
 	cacheworker/rdb/lzf.c cacheworker/rdb/lzf.h \
 	cacheworker/rdb/rdb.h cacheworker/rdb/rdb_format.h \
+	cacheworker/rdb/rdb_cursor.c cacheworker/rdb/rdb_cursor.h \
+	cacheworker/rdb/rdb_emit.c cacheworker/rdb/rdb_emit.h \
 	cacheworker/rdb/rdb_file.c cacheworker/rdb/rdb_file.h \
 	cacheworker/rdb/rdb_load.c cacheworker/rdb/rdb_load.h \
 	cacheworker/rdb/rdb_reader.c \
+	cacheworker/rdb/rdb_value.c cacheworker/rdb/rdb_value.h \
 	cacheworker/rdb/rdb_writer.c

@@ -1,17 +1,19 @@
 /* rdb.h: the snapshot format of the reference, as bytes.
  *
- * Written: version 10, strings, expiry in milliseconds, databases, auxiliary fields, CRC64; redis-server 7.0 loads it.
- * Read: versions 6 to 12, strings in every encoding (plain, integers, LZF); other kinds of data are ERR_UNSUPPORTED.
+ * Written: version 10, which redis-server 7.0 loads. Read: versions 6 to 12. Which values: rdb_value.h.
  * Ours rides in the auxiliary field "respite-history" (text of a struct history).
  *
  * Source: rdb.fnordig.de/file_format.html, and what redis-server 7.0 writes and loads. */
 #ifndef CACHEWORKER_RDB_RDB_H
 #define CACHEWORKER_RDB_RDB_H
 
+#include "cacheworker/rdb/rdb_cursor.h"
 #include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/slice.h"
 #include "common/ha/topology.h"
+
+struct cw_entry;
 
 enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
 
@@ -38,6 +40,7 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
 void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expires);
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
                          int64_t expire_ms);
+void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);
 void cw_rdb_write_end(struct cw_rdb_writer *writer);
 
 /* What a reader finds. Slices are borrowed for the call. A negative result ends the reading with that error. */
@@ -45,6 +48,12 @@ struct cw_rdb_visitor {
     void *context; /* borrowed */
     int (*aux)(void *context, struct slice name, struct slice value);
     int (*string)(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms);
+
+    /* A key whose value has several parts, of RDB's type number; its parts follow. NULL: ERR_UNSUPPORTED. */
+    int (*begin)(void *context, unsigned type, unsigned database, struct slice key, int64_t expire_ms);
+    /* Takes the parts that are complete: 1 at the end of the value; 0 when more bytes are needed, and the cursor's
+     * position then stands behind the last complete part. */
+    int (*parts)(void *context, struct cw_rdb_cursor *cursor);
 };
 
 /* Incremental; memory grows with bytes that have arrived, never from a declared length. A zeroed struct with the public
@@ -64,6 +73,7 @@ struct cw_rdb_reader {
     bool has_header;
     bool has_expiry; /* the next item must be a key */
     bool has_ended;
+    bool is_in_value; /* between begin and the end of the parts */
 };
 
 void cw_rdb_reader_free(struct cw_rdb_reader *reader);

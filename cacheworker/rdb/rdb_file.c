@@ -25,7 +25,7 @@ static void write_piece(struct save *save)
 static void save_entry(void *context, unsigned database, const struct cw_entry *entry)
 {
     struct save *save = context;
-    cw_rdb_write_string(&save->writer, database, cw_entry_key(entry), cw_entry_value(entry), cw_entry_expire_ms(entry));
+    cw_rdb_write_entry(&save->writer, database, entry);
     if (buf_length(&save->piece) >= PIECE)
         write_piece(save);
 }

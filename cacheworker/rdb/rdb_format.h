@@ -9,6 +9,25 @@ enum {
 
 enum { /* first byte of an item */
        RDB_TYPE_STRING = 0,
+       RDB_TYPE_LIST = 1,
+       RDB_TYPE_SET = 2,
+       RDB_TYPE_ZSET = 3, /* scores as text */
+       RDB_TYPE_HASH = 4,
+       RDB_TYPE_ZSET_2 = 5, /* scores as eight bytes */
+       RDB_TYPE_HASH_ZIPMAP = 9,
+       RDB_TYPE_LIST_ZIPLIST = 10,
+       RDB_TYPE_SET_INTSET = 11,
+       RDB_TYPE_ZSET_ZIPLIST = 12,
+       RDB_TYPE_HASH_ZIPLIST = 13,
+       RDB_TYPE_LIST_QUICKLIST = 14, /* of ziplists */
+       RDB_TYPE_STREAM_LISTPACKS = 15,
+       RDB_TYPE_HASH_LISTPACK = 16,
+       RDB_TYPE_ZSET_LISTPACK = 17,
+       RDB_TYPE_LIST_QUICKLIST_2 = 18, /* of listpacks and plain nodes */
+       RDB_TYPE_STREAM_LISTPACKS_2 = 19,
+       RDB_TYPE_SET_LISTPACK = 20,       /* since version 11 */
+       RDB_TYPE_STREAM_LISTPACKS_3 = 21, /* since version 11 */
+       RDB_TYPE_LAST = 31,               /* what is above is no type */
        RDB_OPCODE_FUNCTION = 0xf5,
        RDB_OPCODE_IDLE = 0xf8,
        RDB_OPCODE_FREQUENCY = 0xf9,

@@ -27,10 +27,38 @@ static int load_string(void *context, unsigned database, struct slice key, struc
     return 0;
 }
 
+static int load_begin(void *context, unsigned type, unsigned database, struct slice key, int64_t expire_ms)
+{
+    struct cw_rdb_load *load = context;
+    buf_clear(&load->key);
+    buf_add_slice(&load->key, key);
+    key = buf_slice(&load->key);
+    uint64_t hash = cw_keyspace_hash(load->keyspace, key);
+    if (cw_keyspace_open(load->keyspace, database, key, hash, 0, &load->ref) != NULL)
+        return ERR_CORRUPT;
+    cw_rdb_value_free(&load->value);
+    load->value = (struct cw_rdb_value){.keyspace = load->keyspace, .ref = &load->ref, .type = type};
+    load->expire_ms = expire_ms;
+    return 0;
+}
+
+static int load_parts(void *context, struct cw_rdb_cursor *cursor)
+{
+    struct cw_rdb_load *load = context;
+    int result = cw_rdb_value_read(&load->value, cursor);
+    if (result > 0 && load->ref.entry && load->expire_ms != CW_NO_EXPIRY)
+        cw_keyspace_expire(load->keyspace, &load->ref, load->expire_ms);
+    return result;
+}
+
 void cw_rdb_load_init(struct cw_rdb_load *load, struct cw_keyspace *keyspace)
 {
     *load = (struct cw_rdb_load){
-        .reader = {.visitor = {.context = load, .aux = load_aux, .string = load_string},
+        .reader = {.visitor = {.context = load,
+                               .aux = load_aux,
+                               .string = load_string,
+                               .begin = load_begin,
+                               .parts = load_parts},
                    .databases = cw_keyspace_databases(keyspace)},
         .keyspace = keyspace,
     };
@@ -39,4 +67,6 @@ void cw_rdb_load_init(struct cw_rdb_load *load, struct cw_keyspace *keyspace)
 void cw_rdb_load_free(struct cw_rdb_load *load)
 {
     cw_rdb_reader_free(&load->reader);
+    cw_rdb_value_free(&load->value);
+    buf_free(&load->key);
 }

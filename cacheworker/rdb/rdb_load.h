@@ -3,13 +3,18 @@
 #define CACHEWORKER_RDB_RDB_LOAD_H
 
 #include "cacheworker/rdb/rdb.h"
-
-struct cw_keyspace;
+#include "cacheworker/rdb/rdb_value.h"
 
 struct cw_rdb_load {
     struct cw_rdb_reader reader;  /* feed it with cw_rdb_read */
     struct cw_keyspace *keyspace; /* borrowed; empty at the start */
     struct cw_rdb_origin origin;  /* as the snapshot says */
+
+    /* Private: the value that comes in parts. */
+    struct buf key; /* owned */
+    struct cw_ref ref;
+    struct cw_rdb_value value;
+    int64_t expire_ms;
 };
 
 /* Keys that are due are loaded too: the data must be what their history says. The keyspace must not delete keys that

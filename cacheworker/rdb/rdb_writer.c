@@ -1,71 +1,17 @@
 #include "cacheworker/rdb/rdb.h"
 
 #include "cacheworker/keyspace/entry.h"
+#include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
+#include "cacheworker/rdb/rdb_value.h"
 #include "common/base/crc64.h"
 #include "common/base/number.h"
 
-static void add_byte(struct buf *out, unsigned byte)
-{
-    *buf_reserve(out, 1) = (char)byte;
-    buf_commit(out, 1);
-}
-
-static void add_little_endian(struct buf *out, uint64_t number, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        add_byte(out, (unsigned)(number >> (8 * i)) & 0xff);
-}
-
-static void add_big_endian(struct buf *out, uint64_t number, unsigned bytes)
-{
-    for (unsigned i = bytes; i-- > 0;)
-        add_byte(out, (unsigned)(number >> (8 * i)) & 0xff);
-}
-
-static void add_length(struct buf *out, uint64_t length)
-{
-    if (length < 1 << 6) {
-        add_byte(out, (unsigned)length);
-    } else if (length < 1 << 14) {
-        add_byte(out, RDB_LENGTH_14 << 6 | (unsigned)(length >> 8));
-        add_byte(out, (unsigned)length & 0xff);
-    } else if (length <= UINT32_MAX) {
-        add_byte(out, RDB_LENGTH_32_MARK);
-        add_big_endian(out, length, 4);
-    } else {
-        add_byte(out, RDB_LENGTH_64_MARK);
-        add_big_endian(out, length, 8);
-    }
-}
-
-/* Numbers that 32 bits hold go as numbers: their canonical text comes back, byte for byte. */
-static bool add_integer(struct buf *out, struct slice text)
-{
-    int64_t number;
-    if (text.length > 11 || number_parse_i64(text, &number) < 0 || number < INT32_MIN || number > INT32_MAX)
-        return false;
-    unsigned packing = number >= INT8_MIN && number <= INT8_MAX     ? RDB_PACKED_INT8
-                       : number >= INT16_MIN && number <= INT16_MAX ? RDB_PACKED_INT16
-                                                                    : RDB_PACKED_INT32;
-    add_byte(out, RDB_LENGTH_SPECIAL << 6 | packing);
-    add_little_endian(out, (uint64_t)number, 1u << packing);
-    return true;
-}
-
-static void add_string(struct buf *out, struct slice text)
-{
-    if (add_integer(out, text))
-        return;
-    add_length(out, text.length);
-    buf_add_slice(out, text);
-}
-
 static void add_aux(struct buf *out, const char *name, struct slice value)
 {
-    add_byte(out, RDB_OPCODE_AUX);
-    add_string(out, slice_text(name));
-    add_string(out, value);
+    cw_rdb_add_byte(out, RDB_OPCODE_AUX);
+    cw_rdb_add_string(out, slice_text(name));
+    cw_rdb_add_string(out, value);
 }
 
 static void add_aux_number(struct buf *out, const char *name, int64_t number)
@@ -99,8 +45,8 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
 
 static void add_select(struct cw_rdb_writer *writer, unsigned database)
 {
-    add_byte(writer->out, RDB_OPCODE_SELECT);
-    add_length(writer->out, database);
+    cw_rdb_add_byte(writer->out, RDB_OPCODE_SELECT);
+    cw_rdb_add_length(writer->out, database);
     writer->database = database;
 }
 
@@ -108,32 +54,48 @@ void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint
 {
     size_t before = buf_length(writer->out);
     add_select(writer, database);
-    add_byte(writer->out, RDB_OPCODE_RESIZE);
-    add_length(writer->out, keys);
-    add_length(writer->out, expires);
+    cw_rdb_add_byte(writer->out, RDB_OPCODE_RESIZE);
+    cw_rdb_add_length(writer->out, keys);
+    cw_rdb_add_length(writer->out, expires);
     sum_up(writer, before);
+}
+
+/* Database and expiry of the key that comes. */
+static void add_before_key(struct cw_rdb_writer *writer, unsigned database, int64_t expire_ms)
+{
+    if (database != writer->database)
+        add_select(writer, database);
+    if (expire_ms != CW_NO_EXPIRY) {
+        cw_rdb_add_byte(writer->out, RDB_OPCODE_EXPIRE_MS);
+        cw_rdb_add_little_endian(writer->out, (uint64_t)expire_ms, 8);
+    }
 }
 
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
                          int64_t expire_ms)
 {
     size_t before = buf_length(writer->out);
-    if (database != writer->database)
-        add_select(writer, database);
-    if (expire_ms != CW_NO_EXPIRY) {
-        add_byte(writer->out, RDB_OPCODE_EXPIRE_MS);
-        add_little_endian(writer->out, (uint64_t)expire_ms, 8);
-    }
-    add_byte(writer->out, RDB_TYPE_STRING);
-    add_string(writer->out, key);
-    add_string(writer->out, value);
+    add_before_key(writer, database, expire_ms);
+    cw_rdb_add_byte(writer->out, RDB_TYPE_STRING);
+    cw_rdb_add_string(writer->out, key);
+    cw_rdb_add_string(writer->out, value);
+    sum_up(writer, before);
+}
+
+void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
+{
+    size_t before = buf_length(writer->out);
+    add_before_key(writer, database, cw_entry_expire_ms(entry));
+    cw_rdb_add_byte(writer->out, cw_rdb_value_type(entry));
+    cw_rdb_add_string(writer->out, cw_entry_key(entry));
+    cw_rdb_add_value(writer->out, entry);
     sum_up(writer, before);
 }
 
 void cw_rdb_write_end(struct cw_rdb_writer *writer)
 {
     size_t before = buf_length(writer->out);
-    add_byte(writer->out, RDB_OPCODE_END);
+    cw_rdb_add_byte(writer->out, RDB_OPCODE_END);
     sum_up(writer, before);
-    add_little_endian(writer->out, writer->checksum, RDB_CHECKSUM_LENGTH);
+    cw_rdb_add_little_endian(writer->out, writer->checksum, RDB_CHECKSUM_LENGTH);
 }

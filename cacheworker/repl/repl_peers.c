@@ -278,7 +278,7 @@ void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *
 static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
 {
     struct peer *peer = context;
-    cw_rdb_write_string(&peer->writer, database, cw_entry_key(entry), cw_entry_value(entry), cw_entry_expire_ms(entry));
+    cw_rdb_write_entry(&peer->writer, database, entry);
 }
 
 static void begin_snapshot(struct cw_repl *repl, struct peer *peer)

@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import differential_hash
 import tap
 from appliance import Client, build_directory, server
 from tap import check, say
@@ -35,7 +36,7 @@ TIMES_TO_LIVE = [b"abc", b"", b"1.5", b"0", b"-1", b"-5", b"9223372036854775807"
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b"+1"]
 
 
-class Generator:
+class Generator(differential_hash.HashCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -49,6 +50,10 @@ class Generator:
 
     def key(self):
         return self.random.choice(KEYS)
+
+    def key_of(self, prefix):
+        """A key that has a value of one type, most of the time."""
+        return prefix + self.key() if self.chance(0.9) else self.key()
 
     def integer(self):
         return self.random.choice(INTEGERS) if self.chance(0.4) else b"%d" % self.random.randint(-20, 50)
@@ -123,9 +128,12 @@ class Generator:
     def make_incrby(self):
         return [self.key(), self.integer()]
 
-    def make_incrbyfloat(self):
+    def float(self):
         drawn = [self.random.choice(FLOATS), self.integer(), b"%f" % self.random.uniform(-100, 100)]
-        return [self.key(), self.random.choice(drawn)]
+        return self.random.choice(drawn)
+
+    def make_incrbyfloat(self):
+        return [self.key(), self.float()]
 
     def make_lcs(self):
         return [self.key(), self.key()] + self.options([b"IDX", b"LEN", b"WITHMATCHLEN", b"MINMATCHLEN",
@@ -357,6 +365,7 @@ ALLOWED = {
     b"dbsize": (numbers_within(len(KEYS)), "it counts keys that are over and not yet reclaimed"),
     b"object help": (same_kind, "our own sentences"),
     b"memory usage": (numbers_within(1 << 31), "another layout in memory"),
+    **differential_hash.ALLOWED,
 }
 
 
@@ -432,7 +441,7 @@ def test_every_command():
     client = Client(OURS)
     documents = client.call("COMMAND", "DOCS")
     groups = {name: fields[fields.index(b"group") + 1] for name, fields in zip(documents[::2], documents[1::2])}
-    known = {name.decode() for name, group in groups.items() if group in (b"string", b"generic")}
+    known = {name.decode() for name, group in groups.items() if group in (b"string", b"generic", b"hash")}
     missing = known - set(Generator(0).names)
     newer = {"delex", "delifeq", "digest", "msetex"}
     check(missing == {"wait"} | newer, f"{missing} are never drawn; only WAIT and newer ones have nothing to compare")

@@ -1,0 +1,255 @@
+#include "cacheworker/hash/hash.h"
+
+#include "cacheworker/keyspace/packed_entry.h"
+#include "common/base/rand.h"
+
+/* ---- As an object ---- */
+
+static void *copy_object(struct cw_arena *arena, const void *object)
+{
+    (void)arena;
+    return cw_dictionary_copy(object);
+}
+
+static bool free_object(struct cw_arena *arena, void *object, unsigned *budget)
+{
+    (void)arena;
+    return cw_dictionary_free_step(object, budget);
+}
+
+static size_t object_bytes(const void *object)
+{
+    return cw_dictionary_used_bytes(object);
+}
+
+static uint64_t object_count(const void *object)
+{
+    return cw_dictionary_count(object);
+}
+
+const struct cw_object_operations cw_hash_operations = {
+    .copy = copy_object, .free_step = free_object, .used_bytes = object_bytes, .count = object_count};
+
+/* ---- Reading ---- */
+
+uint64_t cw_hash_count(const struct cw_entry *entry)
+{
+    return cw_entry_is_object(entry) ? cw_dictionary_count(cw_entry_object(entry))
+                                     : cw_listpack_count(cw_entry_value(entry)) / 2;
+}
+
+static struct cw_packed_value text_value(struct slice text)
+{
+    return (struct cw_packed_value){.text = slice_of(text.data ? text.data : "", text.length)};
+}
+
+static size_t find_packed(struct slice listpack, struct slice field)
+{
+    struct cw_packed_needle needle = cw_packed_needle(field);
+    return cw_listpack_find(listpack, cw_listpack_first(listpack), &needle, 2);
+}
+
+bool cw_hash_get(const struct cw_entry *entry, struct slice field, struct cw_packed_value *ret_value)
+{
+    if (cw_entry_is_object(entry)) {
+        const struct cw_entry *member = cw_dictionary_find(cw_entry_object(entry), field);
+        if (member)
+            *ret_value = text_value(cw_entry_value(member));
+        return member != NULL;
+    }
+    struct slice listpack = cw_entry_value(entry);
+    size_t place = find_packed(listpack, field);
+    if (place == CW_LISTPACK_END)
+        return false;
+    *ret_value = cw_listpack_value(listpack, cw_listpack_next(listpack, place));
+    return true;
+}
+
+static void stand_at(struct cw_hash_walk *walk, struct slice listpack, size_t place)
+{
+    walk->field = cw_listpack_value(listpack, place);
+    place = cw_listpack_next(listpack, place);
+    walk->value = cw_listpack_value(listpack, place);
+    walk->place = cw_listpack_next(listpack, place);
+}
+
+static void stand_on(struct cw_hash_walk *walk, const struct cw_entry *member)
+{
+    walk->field = text_value(cw_entry_key(member));
+    walk->value = text_value(cw_entry_value(member));
+}
+
+bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk)
+{
+    if (cw_entry_is_object(entry)) {
+        const struct cw_entry *member = cw_dictionary_next(cw_entry_object(entry), &walk->dictionary);
+        if (member)
+            stand_on(walk, member);
+        return member != NULL;
+    }
+    struct slice listpack = cw_entry_value(entry);
+    size_t place = walk->has_begun ? walk->place : cw_listpack_first(listpack);
+    walk->has_begun = true;
+    if (place == CW_LISTPACK_END)
+        return false;
+    stand_at(walk, listpack, place);
+    return true;
+}
+
+void cw_hash_random(const struct cw_entry *entry, struct rand *rand, struct cw_hash_walk *ret_pick)
+{
+    if (cw_entry_is_object(entry)) {
+        stand_on(ret_pick, cw_dictionary_random(cw_entry_object(entry), rand));
+        return;
+    }
+    struct slice listpack = cw_entry_value(entry);
+    uint64_t index = rand_below(rand, cw_hash_count(entry));
+    stand_at(ret_pick, listpack, cw_listpack_at(listpack, (int64_t)(2 * index)));
+}
+
+struct scan {
+    cw_hash_visitor visitor;
+    void *context;
+};
+
+static void visit(void *context, const struct cw_entry *member)
+{
+    struct scan *scan = context;
+    struct cw_packed_value field = text_value(cw_entry_key(member));
+    struct cw_packed_value value = text_value(cw_entry_value(member));
+    scan->visitor(scan->context, &field, &value);
+}
+
+uint64_t cw_hash_scan(const struct cw_entry *entry, uint64_t cursor, cw_hash_visitor visitor, void *context)
+{
+    struct scan scan = {visitor, context};
+    if (cw_entry_is_object(entry))
+        return cw_dictionary_scan(cw_entry_object(entry), cursor, visit, &scan);
+    struct cw_hash_walk walk = {0};
+    while (cw_hash_next(entry, &walk))
+        visitor(context, &walk.field, &walk.value);
+    return 0;
+}
+
+/* ---- Changing ---- */
+
+/* Whether the reference would keep this as a listpack. */
+static bool is_shown_packed(const struct cw_packing *packing, uint64_t count, size_t longest)
+{
+    return count <= (uint64_t)packing->hash_max_listpack_entries && longest <= (size_t)packing->hash_max_listpack_value;
+}
+
+/* Whether it is kept as one. */
+static bool is_kept_packed(const struct cw_packing *packing, bool is_shown, uint64_t count, size_t bytes)
+{
+    if (is_shown)
+        return bytes <= CW_LISTPACK_BYTES_MAX;
+    return count <= (uint64_t)packing->hash_max_listpack_entries && bytes <= CW_PACKED_ANYWAY_MAX;
+}
+
+static size_t longer(struct slice a, struct slice b)
+{
+    return a.length > b.length ? a.length : b.length;
+}
+
+/* The packed fields move into a dictionary. */
+static void unpack(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    struct cw_dictionary *dictionary =
+        cw_dictionary_create(cw_keyspace_arena(keyspace), cw_keyspace_hash_key(keyspace));
+    struct cw_hash_walk walk = {0};
+    while (cw_hash_next(ref->entry, &walk)) {
+        char spaces[2][NUMBER_TEXT_MAX];
+        bool is_new;
+        cw_dictionary_put(dictionary, cw_packed_value_text(&walk.field, spaces[0]),
+                          cw_packed_value_text(&walk.value, spaces[1]), CW_NO_EXPIRY, &is_new);
+    }
+    cw_keyspace_put_object(keyspace, ref, CW_TYPE_HASH, CW_ENCODING_HASHTABLE, dictionary);
+}
+
+static void create(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    char empty[CW_LISTPACK_EMPTY_BYTES];
+    cw_listpack_init(empty);
+    cw_keyspace_put(keyspace, ref, CW_TYPE_HASH, CW_ENCODING_LISTPACK, slice_of(empty, sizeof(empty)));
+}
+
+/* Before a packed hash gets a field or another value: changes how it is shown and kept, where that asks for it. */
+static void make_room(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
+{
+    const struct cw_packing *packing = cw_keyspace_packing(keyspace);
+    struct slice listpack = cw_entry_value(ref->entry);
+    uint64_t count = cw_hash_count(ref->entry) + 1;
+    size_t bytes = listpack.length + cw_listpack_element_bytes(field) + cw_listpack_element_bytes(value);
+    if (cw_entry_encoding(ref->entry) == CW_ENCODING_LISTPACK && !is_shown_packed(packing, count, longer(field, value)))
+        cw_keyspace_set_encoding(ref, CW_ENCODING_HASHTABLE);
+    if (!is_kept_packed(packing, cw_entry_encoding(ref->entry) == CW_ENCODING_LISTPACK, count, bytes))
+        unpack(keyspace, ref);
+}
+
+static void set_packed(struct cw_keyspace *keyspace, struct cw_ref *ref, size_t place, struct slice field,
+                       struct slice value)
+{
+    struct cw_packed_entry packed;
+    cw_packed_entry_open(&packed, keyspace, ref);
+    if (place != CW_LISTPACK_END) {
+        cw_listpack_replace(&packed.packed, cw_listpack_next(cw_packed_slice(&packed.packed), place), value);
+        return;
+    }
+    cw_listpack_append(&packed.packed, field);
+    cw_listpack_append(&packed.packed, value);
+}
+
+bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
+{
+    if (!ref->entry)
+        create(keyspace, ref);
+    if (!cw_entry_is_object(ref->entry)) {
+        const struct cw_packing *packing = cw_keyspace_packing(keyspace);
+        size_t place = find_packed(cw_entry_value(ref->entry), field);
+        bool is_short = longer(field, value) <= (size_t)packing->hash_max_listpack_value;
+        if (place == CW_LISTPACK_END || !is_short)
+            make_room(keyspace, ref, field, value);
+        if (!cw_entry_is_object(ref->entry)) {
+            set_packed(keyspace, ref, place, field, value);
+            return place == CW_LISTPACK_END;
+        }
+    }
+    bool is_new;
+    cw_dictionary_put(cw_entry_object(ref->entry), field, value, CW_NO_EXPIRY, &is_new);
+    return is_new;
+}
+
+bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field)
+{
+    if (cw_entry_is_object(ref->entry)) {
+        if (!cw_dictionary_remove(cw_entry_object(ref->entry), field))
+            return false;
+    } else {
+        size_t place = find_packed(cw_entry_value(ref->entry), field);
+        if (place == CW_LISTPACK_END)
+            return false;
+        struct cw_packed_entry packed;
+        cw_packed_entry_open(&packed, keyspace, ref);
+        cw_listpack_delete(&packed.packed, place, 2);
+    }
+    if (cw_hash_count(ref->entry) == 0)
+        cw_keyspace_delete(keyspace, ref);
+    return true;
+}
+
+void cw_hash_put_listpack(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice listpack)
+{
+    const struct cw_packing *packing = cw_keyspace_packing(keyspace);
+    cw_keyspace_put(keyspace, ref, CW_TYPE_HASH, CW_ENCODING_LISTPACK, listpack);
+    size_t longest = 0;
+    struct cw_hash_walk walk = {0};
+    while (cw_hash_next(ref->entry, &walk))
+        longest = longer(slice_of("", longest), slice_of("", longer(walk.field.text, walk.value.text)));
+    uint64_t count = cw_hash_count(ref->entry);
+    bool is_shown = is_shown_packed(packing, count, longest);
+    if (!is_shown)
+        cw_keyspace_set_encoding(ref, CW_ENCODING_HASHTABLE);
+    if (!is_kept_packed(packing, is_shown, count, listpack.length))
+        unpack(keyspace, ref);
+}

@@ -1,0 +1,48 @@
+/* hash.h: fields with values, as the value of a key: a listpack of field, value, field, value while it is small, else a
+ * dictionary. Nobody outside sees the difference but through OBJECT ENCODING, which shows what the reference would do.
+ *
+ * Functions that read want the entry of a key that holds a hash. Functions that change want a ref that was opened
+ * (keyspace.h) and holds a hash, or no key at all where that is said. A hash without fields does not exist: deleting
+ * the last one deletes the key. */
+#ifndef CACHEWORKER_HASH_HASH_H
+#define CACHEWORKER_HASH_HASH_H
+
+#include "cacheworker/keyspace/dictionary.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/packed/listpack.h"
+
+extern const struct cw_object_operations cw_hash_operations;
+
+uint64_t cw_hash_count(const struct cw_entry *entry);
+
+/* False: there is no such field. The value is borrowed until the next change of the keyspace. */
+MUST_CHECK bool cw_hash_get(const struct cw_entry *entry, struct slice field, struct cw_packed_value *ret_value);
+
+/* Creates the key where there is none. True: the field is new. Neither slice lies in this hash. */
+bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value);
+
+bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field); /* false: was not there */
+
+/* All fields in no order; a walk that is zeroed begins. False at the end. Nothing may change meanwhile. */
+struct cw_hash_walk {
+    size_t place; /* of the next field; packed */
+    bool has_begun;
+    struct cw_dictionary_walk dictionary;
+    struct cw_packed_value field; /* where it stands */
+    struct cw_packed_value value;
+};
+bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk);
+
+/* A field at random, with its value. */
+void cw_hash_random(const struct cw_entry *entry, struct rand *rand, struct cw_hash_walk *ret_pick);
+
+/* As SCAN: fills walks through the visitor; a packed hash is visited whole. */
+typedef void (*cw_hash_visitor)(void *context, const struct cw_packed_value *field,
+                                const struct cw_packed_value *value);
+uint64_t cw_hash_scan(const struct cw_entry *entry, uint64_t cursor, cw_hash_visitor visitor, void *context);
+
+/* A listpack that was read whole becomes the value of a new key, in the form that its size asks for. `listpack` is
+ * valid, with an even number of elements, none of the fields twice. */
+void cw_hash_put_listpack(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice listpack);
+
+#endif

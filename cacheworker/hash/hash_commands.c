@@ -1,0 +1,392 @@
+#include "cacheworker/hash/hash_commands.h"
+
+#include "cacheworker/hash/hash.h"
+#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/scan.h"
+#include "cacheworker/string/long_double.h"
+#include "common/base/errors.h"
+#include "common/base/glob.h"
+#include "common/base/mem.h"
+#include "common/base/rand.h"
+
+#include <math.h>
+
+static bool is_hash(struct cw_call *call, const struct cw_entry *entry)
+{
+    return cw_call_is_type(call, entry, CW_TYPE_HASH);
+}
+
+static void reply_value(struct cw_call *call, const struct cw_packed_value *value)
+{
+    if (value->text.data)
+        resp_write_bulk(call->reply, value->text);
+    else
+        resp_write_bulk_i64(call->reply, value->integer);
+}
+
+/* ---- Reading ---- */
+
+static void reply_field(struct cw_call *call, const struct cw_entry *entry, struct slice field)
+{
+    struct cw_packed_value value;
+    if (entry && cw_hash_get(entry, field, &value))
+        reply_value(call, &value);
+    else
+        resp_write_null(call->reply, call->protocol);
+}
+
+void cw_hget_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (is_hash(call, entry))
+        reply_field(call, entry, call->argv[2]);
+}
+
+void cw_hmget_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_hash(call, entry))
+        return;
+    resp_write_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++)
+        reply_field(call, entry, call->argv[i]);
+}
+
+void cw_hlen_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (is_hash(call, entry))
+        resp_write_integer(call->reply, entry ? (int64_t)cw_hash_count(entry) : 0);
+}
+
+void cw_hexists_command(struct cw_call *call)
+{
+    struct cw_packed_value value;
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (is_hash(call, entry))
+        resp_write_integer(call->reply, entry && cw_hash_get(entry, call->argv[2], &value));
+}
+
+void cw_hstrlen_command(struct cw_call *call)
+{
+    struct cw_packed_value value;
+    char space[NUMBER_TEXT_MAX];
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_hash(call, entry))
+        return;
+    bool exists = entry && cw_hash_get(entry, call->argv[2], &value);
+    resp_write_integer(call->reply, exists ? (int64_t)cw_packed_value_text(&value, space).length : 0);
+}
+
+enum { FIELDS = 1, VALUES = 2 };
+
+static void reply_all(struct cw_call *call, unsigned what)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_hash(call, entry))
+        return;
+    uint64_t count = entry ? cw_hash_count(entry) : 0;
+    if (what == (FIELDS | VALUES))
+        resp_write_map(call->reply, call->protocol, count);
+    else
+        resp_write_array(call->reply, count);
+    struct cw_hash_walk walk = {0};
+    while (entry && cw_hash_next(entry, &walk)) {
+        if (what & FIELDS)
+            reply_value(call, &walk.field);
+        if (what & VALUES)
+            reply_value(call, &walk.value);
+    }
+}
+
+void cw_hgetall_command(struct cw_call *call)
+{
+    reply_all(call, FIELDS | VALUES);
+}
+
+void cw_hkeys_command(struct cw_call *call)
+{
+    reply_all(call, FIELDS);
+}
+
+void cw_hvals_command(struct cw_call *call)
+{
+    reply_all(call, VALUES);
+}
+
+struct found { /* by a scan */
+    struct buf *out;
+    struct slice pattern;
+    uint64_t visited;
+    uint64_t count; /* of fields that match */
+};
+
+static void add_pair(struct buf *out, const struct cw_packed_value *value)
+{
+    char space[NUMBER_TEXT_MAX];
+    resp_write_bulk(out, cw_packed_value_text(value, space));
+}
+
+static void add_found(void *context, const struct cw_packed_value *field, const struct cw_packed_value *value)
+{
+    struct found *found = context;
+    char space[NUMBER_TEXT_MAX];
+    found->visited++;
+    if (found->pattern.data && !glob_match(found->pattern, cw_packed_value_text(field, space), false))
+        return;
+    add_pair(found->out, field);
+    add_pair(found->out, value);
+    found->count++;
+}
+
+void cw_hscan_command(struct cw_call *call)
+{
+    struct cw_scan scan;
+    struct buf text = {0};
+    if (!cw_scan_parse_cursor(call, 2, &scan))
+        return;
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_hash(call, entry) || (entry && !cw_scan_parse_options(call, 3, false, &scan)))
+        return;
+    struct found found = {.out = &text, .pattern = scan.pattern};
+    uint64_t places = 0;
+    scan.cursor = entry ? scan.cursor : 0;
+    if (entry) {
+        do {
+            scan.cursor = cw_hash_scan(entry, scan.cursor, add_found, &found);
+            places++;
+        } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
+    }
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_u64(call->reply, scan.cursor);
+    resp_write_array(call->reply, 2 * found.count);
+    buf_add_slice(call->reply, buf_slice(&text));
+    buf_free(&text);
+}
+
+/* ---- Picks ---- */
+
+static void reply_pick(struct cw_call *call, const struct cw_hash_walk *pick, bool with_values)
+{
+    if (with_values && call->protocol > 2)
+        resp_write_array(call->reply, 2);
+    reply_value(call, &pick->field);
+    if (with_values)
+        reply_value(call, &pick->value);
+}
+
+static void begin_picks(struct cw_call *call, uint64_t count, bool with_values)
+{
+    resp_write_array(call->reply, with_values && call->protocol == 2 ? 2 * count : count);
+}
+
+/* Each field with the same chance, in one walk over all (Fan, Muller and Rezucha 1962). */
+static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_values)
+{
+    struct rand *rand = cw_keyspace_rand(call->keyspace);
+    uint64_t left = cw_hash_count(entry);
+    struct cw_hash_walk walk = {0};
+    for (; wanted > 0 && cw_hash_next(entry, &walk); left--) {
+        if (rand_below(rand, left) >= wanted)
+            continue;
+        reply_pick(call, &walk, with_values);
+        wanted--;
+    }
+}
+
+/* Few of many: draws, and draws again what was drawn before. */
+static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_values)
+{
+    struct cw_dictionary *drawn =
+        cw_dictionary_create(cw_keyspace_arena(call->keyspace), cw_keyspace_hash_key(call->keyspace));
+    while (wanted > 0) {
+        struct cw_hash_walk pick;
+        bool is_new;
+        cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+        cw_dictionary_put(drawn, pick.field.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
+        if (!is_new)
+            continue;
+        reply_pick(call, &pick, with_values);
+        wanted--;
+    }
+    unsigned budget = UINT32_MAX;
+    (void)cw_dictionary_free_step(drawn, &budget);
+}
+
+static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int64_t count, bool with_values)
+{
+    if (count < 0) {
+        begin_picks(call, (uint64_t)-count, with_values);
+        for (; count < 0; count++) {
+            struct cw_hash_walk pick;
+            cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+            reply_pick(call, &pick, with_values);
+        }
+        return;
+    }
+    uint64_t size = cw_hash_count(entry);
+    uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
+    begin_picks(call, wanted, with_values);
+    if (cw_entry_is_object(entry) && wanted < size / 3)
+        pick_by_drawing(call, entry, wanted, with_values);
+    else
+        pick_by_walking(call, entry, wanted, with_values);
+}
+
+void cw_hrandfield_command(struct cw_call *call)
+{
+    int64_t count = 0;
+    bool with_values = call->argc == 4;
+    if (call->argc > 2) {
+        if (!cw_call_integer(call, 2, &count))
+            return;
+        if (call->argc > 4 || (with_values && !slice_equal_nocase(call->argv[3], "withvalues"))) {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return;
+        }
+        if (count < -INT64_MAX / (1 + with_values) || count > INT64_MAX / (1 + with_values)) {
+            cw_reply_error(call, "ERR value is out of range");
+            return;
+        }
+    }
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_hash(call, entry))
+        return;
+    if (call->argc > 2 && (!entry || count == 0)) {
+        resp_write_array(call->reply, 0);
+    } else if (!entry) {
+        resp_write_null(call->reply, call->protocol);
+    } else if (call->argc > 2) {
+        reply_picks(call, entry, count, with_values);
+    } else {
+        struct cw_hash_walk pick;
+        cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+        reply_value(call, &pick.field);
+    }
+}
+
+/* ---- Changing ---- */
+
+static void set_fields(struct cw_call *call, bool replies_count)
+{
+    if (call->argc % 2 == 1) {
+        struct buf text = {0};
+        buf_add_format(&text, "ERR wrong number of arguments for '%s' command", call->command->name);
+        resp_write_error(call->reply, buf_slice(&text));
+        buf_free(&text);
+        return;
+    }
+    struct cw_ref ref;
+    if (!is_hash(call, cw_call_open(call, 1, &ref)))
+        return;
+    int64_t created = 0;
+    for (size_t i = 2; i < call->argc; i += 2)
+        created += cw_hash_set(call->keyspace, &ref, call->argv[i], call->argv[i + 1]);
+    call->dirty += (call->argc - 2) / 2;
+    if (replies_count)
+        resp_write_integer(call->reply, created);
+    else
+        resp_write_ok(call->reply);
+}
+
+void cw_hset_command(struct cw_call *call)
+{
+    set_fields(call, true);
+}
+
+void cw_hmset_command(struct cw_call *call)
+{
+    set_fields(call, false);
+}
+
+void cw_hsetnx_command(struct cw_call *call)
+{
+    struct cw_packed_value value;
+    struct cw_ref ref;
+    if (!is_hash(call, cw_call_open(call, 1, &ref)))
+        return;
+    bool exists = ref.entry && cw_hash_get(ref.entry, call->argv[2], &value);
+    if (!exists) {
+        cw_hash_set(call->keyspace, &ref, call->argv[2], call->argv[3]);
+        call->dirty++;
+    }
+    resp_write_integer(call->reply, !exists);
+}
+
+void cw_hdel_command(struct cw_call *call)
+{
+    struct cw_ref ref;
+    if (!is_hash(call, cw_call_open(call, 1, &ref)))
+        return;
+    int64_t deleted = 0;
+    for (size_t i = 2; i < call->argc && ref.entry; i++)
+        deleted += cw_hash_delete(call->keyspace, &ref, call->argv[i]);
+    call->dirty += (uint64_t)deleted;
+    resp_write_integer(call->reply, deleted);
+}
+
+void cw_hincrby_command(struct cw_call *call)
+{
+    int64_t increment;
+    int64_t number = 0;
+    struct cw_packed_value value;
+    struct cw_ref ref;
+    char space[NUMBER_TEXT_MAX];
+    if (!cw_call_integer(call, 3, &increment) || !is_hash(call, cw_call_open(call, 1, &ref)))
+        return;
+    if (ref.entry && cw_hash_get(ref.entry, call->argv[2], &value) &&
+        number_parse_i64(cw_packed_value_text(&value, space), &number) < 0) {
+        cw_reply_error(call, "ERR hash value is not an integer");
+        return;
+    }
+    if (__builtin_add_overflow(number, increment, &number)) {
+        cw_reply_error(call, "ERR increment or decrement would overflow");
+        return;
+    }
+    size_t length = number_format_i64(space, number);
+    cw_hash_set(call->keyspace, &ref, call->argv[2], slice_of(space, length));
+    call->dirty++;
+    resp_write_integer(call->reply, number);
+}
+
+/* The result goes into the stream: replicas must not add up on their own. */
+static void set_float(struct cw_call *call, struct cw_ref *ref, long double number)
+{
+    char *text = mem_alloc(CW_LONG_DOUBLE_TEXT_MAX);
+    struct slice result = slice_of(text, cw_long_double_format(text, number));
+    cw_hash_set(call->keyspace, ref, call->argv[2], result);
+    call->dirty++;
+    const struct slice argv[] = {SLICE_LITERAL("HSET"), call->argv[1], call->argv[2], result};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+    resp_write_bulk(call->reply, result);
+    mem_free(text);
+}
+
+void cw_hincrbyfloat_command(struct cw_call *call)
+{
+    long double increment;
+    long double number = 0;
+    struct cw_packed_value value;
+    struct cw_ref ref;
+    char space[NUMBER_TEXT_MAX];
+    if (cw_long_double_parse(call->argv[3], &increment) < 0) {
+        cw_reply_error(call, CW_ERROR_NOT_FLOAT);
+        return;
+    }
+    if (isinf(increment)) {
+        cw_reply_error(call, "ERR value is NaN or Infinity");
+        return;
+    }
+    if (!is_hash(call, cw_call_open(call, 1, &ref)))
+        return;
+    if (ref.entry && cw_hash_get(ref.entry, call->argv[2], &value) &&
+        cw_long_double_parse(cw_packed_value_text(&value, space), &number) < 0) {
+        cw_reply_error(call, "ERR hash value is not a float");
+        return;
+    }
+    number += increment;
+    if (isnan(number) || isinf(number))
+        cw_reply_error(call, "ERR increment would produce NaN or Infinity");
+    else
+        set_float(call, &ref, number);
+}

@@ -1,0 +1,4 @@
+libcacheworker_core_a_SOURCES += \
+	cacheworker/hash/hash.c cacheworker/hash/hash.h \
+	cacheworker/hash/hash_commands.c cacheworker/hash/hash_commands.h \
+	cacheworker/hash/hash_rdb.c cacheworker/hash/hash_rdb.h

@@ -1,0 +1,17 @@
+/* packed_entry.h: the packed value of a key, as something that can be edited (packed/packed.h). */
+#ifndef CACHEWORKER_KEYSPACE_PACKED_ENTRY_H
+#define CACHEWORKER_KEYSPACE_PACKED_ENTRY_H
+
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/packed/packed.h"
+
+struct cw_packed_entry {
+    struct cw_packed packed;
+    struct cw_keyspace *keyspace; /* borrowed */
+    struct cw_ref *ref;           /* borrowed; of an existing key whose value is bytes */
+};
+
+/* Must stay where it is as long as its `packed` is used, for that points back to it. */
+void cw_packed_entry_open(struct cw_packed_entry *entry, struct cw_keyspace *keyspace, struct cw_ref *ref);
+
+#endif

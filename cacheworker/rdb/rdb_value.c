@@ -1,0 +1,69 @@
+#include "cacheworker/rdb/rdb_value.h"
+
+#include "cacheworker/hash/hash_rdb.h"
+#include "cacheworker/rdb/rdb_emit.h"
+#include "cacheworker/rdb/rdb_format.h"
+#include "common/base/errors.h"
+
+struct kind {
+    unsigned (*type)(const struct cw_entry *entry);
+    void (*add)(struct buf *out, const struct cw_entry *entry);
+};
+
+static unsigned string_type(const struct cw_entry *entry)
+{
+    (void)entry;
+    return RDB_TYPE_STRING;
+}
+
+static void add_string(struct buf *out, const struct cw_entry *entry)
+{
+    cw_rdb_add_string(out, cw_entry_value(entry));
+}
+
+static const struct kind kinds[CW_TYPES] = {
+    [CW_TYPE_STRING] = {string_type, add_string},
+    [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_add},
+};
+
+unsigned cw_rdb_value_type(const struct cw_entry *entry)
+{
+    return kinds[cw_entry_type(entry)].type(entry);
+}
+
+void cw_rdb_add_value(struct buf *out, const struct cw_entry *entry)
+{
+    kinds[cw_entry_type(entry)].add(out, entry);
+}
+
+static int read_string(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    struct slice text;
+    int result = cw_rdb_take_whole(cursor, &value->texts[0], &text);
+    if (result > 0)
+        cw_keyspace_put(value->keyspace, value->ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, text);
+    return result;
+}
+
+typedef int (*read_function)(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor);
+
+static const read_function readers[RDB_TYPE_LAST + 1] = {
+    [RDB_TYPE_STRING] = read_string,
+    [RDB_TYPE_HASH] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_ZIPMAP] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_ZIPLIST] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_LISTPACK] = cw_hash_rdb_read,
+};
+
+int cw_rdb_value_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    if (value->type > RDB_TYPE_LAST || readers[value->type] == NULL)
+        return ERR_UNSUPPORTED;
+    return readers[value->type](value, cursor);
+}
+
+void cw_rdb_value_free(struct cw_rdb_value *value)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(value->texts); i++)
+        buf_free(&value->texts[i]);
+}
