@@ -3,6 +3,7 @@
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/command_commands.h"
 #include "cacheworker/engine/connection_commands.h"
+#include "cacheworker/engine/debug_commands.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/server_commands.h"
 #include "cacheworker/expire/expire_commands.h"

@@ -5,6 +5,8 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/client_commands.c cacheworker/engine/client_commands.h \
 	cacheworker/engine/command_commands.c cacheworker/engine/command_commands.h \
 	cacheworker/engine/connection_commands.c cacheworker/engine/connection_commands.h \
+	cacheworker/engine/debug_commands.c cacheworker/engine/debug_commands.h \
+	cacheworker/engine/digest.c cacheworker/engine/digest.h \
 	cacheworker/engine/dispatch.c cacheworker/engine/dispatch.h \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \

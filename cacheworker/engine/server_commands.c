@@ -148,25 +148,26 @@ void cw_wait_command(struct cw_call *call)
 
 /* --- the disk --- */
 
-static void save(struct cw_call *call, const char *success)
+bool cw_save_or_refuse(struct cw_call *call)
 {
     if (call->engine->config.storage == NULL) {
         cw_reply_error(call, "ERR this server was started without a directory, so it cannot save");
-        return;
+        return false;
     }
     int result = cw_repl_save(call->engine->repl);
     if (result < 0) {
         resp_write_error_format(call->reply, "ERR %s", error_text(result));
-        return;
+        return false;
     }
     call->engine->saved_us = call->engine->wall_us;
     call->engine->statistics.changes = 0;
-    resp_write_simple(call->reply, slice_text(success));
+    return true;
 }
 
 void cw_save_command(struct cw_call *call)
 {
-    save(call, "OK");
+    if (cw_save_or_refuse(call))
+        resp_write_ok(call->reply);
 }
 
 /* Saves at once: what Redis does behind the client's back is done before it is answered. */
@@ -176,7 +177,8 @@ void cw_bgsave_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    save(call, "Background saving started");
+    if (cw_save_or_refuse(call))
+        resp_write_simple(call->reply, SLICE_LITERAL("Background saving started"));
 }
 
 void cw_lastsave_command(struct cw_call *call)
@@ -207,50 +209,6 @@ void cw_shutdown_command(struct cw_call *call)
     cw_ha_stop(engine->ha);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "a client asked for SHUTDOWN");
     effect_exit(engine->effects, 0);
-}
-
-/* --- DEBUG --- */
-
-static void debug_sleep(struct cw_call *call)
-{
-    double seconds;
-    if (number_parse_double(call->argv[2], &seconds) < 0 || seconds < 0 || seconds > 1e6) {
-        cw_reply_error(call, CW_ERROR_NOT_FLOAT);
-        return;
-    }
-    int64_t sleep_ns = (int64_t)(seconds * (double)NS_PER_S);
-    if (call->engine->config.sleep_ns != NULL) {
-        call->engine->config.sleep_ns(sleep_ns);
-        resp_write_ok(call->reply);
-        return;
-    }
-    call->engine->sleep_since_ns = call->engine->now_ns;
-    call->engine->sleep_until_ns = call->engine->now_ns + sleep_ns;
-    cw_slowlog_offer(call->engine, call->session, call->command, call->argv, call->argc, (int64_t)(seconds * 1e6));
-    resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
-}
-
-void cw_debug_command(struct cw_call *call)
-{
-    struct slice what = call->argv[1];
-    if (!call->engine->config.enable_debug_command) {
-        cw_reply_error(call,
-                       "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
-                       "can run it from a local connection, otherwise you need to set this option in the "
-                       "configuration file, and then restart the server.");
-    } else if (slice_equal_nocase(what, "sleep") && call->argc == 3) {
-        debug_sleep(call);
-    } else if (slice_equal_nocase(what, "set-active-expire") && call->argc == 3) {
-        call->engine->active_expiry = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
-        resp_write_ok(call->reply);
-    } else if (slice_equal_nocase(what, "jmap") && call->argc == 2) {
-        resp_write_ok(call->reply);
-    } else {
-        resp_write_error_format(call->reply,
-                                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                                "HELP.",
-                                (int)(what.length < 128 ? what.length : 128), what.data);
-    }
 }
 
 /* --- what is not there, and says so --- */

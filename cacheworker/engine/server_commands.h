@@ -10,7 +10,6 @@ void cw_config_help_command(struct cw_call *call);
 void cw_config_resetstat_command(struct cw_call *call);
 void cw_config_rewrite_command(struct cw_call *call);
 void cw_config_set_command(struct cw_call *call);
-void cw_debug_command(struct cw_call *call);
 void cw_function_flush_command(struct cw_call *call);
 void cw_info_command(struct cw_call *call);
 void cw_lastsave_command(struct cw_call *call);
@@ -29,5 +28,8 @@ void cw_slowlog_len_command(struct cw_call *call);
 void cw_slowlog_reset_command(struct cw_call *call);
 void cw_time_command(struct cw_call *call);
 void cw_wait_command(struct cw_call *call);
+
+/* Saves, and notes when; or replies why that cannot be. */
+bool cw_save_or_refuse(struct cw_call *call);
 
 #endif

@@ -188,8 +188,7 @@ void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf 
     }
 }
 
-/* "100", "64mb", "1g": as Redis reads them, k being 1000 and kb 1024. */
-static int parse_memory(struct slice text, int64_t *ret_bytes)
+int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes)
 {
     static const struct {
         const char *suffix;
@@ -241,7 +240,7 @@ static void judge(const struct cw_engine *engine, size_t index, struct slice val
         }
         break;
     case SETTING_MEMORY:
-        if (parse_memory(value, &number) < 0) {
+        if (cw_settings_parse_memory(value, &number) < 0) {
             buf_add_text(reason, "argument must be a memory value");
             return;
         }
@@ -261,7 +260,7 @@ static void assign(struct cw_engine *engine, const struct setting *setting, stru
     case SETTING_COMPUTED: break;
     case SETTING_INTEGER: CHECK(number_parse_i64(value, field) == 0); break;
     case SETTING_MEMORY:
-        CHECK(parse_memory(value, &number) == 0);
+        CHECK(cw_settings_parse_memory(value, &number) == 0);
         *(size_t *)field = (size_t)number;
         break;
     case SETTING_TEXT: {

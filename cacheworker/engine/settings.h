@@ -37,4 +37,7 @@ int cw_settings_find(struct slice name); /* index, or CW_SETTINGS_NONE */
 MUST_CHECK int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, size_t *ret_index,
                                struct buf *reason);
 
+/* "100", "64mb", "1g": as Redis reads them, k being 1000 and kb 1024. ERR_INVALID. */
+MUST_CHECK int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes);
+
 #endif

@@ -4,7 +4,10 @@
 #include "common/base/mem.h"
 #include "common/base/number.h"
 
-enum { EMBEDDED_STRING_MAX = 44 }; /* the reference's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
+enum {
+    EMBEDDED_STRING_MAX = 44, /* the reference's OBJ_ENCODING_EMBSTR_SIZE_LIMIT */
+    SHARED_INTEGERS = 10000,  /* small integers, which the reference keeps once for all keys */
+};
 
 const char *cw_type_name(enum cw_type type)
 {
@@ -31,6 +34,14 @@ const char *cw_entry_encoding_name(const struct cw_entry *entry)
     if (cw_entry_encoding(entry) == CW_ENCODING_PLAIN && number_parse_i64(value, &number) == 0)
         return "int";
     return value.length <= EMBEDDED_STRING_MAX ? "embstr" : "raw";
+}
+
+int32_t cw_entry_refcount(const struct cw_entry *entry)
+{
+    int64_t number;
+    bool is_shared = strcmp(cw_entry_encoding_name(entry), "int") == 0 &&
+                     number_parse_i64(cw_entry_value(entry), &number) == 0 && number >= 0 && number < SHARED_INTEGERS;
+    return is_shared ? INT32_MAX : 1;
 }
 
 size_t cw_entry_bytes(const struct cw_entry *entry)

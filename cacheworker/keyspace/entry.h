@@ -138,6 +138,7 @@ static inline uint32_t cw_access_clock(int64_t now_ms)
 
 const char *cw_type_name(enum cw_type type);                            /* "string", as TYPE says it */
 const char *cw_entry_encoding_name(const struct cw_entry *entry);       /* "embstr", as OBJECT ENCODING says it */
+int32_t cw_entry_refcount(const struct cw_entry *entry);                /* 1, or INT32_MAX as OBJECT REFCOUNT says it */
 size_t cw_entry_bytes(const struct cw_entry *entry);                    /* of its own block, not rounded */
 size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value, no object */
 int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms); /* since it was last read or changed */

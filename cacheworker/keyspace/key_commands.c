@@ -7,7 +7,6 @@
 
 enum {
     RANDOM_TRIES = 100,
-    SHARED_INTEGERS = 10000, /* small integers, which the reference keeps once for all keys */
 };
 
 /* ---- Existence ---- */
@@ -336,12 +335,8 @@ void cw_object_encoding_command(struct cw_call *call)
 void cw_object_refcount_command(struct cw_call *call)
 {
     const struct cw_entry *entry = peek_or_null(call);
-    if (!entry)
-        return;
-    int64_t number;
-    bool shared = strcmp(cw_entry_encoding_name(entry), "int") == 0 &&
-                  number_parse_i64(cw_entry_value(entry), &number) == 0 && number >= 0 && number < SHARED_INTEGERS;
-    resp_write_integer(call->reply, shared ? INT32_MAX : 1);
+    if (entry)
+        resp_write_integer(call->reply, cw_entry_refcount(entry));
 }
 
 void cw_object_idletime_command(struct cw_call *call)

@@ -18,23 +18,28 @@ static void draw_id(struct cw_repl *repl)
 
 /* --- creation --- */
 
-/* Into the engine's keyspace; it stays empty unless the whole file is good. */
-static int load_file(struct cw_repl *repl, const struct storage *storage)
+/* Into the engine's keyspace, which stays as it is unless the whole file is good. */
+static int load_data(struct cw_repl *repl, const struct storage *storage, struct cw_rdb_origin *ret_origin)
 {
     struct cw_keyspace *fresh = cw_engine_new_keyspace(repl->engine);
-    struct cw_rdb_origin origin;
     cw_keyspace_set_expiry_mode(fresh, CW_EXPIRY_IGNORED);
-    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, &origin);
-    if (error < 0) {
+    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, ret_origin);
+    if (error < 0)
         cw_keyspace_destroy(fresh);
-        return error;
-    }
-    cw_engine_install_keyspace(repl->engine, fresh);
-    if (!repl->is_standalone) {
+    else
+        cw_engine_install_keyspace(repl->engine, fresh);
+    return error;
+}
+
+static int load_file(struct cw_repl *repl, const struct storage *storage)
+{
+    struct cw_rdb_origin origin;
+    int error = load_data(repl, storage, &origin);
+    if (error == 0 && !repl->is_standalone) {
         repl->history = origin.history;
         cw_engine_set_stream_database(repl->engine, origin.stream_database);
     }
-    return 0;
+    return error;
 }
 
 int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
@@ -302,6 +307,15 @@ int cw_repl_save(struct cw_repl *repl)
                    error_text(error));
     repl->disk_failed = error < 0;
     return error;
+}
+
+int cw_repl_reload(struct cw_repl *repl)
+{
+    const struct cw_config *config = cw_engine_config(repl->engine);
+    if (config->storage == NULL)
+        return ERR_NOT_FOUND;
+    struct cw_rdb_origin origin;
+    return load_data(repl, config->storage, &origin);
 }
 
 /* --- facts --- */

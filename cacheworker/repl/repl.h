@@ -58,6 +58,10 @@ void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice 
 /* Writes dump.rdb. ERR_NOT_FOUND without a storage, ERR_IO, ERR_DISK_FULL. */
 MUST_CHECK int cw_repl_save(struct cw_repl *repl);
 
+/* Replaces the data by that of dump.rdb, which must have been written just now: history and stream do not know of it.
+ * Not while a snapshot of the keyspace runs. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT...: the data is as it was. */
+MUST_CHECK int cw_repl_reload(struct cw_repl *repl);
+
 /* --- facts --- */
 
 const struct history *cw_repl_history(const struct cw_repl *repl);

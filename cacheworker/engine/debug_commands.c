@@ -1,0 +1,311 @@
+#include "cacheworker/engine/debug_commands.h"
+
+#include "cacheworker/engine/digest.h"
+#include "cacheworker/engine/server_commands.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/rdb/rdb.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/number.h"
+
+#include <inttypes.h>
+
+enum { QUOTED_MAX = 128, LOGGED_MAX = 1024 }; /* bytes of the client's words that are said again */
+
+#define PACKED_THRESHOLD_MAX ((int64_t)4 << 30)
+
+/* --- time --- */
+
+static void debug_sleep(struct cw_call *call)
+{
+    double seconds;
+    if (number_parse_double(call->argv[2], &seconds) < 0 || seconds < 0 || seconds > 1e6) {
+        cw_reply_error(call, CW_ERROR_NOT_FLOAT);
+        return;
+    }
+    int64_t sleep_ns = (int64_t)(seconds * (double)NS_PER_S);
+    if (call->engine->config.sleep_ns != NULL) {
+        call->engine->config.sleep_ns(sleep_ns);
+        resp_write_ok(call->reply);
+        return;
+    }
+    call->engine->sleep_since_ns = call->engine->now_ns;
+    call->engine->sleep_until_ns = call->engine->now_ns + sleep_ns;
+    cw_slowlog_offer(call->engine, call->session, call->command, call->argv, call->argc, (int64_t)(seconds * 1e6));
+    resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
+}
+
+static void debug_set_active_expire(struct cw_call *call)
+{
+    call->engine->active_expiry = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
+    resp_write_ok(call->reply);
+}
+
+/* --- data --- */
+
+static void refuse_digest(struct cw_call *call)
+{
+    cw_reply_error(call, "ERR there is a value of a type that has no digest");
+}
+
+static void debug_digest(struct cw_call *call)
+{
+    struct cw_digest digest;
+    char text[CW_DIGEST_TEXT_LENGTH + 1];
+    if (!cw_digest_keyspace(call->keyspace, call->now_ms, &digest)) {
+        refuse_digest(call);
+        return;
+    }
+    cw_digest_write(&digest, text);
+    resp_write_simple(call->reply, slice_text(text));
+}
+
+static void debug_digest_value(struct cw_call *call)
+{
+    struct buf texts = {0};
+    bool is_whole = true;
+    for (size_t i = 2; i < call->argc && is_whole; i++) {
+        struct cw_digest digest = {{0}};
+        char text[CW_DIGEST_TEXT_LENGTH + 1];
+        const struct cw_entry *entry = cw_call_peek(call, i);
+        is_whole = entry == NULL || cw_digest_value(entry, &digest);
+        cw_digest_write(&digest, text);
+        resp_write_simple(&texts, slice_text(text));
+    }
+    if (is_whole) {
+        resp_write_array(call->reply, call->argc - 2);
+        buf_add_slice(call->reply, buf_slice(&texts));
+    } else {
+        refuse_digest(call);
+    }
+    buf_free(&texts);
+}
+
+/* Bytes of the value in a snapshot. */
+static size_t serialized_length(const struct cw_entry *entry)
+{
+    enum { TYPE_AND_EMPTY_KEY = 2 };
+    struct buf out = {0};
+    struct cw_rdb_writer writer = {.out = &out};
+    cw_rdb_write_string(&writer, 0, SLICE_LITERAL(""), cw_entry_value(entry), CW_NO_EXPIRY);
+    size_t length = buf_length(&out) - TYPE_AND_EMPTY_KEY;
+    buf_free(&out);
+    return length;
+}
+
+static void debug_object(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_peek(call, 2);
+    if (entry == NULL) {
+        cw_reply_error(call, CW_ERROR_NO_KEY);
+        return;
+    }
+    struct buf text = {0};
+    buf_add_format(&text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%" PRId64,
+                   (const void *)cw_entry_value(entry).data, cw_entry_refcount(entry), cw_entry_encoding_name(entry),
+                   serialized_length(entry), (unsigned)entry->access, cw_entry_idle_ms(entry, call->now_ms) / 1000);
+    resp_write_simple(call->reply, buf_slice(&text));
+    buf_free(&text);
+}
+
+/* There is no append-only file: LOADAOF, too, reads back what was just written to the disk. */
+static void debug_reload(struct cw_call *call)
+{
+    if (cw_keyspace_snapshot_is_active(call->keyspace)) {
+        cw_reply_error(call, "ERR a replica is being given a snapshot; try again later");
+        return;
+    }
+    if (!cw_save_or_refuse(call))
+        return;
+    int result = cw_repl_reload(call->engine->repl);
+    if (result < 0)
+        resp_write_error_format(call->reply, "ERR %s", error_text(result));
+    else
+        resp_write_ok(call->reply);
+}
+
+/* --- words --- */
+
+static void write_numbers(struct cw_call *call)
+{
+    for (int64_t i = 0; i < 3; i++)
+        resp_write_integer(call->reply, i);
+}
+
+static void write_array(struct cw_call *call)
+{
+    resp_write_array(call->reply, 3);
+    write_numbers(call);
+}
+
+static void write_set(struct cw_call *call)
+{
+    resp_write_set(call->reply, call->protocol, 3);
+    write_numbers(call);
+}
+
+static void write_map(struct cw_call *call)
+{
+    resp_write_map(call->reply, call->protocol, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        resp_write_integer(call->reply, i);
+        resp_write_boolean(call->reply, call->protocol, i == 1);
+    }
+}
+
+static void write_attribute(struct cw_call *call)
+{
+    if (call->protocol > 2) {
+        buf_add_text(call->reply, "|1\r\n");
+        resp_write_bulk_text(call->reply, "key-popularity");
+        resp_write_array(call->reply, 2);
+        resp_write_bulk_text(call->reply, "key:123");
+        resp_write_integer(call->reply, 90);
+    }
+    resp_write_bulk_text(call->reply, "Some real reply following the attribute");
+}
+
+static void write_push(struct cw_call *call)
+{
+    if (call->protocol == 2) {
+        cw_reply_error(call, "ERR RESP2 is not supported by this command");
+        return;
+    }
+    resp_write_push(call->reply, call->protocol, 2);
+    resp_write_bulk_text(call->reply, "server-cpu-usage");
+    resp_write_integer(call->reply, 42);
+    resp_write_bulk_text(call->reply, "Some real reply following the push reply");
+}
+
+/* The reply types of the protocol, with the reference's samples, on which tests of clients rely. */
+static void debug_protocol(struct cw_call *call)
+{
+    struct slice type = call->argv[2];
+    struct buf *out = call->reply;
+    int protocol = call->protocol;
+    if (slice_equal_nocase(type, "string"))
+        resp_write_bulk_text(out, "Hello World");
+    else if (slice_equal_nocase(type, "integer"))
+        resp_write_integer(out, 12345);
+    else if (slice_equal_nocase(type, "double"))
+        resp_write_double(out, protocol, 3.141);
+    else if (slice_equal_nocase(type, "null"))
+        resp_write_null(out, protocol);
+    else if (slice_equal_nocase(type, "array"))
+        write_array(call);
+    else if (slice_equal_nocase(type, "set"))
+        write_set(call);
+    else if (slice_equal_nocase(type, "map"))
+        write_map(call);
+    else if (slice_equal_nocase(type, "attrib"))
+        write_attribute(call);
+    else if (slice_equal_nocase(type, "push"))
+        write_push(call);
+    else if (slice_equal_nocase(type, "verbatim"))
+        resp_write_verbatim(out, protocol, "txt", SLICE_LITERAL("This is a verbatim\nstring"));
+    else if (slice_equal_nocase(type, "true") || slice_equal_nocase(type, "false"))
+        resp_write_boolean(out, protocol, slice_equal_nocase(type, "true"));
+    else if (slice_equal_nocase(type, "bignum"))
+        resp_write_big_number(out, protocol, SLICE_LITERAL("1234567999999999999999999999999999999"));
+    else
+        cw_reply_error(call, "ERR Wrong protocol type name. Please use one of the following: string|integer|double|"
+                             "bignum|null|array|set|map|attrib|push|verbatim|true|false");
+}
+
+static void debug_error(struct cw_call *call)
+{
+    resp_write_error(call->reply, call->argv[2]);
+}
+
+static void debug_log(struct cw_call *call)
+{
+    struct slice words = call->argv[2];
+    effect_log(call->engine->effects, LOG_LEVEL_WARNING, "DEBUG LOG: %.*s",
+               (int)(words.length < LOGGED_MAX ? words.length : LOGGED_MAX), words.data);
+    resp_write_ok(call->reply);
+}
+
+/* --- knobs that this engine does not have --- */
+
+static void debug_quicklist_packed_threshold(struct cw_call *call)
+{
+    int64_t bytes;
+    if (cw_settings_parse_memory(call->argv[2], &bytes) < 0 || bytes < 0 || bytes > PACKED_THRESHOLD_MAX)
+        cw_reply_error(call, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+    else
+        resp_write_ok(call->reply);
+}
+
+static void debug_jmap(struct cw_call *call)
+{
+    resp_write_ok(call->reply);
+}
+
+/* --- which of them --- */
+
+static void debug_help(struct cw_call *call)
+{
+    static const char *const lines[] = {
+        "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "DIGEST -- a signature of all data.",
+        "DIGEST-VALUE <key> [<key> ...] -- a signature of the value of each key.",
+        "ERROR <text> -- the text as an error.",
+        "HELP -- these lines.",
+        "JMAP -- nothing.",
+        "LOADAOF -- as RELOAD: there is no append-only file.",
+        "LOG <text> -- the text, in the log.",
+        "OBJECT <key> -- how the value of the key is kept.",
+        "PROTOCOL <type> -- a sample of a reply: string, integer, double, bignum, null, array, set, map, attrib, push,",
+        "    verbatim, true, false.",
+        "QUICKLIST-PACKED-THRESHOLD <size> -- nothing: lists here have no such threshold.",
+        "RELOAD -- the data, saved and loaded again.",
+        "SET-ACTIVE-EXPIRE <0|1> -- whether keys that are due are deleted before somebody asks for them.",
+        "SLEEP <seconds> -- no command is executed for so long.",
+    };
+    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
+}
+
+static const struct word {
+    const char *name;
+    size_t argc_min, argc_max;
+    cw_command_function function;
+} words[] = {
+    {"digest", 2, 2, debug_digest},     {"digest-value", 2, SIZE_MAX, debug_digest_value},
+    {"error", 3, 3, debug_error},       {"help", 2, 2, debug_help},
+    {"jmap", 2, 2, debug_jmap},         {"loadaof", 2, 2, debug_reload},
+    {"log", 3, 3, debug_log},           {"object", 3, 3, debug_object},
+    {"protocol", 3, 3, debug_protocol}, {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold},
+    {"reload", 2, 2, debug_reload},     {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"sleep", 3, 3, debug_sleep},
+};
+
+static const struct word *find_word(const struct cw_call *call)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (slice_equal_nocase(call->argv[1], words[i].name) && call->argc >= words[i].argc_min &&
+            call->argc <= words[i].argc_max)
+            return &words[i];
+    }
+    return NULL;
+}
+
+void cw_debug_command(struct cw_call *call)
+{
+    if (!call->engine->config.enable_debug_command) {
+        cw_reply_error(call,
+                       "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+                       "can run it from a local connection, otherwise you need to set this option in the "
+                       "configuration file, and then restart the server.");
+        return;
+    }
+    const struct word *word = find_word(call);
+    struct slice name = call->argv[1];
+    if (word != NULL)
+        word->function(call);
+    else
+        resp_write_error_format(call->reply,
+                                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
+                                (int)(name.length < QUOTED_MAX ? name.length : QUOTED_MAX), name.data);
+}

@@ -1,0 +1,104 @@
+#include "cacheworker/engine/digest.h"
+
+#include "common/base/number.h"
+#include "common/base/siphash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void cw_digest_add(struct cw_digest *digest, struct slice bytes)
+{
+    for (uint64_t i = 0; i < ARRAY_LENGTH(digest->words); i++) {
+        const struct siphash_key key = {{digest->words[i], i}};
+        digest->words[i] = siphash(&key, bytes);
+    }
+}
+
+void cw_digest_join(struct cw_digest *digest, const struct cw_digest *member)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(digest->words); i++)
+        digest->words[i] ^= member->words[i];
+}
+
+static void add_number(struct cw_digest *digest, uint64_t number)
+{
+    char text[NUMBER_TEXT_MAX];
+    cw_digest_add(digest, slice_of(text, number_format_u64(text, number)));
+}
+
+static void digest_string(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    cw_digest_add(digest, cw_entry_value(entry));
+}
+
+/* What a type adds for a value of it. */
+typedef void (*digest_function)(const struct cw_entry *entry, struct cw_digest *digest);
+
+static digest_function function_of(enum cw_type type)
+{
+    switch (type) {
+    case CW_TYPE_STRING: return digest_string;
+    case CW_TYPE_LIST:
+    case CW_TYPE_SET:
+    case CW_TYPE_ZSET:
+    case CW_TYPE_HASH:
+    case CW_TYPE_STREAM: return NULL;
+    }
+    return NULL;
+}
+
+bool cw_digest_value(const struct cw_entry *entry, struct cw_digest *ret_digest)
+{
+    enum cw_type type = cw_entry_type(entry);
+    digest_function function = function_of(type);
+    if (function == NULL)
+        return false;
+    struct cw_digest digest = {{0}};
+    cw_digest_add(&digest, slice_text(cw_type_name(type)));
+    function(entry, &digest);
+    if (cw_entry_expire_ms(entry) != CW_NO_EXPIRY)
+        cw_digest_add(&digest, SLICE_LITERAL("expires"));
+    *ret_digest = digest;
+    return true;
+}
+
+struct walk {
+    const struct cw_keyspace *keyspace;
+    int64_t now_ms;
+    struct cw_digest digest;
+    bool is_whole;
+};
+
+static void visit(void *context, unsigned database, const struct cw_entry *entry)
+{
+    struct walk *walk = context;
+    struct cw_digest key = {{0}};
+    struct cw_digest value;
+    if (cw_keyspace_is_due(walk->keyspace, entry, walk->now_ms))
+        return;
+    if (!cw_digest_value(entry, &value)) {
+        walk->is_whole = false;
+        return;
+    }
+    add_number(&key, database);
+    cw_digest_add(&key, cw_entry_key(entry));
+    for (size_t i = 0; i < ARRAY_LENGTH(value.words); i++)
+        add_number(&key, value.words[i]);
+    cw_digest_join(&walk->digest, &key);
+}
+
+bool cw_digest_keyspace(const struct cw_keyspace *keyspace, int64_t now_ms, struct cw_digest *ret_digest)
+{
+    struct walk walk = {.keyspace = keyspace, .now_ms = now_ms, .is_whole = true};
+    for (unsigned database = 0; database < cw_keyspace_databases(keyspace); database++)
+        cw_keyspace_for_each(keyspace, database, visit, &walk);
+    if (walk.is_whole)
+        *ret_digest = walk.digest;
+    return walk.is_whole;
+}
+
+void cw_digest_write(const struct cw_digest *digest, char text[CW_DIGEST_TEXT_LENGTH + 1])
+{
+    snprintf(text, CW_DIGEST_TEXT_LENGTH + 1, "%016" PRIx64 "%016" PRIx64 "%08" PRIx32, digest->words[0],
+             digest->words[1], (uint32_t)digest->words[2]);
+}
