@@ -2,9 +2,8 @@
 #include "cacheworker/packed/intset.h"
 
 #include "cacheworker/packed/little_endian.h"
-#include "common/base/mem.h"
 #include "common/base/rand.h"
-#include "tests/unit/cacheworker/packed/hex.h"
+#include "tests/unit/cacheworker/packed/bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,19 +54,6 @@ static void model_remove(struct model *model, int64_t number)
     uint32_t index = model_index(model, number);
     model->count--;
     memmove(model->numbers + index, model->numbers + index + 1, (model->count - index) * sizeof(int64_t));
-}
-
-static struct slice exact_copy(struct slice bytes)
-{
-    char *copy = mem_alloc(bytes.length > 0 ? bytes.length : 1);
-    if (bytes.length > 0)
-        memcpy(copy, bytes.data, bytes.length);
-    return slice_of(copy, bytes.length);
-}
-
-static void free_copy(struct slice copy)
-{
-    mem_free((char *)(uintptr_t)copy.data);
 }
 
 static void assert_same(const struct model *model, const struct cw_packed *packed)
@@ -188,9 +174,9 @@ static void test_damage(void **state)
             free_copy(copy);
         }
         for (size_t bit = 0; bit < 8 * packed.length; bit++) {
-            packed.bytes[bit / 8] = (char)(packed.bytes[bit / 8] ^ 1 << bit % 8);
+            flip_bit(packed.bytes, bit);
             assert_refused_or_usable(cw_packed_slice(&packed));
-            packed.bytes[bit / 8] = (char)(packed.bytes[bit / 8] ^ 1 << bit % 8);
+            flip_bit(packed.bytes, bit);
         }
     }
     buf_free(&buf);

@@ -1,10 +1,8 @@
 /* Listpacks against a list of strings, against what redis-server 7.0 writes, and in the face of damage. */
 #include "cacheworker/packed/listpack.h"
 
-#include "common/base/errors.h"
-#include "common/base/mem.h"
 #include "common/base/rand.h"
-#include "tests/unit/cacheworker/packed/hex.h"
+#include "tests/unit/cacheworker/packed/bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,20 +25,6 @@ static struct slice text_at(struct slice listpack, size_t place, char space[NUMB
 {
     struct cw_packed_value value = cw_listpack_value(listpack, place);
     return cw_packed_value_text(&value, space);
-}
-
-/* In a block of its own length, so that a sanitizer sees what reads behind it. */
-static struct slice exact_copy(struct slice bytes)
-{
-    char *copy = mem_alloc(bytes.length > 0 ? bytes.length : 1);
-    if (bytes.length > 0)
-        memcpy(copy, bytes.data, bytes.length);
-    return slice_of(copy, bytes.length);
-}
-
-static void free_copy(struct slice copy)
-{
-    mem_free((char *)(uintptr_t)copy.data);
 }
 
 /* --- the model: strings one behind another --- */
@@ -426,9 +410,9 @@ static void damage(const struct cw_packed *packed)
         free_copy(copy);
     }
     for (size_t bit = 0; bit < 8 * packed->length; bit++) {
-        packed->bytes[bit / 8] = (char)(packed->bytes[bit / 8] ^ 1 << bit % 8);
+        flip_bit(packed->bytes, bit);
         assert_refused_or_usable(cw_packed_slice(packed));
-        packed->bytes[bit / 8] = (char)(packed->bytes[bit / 8] ^ 1 << bit % 8);
+        flip_bit(packed->bytes, bit);
     }
     use(cw_packed_slice(packed));
 }
