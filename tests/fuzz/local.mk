@@ -5,6 +5,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_messages \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
+	tests/fuzz/fuzz_packed \
 	tests/fuzz/fuzz_proxy \
 	tests/fuzz/fuzz_resp_reply \
 	tests/fuzz/fuzz_resp_request \
@@ -37,6 +38,10 @@ tests_fuzz_fuzz_node_state_SOURCES = tests/fuzz/fuzz_node_state.c $(fuzz_bench) 
 tests_fuzz_fuzz_node_state_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_node_state_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_node_state_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_packed_SOURCES = tests/fuzz/fuzz_packed.c $(fuzz_common_sources)
+tests_fuzz_fuzz_packed_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_packed_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_packed_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_reply_SOURCES = tests/fuzz/fuzz_resp_reply.c $(fuzz_common_sources)
 tests_fuzz_fuzz_resp_reply_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resp_reply_LDFLAGS = $(fuzz_ldflags)
