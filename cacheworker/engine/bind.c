@@ -10,6 +10,7 @@
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
+#include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/string/string_commands.h"
 
 #define BIND(id, name) [COMMAND_ID_##id] = cw_##name##_command
@@ -85,6 +86,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     /* Any key. */
     BIND(COPY, copy),
     BIND(DEL, del),
+    BIND(DUMP, dump),
     BIND(EXISTS, exists),
     BIND(EXPIRE, expire),
     BIND(EXPIREAT, expireat),
@@ -104,6 +106,8 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(RANDOMKEY, randomkey),
     BIND(RENAME, rename),
     BIND(RENAMENX, renamenx),
+    BIND(RESTORE, restore),
+    BIND(RESTORE_ASKING, restore),
     BIND(SCAN, scan),
     BIND(TOUCH, touch),
     BIND(TTL, ttl),

@@ -599,6 +599,27 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
     ref->bucket = NULL;
 }
 
+struct cw_entry *cw_keyspace_take(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    (void)keyspace;
+    struct cw_entry *entry = ref->entry;
+    cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
+    cw_table_merge(ref->table, ref->hash);
+    ref->entry = NULL;
+    ref->bucket = NULL;
+    return entry;
+}
+
+void cw_keyspace_give(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
+{
+    ref_insert(keyspace, ref, entry);
+}
+
+void cw_keyspace_free_taken(struct cw_keyspace *keyspace, struct cw_entry *entry)
+{
+    entry_free(keyspace, entry);
+}
+
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms)
 {
     (void)keyspace;

@@ -145,6 +145,13 @@ void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding);
 /* Deletes an existing key; ref->entry is NULL afterwards, and the ref good for a put. */
 void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);
 
+/* Takes an existing key out, with its value: to be given back, or freed. ref->entry is NULL afterwards, and the ref
+ * good for a put. */
+struct cw_entry *cw_keyspace_take(struct cw_keyspace *keyspace, struct cw_ref *ref);
+void cw_keyspace_give(struct cw_keyspace *keyspace, struct cw_ref *ref,
+                      struct cw_entry *entry); /* same key; it is free */
+void cw_keyspace_free_taken(struct cw_keyspace *keyspace, struct cw_entry *entry);
+
 /* Expiry of an existing key: an absolute date in ms, in the past too. */
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms);
 /* Takes the expiry away; false when there was none. */

@@ -15,6 +15,7 @@ tests_system_end_after_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
+	tests/system/differential_dump.py \
 	tests/system/differential_hash.py \
 	tests/system/disks.py \
 	tests/system/hosts.py \

@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import differential_dump
 import differential_hash
 import tap
 from appliance import Client, build_directory, server
@@ -36,7 +37,7 @@ TIMES_TO_LIVE = [b"abc", b"", b"1.5", b"0", b"-1", b"-5", b"9223372036854775807"
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b"+1"]
 
 
-class Generator(differential_hash.HashCommands):
+class Generator(differential_dump.DumpCommands, differential_hash.HashCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -365,6 +366,7 @@ ALLOWED = {
     b"dbsize": (numbers_within(len(KEYS)), "it counts keys that are over and not yet reclaimed"),
     b"object help": (same_kind, "our own sentences"),
     b"memory usage": (numbers_within(1 << 31), "another layout in memory"),
+    **differential_dump.ALLOWED,
     **differential_hash.ALLOWED,
 }
 
@@ -455,4 +457,6 @@ arguments = arguments_parser.parse_args()
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
 with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
         server(OURS, BINARY, "--standalone", "--port", str(OURS)):
+    # Without it the reference takes packed values as they come; ours looks into them.
+    check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
     tap.run([test_every_command, test_arity, test_random_commands])

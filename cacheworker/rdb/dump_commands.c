@@ -1,0 +1,178 @@
+#include "cacheworker/rdb/dump_commands.h"
+
+#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/rdb_emit.h"
+#include "cacheworker/rdb/rdb_value.h"
+#include "common/base/crc64.h"
+#include "common/base/errors.h"
+
+enum { VERSION_BYTES = 2, CHECKSUM_BYTES = 8, FOOTER_BYTES = VERSION_BYTES + CHECKSUM_BYTES };
+
+void cw_dump_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!entry) {
+        resp_write_null(call->reply, call->protocol);
+        return;
+    }
+    struct buf payload = {0};
+    cw_rdb_add_byte(&payload, cw_rdb_value_type(entry));
+    cw_rdb_add_value(&payload, entry);
+    cw_rdb_add_little_endian(&payload, CW_RDB_VERSION, VERSION_BYTES);
+    cw_rdb_add_little_endian(&payload, crc64(0, buf_slice(&payload)), CHECKSUM_BYTES);
+    resp_write_bulk(call->reply, buf_slice(&payload));
+    buf_free(&payload);
+}
+
+/* ---- RESTORE ---- */
+
+struct restore {
+    bool replaces;
+    bool is_absolute; /* the time to live is a date */
+    int64_t expire_ms;
+};
+
+static bool parse_number(struct cw_call *call, size_t index, int64_t most, const char *error)
+{
+    int64_t number;
+    if (!cw_call_integer(call, index, &number))
+        return false;
+    if (number >= 0 && number <= most)
+        return true;
+    cw_reply_error(call, error);
+    return false;
+}
+
+/* How long ago and how often the key was used elsewhere is read and has no effect. */
+static bool parse_options(struct cw_call *call, struct restore *restore)
+{
+    bool has_idle_time = false;
+    bool has_frequency = false;
+    for (size_t i = 4; i < call->argc; i++) {
+        bool has_value = i + 1 < call->argc;
+        if (slice_equal_nocase(call->argv[i], "replace")) {
+            restore->replaces = true;
+        } else if (slice_equal_nocase(call->argv[i], "absttl")) {
+            restore->is_absolute = true;
+        } else if (has_value && !has_frequency && slice_equal_nocase(call->argv[i], "idletime")) {
+            has_idle_time = true;
+            if (!parse_number(call, ++i, INT64_MAX, "ERR Invalid IDLETIME value, must be >= 0"))
+                return false;
+        } else if (has_value && !has_idle_time && slice_equal_nocase(call->argv[i], "freq")) {
+            has_frequency = true;
+            if (!parse_number(call, ++i, UINT8_MAX, "ERR Invalid FREQ value, must be >= 0 and <= 255"))
+                return false;
+        } else {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_expiry(struct cw_call *call, struct restore *restore)
+{
+    int64_t number;
+    if (!cw_call_integer(call, 2, &number))
+        return false;
+    if (number < 0) {
+        cw_reply_error(call, "ERR Invalid TTL value, must be >= 0");
+        return false;
+    }
+    restore->expire_ms = CW_NO_EXPIRY;
+    if (number > 0)
+        restore->expire_ms = restore->is_absolute                ? number
+                             : number > INT64_MAX - call->now_ms ? INT64_MAX
+                                                                 : number + call->now_ms;
+    return true;
+}
+
+static uint64_t little_endian(struct slice bytes)
+{
+    uint64_t number = 0;
+    for (size_t i = bytes.length; i-- > 0;)
+        number = number << 8 | (unsigned char)bytes.data[i];
+    return number;
+}
+
+/* Type and value, or the error. */
+static bool open_payload(struct cw_call *call, struct slice payload, struct slice *ret_value)
+{
+    if (payload.length > FOOTER_BYTES) {
+        struct slice summed = slice_of(payload.data, payload.length - CHECKSUM_BYTES);
+        struct slice value = slice_of(payload.data, payload.length - FOOTER_BYTES);
+        uint64_t version = little_endian(slice_of(value.data + value.length, VERSION_BYTES));
+        uint64_t checksum = little_endian(slice_skip(payload, summed.length));
+        if (version <= CW_RDB_VERSION_MAX && crc64(0, summed) == checksum) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    cw_reply_error(call, "ERR DUMP payload version or checksum are wrong");
+    return false;
+}
+
+/* The key must not exist. False: the bytes are no value, and the key does not exist. */
+static bool read_value(struct cw_call *call, struct cw_ref *ref, struct slice bytes)
+{
+    struct cw_rdb_value value = {.keyspace = call->keyspace, .ref = ref, .type = (unsigned char)bytes.data[0]};
+    struct cw_rdb_cursor cursor = {.bytes = slice_skip(bytes, 1)};
+    bool is_whole = cw_rdb_value_read(&value, &cursor) > 0 && cursor.position == cursor.bytes.length;
+    cw_rdb_value_free(&value);
+    if (is_whole && ref->entry)
+        return true;
+    if (ref->entry)
+        cw_keyspace_delete(call->keyspace, ref);
+    return false;
+}
+
+static void propagate_restore(struct cw_call *call, const struct restore *restore)
+{
+    char text[NUMBER_TEXT_MAX];
+    int64_t expire_ms = restore->expire_ms != CW_NO_EXPIRY ? restore->expire_ms : 0;
+    struct slice date = slice_of(text, number_format_i64(text, expire_ms));
+    const struct slice argv[] = {SLICE_LITERAL("RESTORE"), call->argv[1],          date, call->argv[3],
+                                 SLICE_LITERAL("REPLACE"), SLICE_LITERAL("ABSTTL")};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
+/* What was there stays until the new value was read whole. */
+static void replace(struct cw_call *call, struct cw_ref *ref, const struct restore *restore, struct slice value)
+{
+    struct cw_entry *old = ref->entry ? cw_keyspace_take(call->keyspace, ref) : NULL;
+    if (!read_value(call, ref, value)) {
+        if (old)
+            cw_keyspace_give(call->keyspace, ref, old);
+        cw_reply_error(call, "ERR Bad data format");
+        return;
+    }
+    if (old)
+        cw_keyspace_free_taken(call->keyspace, old);
+    call->dirty++;
+    resp_write_ok(call->reply);
+    if (restore->expire_ms != CW_NO_EXPIRY && cw_call_deletes_at(call, restore->expire_ms)) {
+        cw_keyspace_delete(call->keyspace, ref);
+        cw_call_propagate_del(call, call->argv[1]);
+        return;
+    }
+    if (restore->expire_ms != CW_NO_EXPIRY)
+        cw_keyspace_expire(call->keyspace, ref, restore->expire_ms);
+    propagate_restore(call, restore);
+}
+
+void cw_restore_command(struct cw_call *call)
+{
+    struct restore restore = {.replaces = false};
+    struct cw_ref ref;
+    struct slice value;
+    if (!parse_options(call, &restore))
+        return;
+    cw_call_open(call, 1, &ref);
+    if (ref.entry && !restore.replaces) {
+        cw_reply_error(call, "BUSYKEY Target key name already exists.");
+        return;
+    }
+    if (parse_expiry(call, &restore) && open_payload(call, call->argv[3], &value))
+        replace(call, &ref, &restore, value);
+}
