@@ -5,7 +5,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/keyspace/lookup.h"
-#include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/rdb_value.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 #include "common/base/number.h"
@@ -86,13 +86,16 @@ static void debug_digest_value(struct cw_call *call)
 /* Bytes of the value in a snapshot. */
 static size_t serialized_length(const struct cw_entry *entry)
 {
-    enum { TYPE_AND_EMPTY_KEY = 2 };
     struct buf out = {0};
-    struct cw_rdb_writer writer = {.out = &out};
-    cw_rdb_write_string(&writer, 0, SLICE_LITERAL(""), cw_entry_value(entry), CW_NO_EXPIRY);
-    size_t length = buf_length(&out) - TYPE_AND_EMPTY_KEY;
+    cw_rdb_add_value(&out, entry);
+    size_t length = buf_length(&out);
     buf_free(&out);
     return length;
+}
+
+static const void *address_of(const struct cw_entry *entry)
+{
+    return cw_entry_is_object(entry) ? cw_entry_object(entry) : cw_entry_value(entry).data;
 }
 
 static void debug_object(struct cw_call *call)
@@ -104,8 +107,8 @@ static void debug_object(struct cw_call *call)
     }
     struct buf text = {0};
     buf_add_format(&text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%" PRId64,
-                   (const void *)cw_entry_value(entry).data, cw_entry_refcount(entry), cw_entry_encoding_name(entry),
-                   serialized_length(entry), (unsigned)entry->access, cw_entry_idle_ms(entry, call->now_ms) / 1000);
+                   address_of(entry), cw_entry_refcount(entry), cw_entry_encoding_name(entry), serialized_length(entry),
+                   (unsigned)entry->access, cw_entry_idle_ms(entry, call->now_ms) / 1000);
     resp_write_simple(call->reply, buf_slice(&text));
     buf_free(&text);
 }

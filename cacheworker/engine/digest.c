@@ -1,5 +1,6 @@
 #include "cacheworker/engine/digest.h"
 
+#include "cacheworker/hash/hash.h"
 #include "common/base/number.h"
 #include "common/base/siphash.h"
 
@@ -31,6 +32,23 @@ static void digest_string(const struct cw_entry *entry, struct cw_digest *digest
     cw_digest_add(digest, cw_entry_value(entry));
 }
 
+static void add_packed(struct cw_digest *digest, const struct cw_packed_value *value)
+{
+    char space[NUMBER_TEXT_MAX];
+    cw_digest_add(digest, cw_packed_value_text(value, space));
+}
+
+static void digest_hash(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    struct cw_hash_walk walk = {0};
+    while (cw_hash_next(entry, &walk)) {
+        struct cw_digest pair = {{0}};
+        add_packed(&pair, &walk.field);
+        add_packed(&pair, &walk.value);
+        cw_digest_join(digest, &pair);
+    }
+}
+
 /* What a type adds for a value of it. */
 typedef void (*digest_function)(const struct cw_entry *entry, struct cw_digest *digest);
 
@@ -38,10 +56,10 @@ static digest_function function_of(enum cw_type type)
 {
     switch (type) {
     case CW_TYPE_STRING: return digest_string;
+    case CW_TYPE_HASH: return digest_hash;
     case CW_TYPE_LIST:
     case CW_TYPE_SET:
     case CW_TYPE_ZSET:
-    case CW_TYPE_HASH:
     case CW_TYPE_STREAM: return NULL;
     }
     return NULL;

@@ -1,4 +1,5 @@
 /* DEBUG, where it looks at memory or at the disk; the rest stands in tests/golden/engine/debug.txt. */
+#include "cacheworker/engine/digest.h"
 #include "tests/unit/cacheworker/engine/bench.h"
 #include "tests/unit/cacheworker/memory_storage.h"
 
@@ -128,6 +129,51 @@ static void test_object(void **state)
     bench_end(&bench);
 }
 
+/* "@" stands for 3000 bytes: with them a value is not packed any more, and so it stays. */
+static void add_lines(struct buf *request, const char *lines)
+{
+    for (; *lines != '\0'; lines++) {
+        if (*lines != '@')
+            buf_add(request, lines, 1);
+        else
+            buf_add_format(request, "%03000d", 0);
+    }
+    buf_add_text(request, "\r\n");
+}
+
+/* Values of one type: a digest sees what is in them, not how they came to be or how they are kept. */
+static void test_digests_of_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } cases[] = {
+        {"HSET a f 1 g 2", "HSET b g 2 f 1", true},  {"HSET a f 1 g 2", "HSET b f 1 g 2 h @\r\nHDEL b h", true},
+        {"HSET a f 1 g 2", "HSET b f 2 g 1", false}, {"HSET a f 1 g 2", "HSET b f 1", false},
+        {"HSET a f g", "HSET b g f", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        link_id link = bench_connect(&bench);
+        struct buf request = {0};
+        char reply[256], a[CW_DIGEST_TEXT_LENGTH + 1], b[CW_DIGEST_TEXT_LENGTH + 1];
+        add_lines(&request, cases[i].a);
+        add_lines(&request, cases[i].b);
+        bench_receive(&bench, link, buf_slice(&request));
+        bench_turn(&bench);
+        bench_take(&bench, link);
+        keep(reply, bench_ask(&bench, link, "DEBUG DIGEST-VALUE a b\r\n"));
+        assert_int_equal(sscanf(reply, "*2\r\n+%40s\r\n+%40s\r\n", a, b), 2);
+        assert_string_not_equal(a, "0000000000000000000000000000000000000000");
+        if ((strcmp(a, b) == 0) != cases[i].is_same)
+            fail_msg("%s, %s: %s, %s", cases[i].a, cases[i].b, a, b);
+        buf_free(&request);
+        bench_end(&bench);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_reload_fails),
         cmocka_unit_test(test_no_reload_during_a_snapshot),
         cmocka_unit_test(test_object),
+        cmocka_unit_test(test_digests_of_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
