@@ -30,6 +30,7 @@ tests_unit_cacheworker_engine_worker_test_LDADD = \
 include tests/unit/cacheworker/keyspace.mk
 include tests/unit/cacheworker/hash.mk
 include tests/unit/cacheworker/packed.mk
+include tests/unit/cacheworker/stream.mk
 
 check_PROGRAMS += tests/unit/cacheworker/engine/apply_test
 UNIT_TESTS += tests/unit/cacheworker/engine/apply_test

@@ -1,0 +1,47 @@
+/* stream_memory.h: the blocks of a stream, counted: how many bytes they are, and how many there are to be freed. */
+#ifndef CACHEWORKER_STREAM_STREAM_MEMORY_H
+#define CACHEWORKER_STREAM_STREAM_MEMORY_H
+
+#include "cacheworker/keyspace/arena.h"
+
+#include <stdint.h>
+
+struct cw_stream_held {
+    size_t bytes; /* as the arena rounds them */
+    uint64_t blocks;
+};
+
+/* What a change is given: where memory comes from, and who counts it. The arena is not kept. */
+struct cw_stream_memory {
+    struct cw_arena *arena;      /* borrowed */
+    struct cw_stream_held *held; /* borrowed */
+};
+
+static inline void *cw_stream_memory_alloc(const struct cw_stream_memory *memory, size_t size)
+{
+    memory->held->bytes += cw_arena_rounded(size);
+    memory->held->blocks++;
+    return cw_arena_alloc(memory->arena, size);
+}
+
+/* For sizes that a client chose: NULL when there is no memory. Freed like the others. */
+MUST_CHECK static inline void *cw_stream_memory_try_alloc(const struct cw_stream_memory *memory, size_t size)
+{
+    if (size <= CW_ARENA_SMALL_MAX || size == CW_ARENA_SEGMENT_SIZE)
+        return cw_stream_memory_alloc(memory, size);
+    void *block = cw_arena_try_alloc_big(memory->arena, cw_arena_rounded(size));
+    if (block) {
+        memory->held->bytes += cw_arena_rounded(size);
+        memory->held->blocks++;
+    }
+    return block;
+}
+
+static inline void cw_stream_memory_free(const struct cw_stream_memory *memory, void *block, size_t size)
+{
+    memory->held->bytes -= cw_arena_rounded(size);
+    memory->held->blocks--;
+    cw_arena_free(memory->arena, block, size);
+}
+
+#endif
