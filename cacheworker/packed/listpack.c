@@ -219,32 +219,22 @@ size_t cw_listpack_at(struct slice listpack, int64_t index)
     return from_back ? at_from_back(listpack, steps) : at_from_front(listpack, steps);
 }
 
-static inline bool element_equals(const char *element, size_t body, const struct cw_packed_needle *needle)
+static inline bool element_equals(const char *element, const struct cw_packed_needle *needle)
 {
     size_t offset = cw_listpack_text_offset((unsigned char)element[0]);
     if (offset == 0)
         return needle->is_integer && cw_listpack_integer(element) == needle->integer;
-    size_t length = body - offset;
-    if (length != needle->text.length)
-        return false;
-    return length == 0 ||
-           (element[offset] == needle->text.data[0] && memcmp(element + offset, needle->text.data, length) == 0);
+    size_t length = cw_listpack_body_bytes(element) - offset;
+    return length == needle->text.length && (length == 0 || memcmp(element + offset, needle->text.data, length) == 0);
 }
 
 size_t cw_listpack_find(struct slice listpack, size_t place, const struct cw_packed_needle *needle, unsigned step)
 {
-    while (place != CW_LISTPACK_END) {
-        const char *element = listpack.data + place;
-        size_t body = cw_listpack_body_bytes(element);
-        if (element_equals(element, body, needle))
-            return place;
-        place += body + cw_listpack_back_bytes(body);
-        if ((unsigned char)listpack.data[place] == CW_LISTPACK_END_BYTE)
-            return CW_LISTPACK_END;
-        for (unsigned passed = 1; passed < step && place != CW_LISTPACK_END; passed++)
+    CHECK(step > 0);
+    while (place != CW_LISTPACK_END && !element_equals(listpack.data + place, needle))
+        for (unsigned passed = 0; passed < step && place != CW_LISTPACK_END; passed++)
             place = cw_listpack_next(listpack, place);
-    }
-    return CW_LISTPACK_END;
+    return place;
 }
 
 /* --- editing --- */
@@ -275,8 +265,7 @@ static size_t insert_element(struct cw_packed *packed, size_t place, const struc
 
 static void replace_element(struct cw_packed *packed, size_t place, const struct element *element)
 {
-    size_t old_body = cw_listpack_body_bytes(packed->bytes + place);
-    size_t old_bytes = old_body + cw_listpack_back_bytes(old_body);
+    size_t old_bytes = cw_listpack_whole_bytes(packed->bytes + place);
     write_element(packed->splice(packed, place, old_bytes, element_bytes(element)), element);
     update_header(packed, 0);
 }

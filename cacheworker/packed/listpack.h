@@ -139,6 +139,17 @@ static inline size_t cw_listpack_back_bytes(size_t body_bytes)
     return body_bytes < 268435455 ? 4 : 5;
 }
 
+/* The whole element. Strings below 64 bytes and small integers are what is there mostly, and have one of back length.
+ */
+static inline size_t cw_listpack_whole_bytes(const char *element)
+{
+    unsigned char first = (unsigned char)element[0];
+    if (LIKELY(first < 0xc0))
+        return first < 0x80 ? 2 : 2 + (first & 0x3fu);
+    size_t body_bytes = cw_listpack_body_bytes(element);
+    return body_bytes + cw_listpack_back_bytes(body_bytes);
+}
+
 static inline int64_t cw_listpack_integer(const char *element)
 {
     unsigned char first = (unsigned char)element[0];
@@ -162,8 +173,7 @@ static inline size_t cw_listpack_first(struct slice listpack)
 
 static inline size_t cw_listpack_next(struct slice listpack, size_t place)
 {
-    size_t body_bytes = cw_listpack_body_bytes(listpack.data + place);
-    place += body_bytes + cw_listpack_back_bytes(body_bytes);
+    place += cw_listpack_whole_bytes(listpack.data + place);
     return (unsigned char)listpack.data[place] == CW_LISTPACK_END_BYTE ? CW_LISTPACK_END : place;
 }
 

@@ -436,6 +436,34 @@ static void test_damage(void **state)
     buf_free(&buf);
 }
 
+/* Elements that the end cuts off, where its byte could pass for a part of them. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "08000000ffff f0 ff",   "08000000ffff f1 ff", "08000000ffff c0 ff", "08000000ffff e0 ff", "08000000ffff 01 ff",
+        "09000000ffff 8161 ff", "080000000000 01 ff", "07000000ffff 01",    "08000000ffff ff ff",
+    };
+    struct buf buf = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        buf_clear(&buf);
+        hex_add(&buf, refused[i]);
+        struct slice copy = exact_copy(buf_slice(&buf));
+        assert_false(cw_listpack_is_valid(copy));
+        free_copy(copy);
+    }
+    buf_clear(&buf);
+    hex_add(&buf, "07010000ffff e0fd"); /* 255 bytes, whose back length is 01 ff */
+    memset(buf_reserve(&buf, 253), 'x', 253);
+    buf_commit(&buf, 253);
+    hex_add(&buf, "01 ff");
+    assert_int_equal(load_u32_le(buf.memory), buf_length(&buf));
+    struct slice copy = exact_copy(buf_slice(&buf));
+    assert_false(cw_listpack_is_valid(copy));
+    free_copy(copy);
+    buf_free(&buf);
+}
+
 /* Wider than it must be, an integer kept as a string: nobody writes it, but it is safe and found by its text. */
 static void test_not_canonical(void **state)
 {
@@ -465,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_golden_long_strings),
         cmocka_unit_test(test_count_beyond_its_field),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_not_canonical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,43 +334,82 @@ static void test_damage(void **state)
     buf_free(&buf);
 }
 
-/* What redis-server 7.0 refuses in a zipmap, and what it does not. */
-static void test_counts_and_lengths(void **state)
+struct judgement {
+    const char *hex;
+    bool is_valid;
+};
+
+static void assert_judgement(const struct judgement *judgement, bool is_valid(struct slice))
+{
+    struct buf buf = {0};
+    hex_add(&buf, judgement->hex);
+    struct slice copy = exact_copy(buf_slice(&buf));
+    assert_int_equal(is_valid(copy), judgement->is_valid);
+    free_copy(copy);
+    buf_free(&buf);
+}
+
+static void test_valid_ziplists(void **state)
 {
     (void)state;
-    static const struct {
-        const char *bytes;
-        bool is_valid;
-    } zipmaps[] = {
+    static const struct judgement ziplists[] = {
+        {"0f000000 0c000000 0200 00f1 02f2 ff", true},
+        {"0f000000 0c000000 ffff 00f1 02f2 ff", true},
+        {"0b000000 0a000000 0000 ff", true},
+        {"0f000000 0c000000 0200 00f1 01f2 ff", false}, /* the bytes of the entry before */
+        {"0f000000 0c000000 0200 01f1 02f2 ff", false},
+        {"0f000000 0c000000 0200 00f1 fff2 ff", false},
+        {"0f000000 0a000000 0200 00f1 02f2 ff", false}, /* the last entry */
+        {"0f000000 0e000000 0200 00f1 02f2 ff", false},
+        {"0f000000 0c000000 0100 00f1 02f2 ff", false}, /* the count */
+        {"0e000000 0c000000 0200 00f1 02f2 ff", false}, /* the length */
+        {"0f000000 0c000000 0200 00f1 02f2 fe", false}, /* the end */
+        {"0f000000 0c000000 0200 00f1 02ff ff", false}, /* the encoding */
+        {"0e000000 0c000000 0200 00f1 02 ff", false},
+        {"12000000 0c000000 0200 00f1 fe02000000 ff", false},
+        {"0f000000 0c000000 0200 00f1 0202 ff", false}, /* the length of a string */
+        {"10000000 0c000000 0200 00f1 024080 ff", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(ziplists); i++)
+        assert_judgement(&ziplists[i], cw_ziplist_is_valid);
+}
+
+/* As redis-server 7.0 judges them, but for the empty one, which only is no hash. */
+static void test_valid_zipmaps(void **state)
+{
+    (void)state;
+    static const struct judgement zipmaps[] = {
         {"01 0166 010031 ff", true},
-        {"00 0166 010031 ff", false},
-        {"02 0166 010031 ff", false},
         {"fe 0166 010031 ff", true},
-        {"ff 0166 010031 ff", false},
-        {"01 fe01000000 66 010031 ff", false},
-        {"01 0166 010031", false},
-        {"01 0166 01 ff", false},
-        {"01 0166 010531000000 ff", false},
-        {"01 0166 ff0031 ff", false},
         {"00 ff", true},
         {"ff", false},
+        {"00 0166 010031 ff", false}, /* the count */
+        {"02 0166 010031 ff", false},
+        {"ff 0166 010031 ff", false},
+        {"01 0166 010031", false}, /* the end */
+        {"01 0166 01 ff", false},
+        {"01 0166 010531000000 ff", false},    /* the free bytes */
+        {"01 fe01000000 66 010031 ff", false}, /* a length longer than it must be */
         {"01 0166 fe00010000 0031 ff", false},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(zipmaps); i++) {
-        struct buf buf = {0};
-        hex_add(&buf, zipmaps[i].bytes);
-        struct slice copy = exact_copy(buf_slice(&buf));
-        assert_int_equal(cw_zipmap_is_valid(copy), zipmaps[i].is_valid);
-        free_copy(copy);
-        buf_free(&buf);
-    }
+    for (size_t i = 0; i < ARRAY_LENGTH(zipmaps); i++)
+        assert_judgement(&zipmaps[i], cw_zipmap_is_valid);
+
+    struct buf buf = {0};
+    hex_add(&buf, "01 ff"); /* no length, though as many bytes follow */
+    memset(buf_reserve(&buf, 255), 'f', 255);
+    buf_commit(&buf, 255);
+    hex_add(&buf, "010031 ff");
+    assert_false(cw_zipmap_is_valid(buf_slice(&buf)));
+    buf_free(&buf);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_ziplist), cmocka_unit_test(test_golden_zipmap),      cmocka_unit_test(test_random),
-        cmocka_unit_test(test_damage),         cmocka_unit_test(test_counts_and_lengths),
+        cmocka_unit_test(test_golden_ziplist), cmocka_unit_test(test_golden_zipmap),
+        cmocka_unit_test(test_random),         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_valid_ziplists), cmocka_unit_test(test_valid_zipmaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
