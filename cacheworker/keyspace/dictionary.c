@@ -3,13 +3,8 @@
 #include "cacheworker/keyspace/entry_memory.h"
 #include "cacheworker/keyspace/table.h"
 #include "common/base/mem.h"
-#include "common/base/rand.h"
 
-enum {
-    CURSOR_SHIFT = 64 - 53, /* as the keyspace's cursors */
-    FEW = 64,               /* so few entries are counted out */
-    PICKS_MAX = 100,        /* random places tried before the bucket at hand must do */
-};
+enum { CURSOR_SHIFT = 64 - 53 }; /* as the keyspace's cursors */
 
 struct cw_dictionary {
     struct cw_table *table; /* owned; its garbage list is unused */
@@ -184,33 +179,9 @@ void cw_dictionary_for_each(const struct cw_dictionary *dictionary, cw_dictionar
         visitor(context, entry);
 }
 
-static struct cw_entry *entry_number(const struct cw_dictionary *dictionary, uint64_t number)
-{
-    struct cw_dictionary_walk walk = {0};
-    struct cw_entry *entry = cw_dictionary_next(dictionary, &walk);
-    while (number-- > 0)
-        entry = cw_dictionary_next(dictionary, &walk);
-    return entry;
-}
-
-/* A place is taken with a chance in proportion to what it holds, or a lonely entry would be drawn more often. */
 struct cw_entry *cw_dictionary_random(const struct cw_dictionary *dictionary, struct rand *rand)
 {
-    const struct cw_table *table = dictionary->table;
-    if (table->count == 0)
-        return NULL;
-    if (table->count <= FEW)
-        return entry_number(dictionary, rand_below(rand, table->count));
-    for (unsigned pick = 0; pick < PICKS_MAX; pick++) {
-        struct cw_place place = cw_table_place(table, rand_u64(rand));
-        const struct cw_bucket *bucket = &place.segment->buckets[place.index];
-        unsigned index = (unsigned)rand_below(rand, 2 * CW_BUCKET_SLOTS);
-        if (index < cw_bucket_count(bucket))
-            return cw_bucket_at(bucket, index);
-    }
-    struct cw_dictionary_walk walk = {.position = rand_u64(rand)};
-    struct cw_entry *entry = cw_dictionary_next(dictionary, &walk);
-    return entry ? entry : entry_number(dictionary, 0);
+    return cw_table_random(dictionary->table, rand);
 }
 
 struct copying {

@@ -7,8 +7,6 @@
 enum {
     GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
     CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
-    PICKS_MAX = 100,         /* random places tried before the bucket at hand must do */
-    FEW = 64,                /* so few entries are counted out */
     EXPIRE_READ_COST = 16,   /* of a bucket with its entries, where a look at a segment is one */
     FREE_AT_ONCE_MAX = 64,   /* parts of an object */
     FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
@@ -410,43 +408,9 @@ const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned d
     return find(keyspace, database, key, hash, now_ms, &ref);
 }
 
-static const struct cw_entry *entry_number(const struct cw_table *table, uint64_t number)
-{
-    for (uint64_t position = 0;;) {
-        struct cw_place place = cw_table_place(table, position);
-        unsigned count = cw_bucket_count(&place.segment->buckets[place.index]);
-        if (number < count)
-            return cw_bucket_at(&place.segment->buckets[place.index], (unsigned)number);
-        number -= count;
-        position = place.next;
-    }
-}
-
 const struct cw_entry *cw_keyspace_random(struct cw_keyspace *keyspace, unsigned database)
 {
-    const struct cw_table *table = table_of(keyspace, database);
-    struct rand *rand = &keyspace->data->rand;
-    if (table->count == 0)
-        return NULL;
-    if (table->count <= FEW)
-        return entry_number(table, rand_below(rand, table->count));
-
-    /* A place is taken with a chance in proportion to what it holds, or a lonely key would be drawn more often. */
-    uint64_t position = rand_u64(rand);
-    for (unsigned pick = 0; pick < PICKS_MAX; pick++, position = rand_u64(rand)) {
-        struct cw_place place = cw_table_place(table, position);
-        const struct cw_bucket *bucket = &place.segment->buckets[place.index];
-        unsigned index = (unsigned)rand_below(rand, 2 * CW_BUCKET_SLOTS);
-        if (index < cw_bucket_count(bucket))
-            return cw_bucket_at(bucket, index);
-    }
-    for (;;) {
-        struct cw_place place = cw_table_place(table, position);
-        unsigned count = cw_bucket_count(&place.segment->buckets[place.index]);
-        if (count > 0)
-            return cw_bucket_at(&place.segment->buckets[place.index], (unsigned)rand_below(rand, count));
-        position = place.next;
-    }
+    return cw_table_random(table_of(keyspace, database), &keyspace->data->rand);
 }
 
 /* ---- Changing ---- */

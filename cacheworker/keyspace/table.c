@@ -2,7 +2,10 @@
 
 #include "common/base/mem.h"
 
-enum { CHAIN_SLOT = CW_BUCKET_SLOTS - 1 };
+enum {
+    CHAIN_SLOT = CW_BUCKET_SLOTS - 1,
+    PICKS_MAX = 100, /* random segments tried before the one at hand must do */
+};
 
 #define ENTRY_SLOTS(control) ((unsigned)((control) & (CW_CONTROL_CHAINED - 1)))
 
@@ -387,6 +390,36 @@ void cw_table_remove(struct cw_table *table, uint64_t hash, struct cw_bucket *bu
         before->control &= ~CW_CONTROL_CHAINED;
         before->slots[CHAIN_SLOT] = NULL;
         cw_arena_free(table->arena, last, sizeof(*last));
+    }
+}
+
+static struct cw_entry *entry_in_segment(const struct cw_segment *segment, uint64_t number)
+{
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
+        unsigned count = cw_bucket_count(&segment->buckets[i]);
+        if (number < count)
+            return cw_bucket_at(&segment->buckets[i], (unsigned)number);
+        number -= count;
+    }
+    return NULL;
+}
+
+/* A random hash finds a segment with a chance that halves with its depth. So each is taken with a chance that is the
+ * less the shallower it is, and the less it holds. */
+struct cw_entry *cw_table_random(const struct cw_table *table, struct rand *rand)
+{
+    if (table->count == 0)
+        return NULL;
+    uint64_t position = rand_u64(rand);
+    for (unsigned pick = 0;; pick++) {
+        unsigned depth;
+        const struct cw_segment *segment = cw_table_segment(table, position, &depth);
+        bool chooses = table->segments > 1 && pick < PICKS_MAX;
+        uint64_t tickets = chooses ? (uint64_t)CW_SEGMENT_SPLIT << (table->depth - depth) : segment->count;
+        uint64_t ticket = tickets > 0 ? rand_below(rand, tickets) : 0;
+        if (ticket < segment->count)
+            return entry_in_segment(segment, ticket);
+        position = chooses ? rand_u64(rand) : cw_table_segment_end(segment, position);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "cacheworker/keyspace/hash.h"
 #include "common/base/check.h"
 #include "common/base/list.h"
+#include "common/base/rand.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -136,6 +137,9 @@ void cw_table_remove(struct cw_table *table, uint64_t hash, struct cw_bucket *bu
 
 /* Merges the segment of that hash with its neighbour, while both together hold little. */
 void cw_table_merge(struct cw_table *table, uint64_t hash);
+
+/* An entry picked at random, all with the same chance; NULL when the table is empty. */
+struct cw_entry *cw_table_random(const struct cw_table *table, struct rand *rand);
 
 /* Says that the bucket has an entry that is due at that time. */
 void cw_table_note_due(struct cw_table *table, uint64_t hash, int64_t expire_ms);
