@@ -27,6 +27,7 @@ struct data { /* what cw_keyspace_swap exchanges */
     struct rand rand;
     struct cw_arena *arena;   /* owned */
     struct cw_table **tables; /* owned; per database */
+    struct cw_table *drafts;  /* owned; of the one draft, if any */
     struct list garbage;      /* of tables, owned: to be freed in steps */
     struct list unwanted;     /* of struct unwanted, owned: objects to be freed in steps */
     uint64_t unwanted_count;
@@ -57,6 +58,7 @@ static struct data *data_create(unsigned databases, uint64_t seed)
     data->tables = mem_zero(databases * sizeof(struct cw_table *));
     for (unsigned i = 0; i < databases; i++)
         data->tables[i] = cw_table_create(data->arena, &data->hash_key);
+    data->drafts = cw_table_create(data->arena, &data->hash_key);
     list_init(&data->garbage);
     list_init(&data->unwanted);
     return data;
@@ -90,6 +92,7 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace)
     struct data *data = keyspace->data;
     for (unsigned i = 0; i < keyspace->databases; i++)
         cw_table_destroy(data->tables[i]);
+    cw_table_destroy(data->drafts);
     cw_arena_destroy(data->arena);
     mem_free(data->tables);
     mem_free(data);
@@ -563,27 +566,6 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
     ref->bucket = NULL;
 }
 
-struct cw_entry *cw_keyspace_take(struct cw_keyspace *keyspace, struct cw_ref *ref)
-{
-    (void)keyspace;
-    struct cw_entry *entry = ref->entry;
-    cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
-    cw_table_merge(ref->table, ref->hash);
-    ref->entry = NULL;
-    ref->bucket = NULL;
-    return entry;
-}
-
-void cw_keyspace_give(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
-{
-    ref_insert(keyspace, ref, entry);
-}
-
-void cw_keyspace_free_taken(struct cw_keyspace *keyspace, struct cw_entry *entry)
-{
-    entry_free(keyspace, entry);
-}
-
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms)
 {
     (void)keyspace;
@@ -623,16 +605,22 @@ static void replace(struct cw_keyspace *keyspace, const struct cw_key *key, stru
     ref_insert(keyspace, &ref, entry);
 }
 
+static void move(struct cw_keyspace *keyspace, struct cw_ref *from, const struct cw_key *to)
+{
+    struct cw_entry *old = from->entry;
+    struct cw_entry *entry = cw_entry_relay(from->table->arena, old, to->name, cw_entry_expire_ms(old));
+    cw_table_remove(from->table, from->hash, from->bucket, from->slot);
+    cw_entry_free_shell(from->table->arena, old);
+    cw_table_merge(from->table, from->hash);
+    from->entry = NULL;
+    replace(keyspace, to, entry);
+}
+
 void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to)
 {
     struct cw_ref source;
-    struct cw_entry *old = find_raw(keyspace, from, &source);
-    CHECK(old != NULL);
-    struct cw_entry *entry = cw_entry_relay(source.table->arena, old, to->name, cw_entry_expire_ms(old));
-    cw_table_remove(source.table, source.hash, source.bucket, source.slot);
-    cw_entry_free_shell(source.table->arena, old);
-    cw_table_merge(source.table, source.hash);
-    replace(keyspace, to, entry);
+    CHECK(find_raw(keyspace, from, &source) != NULL);
+    move(keyspace, &source, to);
 }
 
 /* What another entry would point to for the same value; NULL when there is no memory. */
@@ -667,6 +655,21 @@ bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, c
     cw_entry_inherit(entry, old);
     replace(keyspace, to, entry);
     return true;
+}
+
+/* ---- Drafts ---- */
+
+void cw_keyspace_open_draft(struct cw_keyspace *keyspace, int64_t now_ms, struct cw_ref *ref)
+{
+    struct cw_table *drafts = keyspace->data->drafts;
+    CHECK(drafts->count == 0);
+    *ref = (struct cw_ref){.table = drafts, .access = cw_access_clock(now_ms)};
+}
+
+void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct cw_key *to)
+{
+    CHECK(ref->table == keyspace->data->drafts && ref->entry != NULL);
+    move(keyspace, ref, to);
 }
 
 /* ---- Whole databases ---- */

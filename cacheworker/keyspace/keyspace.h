@@ -145,13 +145,6 @@ void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding);
 /* Deletes an existing key; ref->entry is NULL afterwards, and the ref good for a put. */
 void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);
 
-/* Takes an existing key out, with its value: to be given back, or freed. ref->entry is NULL afterwards, and the ref
- * good for a put. */
-struct cw_entry *cw_keyspace_take(struct cw_keyspace *keyspace, struct cw_ref *ref);
-void cw_keyspace_give(struct cw_keyspace *keyspace, struct cw_ref *ref,
-                      struct cw_entry *entry); /* same key; it is free */
-void cw_keyspace_free_taken(struct cw_keyspace *keyspace, struct cw_entry *entry);
-
 /* Expiry of an existing key: an absolute date in ms, in the past too. */
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms);
 /* Takes the expiry away; false when there was none. */
@@ -168,6 +161,18 @@ struct cw_key {
 void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to);
 /* The same, and the source stays. False, and nothing changed, when there is no memory for the copy. */
 MUST_CHECK bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to);
+
+/* ---- Drafts ----
+ *
+ * A draft is a key of no database: a place for a value that is made out of others, to be stored as a key's value when
+ * it is complete, or shown and thrown away. Nobody else sees it, a snapshot included. Entries of keys stay where they
+ * are, and can be read, while it changes. */
+
+/* Opens the draft, which is empty; there is one at a time (CHECKed). It ends by being stored or deleted. */
+void cw_keyspace_open_draft(struct cw_keyspace *keyspace, int64_t now_ms, struct cw_ref *ref);
+
+/* Value and expiry of the draft go to a key; what was there is replaced. ref->entry is NULL afterwards. */
+void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct cw_key *to);
 
 /* ---- Whole databases ---- */
 

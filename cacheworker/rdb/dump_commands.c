@@ -113,17 +113,17 @@ static bool open_payload(struct cw_call *call, struct slice payload, struct slic
     return false;
 }
 
-/* The key must not exist. False: the bytes are no value, and the key does not exist. */
-static bool read_value(struct cw_call *call, struct cw_ref *ref, struct slice bytes)
+/* False: the bytes are no value, and the draft is gone. */
+static bool read_value(struct cw_call *call, struct cw_ref *draft, struct slice bytes)
 {
-    struct cw_rdb_value value = {.keyspace = call->keyspace, .ref = ref, .type = (unsigned char)bytes.data[0]};
+    struct cw_rdb_value value = {.keyspace = call->keyspace, .ref = draft, .type = (unsigned char)bytes.data[0]};
     struct cw_rdb_cursor cursor = {.bytes = slice_skip(bytes, 1)};
     bool is_whole = cw_rdb_value_read(&value, &cursor) > 0 && cursor.position == cursor.bytes.length;
     cw_rdb_value_free(&value);
-    if (is_whole && ref->entry)
+    if (is_whole && draft->entry)
         return true;
-    if (ref->entry)
-        cw_keyspace_delete(call->keyspace, ref);
+    if (draft->entry)
+        cw_keyspace_delete(call->keyspace, draft);
     return false;
 }
 
@@ -140,24 +140,25 @@ static void propagate_restore(struct cw_call *call, const struct restore *restor
 /* What was there stays until the new value was read whole. */
 static void replace(struct cw_call *call, struct cw_ref *ref, const struct restore *restore, struct slice value)
 {
-    struct cw_entry *old = ref->entry ? cw_keyspace_take(call->keyspace, ref) : NULL;
-    if (!read_value(call, ref, value)) {
-        if (old)
-            cw_keyspace_give(call->keyspace, ref, old);
+    struct cw_ref draft;
+    struct cw_key key = cw_call_key(call, 1);
+    cw_keyspace_open_draft(call->keyspace, call->now_ms, &draft);
+    if (!read_value(call, &draft, value)) {
         cw_reply_error(call, "ERR Bad data format");
         return;
     }
-    if (old)
-        cw_keyspace_free_taken(call->keyspace, old);
     call->dirty++;
     resp_write_ok(call->reply);
     if (restore->expire_ms != CW_NO_EXPIRY && cw_call_deletes_at(call, restore->expire_ms)) {
-        cw_keyspace_delete(call->keyspace, ref);
+        cw_keyspace_delete(call->keyspace, &draft);
+        if (ref->entry)
+            cw_keyspace_delete(call->keyspace, ref);
         cw_call_propagate_del(call, call->argv[1]);
         return;
     }
     if (restore->expire_ms != CW_NO_EXPIRY)
-        cw_keyspace_expire(call->keyspace, ref, restore->expire_ms);
+        cw_keyspace_expire(call->keyspace, &draft, restore->expire_ms);
+    cw_keyspace_store_draft(call->keyspace, &draft, &key);
     propagate_restore(call, restore);
 }
 

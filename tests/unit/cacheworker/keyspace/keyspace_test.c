@@ -3,6 +3,7 @@
 
 #include "cacheworker/expire/expire.h"
 #include "common/base/mem.h"
+#include "common/base/buf.h"
 #include "common/base/number.h"
 
 #include <setjmp.h>
@@ -572,6 +573,48 @@ static void test_idle_time_survives_moves(void **state)
     cw_keyspace_destroy(keyspace);
 }
 
+static void note_key(void *context, unsigned database, const struct cw_entry *entry)
+{
+    struct buf *seen = context;
+    buf_add_format(seen, "%u %.*s;", database, (int)cw_entry_key(entry).length, cw_entry_key(entry).data);
+}
+
+/* A draft is nowhere until it is stored, and a snapshot does not show it even then. */
+static void test_draft(void **state)
+{
+    (void)state;
+    struct cw_keyspace *keyspace = plain_keyspace(2, 1);
+    struct buf seen = {0};
+    struct cw_ref draft;
+    put_number(keyspace, 0, 1, CW_NO_EXPIRY);
+    put_number(keyspace, 1, 1, 5000);
+    cw_keyspace_snapshot_begin(keyspace, note_key, &seen);
+    cw_keyspace_open_draft(keyspace, 3000, &draft);
+    const struct cw_entry *entry = peek_text(keyspace, "1", 0);
+    cw_keyspace_put(keyspace, &draft, CW_TYPE_STRING, CW_ENCODING_PLAIN, SLICE_LITERAL("short"));
+    char *bytes = cw_keyspace_resize(keyspace, &draft, 5000);
+    assert_memory_equal(bytes, "short", 6);
+    assert_int_equal(cw_keyspace_count(keyspace, 0), 1);
+    assert_ptr_equal(peek_text(keyspace, "1", 0), entry);
+
+    struct cw_key to = {1, SLICE_LITERAL("1"), cw_keyspace_hash(keyspace, SLICE_LITERAL("1"))};
+    cw_keyspace_store_draft(keyspace, &draft, &to);
+    assert_null(draft.entry);
+    entry = cw_keyspace_peek(keyspace, 1, to.name, to.hash, 9000);
+    assert_int_equal(cw_entry_value(entry).length, 5000);
+    assert_int_equal(cw_entry_idle_ms(entry, 9000), 6000);
+    assert_int_equal(cw_keyspace_count_expires(keyspace, 1), 0);
+
+    cw_keyspace_open_draft(keyspace, 0, &draft);
+    cw_keyspace_put(keyspace, &draft, CW_TYPE_STRING, CW_ENCODING_PLAIN, SLICE_LITERAL("x"));
+    cw_keyspace_delete(keyspace, &draft);
+    while (cw_keyspace_snapshot_step(keyspace, 1))
+        ;
+    assert_true(slice_equal(buf_slice(&seen), SLICE_LITERAL("1 1;0 1;")));
+    buf_free(&seen);
+    cw_keyspace_destroy(keyspace);
+}
+
 /* Every key is drawn, and as often as any other, in segments of every depth. */
 static void test_random_is_fair(void **state)
 {
@@ -679,6 +722,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_goes_with_its_data),
         cmocka_unit_test(test_big_values),
         cmocka_unit_test(test_idle_time_survives_moves),
+        cmocka_unit_test(test_draft),
         cmocka_unit_test(test_random_is_fair),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_expire_cycle_is_bounded),
