@@ -176,6 +176,7 @@ static void write_push(struct cw_call *call)
         cw_reply_error(call, "ERR RESP2 is not supported by this command");
         return;
     }
+    call->session->flags |= CW_SESSION_PUSHED;
     resp_write_push(call->reply, call->protocol, 2);
     resp_write_bulk_text(call->reply, "server-cpu-usage");
     resp_write_integer(call->reply, 42);

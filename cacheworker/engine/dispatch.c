@@ -149,9 +149,9 @@ static void count_error(struct cw_engine *engine, struct slice reply)
 /* CLIENT REPLY: takes back what the client does not want to hear. */
 static void hush(struct cw_session *session, size_t before)
 {
-    if (session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP))
+    if ((session->flags & (CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP)) && !(session->flags & CW_SESSION_PUSHED))
         session->out.end = session->out.start + before;
-    session->flags &= ~(uint32_t)CW_SESSION_REPLY_SKIP;
+    session->flags &= ~(uint32_t)(CW_SESSION_REPLY_SKIP | CW_SESSION_PUSHED);
     if (session->flags & CW_SESSION_REPLY_SKIP_NEXT)
         session->flags = (session->flags & ~(uint32_t)CW_SESSION_REPLY_SKIP_NEXT) | CW_SESSION_REPLY_SKIP;
 }
@@ -275,7 +275,7 @@ void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         after_reply(engine, session, before);
         return;
     }
-    session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
+    session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
     run(engine, session, command, argv, argc, first_key_hash);
 }
 

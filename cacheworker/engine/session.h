@@ -37,6 +37,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_IN_PUBSUB = 1 << 14, /* has subscriptions */
        CW_SESSION_OVERFLOWN = 1 << 15, /* its output is beyond the limit */
        CW_SESSION_DRAIN_DUE = 1 << 16, /* will be drained when all its replies may leave */
+       CW_SESSION_PUSHED = 1 << 17,    /* the present reply is a push, which CLIENT REPLY does not silence */
 };
 
 struct cw_session {

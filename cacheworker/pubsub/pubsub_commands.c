@@ -6,6 +6,7 @@
 /* Each subscription and each end of one is told by a push of its own, with the number that the session now has. */
 static void write_change(struct cw_call *call, const char *what, struct slice name)
 {
+    call->session->flags |= CW_SESSION_PUSHED;
     resp_write_push(call->reply, call->protocol, 3);
     resp_write_bulk_text(call->reply, what);
     if (name.data != NULL)

@@ -555,6 +555,12 @@ static void test_client_reply(void **state)
     ASSERT_ASK(&bench, link, "CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n", "$1\r\n1\r\n");
     ASSERT_ASK(&bench, link, "CLIENT REPLY OFF\r\nSET a 2\r\nNOSUCH\r\nGET a\r\n", "");
     ASSERT_ASK(&bench, link, "CLIENT REPLY ON\r\nGET a\r\n", "+OK\r\n$1\r\n2\r\n");
+    /* Pushes are no replies; the word after them is one. */
+    ASSERT_ASK(&bench, link, "CLIENT REPLY OFF\r\nSUBSCRIBE c\r\nNOSUCH\r\nUNSUBSCRIBE\r\nPING\r\nSUBSCRIBE\r\n",
+               "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n");
+    ASSERT_ASK(&bench, link, "CLIENT REPLY ON\r\n", "+OK\r\n");
+    ASSERT_ASK(&bench, link, "CLIENT REPLY SKIP\r\nSUBSCRIBE c\r\nPING\r\n",
+               "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n");
     bench_end(&bench);
 }
 
