@@ -352,7 +352,10 @@ void cw_client_pause_command(struct cw_call *call)
         cw_reply_error(call, "ERR timeout is negative");
         return;
     }
-    call->engine->pause_until_ns = call->engine->now_ns + timeout_ms * NS_PER_MS;
+    /* A pause on top of another makes it no shorter, and no weaker: where all are paused, this is not executed. */
+    int64_t until_ns = call->engine->now_ns + timeout_ms * NS_PER_MS;
+    if (until_ns > call->engine->pause_until_ns)
+        call->engine->pause_until_ns = until_ns;
     call->engine->pause_writes_only = writes_only;
     resp_write_ok(call->reply);
 }

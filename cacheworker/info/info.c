@@ -31,10 +31,21 @@ static void write_server(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "lru_clock:%" PRId64 "\r\n", engine->wall_us / 1000000 & 0xffffff);
 }
 
+/* Clients with a command that waits for the end of CLIENT PAUSE. */
+static unsigned count_paused(const struct cw_engine *engine)
+{
+    unsigned count = 0;
+    if (engine->pause_until_ns == 0)
+        return 0;
+    LIST_FOR_EACH(node, &engine->parked)
+    count++;
+    return count;
+}
+
 static void write_clients(const struct cw_engine *engine, struct buf *out)
 {
     size_t largest_input = 0, largest_output = 0;
-    unsigned connected = 0, waiting = 0, listening = 0;
+    unsigned connected = 0, waiting = count_paused(engine), listening = 0;
     LIST_FOR_EACH(node, &engine->sessions)
     {
         const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);

@@ -467,6 +467,35 @@ static void test_client_pause(void **state)
     bench_end(&bench);
 }
 
+static bool has_line(struct slice text, const char *line)
+{
+    return memmem(text.data, text.length, line, strlen(line)) != NULL;
+}
+
+/* Two pauses: until the later end, whatever one of them holds back. Who waits is counted as blocked. */
+static void test_client_pause_twice(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    link_id other = bench_connect(&bench);
+    ASSERT_ASK(&bench, link, "CLIENT PAUSE 500 WRITE\r\nCLIENT PAUSE 10 WRITE\r\n", "+OK\r\n+OK\r\n");
+    bench_advance(&bench, 100 * NS_PER_MS);
+    ASSERT_ASK(&bench, other, "SET a 1\r\n", "");
+    assert_true(has_line(bench_ask(&bench, link, "INFO clients\r\n"), "\r\nblocked_clients:1\r\n"));
+    bench_advance(&bench, 401 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, other), "+OK\r\n");
+    assert_true(has_line(bench_ask(&bench, link, "INFO clients\r\n"), "\r\nblocked_clients:0\r\n"));
+    ASSERT_ASK(&bench, link, "CLIENT PAUSE 200 WRITE\r\nCLIENT PAUSE 10 ALL\r\n", "+OK\r\n+OK\r\n");
+    ASSERT_ASK(&bench, other, "GET a\r\n", "");
+    bench_advance(&bench, 199 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, other), "");
+    bench_advance(&bench, 2 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, other), "$1\r\n1\r\n");
+    bench_end(&bench);
+}
+
 /* What is broken waits too, and is then refused behind what came before it. */
 static void test_broken_request_while_paused(void **state)
 {
@@ -789,6 +818,7 @@ int main(void)
         cmocka_unit_test(test_idle_worker_sleeps),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_client_pause),
+        cmocka_unit_test(test_client_pause_twice),
         cmocka_unit_test(test_broken_request_while_paused),
         cmocka_unit_test(test_debug_sleep),
         cmocka_unit_test(test_reads_go_on_while_writes_are_paused),
