@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { LISTENERS_MAX = 3, LINKS_OF_MEMBERS = 128 };
@@ -131,6 +132,24 @@ static void sleep_ns(int64_t ns)
         continue;
 }
 
+static int64_t timeval_us(struct timeval time)
+{
+    return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
+}
+
+static void cpu_times(struct cw_cpu_times *ret_times)
+{
+    struct rusage process, thread;
+    getrusage(RUSAGE_SELF, &process);
+    getrusage(RUSAGE_THREAD, &thread);
+    *ret_times = (struct cw_cpu_times){
+        .user_us = timeval_us(process.ru_utime),
+        .system_us = timeval_us(process.ru_stime),
+        .command_user_us = timeval_us(thread.ru_utime),
+        .command_system_us = timeval_us(thread.ru_stime),
+    };
+}
+
 static int run(struct daemon *daemon, const struct worker_settings *settings)
 {
     struct process process = {0};
@@ -141,6 +160,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     daemon_random(&config.incarnation_bits, sizeof(config.incarnation_bits));
     config.pid = (int)getpid();
     config.stopwatch_ns = clock_boot_ns;
+    config.cpu_times = cpu_times;
     config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&

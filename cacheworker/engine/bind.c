@@ -69,6 +69,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(LATENCY_LATEST, latency_latest),
     BIND(LATENCY_RESET, latency_reset),
     BIND(LOLWUT, lolwut),
+    BIND(MEMORY_HELP, memory_help),
     BIND(MEMORY_USAGE, memory_usage),
     BIND(ROLE, role),
     BIND(SAVE, save),

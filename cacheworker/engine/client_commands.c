@@ -72,7 +72,7 @@ void cw_client_id_command(struct cw_call *call)
 void cw_client_info_command(struct cw_call *call)
 {
     struct buf text = {0};
-    cw_session_describe(call->engine, call->session, &text);
+    cw_session_describe(call->engine, call->session, true, &text);
     resp_write_verbatim(call->reply, call->protocol, "txt", buf_slice(&text));
     buf_free(&text);
 }
@@ -118,7 +118,7 @@ static void list_by_ids(struct cw_call *call, struct buf *text)
         {
             const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
             if (session->id == id)
-                cw_session_describe(call->engine, session, text);
+                cw_session_describe(call->engine, session, session == call->session, text);
         }
     }
 }
@@ -152,7 +152,7 @@ void cw_client_list_command(struct cw_call *call)
         {
             const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
             if (type == TYPE_ANY || type == type_of(session))
-                cw_session_describe(call->engine, session, &text);
+                cw_session_describe(call->engine, session, session == call->session, &text);
         }
     }
     resp_write_verbatim(call->reply, call->protocol, "txt", buf_slice(&text));

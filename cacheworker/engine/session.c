@@ -500,8 +500,10 @@ void cw_session_describe_address(const struct address *address, struct buf *out)
         buf_add_format(out, strchr(address->host, ':') ? "[%s]:%u" : "%s:%u", address->host, address->port);
 }
 
-void cw_session_describe(const struct cw_engine *engine, const struct cw_session *session, struct buf *out)
+void cw_session_describe(const struct cw_engine *engine, const struct cw_session *session, bool asks, struct buf *out)
 {
+    size_t input_length = buf_length(&session->kept) + (asks ? session->last_used : 0);
+    size_t output_length = buf_length(&session->out);
     buf_add_format(out, "id=%" PRIu64 " addr=", session->id);
     cw_session_describe_address(&session->peer, out);
     buf_add_text(out, " laddr=");
@@ -510,14 +512,15 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
                    (engine->now_ns - session->connected_ns) / NS_PER_S,
                    (engine->now_ns - session->active_ns) / NS_PER_S);
     describe_flags(session, out);
-    buf_add_format(
-        out,
-        " db=%u sub=%zu psub=%zu ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
-        "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s "
-        "lib-ver=%s\n",
-        session->database, cw_pubsub_channels_of(session), cw_pubsub_patterns_of(session), buf_length(&session->kept),
-        session->kept.capacity - buf_length(&session->kept), buf_length(&session->out), session->out.capacity,
-        sizeof(*session) + session->kept.capacity + session->out.capacity,
-        session->last_command ? session->last_command->full_name : "NULL", session->protocol,
-        session->library_name ? session->library_name : "", session->library_version ? session->library_version : "");
+    buf_add_format(out,
+                   " db=%u sub=%zu psub=%zu ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
+                   "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s "
+                   "lib-ver=%s\n",
+                   session->database, cw_pubsub_channels_of(session), cw_pubsub_patterns_of(session), input_length,
+                   session->kept.capacity - buf_length(&session->kept), output_length,
+                   output_length > 0 ? session->out.capacity : 0,
+                   sizeof(*session) + session->kept.capacity + session->out.capacity,
+                   session->last_command ? session->last_command->full_name : "NULL", session->protocol,
+                   session->library_name ? session->library_name : "",
+                   session->library_version ? session->library_version : "");
 }

@@ -150,7 +150,8 @@ void cw_sessions_free_all(struct cw_engine *engine);
 /* "host:port", as CLIENT LIST shows it and CLIENT KILL takes it. */
 void cw_session_describe_address(const struct address *address, struct buf *out);
 
-/* One line as CLIENT LIST shows it, with the newline. */
-void cw_session_describe(const struct cw_engine *engine, const struct cw_session *session, struct buf *out);
+/* One line as CLIENT LIST shows it, with the newline. Of who asks, the request itself is input that is not done with.
+ */
+void cw_session_describe(const struct cw_engine *engine, const struct cw_session *session, bool asks, struct buf *out);
 
 #endif

@@ -77,6 +77,7 @@ static const struct setting settings_table[] = {
     COMPUTED("client-output-buffer-limit", compute_output_buffer),
     COMPUTED("client-query-buffer-limit", compute_query_buffer),
     CONSTANT("cluster-enabled", "no"),
+    CONSTANT("daemonize", "no"),
     COMPUTED("databases", compute_databases),
     CONSTANT("dbfilename", "dump.rdb"),
     COMPUTED("enable-debug-command", compute_debug),

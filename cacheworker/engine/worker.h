@@ -15,6 +15,13 @@
 
 enum { CW_LISTENER_DATA = 0, CW_LISTENER_CONTROL = 1 };
 
+struct cw_cpu_times { /* what the process has used */
+    int64_t user_us;
+    int64_t system_us;
+    int64_t command_user_us; /* of these, the calling thread, which executes commands */
+    int64_t command_system_us;
+};
+
 struct cw_config {      /* copied at creation, slices included */
     bool standalone;    /* a plain server: no sentinels, no lease, serves at once */
     uint32_t databases; /* default 16 standalone, 5 in the appliance */
@@ -39,8 +46,9 @@ struct cw_config {      /* copied at creation, slices included */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
     int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */
-    void (*sleep_ns)(int64_t ns);  /* for DEBUG SLEEP; NULL: commands are held for that time instead */
-    unsigned mutants;              /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
+    void (*cpu_times)(struct cw_cpu_times *ret_times); /* shown by INFO; NULL: none */
+    void (*sleep_ns)(int64_t ns); /* for DEBUG SLEEP; NULL: commands are held for that time instead */
+    unsigned mutants;             /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };
 
 struct cw_control;

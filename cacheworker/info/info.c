@@ -201,6 +201,25 @@ static void write_keyspace(const struct cw_engine *engine, struct buf *out)
     }
 }
 
+static void add_seconds(struct buf *out, const char *name, int64_t us)
+{
+    buf_add_format(out, "%s:%" PRId64 ".%06" PRId64 "\r\n", name, us / 1000000, us % 1000000);
+}
+
+/* There are no child processes, and never were. */
+static void write_cpu(const struct cw_engine *engine, struct buf *out)
+{
+    struct cw_cpu_times times = {0};
+    if (engine->config.cpu_times != NULL)
+        engine->config.cpu_times(&times);
+    add_seconds(out, "used_cpu_sys", times.system_us);
+    add_seconds(out, "used_cpu_user", times.user_us);
+    add_seconds(out, "used_cpu_sys_children", 0);
+    add_seconds(out, "used_cpu_user_children", 0);
+    add_seconds(out, "used_cpu_sys_main_thread", times.command_system_us);
+    add_seconds(out, "used_cpu_user_main_thread", times.command_user_us);
+}
+
 static void write_respite(const struct cw_engine *engine, struct buf *out)
 {
     cw_ha_info(engine->ha, out);
@@ -213,11 +232,17 @@ static const struct section {
     bool is_default;
     void (*write)(const struct cw_engine *engine, struct buf *out);
 } sections[] = {
-    {"Server", true, write_server},         {"Clients", true, write_clients},
-    {"Memory", true, write_memory},         {"Persistence", true, write_persistence},
-    {"Stats", true, write_stats},           {"Replication", true, write_replication},
-    {"Respite", true, write_respite},       {"Commandstats", false, write_commandstats},
-    {"Errorstats", true, write_errorstats}, {"Cluster", true, write_cluster},
+    {"Server", true, write_server},
+    {"Clients", true, write_clients},
+    {"Memory", true, write_memory},
+    {"Persistence", true, write_persistence},
+    {"Stats", true, write_stats},
+    {"Replication", true, write_replication},
+    {"CPU", true, write_cpu},
+    {"Respite", true, write_respite},
+    {"Commandstats", false, write_commandstats},
+    {"Errorstats", true, write_errorstats},
+    {"Cluster", true, write_cluster},
     {"Keyspace", true, write_keyspace},
 };
 

@@ -369,9 +369,19 @@ void cw_object_help_command(struct cw_call *call)
         "REFCOUNT <key>",
         "    How many keys share the value of <key>.",
     };
-    resp_write_array(call->reply, ARRAY_LENGTH(lines));
-    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
-        resp_write_simple(call->reply, slice_text(lines[i]));
+    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
+}
+
+void cw_memory_help_command(struct cw_call *call)
+{
+    static const char *const lines[] = {
+        "MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "HELP",
+        "    These lines.",
+        "USAGE <key> [SAMPLES <count>]",
+        "    Bytes that <key> and its value take.",
+    };
+    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
 }
 
 void cw_memory_usage_command(struct cw_call *call)
