@@ -10,6 +10,7 @@ libcommon_core_a_SOURCES = \
 	common/base/door.c common/base/door.h \
 	common/base/errors.c common/base/errors.h \
 	common/base/glob.c common/base/glob.h \
+	common/base/grisu.c common/base/grisu.h \
 	common/base/hashmap.c common/base/hashmap.h \
 	common/base/heap.c common/base/heap.h \
 	common/base/list.h \

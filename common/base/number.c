@@ -1,11 +1,10 @@
 #include "common/base/number.h"
 
 #include "common/base/errors.h"
+#include "common/base/grisu.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 int number_parse_u64(struct slice text, uint64_t *ret_number)
@@ -41,7 +40,7 @@ int number_parse_i64(struct slice text, int64_t *ret_number)
 
 int number_parse_double(struct slice text, double *ret_number)
 {
-    char copy[512];
+    char copy[NUMBER_DOUBLE_TEXT_MAX];
     if (text.length == 0 || text.length >= sizeof(copy))
         return ERR_INVALID;
     if (text.data[0] == ' ' || (text.data[0] >= '\t' && text.data[0] <= '\r'))
@@ -91,29 +90,6 @@ size_t number_format_i64(char *text, int64_t number)
     return 1 + number_format_u64(text + 1, 0 - (uint64_t)number);
 }
 
-/* The fewest significant digits that read back as `number`, which is positive: fills `digits`, returns their count, and
- * the power of ten of the last one. Any decimal of 15 digits survives the way to a double and back, so that zeros at
- * its end can go; the denormal numbers have fewer. 17 digits always suffice. */
-static int shortest_digits(double number, char digits[18], int *ret_exponent)
-{
-    char text[32];
-    for (int precision = number < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
-        snprintf(text, sizeof(text), "%.*e", precision - 1, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
-    int count = 0;
-    const char *at = text;
-    for (; *at != 'e'; at++)
-        if (*at != '.')
-            digits[count++] = *at;
-    int exponent = (int)strtol(at + 1, NULL, 10) - (count - 1);
-    for (; count > 1 && digits[count - 1] == '0'; count--)
-        exponent++;
-    *ret_exponent = exponent;
-    return count;
-}
-
 static size_t format_scientific(char *text, const char *digits, int count, int exponent)
 {
     size_t length = 0;
@@ -150,9 +126,9 @@ static size_t format_fraction(char *text, const char *digits, int count, int dec
 /* Where the reference changes between the forms: seven zeros behind the digits, six decimals or three zeros before. */
 static size_t format_positive(char *text, double number)
 {
-    char digits[18];
+    char digits[GRISU_DIGITS_MAX];
     int exponent;
-    int count = shortest_digits(number, digits, &exponent);
+    int count = grisu_digits(number, digits, &exponent);
     int power = exponent + count - 1;
     if (exponent >= 0 && power < count + 7) {
         memcpy(text, digits, (size_t)count);
@@ -174,8 +150,8 @@ size_t number_format_double(char *text, double number)
         memcpy(text, isnan(number) ? "nan" : "inf", 3);
         return sign + 3;
     }
-    const double all_integers_exact = 4503599627370496.0; /* 2^52 */
-    if (magnitude < all_integers_exact && magnitude == (double)(uint64_t)magnitude)
+    const double written_as_integers = 4611686018427387904.0; /* 2^62 */
+    if (magnitude <= written_as_integers && magnitude == (double)(uint64_t)magnitude)
         return sign + number_format_u64(text, (uint64_t)magnitude);
     return sign + format_positive(text, magnitude);
 }
