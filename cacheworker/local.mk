@@ -7,6 +7,7 @@ include cacheworker/expire/local.mk
 include cacheworker/stream/local.mk
 include cacheworker/string/local.mk
 include cacheworker/hash/local.mk
+include cacheworker/zset/local.mk
 include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk

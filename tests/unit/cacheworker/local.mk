@@ -31,6 +31,7 @@ include tests/unit/cacheworker/keyspace.mk
 include tests/unit/cacheworker/hash.mk
 include tests/unit/cacheworker/packed.mk
 include tests/unit/cacheworker/stream.mk
+include tests/unit/cacheworker/zset.mk
 
 check_PROGRAMS += tests/unit/cacheworker/engine/apply_test
 UNIT_TESTS += tests/unit/cacheworker/engine/apply_test
