@@ -12,6 +12,7 @@
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/string/string_commands.h"
+#include "cacheworker/zset/zset_commands.h"
 
 #define BIND(id, name) [COMMAND_ID_##id] = cw_##name##_command
 
@@ -166,6 +167,30 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     /* Sets. */
 
     /* Sorted sets. */
+    BIND(ZADD, zadd),
+    BIND(ZCARD, zcard),
+    BIND(ZCOUNT, zcount),
+    BIND(ZINCRBY, zincrby),
+    BIND(ZLEXCOUNT, zlexcount),
+    BIND(ZMPOP, zmpop),
+    BIND(ZMSCORE, zmscore),
+    BIND(ZPOPMAX, zpopmax),
+    BIND(ZPOPMIN, zpopmin),
+    BIND(ZRANDMEMBER, zrandmember),
+    BIND(ZRANGE, zrange),
+    BIND(ZRANGEBYLEX, zrangebylex),
+    BIND(ZRANGEBYSCORE, zrangebyscore),
+    BIND(ZRANK, zrank),
+    BIND(ZREM, zrem),
+    BIND(ZREMRANGEBYLEX, zremrangebylex),
+    BIND(ZREMRANGEBYRANK, zremrangebyrank),
+    BIND(ZREMRANGEBYSCORE, zremrangebyscore),
+    BIND(ZREVRANGE, zrevrange),
+    BIND(ZREVRANGEBYLEX, zrevrangebylex),
+    BIND(ZREVRANGEBYSCORE, zrevrangebyscore),
+    BIND(ZREVRANK, zrevrank),
+    BIND(ZSCAN, zscan),
+    BIND(ZSCORE, zscore),
 
     /* Streams. */
 

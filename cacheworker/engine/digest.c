@@ -1,6 +1,7 @@
 #include "cacheworker/engine/digest.h"
 
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/zset/zset.h"
 #include "common/base/number.h"
 #include "common/base/siphash.h"
 
@@ -49,6 +50,18 @@ static void digest_hash(const struct cw_entry *entry, struct cw_digest *digest)
     }
 }
 
+static void digest_zset(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    struct cw_zset_place place;
+    for (bool is_there = cw_zset_at(entry, 0, &place); is_there; is_there = cw_zset_next(entry, &place)) {
+        struct cw_digest pair = {{0}};
+        char text[CW_SCORE_TEXT_MAX];
+        add_packed(&pair, &place.member);
+        cw_digest_add(&pair, slice_of(text, number_format_double(text, place.score + 0.0))); /* -0.0 is 0.0 */
+        cw_digest_join(digest, &pair);
+    }
+}
+
 /* What a type adds for a value of it. */
 typedef void (*digest_function)(const struct cw_entry *entry, struct cw_digest *digest);
 
@@ -57,9 +70,9 @@ static digest_function function_of(enum cw_type type)
     switch (type) {
     case CW_TYPE_STRING: return digest_string;
     case CW_TYPE_HASH: return digest_hash;
+    case CW_TYPE_ZSET: return digest_zset;
     case CW_TYPE_LIST:
     case CW_TYPE_SET:
-    case CW_TYPE_ZSET:
     case CW_TYPE_STREAM: return NULL;
     }
     return NULL;

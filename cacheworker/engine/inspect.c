@@ -54,3 +54,8 @@ enum cw_inspected_link cw_inspect_link(const struct cw_worker *worker, link_id l
         return CW_INSPECTED_OTHER;
     return session->flags & CW_SESSION_UNGATED ? CW_INSPECTED_UNGATED : CW_INSPECTED_GATED;
 }
+
+bool cw_inspect_digest(const struct cw_worker *worker, int64_t wall_ms, struct cw_digest *ret_digest)
+{
+    return cw_digest_keyspace(worker->engine.keyspace, wall_ms, ret_digest);
+}

@@ -3,6 +3,7 @@
 #ifndef CACHEWORKER_ENGINE_INSPECT_H
 #define CACHEWORKER_ENGINE_INSPECT_H
 
+#include "cacheworker/engine/digest.h"
 #include "cacheworker/engine/worker.h"
 #include "common/ha/messages.h"
 #include "common/ha/topology.h"
@@ -16,6 +17,9 @@ uint64_t cw_inspect_fence(const struct cw_worker *worker);
 
 /* Whether a master's reply would leave at `now_ns`. */
 bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns);
+
+/* The signature of its data, as far as a reader would find them. False: it has none. */
+bool cw_inspect_digest(const struct cw_worker *worker, int64_t wall_ms, struct cw_digest *ret_digest);
 
 /* The last offset of the stream that replies which leave now may show. */
 uint64_t cw_inspect_released_offset(const struct cw_worker *worker);

@@ -1,6 +1,8 @@
 #include "cacheworker/hash/hash_rdb.h"
 
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/packed/ziplist.h"
+#include "cacheworker/packed/zipmap.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "common/base/errors.h"
@@ -38,20 +40,45 @@ static bool has_field_twice(struct slice listpack)
     return false;
 }
 
-static int read_listpack(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+static int put_listpack(struct cw_rdb_value *value, struct slice listpack)
 {
-    struct slice listpack;
-    int result = cw_rdb_take_whole(cursor, &value->texts[0], &listpack);
-    if (result <= 0)
-        return result;
-    if (!cw_listpack_is_valid(listpack))
-        return ERR_CORRUPT;
     uint64_t count = cw_listpack_count(listpack);
     if (count % 2 != 0 || has_field_twice(listpack))
         return ERR_CORRUPT;
     if (count > 0)
         cw_hash_put_listpack(value->keyspace, value->ref, listpack);
     return 1;
+}
+
+/* What older versions packed otherwise becomes a listpack first. */
+static int put_old(struct cw_rdb_value *value, struct slice bytes)
+{
+    bool is_zipmap = value->type == RDB_TYPE_HASH_ZIPMAP;
+    if (is_zipmap ? !cw_zipmap_is_valid(bytes) : !cw_ziplist_is_valid(bytes))
+        return ERR_CORRUPT;
+    struct buf listpack = {0};
+    char empty[CW_LISTPACK_EMPTY_BYTES];
+    cw_listpack_init(empty);
+    buf_add(&listpack, empty, sizeof(empty));
+    struct cw_packed packed = cw_packed_of_buf(&listpack);
+    if (is_zipmap)
+        cw_zipmap_append_to(bytes, &packed);
+    else
+        cw_ziplist_append_to(bytes, &packed);
+    int result = put_listpack(value, cw_packed_slice(&packed));
+    buf_free(&listpack);
+    return result;
+}
+
+static int read_packed(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    struct slice bytes;
+    int result = cw_rdb_take_whole(cursor, &value->texts[0], &bytes);
+    if (result <= 0)
+        return result;
+    if (value->type != RDB_TYPE_HASH_LISTPACK)
+        return put_old(value, bytes);
+    return cw_listpack_is_valid(bytes) ? put_listpack(value, bytes) : ERR_CORRUPT;
 }
 
 static int read_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
@@ -80,7 +107,9 @@ int cw_hash_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 {
     switch (value->type) {
     case RDB_TYPE_HASH: return read_fields(value, cursor);
-    case RDB_TYPE_HASH_LISTPACK: return read_listpack(value, cursor);
+    case RDB_TYPE_HASH_ZIPMAP:
+    case RDB_TYPE_HASH_ZIPLIST:
+    case RDB_TYPE_HASH_LISTPACK: return read_packed(value, cursor);
     default: return ERR_UNSUPPORTED;
     }
 }

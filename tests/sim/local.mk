@@ -2,6 +2,7 @@
 check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/sim/appliance.c tests/sim/appliance.h \
+	tests/sim/changes.c tests/sim/changes.h \
 	tests/sim/disk.c tests/sim/disk.h \
 	tests/sim/history.c tests/sim/history.h \
 	tests/sim/inbox.h \

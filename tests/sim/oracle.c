@@ -282,6 +282,16 @@ static void finish_knowledge(struct oracle *oracle)
 
 #define JOIN_NS (6 * NS_PER_S) /* so long a former spare may need to be in sync */
 
+/* Whether both have the same data, where both have executed the same stream. */
+static bool has_same_data(const struct sim_process *replica, const struct sim_process *master)
+{
+    struct cw_digest digests[2];
+    if (cw_inspect_history(replica->core)->last_offset != cw_inspect_history(master->core)->last_offset)
+        return true;
+    return cw_inspect_digest(replica->core, 0, &digests[0]) && cw_inspect_digest(master->core, 0, &digests[1]) &&
+           memcmp(&digests[0], &digests[1], sizeof(digests[0])) == 0;
+}
+
 static void finish_workers(struct oracle *oracle)
 {
     struct appliance *appliance = oracle->appliance;
@@ -309,6 +319,8 @@ static void finish_workers(struct oracle *oracle)
         else if (role == ROLE_REPLICA &&
                  !history_is_prefix(cw_inspect_history(worker->core), cw_inspect_history(master->core)))
             oracle_violate(oracle, "S8: the history of %s is no prefix of the master's", worker->name);
+        else if (role == ROLE_REPLICA && !has_same_data(worker, master))
+            oracle_violate(oracle, "S8: the data of %s are not the master's, though their streams are", worker->name);
     }
     bool was_just_changed = oracle->exchanges > 0 && appliance->world.now_ns - oracle->exchanged_ns < JOIN_NS;
     if (oracle->newest.in_sync_count != replicas && !was_just_changed)

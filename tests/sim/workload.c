@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/resp/resp_reader.h"
 #include "common/resp/resp_writer.h"
+#include "tests/sim/changes.h"
 
 #include <stdio.h>
 
@@ -59,6 +60,15 @@ static void write_operation(struct buf *out, const struct operation *operation)
     resp_write_bulk_text(out, text);
 }
 
+static void send_change(struct client_core *core)
+{
+    struct workload *workload = core->client->workload;
+    struct operation operation = {
+        .kind = OPERATION_CHANGE, .client = core->client->number, .sent_ns = workload->world->now_ns};
+    changes_draw(&core->rand, &core->out);
+    core->under_way[core->under_way_count++] = add_operation(workload, operation);
+}
+
 static void send_operation(struct client_core *core, enum operation_kind kind)
 {
     struct workload *workload = core->client->workload;
@@ -111,6 +121,7 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     case OPERATION_SET: return slice_equal(reply, SLICE_LITERAL("+OK\r\n"));
     case OPERATION_APPEND: return reply.data[0] == ':' && reply_number(reply, &length) == 0;
     case OPERATION_READ_LOG: return keep_log(client, reply);
+    case OPERATION_CHANGE: return reply.data[0] != '-';
     case OPERATION_INCR:
     case OPERATION_GET: break;
     }
@@ -226,8 +237,12 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
     if (!core->connected)
         return;
     bool is_over = workload->world->now_ns >= workload->stop_ns;
-    while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000))
-        send_operation(core, (enum operation_kind)rand_below(&core->rand, OPERATION_READ_LOG));
+    while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000)) {
+        if (workload->with_changes && rand_chance(&core->rand, 400000))
+            send_change(core);
+        else
+            send_operation(core, (enum operation_kind)rand_below(&core->rand, OPERATION_READ_LOG));
+    }
     if (is_over && core->under_way_count == 0 && !core->client->has_log)
         send_operation(core, OPERATION_READ_LOG);
     if (buf_length(&core->out) > 0)

@@ -3,7 +3,8 @@
  * A client is a core like any other: it connects to a proxy, keeps one to three commands under way, and knows of each
  * whether it was acknowledged, answered with an error, or lost with its connection. Keys are of three sorts: counters
  * (INCR), registers (SET of values that no other write uses), and a log per client, to which it appends tokens that no
- * other write uses, and which it reads once, at the end. */
+ * other write uses, and which it reads once, at the end. In some seeds they also change values of every type
+ * (changes.h). */
 #ifndef TESTS_SIM_WORKLOAD_H
 #define TESTS_SIM_WORKLOAD_H
 
@@ -11,7 +12,14 @@
 
 enum { WORKLOAD_CLIENTS = 6, WORKLOAD_KEYS = 4 };
 
-enum operation_kind { OPERATION_INCR, OPERATION_SET, OPERATION_GET, OPERATION_APPEND, OPERATION_READ_LOG };
+enum operation_kind {
+    OPERATION_INCR,
+    OPERATION_SET,
+    OPERATION_GET,
+    OPERATION_APPEND,
+    OPERATION_READ_LOG,
+    OPERATION_CHANGE
+};
 enum operation_fate { FATE_PENDING, FATE_ACKNOWLEDGED, FATE_UNCERTAIN, FATE_REFUSED };
 
 struct operation {
@@ -39,6 +47,7 @@ struct workload {
     size_t count, capacity;
     uint64_t next_value;
     int64_t stop_ns; /* no new commands after it */
+    bool with_changes;
     uint64_t acknowledged, uncertain, refused, connections_closed;
     char violation[256]; /* "" while all is well */
     struct client clients[WORKLOAD_CLIENTS];

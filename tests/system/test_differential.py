@@ -11,6 +11,7 @@ import time
 
 import differential_dump
 import differential_hash
+import differential_zset
 import tap
 from appliance import Client, build_directory, server
 from tap import check, say
@@ -37,7 +38,7 @@ TIMES_TO_LIVE = [b"abc", b"", b"1.5", b"0", b"-1", b"-5", b"9223372036854775807"
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b"+1"]
 
 
-class Generator(differential_dump.DumpCommands, differential_hash.HashCommands):
+class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -368,6 +369,7 @@ ALLOWED = {
     b"memory usage": (numbers_within(1 << 31), "another layout in memory"),
     **differential_dump.ALLOWED,
     **differential_hash.ALLOWED,
+    **differential_zset.ALLOWED,
 }
 
 

@@ -9,3 +9,7 @@ tests_unit_cacheworker_zset_order_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_zset_order_test_LDADD = $(cacheworker_zset_ldadd)
 tests_unit_cacheworker_zset_score_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_zset_score_test_LDADD = $(cacheworker_zset_ldadd)
+check_PROGRAMS += tests/unit/cacheworker/zset/zset_test
+UNIT_TESTS += tests/unit/cacheworker/zset/zset_test
+tests_unit_cacheworker_zset_zset_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_zset_zset_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
