@@ -4,6 +4,7 @@ libcacheworker_core_a_SOURCES = cacheworker/engine/worker.h cacheworker/engine/c
 include cacheworker/keyspace/local.mk
 include cacheworker/packed/local.mk
 include cacheworker/expire/local.mk
+include cacheworker/evict/local.mk
 include cacheworker/stream/local.mk
 include cacheworker/string/local.mk
 include cacheworker/hash/local.mk

@@ -106,9 +106,9 @@ static void debug_object(struct cw_call *call)
         return;
     }
     struct buf text = {0};
-    buf_add_format(&text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%" PRId64,
+    buf_add_format(&text, "Value at:%p refcount:%d encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%u",
                    address_of(entry), cw_entry_refcount(entry), cw_entry_encoding_name(entry), serialized_length(entry),
-                   (unsigned)entry->access, cw_entry_idle_ms(entry, call->now_ms) / 1000);
+                   (unsigned)entry->access, cw_access_idle_s(entry->access, call->now_ms));
     resp_write_simple(call->reply, buf_slice(&text));
     buf_free(&text);
 }

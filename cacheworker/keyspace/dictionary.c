@@ -47,9 +47,7 @@ bool cw_dictionary_free_step(struct cw_dictionary *dictionary, unsigned *budget)
 
 size_t cw_dictionary_used_bytes(const struct cw_dictionary *dictionary)
 {
-    const struct cw_table *table = dictionary->table;
-    return sizeof(*dictionary) + sizeof(*table) + cw_table_used_bytes(table) +
-           table->segments * sizeof(struct cw_segment) + dictionary->bytes;
+    return sizeof(*dictionary) + cw_table_used_bytes(dictionary->table) + dictionary->bytes;
 }
 
 uint64_t cw_dictionary_count(const struct cw_dictionary *dictionary)

@@ -58,8 +58,3 @@ size_t cw_entry_used_bytes(const struct cw_entry *entry)
         bytes += mem_usable(*cw_entry_block(entry));
     return bytes;
 }
-
-int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms)
-{
-    return (int64_t)((cw_access_clock(now_ms) - entry->access) & CW_ACCESS_MAX) * 1000;
-}

@@ -10,6 +10,7 @@
 #ifndef CACHEWORKER_KEYSPACE_ENTRY_H
 #define CACHEWORKER_KEYSPACE_ENTRY_H
 
+#include "cacheworker/keyspace/access.h"
 #include "common/base/slice.h"
 
 #include <stdbool.h>
@@ -49,7 +50,7 @@ struct cw_entry {
     uint8_t flags;
     uint16_t value_length;   /* of an inline value */
     uint32_t key_length : 8; /* of a short key */
-    uint32_t access : 24;    /* LRU: seconds, modulo 2^24 */
+    uint32_t access : 24;    /* access.h */
 };
 
 enum { /* struct cw_entry.flags */
@@ -129,18 +130,10 @@ static inline enum cw_encoding cw_entry_encoding(const struct cw_entry *entry)
     return (enum cw_encoding)(entry->kind >> 4);
 }
 
-#define CW_ACCESS_MAX 0xffffffu
-
-static inline uint32_t cw_access_clock(int64_t now_ms)
-{
-    return (uint32_t)(now_ms / 1000) & CW_ACCESS_MAX;
-}
-
-const char *cw_type_name(enum cw_type type);                            /* "string", as TYPE says it */
-const char *cw_entry_encoding_name(const struct cw_entry *entry);       /* "embstr", as OBJECT ENCODING says it */
-int32_t cw_entry_refcount(const struct cw_entry *entry);                /* 1, or INT32_MAX as OBJECT REFCOUNT says it */
-size_t cw_entry_bytes(const struct cw_entry *entry);                    /* of its own block, not rounded */
-size_t cw_entry_used_bytes(const struct cw_entry *entry);               /* memory of entry and value, no object */
-int64_t cw_entry_idle_ms(const struct cw_entry *entry, int64_t now_ms); /* since it was last read or changed */
+const char *cw_type_name(enum cw_type type);                      /* "string", as TYPE says it */
+const char *cw_entry_encoding_name(const struct cw_entry *entry); /* "embstr", as OBJECT ENCODING says it */
+int32_t cw_entry_refcount(const struct cw_entry *entry);          /* 1, or INT32_MAX as OBJECT REFCOUNT says it */
+size_t cw_entry_bytes(const struct cw_entry *entry);              /* of its own block, not rounded */
+size_t cw_entry_used_bytes(const struct cw_entry *entry);         /* memory of entry and value, no object */
 
 #endif

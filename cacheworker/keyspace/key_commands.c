@@ -339,19 +339,30 @@ void cw_object_refcount_command(struct cw_call *call)
         resp_write_integer(call->reply, cw_entry_refcount(entry));
 }
 
+#define ADJUSTS                                                                                                        \
+    "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+
 void cw_object_idletime_command(struct cw_call *call)
 {
     const struct cw_entry *entry = peek_or_null(call);
-    if (entry)
-        resp_write_integer(call->reply, cw_entry_idle_ms(entry, call->now_ms) / 1000);
+    if (!entry)
+        return;
+    if (cw_keyspace_access_rules(call->keyspace)->counts_uses)
+        cw_reply_error(call, "ERR An LFU maxmemory policy is selected, idle time not tracked. " ADJUSTS);
+    else
+        resp_write_integer(call->reply, cw_access_idle_s(entry->access, call->now_ms));
 }
 
 void cw_object_freq_command(struct cw_call *call)
 {
-    if (peek_or_null(call))
-        cw_reply_error(call, "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
-                             "that when switching between policies at runtime LRU and LFU data will take some time to "
-                             "adjust.");
+    const struct cw_entry *entry = peek_or_null(call);
+    const struct cw_access_rules *rules = cw_keyspace_access_rules(call->keyspace);
+    if (!entry)
+        return;
+    if (rules->counts_uses)
+        resp_write_integer(call->reply, cw_access_frequency(rules, entry->access, call->now_ms));
+    else
+        cw_reply_error(call, "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " ADJUSTS);
 }
 
 void cw_object_help_command(struct cw_call *call)

@@ -7,7 +7,7 @@
 enum {
     GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
     CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
-    EXPIRE_READ_COST = 16,   /* of a bucket with its entries, where a look at a segment is one */
+    READ_COST = 16,          /* of a bucket with its entries, where a look at a segment is one */
     FREE_AT_ONCE_MAX = 64,   /* parts of an object */
     FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
 };
@@ -42,7 +42,8 @@ struct cw_keyspace {
     void (*expired)(void *context, unsigned database, struct slice key);
     void *context; /* borrowed */
     const struct cw_object_operations *objects[CW_TYPES];
-    const struct cw_packing *packing; /* borrowed */
+    const struct cw_access_rules *access; /* borrowed */
+    const struct cw_packing *packing;     /* borrowed */
     struct cw_keyspace_stats stats;
 };
 
@@ -68,6 +69,7 @@ static const struct cw_packing default_packing = CW_PACKING_DEFAULT;
 
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
 {
+    static const struct cw_access_rules lru = CW_ACCESS_RULES_DEFAULT;
     struct cw_keyspace *keyspace = mem_zero(sizeof(*keyspace));
     keyspace->databases = config->databases;
     keyspace->expiry_mode = config->expiry_mode;
@@ -76,6 +78,7 @@ struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
     keyspace->packing = config->packing ? config->packing : &default_packing;
     if (config->objects)
         memcpy(keyspace->objects, *config->objects, sizeof(keyspace->objects));
+    keyspace->access = config->access ? config->access : &lru;
     keyspace->data = data_create(config->databases, config->seed);
     return keyspace;
 }
@@ -109,6 +112,11 @@ enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace)
     return keyspace->expiry_mode;
 }
 
+const struct cw_access_rules *cw_keyspace_access_rules(const struct cw_keyspace *keyspace)
+{
+    return keyspace->access;
+}
+
 unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace)
 {
     return keyspace->databases;
@@ -135,12 +143,20 @@ struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace)
     return &keyspace->stats;
 }
 
+/* Tables are the arena's, but for their heads. */
+static size_t bytes_beside_arena(const struct cw_keyspace *keyspace)
+{
+    return sizeof(*keyspace) + sizeof(*keyspace->data) + (keyspace->databases + 1) * sizeof(struct cw_table);
+}
+
 size_t cw_keyspace_used_bytes(const struct cw_keyspace *keyspace)
 {
-    size_t bytes = sizeof(*keyspace) + sizeof(*keyspace->data) + cw_arena_held_bytes(keyspace->data->arena);
-    for (unsigned i = 0; i < keyspace->databases; i++)
-        bytes += cw_table_used_bytes(keyspace->data->tables[i]);
-    return bytes;
+    return bytes_beside_arena(keyspace) + cw_arena_held_bytes(keyspace->data->arena);
+}
+
+size_t cw_keyspace_data_bytes(const struct cw_keyspace *keyspace)
+{
+    return bytes_beside_arena(keyspace) + cw_arena_used_bytes(keyspace->data->arena);
 }
 
 size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry)
@@ -383,11 +399,13 @@ static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, st
     return NULL;
 }
 
-static void touch(struct cw_entry *entry, int64_t now_ms)
+static void touch(struct cw_keyspace *keyspace, struct cw_entry *entry, int64_t now_ms)
 {
-    uint32_t clock = cw_access_clock(now_ms);
-    if (entry->access != clock)
-        entry->access = clock & CW_ACCESS_MAX;
+    uint32_t access = cw_access_clock(now_ms);
+    if (UNLIKELY(keyspace->access->counts_uses))
+        access = cw_access_used(keyspace->access, entry->access, now_ms, &keyspace->data->rand);
+    if (entry->access != access)
+        entry->access = access & CW_ACCESS_MAX;
 }
 
 const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
@@ -400,7 +418,7 @@ const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned d
         return NULL;
     }
     keyspace->stats.hits++;
-    touch(entry, now_ms);
+    touch(keyspace, entry, now_ms);
     return entry;
 }
 
@@ -423,11 +441,11 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
 {
     ref->key = key;
     ref->hash = hash;
-    ref->access = cw_access_clock(now_ms);
     ref->entry = find(keyspace, database, key, hash, now_ms, ref);
     before_change(keyspace, ref->table, hash);
     if (ref->entry)
-        ref->entry->access = ref->access & CW_ACCESS_MAX;
+        touch(keyspace, ref->entry, now_ms);
+    ref->access = ref->entry ? ref->entry->access : cw_access_new(keyspace->access, now_ms);
     return ref->entry;
 }
 
@@ -663,7 +681,7 @@ void cw_keyspace_open_draft(struct cw_keyspace *keyspace, int64_t now_ms, struct
 {
     struct cw_table *drafts = keyspace->data->drafts;
     CHECK(drafts->count == 0);
-    *ref = (struct cw_ref){.table = drafts, .access = cw_access_clock(now_ms)};
+    *ref = (struct cw_ref){.table = drafts, .access = cw_access_new(keyspace->access, now_ms)};
 }
 
 void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct cw_key *to)
@@ -848,7 +866,7 @@ uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database
         struct cw_segment *segment = cw_table_segment(table, position, &depth);
         unsigned cost = 1;
         if (segment->earliest_due < now_ms)
-            cost += EXPIRE_READ_COST * expire_segment(keyspace, database, segment, position, now_ms, &deleted);
+            cost += READ_COST * expire_segment(keyspace, database, segment, position, now_ms, &deleted);
         *budget -= cost < *budget ? cost : *budget;
         bool ended = cw_table_end_look(table, segment);
         if (cost > 1)
@@ -857,4 +875,95 @@ uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database
             break;
     }
     return deleted;
+}
+
+/* ---- Eviction ---- */
+
+struct looked {
+    bool expiring;
+    const struct cw_entry **entries;
+    unsigned capacity;
+    unsigned count;
+};
+
+static void look_at_entry(void *context, struct cw_entry *entry)
+{
+    struct looked *looked = context;
+    bool is_wanted = !looked->expiring || entry->flags & CW_ENTRY_EXPIRES;
+    if (is_wanted && looked->count < looked->capacity)
+        looked->entries[looked->count++] = entry;
+}
+
+static void prefetch_entry(void *context, struct cw_entry *entry)
+{
+    (void)context;
+    __builtin_prefetch(entry);
+}
+
+void cw_keyspace_prefetch_look(const struct cw_keyspace *keyspace, unsigned database, uint64_t position)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    if (table->directory)
+        cw_bucket_for_each(cw_table_bucket(table, position), prefetch_entry, NULL);
+}
+
+/* Whether there may be such entries in the place; moves the position behind what it answers for. */
+static bool is_worth_a_look(const struct cw_place *place, bool expiring, uint64_t *position)
+{
+    bool none_expires = place->segment->earliest_due == CW_NEVER_DUE;
+    *position = expiring && none_expires ? cw_table_segment_end(place->segment, place->first) : place->next;
+    if (expiring)
+        return !none_expires && place->segment->due[place->index] != CW_NEVER_DUE;
+    return cw_bucket_count(&place->segment->buckets[place->index]) > 0;
+}
+
+unsigned cw_keyspace_look(struct cw_keyspace *keyspace, unsigned database, bool expiring, uint64_t *position,
+                          const struct cw_entry **entries, unsigned capacity, unsigned *budget)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    struct looked looked = {expiring, entries, capacity, 0};
+    while (table->directory && looked.count == 0 && *budget > 0) {
+        struct cw_place place = cw_table_place(table, *position);
+        unsigned cost = 1;
+        if (is_worth_a_look(&place, expiring, position)) {
+            cw_bucket_for_each(&place.segment->buckets[place.index], look_at_entry, &looked);
+            cost = READ_COST;
+            if (looked.count == 0)
+                cw_table_renew_due(place.segment, place.index); /* Its keys with an expiry were deleted. */
+        }
+        *budget -= cost < *budget ? cost : *budget;
+    }
+    return looked.count;
+}
+
+/* The bucket and the slot of an entry; false when it is not there. */
+static bool find_entry(const struct cw_table *table, uint64_t hash, const struct cw_entry *entry,
+                       struct cw_bucket **ret_bucket, unsigned *ret_slot)
+{
+    struct cw_bucket *bucket = table->directory ? cw_table_bucket(table, hash) : NULL;
+    for (; bucket; bucket = cw_bucket_next(bucket))
+        for (unsigned slot = 0; slot < CW_BUCKET_SLOTS; slot++)
+            if (bucket->control >> slot & 1 && bucket->slots[slot] == entry) {
+                *ret_bucket = bucket;
+                *ret_slot = slot;
+                return true;
+            }
+    return false;
+}
+
+bool cw_keyspace_holds(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash,
+                       const struct cw_entry *entry)
+{
+    struct cw_bucket *bucket;
+    unsigned slot;
+    return find_entry(table_of(keyspace, database), hash, entry, &bucket, &slot);
+}
+
+void cw_keyspace_evict(struct cw_keyspace *keyspace, unsigned database, uint64_t hash, const struct cw_entry *entry)
+{
+    struct cw_ref ref = {.hash = hash, .table = table_of(keyspace, database)};
+    CHECK(find_entry(ref.table, hash, entry, &ref.bucket, &ref.slot));
+    ref.entry = ref.bucket->slots[ref.slot];
+    before_change(keyspace, ref.table, hash);
+    cw_keyspace_delete(keyspace, &ref);
 }

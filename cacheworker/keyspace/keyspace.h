@@ -15,6 +15,7 @@
 #ifndef CACHEWORKER_KEYSPACE_KEYSPACE_H
 #define CACHEWORKER_KEYSPACE_KEYSPACE_H
 
+#include "cacheworker/keyspace/access.h"
 #include "cacheworker/keyspace/object.h"
 #include "cacheworker/keyspace/packing.h"
 #include "common/base/check.h"
@@ -43,9 +44,10 @@ struct cw_keyspace_config {
     /* Called just before a key that is due is deleted: the place to propagate DEL. `key` is borrowed for the call;
      * the keyspace must not be touched from it. May be NULL. */
     void (*expired)(void *context, unsigned database, struct slice key);
-    void *context;                    /* borrowed */
-    cw_object_types *objects;         /* borrowed for the call; NULL: no values but bytes */
-    const struct cw_packing *packing; /* borrowed, may change; NULL: the defaults */
+    void *context;                        /* borrowed */
+    cw_object_types *objects;             /* borrowed for the call; NULL: no values but bytes */
+    const struct cw_access_rules *access; /* borrowed, may change; NULL: LRU */
+    const struct cw_packing *packing;     /* borrowed, may change; NULL: the defaults */
 };
 
 struct cw_keyspace_stats {
@@ -59,12 +61,14 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace); /* NULL is fine; cancels
 
 void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode);
 enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace);
+const struct cw_access_rules *cw_keyspace_access_rules(const struct cw_keyspace *keyspace);
 unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace);
 uint64_t cw_keyspace_count(const struct cw_keyspace *keyspace, unsigned database);
 uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned database);
 struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace); /* borrowed; the owner may reset them */
 size_t
 cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
+size_t cw_keyspace_data_bytes(const struct cw_keyspace *keyspace); /* the same without what is free in held pages */
 
 /* Of one key: entry, value and a slot of the table. */
 size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry);
@@ -232,5 +236,24 @@ bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
  * segment, 16 for reading a bucket; a unit is about 20 ns, and a segment that was begun is finished (32 buckets).
  * Returns how many keys it deleted. Only in mode CW_EXPIRY_DELETES. */
 uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms);
+
+/* ---- Eviction; used by cacheworker/evict ---- */
+
+/* Looks for the next bucket from *position on that has entries (with `expiring`: with an expiry), begins anew at the
+ * end, and stops when the budget is used up, whose units are those of cw_keyspace_expire_step. Fills at most `capacity`
+ * entries and returns how many; moves *position behind that bucket. Any number is a position. */
+unsigned cw_keyspace_look(struct cw_keyspace *keyspace, unsigned database, bool expiring, uint64_t *position,
+                          const struct cw_entry **entries, unsigned capacity, unsigned *budget);
+
+/* Asks for what a look at that position will read, when its bucket is there already. A hint. */
+void cw_keyspace_prefetch_look(const struct cw_keyspace *keyspace, unsigned database, uint64_t position);
+
+/* Whether an entry that was looked at is still there; `hash` is its key's. `entry` may be a pointer to nothing by now:
+ * it is only compared. Another key that lives there since is not told from it. */
+bool cw_keyspace_holds(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash,
+                       const struct cw_entry *entry);
+
+/* Deletes an entry that the keyspace holds. */
+void cw_keyspace_evict(struct cw_keyspace *keyspace, unsigned database, uint64_t hash, const struct cw_entry *entry);
 
 #endif

@@ -1,4 +1,5 @@
 libcacheworker_core_a_SOURCES += \
+	cacheworker/keyspace/access.c cacheworker/keyspace/access.h \
 	cacheworker/keyspace/arena.c cacheworker/keyspace/arena.h \
 	cacheworker/keyspace/dictionary.c cacheworker/keyspace/dictionary.h \
 	cacheworker/keyspace/entry.c cacheworker/keyspace/entry.h \

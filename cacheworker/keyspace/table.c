@@ -148,13 +148,18 @@ static void directory_set(struct cw_table *table, struct cw_segment *segment, ui
         table->directory[first + i] = (uintptr_t)segment | segment->depth;
 }
 
+static size_t directory_bytes(uint32_t depth)
+{
+    return sizeof(uintptr_t) << depth;
+}
+
 static void directory_double(struct cw_table *table)
 {
     uint64_t size = (uint64_t)1 << table->depth;
-    uintptr_t *directory = mem_alloc(2 * size * sizeof(*directory));
+    uintptr_t *directory = cw_arena_alloc(table->arena, directory_bytes(table->depth + 1));
     for (uint64_t i = 0; i < size; i++)
         directory[2 * i] = directory[2 * i + 1] = table->directory[i];
-    mem_free(table->directory);
+    cw_arena_free(table->arena, table->directory, directory_bytes(table->depth));
     table->directory = directory;
     table->depth++;
     table->deepest = 0;
@@ -163,13 +168,13 @@ static void directory_double(struct cw_table *table)
 static void directory_halve(struct cw_table *table)
 {
     uint64_t size = (uint64_t)1 << --table->depth;
-    uintptr_t *directory = mem_alloc(size * sizeof(*directory));
+    uintptr_t *directory = cw_arena_alloc(table->arena, directory_bytes(table->depth));
     uint64_t deepest = 0;
     for (uint64_t i = 0; i < size; i++) {
         directory[i] = table->directory[2 * i];
         deepest += (directory[i] & 63) == table->depth;
     }
-    mem_free(table->directory);
+    cw_arena_free(table->arena, table->directory, directory_bytes(table->depth + 1));
     table->directory = directory;
     table->deepest = deepest;
 }
@@ -179,7 +184,7 @@ static void table_plant(struct cw_table *table)
     struct cw_segment *segment = segment_create(table, 0);
     segment->version = table->snapshot; /* What comes after the picture was taken is no part of it. */
     segment->written = UINT32_MAX;
-    table->directory = mem_alloc(sizeof(*table->directory));
+    table->directory = cw_arena_alloc(table->arena, directory_bytes(0));
     table->directory[0] = (uintptr_t)segment;
     table->depth = 0;
     table->deepest = 1;
@@ -289,9 +294,9 @@ void cw_table_destroy(struct cw_table *table)
             hash = cw_table_segment_end(segment, hash);
             segment_destroy(table, segment);
         } while (hash != 0);
+        cw_arena_free(table->arena, table->directory, directory_bytes(table->depth));
     }
     list_remove(&table->garbage);
-    mem_free(table->directory);
     mem_free(table);
 }
 
@@ -470,5 +475,6 @@ bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment)
 
 size_t cw_table_used_bytes(const struct cw_table *table)
 {
-    return sizeof(*table) + (table->directory ? sizeof(*table->directory) << table->depth : 0);
+    return sizeof(*table) + (table->directory ? directory_bytes(table->depth) : 0) +
+           table->segments * sizeof(struct cw_segment);
 }

@@ -163,6 +163,6 @@ bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment)
 /* Asks for all entries of a segment, before somebody looks at each. */
 void cw_segment_prefetch_entries(const struct cw_segment *segment);
 
-size_t cw_table_used_bytes(const struct cw_table *table); /* the directory; segments are the arena's */
+size_t cw_table_used_bytes(const struct cw_table *table); /* without entries, and buckets that continue others */
 
 #endif

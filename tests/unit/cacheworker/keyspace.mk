@@ -1,5 +1,7 @@
 # The keyspace and the commands on it. What executes command lines without an engine is call_fixture.
 cacheworker_keyspace_tests = \
+	tests/unit/cacheworker/evict/evict_test \
+	tests/unit/cacheworker/keyspace/access_test \
 	tests/unit/cacheworker/keyspace/arena_test \
 	tests/unit/cacheworker/keyspace/hash_test \
 	tests/unit/cacheworker/keyspace/keyspace_test \
@@ -11,6 +13,10 @@ cacheworker_keyspace_tests = \
 check_PROGRAMS += $(cacheworker_keyspace_tests)
 UNIT_TESTS += $(cacheworker_keyspace_tests)
 cacheworker_keyspace_ldadd = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+tests_unit_cacheworker_evict_evict_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_evict_evict_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_keyspace_access_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_keyspace_access_test_LDADD = $(cacheworker_keyspace_ldadd)
 tests_unit_cacheworker_keyspace_arena_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_keyspace_arena_test_LDADD = $(cacheworker_keyspace_ldadd)
 tests_unit_cacheworker_keyspace_hash_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -469,9 +469,9 @@ static void test_hits_misses_and_idle_time(void **state)
     put_number(keyspace, 0, 1, CW_NO_EXPIRY);
     struct slice key = SLICE_LITERAL("1");
     uint64_t hash = cw_keyspace_hash(keyspace, key);
-    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "1", 9000), 9000), 9000);
+    assert_int_equal(cw_access_idle_s(peek_text(keyspace, "1", 9000)->access, 9000), 9);
     assert_non_null(cw_keyspace_read(keyspace, 0, key, hash, 5000));
-    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "1", 9000), 9000), 4000);
+    assert_int_equal(cw_access_idle_s(peek_text(keyspace, "1", 9000)->access, 9000), 4);
     assert_null(cw_keyspace_read(keyspace, 0, SLICE_LITERAL("2"), 7, 5000));
     assert_int_equal(cw_keyspace_stats(keyspace)->hits, 1);
     assert_int_equal(cw_keyspace_stats(keyspace)->misses, 1);
@@ -565,11 +565,11 @@ static void test_idle_time_survives_moves(void **state)
     struct cw_key to = {0, SLICE_LITERAL("2"), cw_keyspace_hash(keyspace, SLICE_LITERAL("2"))};
     assert_non_null(cw_keyspace_read(keyspace, 0, from.name, from.hash, 5000));
     cw_keyspace_move(keyspace, &from, &to);
-    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "2", 9000), 9000), 4000);
+    assert_int_equal(cw_access_idle_s(peek_text(keyspace, "2", 9000)->access, 9000), 4);
     struct cw_ref ref;
     cw_keyspace_open(keyspace, 0, to.name, to.hash, 7000, &ref);
     cw_keyspace_expire(keyspace, &ref, 100000);
-    assert_int_equal(cw_entry_idle_ms(peek_text(keyspace, "2", 9000), 9000), 2000);
+    assert_int_equal(cw_access_idle_s(peek_text(keyspace, "2", 9000)->access, 9000), 2);
     cw_keyspace_destroy(keyspace);
 }
 
@@ -602,7 +602,7 @@ static void test_draft(void **state)
     assert_null(draft.entry);
     entry = cw_keyspace_peek(keyspace, 1, to.name, to.hash, 9000);
     assert_int_equal(cw_entry_value(entry).length, 5000);
-    assert_int_equal(cw_entry_idle_ms(entry, 9000), 6000);
+    assert_int_equal(cw_access_idle_s(entry->access, 9000), 6);
     assert_int_equal(cw_keyspace_count_expires(keyspace, 1), 0);
 
     cw_keyspace_open_draft(keyspace, 0, &draft);
