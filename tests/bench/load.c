@@ -121,6 +121,21 @@ static void write_command(struct load *load, struct buf *out, const char *name, 
         resp_write_bulk(out, values[i]);
 }
 
+/* HSET or ZADD of ten small fields or members. */
+static void write_ten(struct buf *out, bool is_zset, struct slice key)
+{
+    resp_write_array(out, 22);
+    resp_write_bulk_text(out, is_zset ? "ZADD" : "HSET");
+    resp_write_bulk(out, key);
+    for (int i = 0; i < 10; i++) {
+        char words[2][32];
+        snprintf(words[0], sizeof(words[0]), "%s%d", is_zset ? "" : "field", i);
+        snprintf(words[1], sizeof(words[1]), "%s%d", is_zset ? "member" : "value", i);
+        resp_write_bulk_text(out, words[0]);
+        resp_write_bulk_text(out, words[1]);
+    }
+}
+
 static void write_request(struct load *load, struct buf *out)
 {
     const char *command =
@@ -148,6 +163,13 @@ static void write_request(struct load *load, struct buf *out)
     } else if (strcmp(command, "lrange100") == 0) {
         struct slice range[2] = {SLICE_LITERAL("0"), SLICE_LITERAL("99")};
         write_command(load, out, "LRANGE", SLICE_LITERAL("mylist"), 2, range);
+    } else if (strcmp(command, "hash10") == 0) {
+        write_ten(out, false, key);
+    } else if (strcmp(command, "zset10") == 0) {
+        write_ten(out, true, key);
+    } else if (strcmp(command, "setex") == 0) {
+        const struct slice words[] = {SLICE_LITERAL("100000"), value};
+        write_command(load, out, "SETEX", key, 2, words);
     } else if (strcmp(command, "mset10") == 0) {
         resp_write_array(out, 21);
         resp_write_bulk_text(out, "MSET");

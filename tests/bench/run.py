@@ -39,6 +39,8 @@ WORKER_ROWS = [
     ("INCR, pipeline 100", "incr", 3, 50, 100, 0.40 / 0.82),
     ("MSET of 10, pipeline 1", "mset10", 3, 50, 1, 7.5 / 13.7),
     ("MSET of 10, pipeline 16", "mset10", 3, 50, 16, 4.2 / 9.43),
+    ("HSET, pipeline 100", "hset", 3, 50, 100, 0.5),
+    ("ZADD of one set, pipeline 100", "zadd", 3, 50, 100, 0.5),
 ]
 
 # name, connections, pipeline, goal of proxy / HAProxy, goal of proxy + worker / redis-server without a proxy
@@ -56,10 +58,14 @@ DURABILITY_ROWS = [
     ("SET 3 B, 1 connection, pipeline 1", 1, 1, 1.3),
 ]
 
-# name, keys, value bytes, goal of bytes per key (Respite / redis-server 7.0)
+# name, command, keys, value bytes, goal of resident bytes per key
 MEMORY_ROWS = [
-    ("keys of 16 B, values of 8 B", 2000000, 8, 56 / 119),
-    ("keys of 16 B, values of 100 B", 1000000, 100, 150 / 210),
+    ("keys of 16 B, values of 8 B", "set", 2000000, 8, 56),
+    ("keys of 16 B, values of 100 B", "set", 1000000, 100, 150),
+    ("the same of 8 B with a time to live", "setex", 1000000, 8, 64),
+    ("hashes of 10 small fields", "hash10", 100000, 8, 200),
+    ("sorted sets of 10 small members", "zset10", 100000, 8, 150),
+    ("members of one sorted set", "zadd", 1000000, 8, 80),
 ]
 
 
@@ -261,14 +267,14 @@ backend b
         if not rows:
             return
         self.header("Memory: resident bytes per key", "redis 7.0")
-        for name, keys, value, goal in rows:
+        for name, command, keys, value, goal in rows:
             figures = []
             for start, port in ((self.worker, PORT + 1), (self.redis, PORT + 2)):
                 pid = start(port)
                 before = self.resident_bytes(pid)
-                self.load(port, [], "set", value, pipeline=64, keys=keys, fill=True)
+                self.load(port, [], command, value, pipeline=64, keys=keys, fill=True)
                 figures.append((self.resident_bytes(pid) - before) / keys)
-            self.row("memory", name, figures[0], figures[1], goal, "bytes")
+            self.row("memory", name, figures[0], figures[1], goal / figures[1], "bytes", f"goal {goal} bytes")
             self.stop_all()
 
 
