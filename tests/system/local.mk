@@ -41,4 +41,5 @@ EXTRA_DIST += \
 	tests/system/test_stopped.py \
 	tests/system/test_sync.py \
 	tests/system/test_tools.py \
-	tests/system/test_troubles.py
+	tests/system/test_troubles.py \
+	tests/system/test_types.py
