@@ -187,17 +187,14 @@ static void make_room(struct cw_keyspace *keyspace, struct cw_ref *ref, struct s
         unpack(keyspace, ref);
 }
 
-static void set_packed(struct cw_keyspace *keyspace, struct cw_ref *ref, size_t place, struct slice field,
-                       struct slice value)
+static void set_packed(struct cw_packed *packed, size_t place, struct slice field, struct slice value)
 {
-    struct cw_packed_entry packed;
-    cw_packed_entry_open(&packed, keyspace, ref);
     if (place != CW_LISTPACK_END) {
-        cw_listpack_replace(&packed.packed, cw_listpack_next(cw_packed_slice(&packed.packed), place), value);
+        cw_listpack_replace(packed, cw_listpack_next(cw_packed_slice(packed), place), value);
         return;
     }
-    cw_listpack_append(&packed.packed, field);
-    cw_listpack_append(&packed.packed, value);
+    cw_listpack_append(packed, field);
+    cw_listpack_append(packed, value);
 }
 
 bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
@@ -211,13 +208,59 @@ bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice 
         if (place == CW_LISTPACK_END || !is_short)
             make_room(keyspace, ref, field, value);
         if (!cw_entry_is_object(ref->entry)) {
-            set_packed(keyspace, ref, place, field, value);
+            struct cw_packed_entry packed;
+            cw_packed_entry_open(&packed, keyspace, ref);
+            set_packed(&packed.packed, place, field, value);
             return place == CW_LISTPACK_END;
         }
     }
     bool is_new;
     cw_dictionary_put(cw_entry_object(ref->entry), field, value, CW_NO_EXPIRY, &is_new);
     return is_new;
+}
+
+/* Whether a packed hash stays as it is shown and kept when it gets this pair. */
+static bool has_room(const struct cw_keyspace *keyspace, const struct cw_ref *ref, struct slice listpack,
+                     struct slice field, struct slice value)
+{
+    const struct cw_packing *packing = cw_keyspace_packing(keyspace);
+    uint64_t count = cw_listpack_count(listpack) / 2 + 1;
+    size_t bytes = listpack.length + cw_listpack_element_bytes(field) + cw_listpack_element_bytes(value);
+    bool is_shown = cw_entry_encoding(ref->entry) == CW_ENCODING_LISTPACK;
+    return (!is_shown || is_shown_packed(packing, count, longer(field, value))) &&
+           is_kept_packed(packing, is_shown, count, bytes);
+}
+
+/* Sets pairs of a packed hash, until one asks for another form; returns how many it has set. */
+static size_t set_pairs_packed(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct slice *pairs,
+                               size_t count, uint64_t *ret_created)
+{
+    struct cw_packed_entry packed;
+    size_t done = 0;
+    cw_packed_entry_begin(&packed, keyspace, ref);
+    for (; done < count; done++) {
+        struct slice field = pairs[2 * done], value = pairs[2 * done + 1];
+        if (!has_room(keyspace, ref, cw_packed_slice(&packed.packed), field, value))
+            break;
+        size_t place = find_packed(cw_packed_slice(&packed.packed), field);
+        set_packed(&packed.packed, place, field, value);
+        *ret_created += place == CW_LISTPACK_END;
+    }
+    cw_packed_entry_commit(&packed);
+    return done;
+}
+
+uint64_t cw_hash_set_pairs(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct slice *pairs, size_t count)
+{
+    uint64_t created = 0;
+    size_t done = 0;
+    if (!ref->entry)
+        create(keyspace, ref);
+    if (count > 1 && !cw_entry_is_object(ref->entry))
+        done = set_pairs_packed(keyspace, ref, pairs, count, &created);
+    for (; done < count; done++)
+        created += cw_hash_set(keyspace, ref, pairs[2 * done], pairs[2 * done + 1]);
+    return created;
 }
 
 bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field)

@@ -21,6 +21,9 @@ MUST_CHECK bool cw_hash_get(const struct cw_entry *entry, struct slice field, st
 /* Creates the key where there is none. True: the field is new. Neither slice lies in this hash. */
 bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value);
 
+/* The same for `count` pairs, field, value, field, value; returns how many fields are new. */
+uint64_t cw_hash_set_pairs(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct slice *pairs, size_t count);
+
 bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field); /* false: was not there */
 
 /* All fields in no order; a walk that is zeroed begins. False at the end. Nothing may change meanwhile. */

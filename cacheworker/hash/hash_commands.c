@@ -279,12 +279,11 @@ static void set_fields(struct cw_call *call, bool replies_count)
     struct cw_ref ref;
     if (!is_hash(call, cw_call_open(call, 1, &ref)))
         return;
-    int64_t created = 0;
-    for (size_t i = 2; i < call->argc; i += 2)
-        created += cw_hash_set(call->keyspace, &ref, call->argv[i], call->argv[i + 1]);
-    call->dirty += (call->argc - 2) / 2;
+    size_t count = (call->argc - 2) / 2;
+    uint64_t created = cw_hash_set_pairs(call->keyspace, &ref, &call->argv[2], count);
+    call->dirty += count;
     if (replies_count)
-        resp_write_integer(call->reply, created);
+        resp_write_integer(call->reply, (int64_t)created);
     else
         resp_write_ok(call->reply);
 }

@@ -31,3 +31,18 @@ void cw_packed_entry_open(struct cw_packed_entry *entry, struct cw_keyspace *key
         .ref = ref,
     };
 }
+
+void cw_packed_entry_begin(struct cw_packed_entry *entry, struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    *entry = (struct cw_packed_entry){.keyspace = keyspace, .ref = ref};
+    buf_add_slice(&entry->aside, cw_entry_value(ref->entry));
+    entry->packed = cw_packed_of_buf(&entry->aside);
+}
+
+void cw_packed_entry_commit(struct cw_packed_entry *entry)
+{
+    const struct cw_entry *present = entry->ref->entry;
+    cw_keyspace_put(entry->keyspace, entry->ref, cw_entry_type(present), cw_entry_encoding(present),
+                    cw_packed_slice(&entry->packed));
+    buf_free(&entry->aside);
+}

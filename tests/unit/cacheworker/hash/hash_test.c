@@ -94,6 +94,25 @@ static void change(struct rand *rand, struct model *model, struct cw_keyspace *k
     memcpy(model->values[number], text, value.length + 1);
 }
 
+static void change_several(struct rand *rand, struct model *model, struct cw_keyspace *keyspace)
+{
+    char names[6][TEXT_MAX], texts[6][TEXT_MAX];
+    struct slice pairs[12];
+    struct cw_ref ref;
+    size_t count = 1 + rand_below(rand, 6);
+    uint64_t created = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned number = (unsigned)rand_below(rand, FIELDS);
+        pairs[2 * i] = field_name(names[i], number);
+        pairs[2 * i + 1] = draw_value(rand, texts[i]);
+        created += !model->exists[number];
+        model->exists[number] = true;
+        memcpy(model->values[number], texts[i], pairs[2 * i + 1].length + 1);
+    }
+    open_key(keyspace, &ref);
+    assert_int_equal(cw_hash_set_pairs(keyspace, &ref, pairs, count), created);
+}
+
 static void random_changes_are_those_of_the_model(void **state)
 {
     (void)state;
@@ -105,6 +124,8 @@ static void random_changes_are_those_of_the_model(void **state)
         for (unsigned i = 0; i < 600; i++) {
             struct cw_ref ref;
             change(&rand, &model, keyspace, i / 100 % 2 == 0 ? 20 : 70);
+            if (rand_below(&rand, 10) == 0)
+                change_several(&rand, &model, keyspace);
             if (i % 7 == 0)
                 check_against(&model, open_key(keyspace, &ref));
         }
