@@ -22,6 +22,7 @@ rename run_external_server_test run_reference_server_test
 
 proc run_external_server_test {code overrides} {
     follow_our_stream
+    recover_from_failures
     uplevel 1 [list run_reference_server_test $code [accepted_overrides $overrides]]
 }
 
@@ -60,5 +61,53 @@ proc follow_our_stream {} {
 
     proc close_replication_stream {stream} {
         close $stream
+    }
+}
+
+# A test that fails in the middle does not take the ones behind it with it: they find a connection, in the mode that it
+# was in, and the parameters as they stood before that test.
+proc recover_from_failures {} {
+    if {[info procs reference_test] ne {}} return
+    rename test reference_test
+
+    proc test {args} {
+        set failed $::num_failed
+        set parameters [ask_apart config get *]
+        set modes [connection_modes]
+        uplevel 1 [list reference_test {*}$args]
+        if {$::num_failed > $failed} {
+            recover $parameters $modes
+        }
+    }
+
+    # Asks over a connection of its own: that of the tests may wait for anything.
+    proc ask_apart {args} {
+        set client [redis $::host $::port 0 $::tls]
+        set reply [$client {*}$args]
+        $client close
+        return $reply
+    }
+
+    proc connection_modes {} {
+        set id [string trimleft [srv client] {:redisHandle}]
+        set protocol [expr {[info exists ::redis::testing_resp3($id)] && $::redis::testing_resp3($id) ? 3 : 2}]
+        return [list $protocol $::redis::readraw($id) $::redis::deferred($id)]
+    }
+
+    proc recover {parameters modes} {
+        lassign $modes protocol readraw deferred
+        reconnect
+        ask_apart client unpause
+        ask_apart debug set-active-expire 1
+        foreach {name value} $parameters {
+            if {[lindex [ask_apart config get $name] 1] ne $value} {
+                ask_apart config set $name $value
+            }
+        }
+        if {$protocol == 3} {
+            r hello 3
+        }
+        r readraw $readraw
+        r deferred $deferred
     }
 }

@@ -149,9 +149,16 @@ static void test_digests_of_types(void **state)
         const char *a, *b;
         bool is_same;
     } cases[] = {
-        {"HSET a f 1 g 2", "HSET b g 2 f 1", true},  {"HSET a f 1 g 2", "HSET b f 1 g 2 h @\r\nHDEL b h", true},
-        {"HSET a f 1 g 2", "HSET b f 2 g 1", false}, {"HSET a f 1 g 2", "HSET b f 1", false},
+        {"HSET a f 1 g 2", "HSET b g 2 f 1", true},
+        {"HSET a f 1 g 2", "HSET b f 1 g 2 h @\r\nHDEL b h", true},
+        {"HSET a f 1 g 2", "HSET b f 2 g 1", false},
+        {"HSET a f 1 g 2", "HSET b f 1", false},
         {"HSET a f g", "HSET b g f", false},
+        {"ZADD a 1 x 2.5 y", "ZADD b 2.5 y 1 x", true},
+        {"ZADD a 1 x 2.5 y", "ZADD b 1 x 2.5 y 7 @\r\nZREM b @", true},
+        {"ZADD a 1 x 2.5 y", "ZADD b 1 y 2.5 x", false},
+        {"ZADD a 1 x 2.5 y", "ZADD b 1 x", false},
+        {"ZADD a 1 2", "HSET b 2 1", false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct bench bench;
