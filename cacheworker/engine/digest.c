@@ -2,7 +2,6 @@
 
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/zset/zset.h"
-#include "cacheworker/zset/zset.h"
 #include "common/base/number.h"
 #include "common/base/siphash.h"
 
@@ -63,17 +62,6 @@ static void digest_zset(const struct cw_entry *entry, struct cw_digest *digest)
     }
 }
 
-static void digest_zset(const struct cw_entry *entry, struct cw_digest *digest)
-{
-    struct cw_zset_place place;
-    bool is_there = cw_zset_at(entry, 0, &place);
-    for (; is_there; is_there = cw_zset_next(entry, &place)) {
-        char space[CW_SCORE_TEXT_MAX];
-        add_packed(digest, &place.member);
-        cw_digest_add(digest, slice_of(space, number_format_double(space, place.score)));
-    }
-}
-
 /* What a type adds for a value of it. */
 typedef void (*digest_function)(const struct cw_entry *entry, struct cw_digest *digest);
 
@@ -82,7 +70,6 @@ static digest_function function_of(enum cw_type type)
     switch (type) {
     case CW_TYPE_STRING: return digest_string;
     case CW_TYPE_HASH: return digest_hash;
-    case CW_TYPE_ZSET: return digest_zset;
     case CW_TYPE_ZSET: return digest_zset;
     case CW_TYPE_LIST:
     case CW_TYPE_SET:
