@@ -2,6 +2,7 @@
 # checked-in corpus, or the files given to it.
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_configuration \
+	tests/fuzz/fuzz_glob \
 	tests/fuzz/fuzz_messages \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
@@ -9,6 +10,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_proxy \
 	tests/fuzz/fuzz_resp_reply \
 	tests/fuzz/fuzz_resp_request \
+	tests/fuzz/fuzz_restore \
 	tests/fuzz/fuzz_sentinel \
 	tests/fuzz/fuzz_sentinel_state \
 	tests/fuzz/fuzz_snapshot \
@@ -30,6 +32,14 @@ tests_fuzz_fuzz_configuration_SOURCES = tests/fuzz/fuzz_configuration.c $(fuzz_c
 tests_fuzz_fuzz_configuration_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_configuration_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_configuration_LDADD = $(SHELL_LIBS)
+tests_fuzz_fuzz_glob_SOURCES = tests/fuzz/fuzz_glob.c $(fuzz_common_sources)
+tests_fuzz_fuzz_glob_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_glob_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_glob_LDADD = $(fuzz_ldadd)
+tests_fuzz_fuzz_restore_SOURCES = tests/fuzz/fuzz_restore.c $(fuzz_common_sources)
+tests_fuzz_fuzz_restore_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_restore_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_restore_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_messages_SOURCES = tests/fuzz/fuzz_messages.c $(fuzz_common_sources)
 tests_fuzz_fuzz_messages_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_messages_LDFLAGS = $(fuzz_ldflags)
