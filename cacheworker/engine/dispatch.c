@@ -182,6 +182,17 @@ static inline void propagate(struct cw_engine *engine, const struct cw_call *cal
         call->session->stream_offset = cw_repl_offset(engine->repl);
 }
 
+/* CLIENT NO-TOUCH: what a client does so counts as no use of a key, unless that is all it wants (TOUCH). */
+static inline void execute(const struct cw_session *session, struct cw_call *call)
+{
+    bool overlooks = (session->flags & CW_SESSION_NO_TOUCH) && call->command->id != COMMAND_ID_TOUCH;
+    if (UNLIKELY(overlooks))
+        cw_keyspace_overlook_uses(call->keyspace, true);
+    cw_functions[call->command->id](call);
+    if (UNLIKELY(overlooks))
+        cw_keyspace_overlook_uses(call->keyspace, false);
+}
+
 static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                 const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
@@ -204,7 +215,7 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     session->last_command = command;
     engine->statistics.total_commands++;
     engine->statistics.commands[command->id].calls++;
-    cw_functions[command->id](&call);
+    execute(session, &call);
     if (call.dirty > 0)
         propagate(engine, &call);
     if (UNLIKELY(after_reply(engine, session, before)))

@@ -43,7 +43,8 @@ struct cw_keyspace {
     void *context; /* borrowed */
     const struct cw_object_operations *objects[CW_TYPES];
     const struct cw_access_rules *access; /* borrowed */
-    const struct cw_packing *packing;     /* borrowed */
+    bool overlooks_uses;
+    const struct cw_packing *packing; /* borrowed */
     struct cw_keyspace_stats stats;
 };
 
@@ -110,6 +111,11 @@ void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mo
 enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace)
 {
     return keyspace->expiry_mode;
+}
+
+void cw_keyspace_overlook_uses(struct cw_keyspace *keyspace, bool overlook)
+{
+    keyspace->overlooks_uses = overlook;
 }
 
 const struct cw_access_rules *cw_keyspace_access_rules(const struct cw_keyspace *keyspace)
@@ -401,6 +407,8 @@ static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, st
 
 static void touch(struct cw_keyspace *keyspace, struct cw_entry *entry, int64_t now_ms)
 {
+    if (UNLIKELY(keyspace->overlooks_uses))
+        return;
     uint32_t access = cw_access_clock(now_ms);
     if (UNLIKELY(keyspace->access->counts_uses))
         access = cw_access_used(keyspace->access, entry->access, now_ms, &keyspace->data->rand);

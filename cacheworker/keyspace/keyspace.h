@@ -95,6 +95,9 @@ void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned dat
 const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
 
+/* From here on a key that is read or opened looks as if it had not been: for a client that said NO-TOUCH. */
+void cw_keyspace_overlook_uses(struct cw_keyspace *keyspace, bool overlook);
+
 /* The same without counting and touching: for OBJECT, TTL, TYPE, and whoever looks from outside. */
 const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
