@@ -494,10 +494,12 @@ void cw_zmpop_command(struct cw_call *call)
             return;
         if (!ref.entry)
             continue;
+        uint64_t members = cw_zset_count(ref.entry);
+        uint64_t popped = (uint64_t)count < members ? (uint64_t)count : members;
         resp_write_array(call->reply, 2);
         resp_write_bulk(call->reply, call->argv[i]);
-        pop(call, &ref, highest, (uint64_t)count, true);
-        propagate_pop(call, call->argv[i], highest, (uint64_t)count);
+        pop(call, &ref, highest, popped, true);
+        propagate_pop(call, call->argv[i], highest, popped);
         return;
     }
     resp_write_null_array(call->reply, call->protocol);

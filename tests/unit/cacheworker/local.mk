@@ -63,3 +63,10 @@ tests_unit_cacheworker_engine_debug_commands_test_SOURCES = \
 tests_unit_cacheworker_engine_debug_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_debug_commands_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/cacheworker/engine/stream_test
+UNIT_TESTS += tests/unit/cacheworker/engine/stream_test
+tests_unit_cacheworker_engine_stream_test_SOURCES = tests/unit/cacheworker/engine/stream_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_stream_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_stream_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm

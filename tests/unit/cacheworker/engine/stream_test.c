@@ -1,0 +1,117 @@
+/* What commands leave in the replication stream: results and dates, so that every replica comes to the same. */
+#include "common/base/number.h"
+#include "common/resp/resp_reader.h"
+#include "tests/unit/cacheworker/engine/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* One after the other, on one set of data. */
+static const struct {
+    const char *line;
+    const char *stream; /* words with a space between, commands with "; "; "" for nothing */
+} cases[] = {
+    /* Dates are absolute; it is second 1700000001. */
+    {"SET s v", "SET s v"},
+    {"SET s v EX 100", "SET s v PXAT 1700000101000"},
+    {"SETEX s 100 v", "SET s v PXAT 1700000101000"},
+    {"GETEX s PX 5000", "PEXPIREAT s 1700000006000"},
+    {"GETEX s PERSIST", "PERSIST s"},
+    {"EXPIRE s 100", "PEXPIREAT s 1700000101000"},
+    {"EXPIRE s 100 NX", ""},
+    {"EXPIREAT s 1700000001", "DEL s"},
+
+    /* Results, not what they were computed from. */
+    {"INCRBYFLOAT f 1.5", "SET f 1.5 KEEPTTL"},
+    {"GETDEL f", "DEL f"},
+    {"GETDEL f", ""},
+    {"SETNX s v", "SETNX s v"},
+    {"SETNX s v", ""},
+    {"DEL nosuch", ""},
+
+    {"HSET h f 1", "HSET h f 1"},
+    {"HINCRBYFLOAT h f 0.5", "HSET h f 1.5"},
+    {"HDEL h nosuch", ""},
+
+    {"ZADD z 1 a 2 b 3 c", "ZADD z 1 a 2 b 3 c"},
+    {"ZMPOP 2 nosuch z MIN", "ZPOPMIN z 1"},
+    {"ZMPOP 1 z MAX COUNT 10", "ZPOPMAX z 2"},
+    {"ZMPOP 1 z MAX COUNT 10", ""},
+};
+
+static link_id attach(struct bench *bench)
+{
+    link_id replica = bench_connect(bench);
+    bench_receive(bench, replica, SLICE_LITERAL("PSYNC ? -1\r\n"));
+    bench_turn(bench);
+    struct slice reply = bench_take(bench, replica);
+    unsigned long long offset;
+    char head[128] = "", line[64];
+    memcpy(head, reply.data, reply.length < 127 ? reply.length : 127);
+    assert_int_equal(sscanf(head, "+FULLRESYNC %*40s %llu", &offset), 1);
+    snprintf(line, sizeof(line), "REPLCONF ACK %llu\r\n", offset);
+    bench_receive(bench, replica, slice_text(line));
+    bench_turn(bench);
+    assert_int_equal(bench_take(bench, replica).length, 0);
+    return replica;
+}
+
+static void add_words(const struct resp_request *command, struct buf *out)
+{
+    if (buf_length(out) > 0)
+        buf_add_text(out, "; ");
+    for (size_t i = 0; i < command->argc; i++) {
+        buf_add_text(out, i > 0 ? " " : "");
+        buf_add_slice(out, command->argv[i]);
+    }
+}
+
+static void read_stream(struct slice bytes, struct buf *out)
+{
+    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    struct resp_request command = {0};
+    while (bytes.length > 0) {
+        int64_t used = resp_request_read(&command, bytes, &limits);
+        assert_true(used > 0);
+        add_words(&command, out);
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    resp_request_free(&command);
+}
+
+static void test_stream(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id replica = attach(&bench);
+    bench_ask(&bench, client, "SET first write\r\n");
+    struct buf words = {0};
+    read_stream(bench_take(&bench, replica), &words);
+    assert_true(slice_equal(buf_slice(&words), SLICE_LITERAL("SELECT 0; SET first write")));
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char request[256];
+        snprintf(request, sizeof(request), "%s\r\n", cases[i].line);
+        buf_clear(&words);
+        struct slice reply = bench_ask(&bench, client, request);
+        read_stream(bench_take(&bench, replica), &words);
+        if (!slice_equal(buf_slice(&words), slice_text(cases[i].stream)))
+            fail_msg("%s: %.*s, reply %.*s", cases[i].line, (int)buf_length(&words), buf_slice(&words).data,
+                     (int)reply.length, reply.data);
+    }
+    buf_free(&words);
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
