@@ -170,7 +170,12 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(ZADD, zadd),
     BIND(ZCARD, zcard),
     BIND(ZCOUNT, zcount),
+    BIND(ZDIFF, zdiff),
+    BIND(ZDIFFSTORE, zdiffstore),
     BIND(ZINCRBY, zincrby),
+    BIND(ZINTER, zinter),
+    BIND(ZINTERCARD, zintercard),
+    BIND(ZINTERSTORE, zinterstore),
     BIND(ZLEXCOUNT, zlexcount),
     BIND(ZMPOP, zmpop),
     BIND(ZMSCORE, zmscore),
@@ -180,6 +185,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(ZRANGE, zrange),
     BIND(ZRANGEBYLEX, zrangebylex),
     BIND(ZRANGEBYSCORE, zrangebyscore),
+    BIND(ZRANGESTORE, zrangestore),
     BIND(ZRANK, zrank),
     BIND(ZREM, zrem),
     BIND(ZREMRANGEBYLEX, zremrangebylex),
@@ -191,6 +197,8 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(ZREVRANK, zrevrank),
     BIND(ZSCAN, zscan),
     BIND(ZSCORE, zscore),
+    BIND(ZUNION, zunion),
+    BIND(ZUNIONSTORE, zunionstore),
 
     /* Streams. */
 

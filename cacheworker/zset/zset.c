@@ -400,19 +400,24 @@ static size_t place_behind(struct slice listpack, double score, struct slice mem
 }
 
 /* `keeps_sign`: of zero, which the reference's skiplist keeps, and its listpack does not. */
+static void insert_score(struct cw_packed *packed, size_t place, double score, bool keeps_sign)
+{
+    bool is_minus_zero = score == 0 && signbit(score);
+    if (score >= -0x1p52 && score <= 0x1p52 && score == trunc(score) && !(is_minus_zero && keeps_sign)) {
+        cw_listpack_insert_integer(packed, place, (int64_t)score);
+    } else {
+        char text[CW_SCORE_TEXT_MAX];
+        cw_listpack_insert(packed, place, slice_of(text, number_format_double(text, score)));
+    }
+}
+
 static void insert_packed(struct cw_packed *packed, struct slice member, double score, bool keeps_sign)
 {
     size_t place = place_behind(cw_packed_slice(packed), score, member);
     bool is_last = place == CW_LISTPACK_END;
     place = cw_listpack_insert(packed, place, member);
     size_t behind = is_last ? CW_LISTPACK_END : cw_listpack_next(cw_packed_slice(packed), place);
-    bool is_minus_zero = score == 0 && signbit(score);
-    if (score >= -0x1p52 && score <= 0x1p52 && score == trunc(score) && !(is_minus_zero && keeps_sign)) {
-        cw_listpack_insert_integer(packed, behind, (int64_t)score);
-    } else {
-        char text[CW_SCORE_TEXT_MAX];
-        cw_listpack_insert(packed, behind, slice_of(text, number_format_double(text, score)));
-    }
+    insert_score(packed, behind, score, keeps_sign);
 }
 
 static bool set_in_big(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice member, double score)
@@ -498,6 +503,48 @@ void cw_zset_remove_ranks(struct cw_keyspace *keyspace, struct cw_ref *ref, uint
         cw_listpack_delete(&packed.packed, place, 2 * (last - first + 1));
     }
     delete_if_empty(keyspace, ref);
+}
+
+/* ---- Results ---- */
+
+void cw_zset_begin(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    struct big *big = create_big(cw_keyspace_arena(keyspace), cw_keyspace_hash_key(keyspace));
+    cw_keyspace_put_object(keyspace, ref, CW_TYPE_ZSET, CW_ENCODING_SKIPLIST, big);
+}
+
+static void pack(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_encoding encoding)
+{
+    struct buf bytes = {0};
+    char empty[CW_LISTPACK_EMPTY_BYTES];
+    cw_listpack_init(empty);
+    buf_add(&bytes, empty, sizeof(empty));
+    struct cw_packed packed = cw_packed_of_buf(&bytes);
+    struct cw_zset_place place;
+    for (bool is_there = cw_zset_at(ref->entry, 0, &place); is_there; is_there = cw_zset_next(ref->entry, &place)) {
+        cw_listpack_append(&packed, place.member.text);
+        insert_score(&packed, CW_LISTPACK_END, place.score, encoding == CW_ENCODING_SKIPLIST);
+    }
+    cw_keyspace_put(keyspace, ref, CW_TYPE_ZSET, encoding, cw_packed_slice(&packed));
+    buf_free(&bytes);
+}
+
+void cw_zset_finish(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    const struct cw_packing *packing = cw_keyspace_packing(keyspace);
+    uint64_t count = cw_zset_count(ref->entry);
+    if (count > (uint64_t)packing->zset_max_listpack_entries)
+        return;
+    size_t longest = 0;
+    size_t bytes = CW_LISTPACK_EMPTY_BYTES;
+    struct cw_zset_place place;
+    for (bool is_there = cw_zset_at(ref->entry, 0, &place); is_there; is_there = cw_zset_next(ref->entry, &place)) {
+        longest = place.member.text.length > longest ? place.member.text.length : longest;
+        bytes += cw_listpack_element_bytes(place.member.text) + CW_SCORE_TEXT_MAX;
+    }
+    bool is_shown = is_shown_packed(packing, count, longest);
+    if (is_kept_packed(packing, is_shown, count, bytes))
+        pack(keyspace, ref, is_shown ? CW_ENCODING_LISTPACK : CW_ENCODING_SKIPLIST);
 }
 
 /* ---- What was read ---- */

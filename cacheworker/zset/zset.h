@@ -59,6 +59,12 @@ void cw_zset_random(const struct cw_entry *entry, struct rand *rand, struct cw_z
 typedef void (*cw_zset_visitor)(void *context, const struct cw_packed_value *member, double score);
 uint64_t cw_zset_scan(const struct cw_entry *entry, uint64_t cursor, cw_zset_visitor visitor, void *context);
 
+/* For a result in the making: a key that does not exist gets a set that is no listpack from the beginning, and so keeps
+ * the sign of zero, however few its members are. It is empty: the caller adds some, or deletes it. */
+void cw_zset_begin(struct cw_keyspace *keyspace, struct cw_ref *ref);
+/* It has all its members, and gets the form that its size asks for. */
+void cw_zset_finish(struct cw_keyspace *keyspace, struct cw_ref *ref);
+
 /* A listpack that was read whole becomes the value of a new key, in the form that its size asks for. It is valid, not
  * empty, has pairs of members and scores in order, and no member twice: cw_zset_is_listpack. */
 void cw_zset_put_listpack(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice listpack);

@@ -7,7 +7,12 @@
 void cw_zadd_command(struct cw_call *call);
 void cw_zcard_command(struct cw_call *call);
 void cw_zcount_command(struct cw_call *call);
+void cw_zdiff_command(struct cw_call *call);
+void cw_zdiffstore_command(struct cw_call *call);
 void cw_zincrby_command(struct cw_call *call);
+void cw_zinter_command(struct cw_call *call);
+void cw_zintercard_command(struct cw_call *call);
+void cw_zinterstore_command(struct cw_call *call);
 void cw_zlexcount_command(struct cw_call *call);
 void cw_zmpop_command(struct cw_call *call);
 void cw_zmscore_command(struct cw_call *call);
@@ -17,6 +22,7 @@ void cw_zrandmember_command(struct cw_call *call);
 void cw_zrange_command(struct cw_call *call);
 void cw_zrangebylex_command(struct cw_call *call);
 void cw_zrangebyscore_command(struct cw_call *call);
+void cw_zrangestore_command(struct cw_call *call);
 void cw_zrank_command(struct cw_call *call);
 void cw_zrem_command(struct cw_call *call);
 void cw_zremrangebylex_command(struct cw_call *call);
@@ -28,5 +34,7 @@ void cw_zrevrangebyscore_command(struct cw_call *call);
 void cw_zrevrank_command(struct cw_call *call);
 void cw_zscan_command(struct cw_call *call);
 void cw_zscore_command(struct cw_call *call);
+void cw_zunion_command(struct cw_call *call);
+void cw_zunionstore_command(struct cw_call *call);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/zset/zset_commands.h"
 #include "cacheworker/zset/zset_reply.h"
+#include "cacheworker/zset/zset_store.h"
 
 enum kind { BY_ANY, BY_RANK, BY_SCORE, BY_LEX };
 
@@ -147,13 +148,19 @@ static void reply_ranks(struct cw_call *call, const struct cw_entry *entry, cons
     }
 }
 
+/* The limits are argv[index] and what follows it. */
+static bool parse_range(struct cw_call *call, size_t index, bool is_free, bool takes_scores, struct range *range)
+{
+    if (!parse_options(call, index + 2, is_free, takes_scores, range))
+        return false;
+    bool swaps = range->is_reverse && (range->kind == BY_SCORE || range->kind == BY_LEX);
+    return parse_limits(call, range, swaps ? index + 1 : index, swaps ? index : index + 1);
+}
+
 static void reply_range(struct cw_call *call, enum kind kind, bool is_reverse, bool is_free)
 {
     struct range range = {.kind = kind, .is_reverse = is_reverse};
-    if (!parse_options(call, 4, is_free, true, &range))
-        return;
-    bool swaps = range.is_reverse && (range.kind == BY_SCORE || range.kind == BY_LEX);
-    if (!parse_limits(call, &range, swaps ? 3 : 2, swaps ? 2 : 3))
+    if (!parse_range(call, 2, is_free, true, &range))
         return;
     struct ranks ranks;
     const struct cw_entry *entry = cw_call_read(call, 1);
@@ -219,6 +226,29 @@ void cw_zlexcount_command(struct cw_call *call)
 }
 
 /* ---- Changing ---- */
+
+void cw_zrangestore_command(struct cw_call *call)
+{
+    struct range range = {.kind = BY_ANY};
+    struct ranks ranks;
+    if (!parse_range(call, 3, true, false, &range))
+        return;
+    const struct cw_entry *entry = cw_call_read(call, 2);
+    if (!cw_call_is_type(call, entry, CW_TYPE_ZSET))
+        return;
+    struct cw_ref draft;
+    cw_keyspace_open_draft(call->keyspace, call->now_ms, &draft);
+    if (find_ranks(&range, entry, &ranks)) {
+        struct cw_zset_place place;
+        cw_zset_begin(call->keyspace, &draft);
+        for (bool is_there = cw_zset_at(entry, ranks.first, &place); is_there && place.rank <= ranks.last;
+             is_there = cw_zset_next(entry, &place)) {
+            char space[NUMBER_TEXT_MAX];
+            cw_zset_set(call->keyspace, &draft, cw_packed_value_text(&place.member, space), place.score);
+        }
+    }
+    cw_zset_store(call, &draft, 1);
+}
 
 static void remove_range(struct cw_call *call, enum kind kind)
 {

@@ -23,6 +23,11 @@ static const char *const templates[] = {
     "ZPOPMAX z:%u",
     "ZREMRANGEBYRANK z:%u 0 1",
     "ZREMRANGEBYSCORE z:%u %u 150",
+    "ZUNIONSTORE z:%u 2 z:0 z:1 WEIGHTS 1 %u AGGREGATE MAX",
+    "ZUNIONSTORE combined:z:%u 3 z:0 z:1 z:2",
+    "ZINTERSTORE combined:z:%u 2 z:0 z:1 AGGREGATE MIN",
+    "ZDIFFSTORE combined:z:%u 2 z:0 z:2",
+    "ZRANGESTORE ranged:z:%u z:0 5 %u",
     "COPY h:%u copy:h REPLACE",
     "COPY z:%u copy:z REPLACE",
 };

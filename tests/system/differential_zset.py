@@ -58,7 +58,14 @@ class SortedSetCommands:
     def scored(self, most):
         return [word for _ in range(self.random.randint(1, most)) for word in (self.score(), self.member())]
 
+    def lexical_key(self):
+        """A sorted set of equal scores, or no sorted set: of others ranges of members are anything."""
+        return self.random.choice((b"zl", b"zl", b"zl", b"zl", b"h")) + self.key()
+
     def make_zadd(self):
+        if self.chance(0.2):
+            names = [self.member() for _ in range(3)] if self.chance(0.9) else [b"n%d" % number for number in range(200)]
+            return [b"zl" + self.key()] + [word for name in names for word in (b"0", name)]
         if self.chance(0.02):  # many members: another structure
             return [self.key_of(b"z")] + [word for number in range(200) for word in (b"%d" % (number % 50), b"n%d" % number)]
         return [self.key_of(b"z")] + self.options([b"NX", b"xx", b"GT", b"lt", b"CH", b"incr"], 0.1) + self.scored(3)
@@ -88,7 +95,7 @@ class SortedSetCommands:
         return [self.key_of(b"z"), self.random.choice(LIMITS), self.random.choice(LIMITS)]
 
     def make_zlexcount(self):
-        return [self.key_of(b"zl"), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)]
+        return [self.lexical_key(), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)]
 
     def limit(self):
         return [b"LIMIT", self.integer()[:3], self.integer()[:3]]
@@ -101,7 +108,7 @@ class SortedSetCommands:
         choice = {b"": self.rank, b"BYSCORE": lambda: self.random.choice(LIMITS),
                   b"bylex": lambda: self.random.choice(LEX_LIMITS)}[kind]
         words = self.options([b"REV", b"withscores", self.limit], 0.3) + ([kind] if kind else [])
-        return [self.key_of(b"zl" if kind == b"bylex" else b"z"), choice(), choice()] + words
+        return [self.lexical_key() if kind == b"bylex" else self.key_of(b"z"), choice(), choice()] + words
 
     def make_zrevrange(self):
         return [self.key_of(b"z"), self.rank(), self.rank()] + self.options([b"WITHSCORES", self.limit], 0.2)
@@ -114,7 +121,7 @@ class SortedSetCommands:
         return self.make_zrangebyscore()
 
     def make_zrangebylex(self):
-        return [self.key_of(b"zl"), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)] + self.options(
+        return [self.lexical_key(), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)] + self.options(
             [self.limit], 0.4)
 
     def make_zrevrangebylex(self):
@@ -127,7 +134,7 @@ class SortedSetCommands:
         return [self.key_of(b"z"), self.random.choice(LIMITS), self.random.choice(LIMITS)]
 
     def make_zremrangebylex(self):
-        return [self.key_of(b"zl"), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)]
+        return [self.lexical_key(), self.random.choice(LEX_LIMITS), self.random.choice(LEX_LIMITS)]
 
     def make_zpopmin(self):
         return [self.key_of(b"z")] + ([self.integer()] if self.chance(0.5) else [])
@@ -146,6 +153,45 @@ class SortedSetCommands:
             return [self.key_of(b"z")]
         return [self.key_of(b"z"), self.integer()[:4]] + self.options([b"withscores"], 0.4)
 
+    def sources(self):
+        """Two to combine, mostly; sets count as sorted sets."""
+        keys = [self.key_of(b"z" if self.chance(0.85) else b"s") for _ in range(self.random.choice((1, 2, 2, 2, 3, 4)))]
+        return [b"%d" % len(keys) if self.chance(0.95) else self.integer()] + keys
+
+    def weights(self, sources):
+        count = len(sources) - 1 if self.chance(0.95) else self.random.randint(0, 4)
+        return [b"weights"] + [self.score() if self.chance(0.5) else b"1" for _ in range(count)]
+
+    def combined(self, *options):
+        sources = self.sources()
+        aggregates = (b"SUM", b"min", b"MAX", b"avg")
+        return sources + self.options(
+            [lambda: self.weights(sources), lambda: [b"AGGREGATE", self.random.choice(aggregates)], *options], 0.35)
+
+    def make_zunion(self):
+        return self.combined(b"WITHSCORES", b"withscores")
+
+    def make_zinter(self):
+        return self.make_zunion()
+
+    def make_zdiff(self):
+        return self.sources() + self.options([b"withscores", b"WEIGHTS"], 0.3)
+
+    def make_zintercard(self):
+        return self.sources() + self.options([lambda: [b"LIMIT", self.integer()], b"withscores"], 0.2)
+
+    def make_zunionstore(self):
+        return [self.key_of(b"z")] + (self.combined() if self.chance(0.9) else self.make_zunion())
+
+    def make_zinterstore(self):
+        return self.make_zunionstore()
+
+    def make_zdiffstore(self):
+        return [self.key_of(b"z")] + (self.sources() if self.chance(0.9) else self.make_zdiff())
+
+    def make_zrangestore(self):
+        return [self.key_of(b"z")] + self.make_zrange()
+
     def make_zscan(self):
         return [self.key_of(b"z"), b"0" if self.chance(0.9) else self.integer()] + self.options(
             [lambda: [b"match", self.random.choice((b"*", b"m*", b"?1"))], lambda: [b"count", self.integer()]], 0.3)
@@ -154,7 +200,7 @@ class SortedSetCommands:
 ALLOWED = {
     **{name: (same_numbers, "version 7.2 writes the shortest text of a number")
        for name in (b"zadd", b"zincrby", b"zscore", b"zmscore", b"zrange", b"zrevrange", b"zrangebyscore",
-                    b"zrevrangebyscore", b"zpopmin", b"zpopmax", b"zmpop")},
+                    b"zrevrangebyscore", b"zpopmin", b"zpopmax", b"zmpop", b"zunion", b"zinter", b"zdiff")},
     b"zrank": (newer_rank, "version 7.2 takes WITHSCORE"),
     b"zrevrank": (newer_rank, "the same"),
     b"zrandmember": (same_shape, "random"),

@@ -1,8 +1,10 @@
 #include "tests/unit/cacheworker/call_fixture.h"
 
+#include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/string/string_commands.h"
+#include "cacheworker/zset/zset_commands.h"
 #include "common/base/number.h"
 
 #include <setjmp.h>
@@ -73,6 +75,17 @@ static const struct {
     {"ttl", cw_ttl_command},
     {"type", cw_type_command},
     {"unlink", cw_unlink_command},
+    {"zadd", cw_zadd_command},
+    {"zdiff", cw_zdiff_command},
+    {"zdiffstore", cw_zdiffstore_command},
+    {"zinter", cw_zinter_command},
+    {"zintercard", cw_zintercard_command},
+    {"zinterstore", cw_zinterstore_command},
+    {"zrange", cw_zrange_command},
+    {"zrangestore", cw_zrangestore_command},
+    {"zrem", cw_zrem_command},
+    {"zunion", cw_zunion_command},
+    {"zunionstore", cw_zunionstore_command},
 };
 
 /* Stands in for the engine's stream; the fixture is the engine. */
@@ -99,7 +112,8 @@ static void on_expired(void *context, unsigned database, struct slice key)
 void call_fixture_open(struct call_fixture *fixture)
 {
     *fixture = (struct call_fixture){.protocol = 2, .now_ms = FIXTURE_NOW_MS};
-    struct cw_keyspace_config config = {.databases = 16, .seed = 7, .expired = on_expired, .context = fixture};
+    struct cw_keyspace_config config = {
+        .databases = 16, .seed = 7, .expired = on_expired, .context = fixture, .objects = &cw_objects};
     fixture->keyspace = cw_keyspace_create(&config);
 }
 

@@ -13,3 +13,9 @@ check_PROGRAMS += tests/unit/cacheworker/zset/zset_test
 UNIT_TESTS += tests/unit/cacheworker/zset/zset_test
 tests_unit_cacheworker_zset_zset_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_zset_zset_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+check_PROGRAMS += tests/unit/cacheworker/zset/zset_combine_test
+UNIT_TESTS += tests/unit/cacheworker/zset/zset_combine_test
+tests_unit_cacheworker_zset_zset_combine_test_SOURCES = tests/unit/cacheworker/zset/zset_combine_test.c \
+	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
+tests_unit_cacheworker_zset_zset_combine_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_zset_zset_combine_test_LDADD = $(cacheworker_zset_ldadd)
