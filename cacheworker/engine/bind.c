@@ -11,6 +11,8 @@
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
+#include "cacheworker/set/set_algebra_commands.h"
+#include "cacheworker/set/set_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 
@@ -165,6 +167,23 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     /* Lists. */
 
     /* Sets. */
+    BIND(SADD, sadd),
+    BIND(SCARD, scard),
+    BIND(SDIFF, sdiff),
+    BIND(SDIFFSTORE, sdiffstore),
+    BIND(SINTER, sinter),
+    BIND(SINTERCARD, sintercard),
+    BIND(SINTERSTORE, sinterstore),
+    BIND(SISMEMBER, sismember),
+    BIND(SMEMBERS, smembers),
+    BIND(SMISMEMBER, smismember),
+    BIND(SMOVE, smove),
+    BIND(SPOP, spop),
+    BIND(SRANDMEMBER, srandmember),
+    BIND(SREM, srem),
+    BIND(SSCAN, sscan),
+    BIND(SUNION, sunion),
+    BIND(SUNIONSTORE, sunionstore),
 
     /* Sorted sets. */
     BIND(ZADD, zadd),

@@ -39,6 +39,9 @@ typedef void (*cw_command_function)(struct cw_call *call);
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc);
 void cw_call_propagate_nothing(struct cw_call *call);
 
+/* The reply is so long already that the client will be closed for it: whoever could go on for ever need not. */
+bool cw_reply_is_full(const struct cw_call *call);
+
 /* Frequent errors, in Redis' words. */
 #define CW_ERROR_SYNTAX      "ERR syntax error"
 #define CW_ERROR_WRONG_TYPE  "WRONGTYPE Operation against a key holding the wrong kind of value"

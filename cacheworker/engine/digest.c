@@ -1,6 +1,7 @@
 #include "cacheworker/engine/digest.h"
 
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/set/set.h"
 #include "cacheworker/zset/zset.h"
 #include "common/base/number.h"
 #include "common/base/siphash.h"
@@ -50,6 +51,16 @@ static void digest_hash(const struct cw_entry *entry, struct cw_digest *digest)
     }
 }
 
+static void digest_set(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    struct cw_set_walk walk = {0};
+    while (cw_set_next(entry, &walk)) {
+        struct cw_digest member = {{0}};
+        add_packed(&member, &walk.member);
+        cw_digest_join(digest, &member);
+    }
+}
+
 static void digest_zset(const struct cw_entry *entry, struct cw_digest *digest)
 {
     struct cw_zset_place place;
@@ -69,10 +80,10 @@ static digest_function function_of(enum cw_type type)
 {
     switch (type) {
     case CW_TYPE_STRING: return digest_string;
-    case CW_TYPE_HASH: return digest_hash;
+    case CW_TYPE_SET: return digest_set;
     case CW_TYPE_ZSET: return digest_zset;
+    case CW_TYPE_HASH: return digest_hash;
     case CW_TYPE_LIST:
-    case CW_TYPE_SET:
     case CW_TYPE_STREAM: return NULL;
     }
     return NULL;

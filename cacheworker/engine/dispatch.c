@@ -323,6 +323,11 @@ void cw_call_propagate_nothing(struct cw_call *call)
     call->propagation_replaced = true;
 }
 
+bool cw_reply_is_full(const struct cw_call *call)
+{
+    return buf_length(call->reply) > call->engine->config.client_output_max;
+}
+
 /* --- the stream of a master --- */
 
 static void run_streamed(struct cw_engine *engine, const struct command *command, const struct slice *argv, size_t argc,

@@ -1,9 +1,11 @@
 #include "cacheworker/engine/objects.h"
 
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/set/set.h"
 #include "cacheworker/zset/zset.h"
 
 cw_object_types cw_objects = {
+    [CW_TYPE_SET] = &cw_set_operations,
     [CW_TYPE_ZSET] = &cw_zset_operations,
     [CW_TYPE_HASH] = &cw_hash_operations,
 };

@@ -3,6 +3,7 @@
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/scan.h"
+#include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/string/long_double.h"
 #include "common/base/errors.h"
 #include "common/base/glob.h"
@@ -16,21 +17,13 @@ static bool is_hash(struct cw_call *call, const struct cw_entry *entry)
     return cw_call_is_type(call, entry, CW_TYPE_HASH);
 }
 
-static void reply_value(struct cw_call *call, const struct cw_packed_value *value)
-{
-    if (value->text.data)
-        resp_write_bulk(call->reply, value->text);
-    else
-        resp_write_bulk_i64(call->reply, value->integer);
-}
-
 /* ---- Reading ---- */
 
 static void reply_field(struct cw_call *call, const struct cw_entry *entry, struct slice field)
 {
     struct cw_packed_value value;
     if (entry && cw_hash_get(entry, field, &value))
-        reply_value(call, &value);
+        cw_write_packed_value(call->reply, &value);
     else
         resp_write_null(call->reply, call->protocol);
 }
@@ -93,9 +86,9 @@ static void reply_all(struct cw_call *call, unsigned what)
     struct cw_hash_walk walk = {0};
     while (entry && cw_hash_next(entry, &walk)) {
         if (what & FIELDS)
-            reply_value(call, &walk.field);
+            cw_write_packed_value(call->reply, &walk.field);
         if (what & VALUES)
-            reply_value(call, &walk.value);
+            cw_write_packed_value(call->reply, &walk.value);
     }
 }
 
@@ -121,12 +114,6 @@ struct found { /* by a scan */
     uint64_t count; /* of fields that match */
 };
 
-static void add_pair(struct buf *out, const struct cw_packed_value *value)
-{
-    char space[NUMBER_TEXT_MAX];
-    resp_write_bulk(out, cw_packed_value_text(value, space));
-}
-
 static void add_found(void *context, const struct cw_packed_value *field, const struct cw_packed_value *value)
 {
     struct found *found = context;
@@ -134,8 +121,8 @@ static void add_found(void *context, const struct cw_packed_value *field, const 
     found->visited++;
     if (found->pattern.data && !glob_match(found->pattern, cw_packed_value_text(field, space), false))
         return;
-    add_pair(found->out, field);
-    add_pair(found->out, value);
+    cw_write_packed_value(found->out, field);
+    cw_write_packed_value(found->out, value);
     found->count++;
 }
 
@@ -170,9 +157,9 @@ static void reply_pick(struct cw_call *call, const struct cw_hash_walk *pick, bo
 {
     if (with_values && call->protocol > 2)
         resp_write_array(call->reply, 2);
-    reply_value(call, &pick->field);
+    cw_write_packed_value(call->reply, &pick->field);
     if (with_values)
-        reply_value(call, &pick->value);
+        cw_write_packed_value(call->reply, &pick->value);
 }
 
 static void begin_picks(struct cw_call *call, uint64_t count, bool with_values)
@@ -217,7 +204,7 @@ static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int6
 {
     if (count < 0) {
         begin_picks(call, (uint64_t)-count, with_values);
-        for (; count < 0; count++) {
+        for (; count < 0 && !cw_reply_is_full(call); count++) {
             struct cw_hash_walk pick;
             cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
             reply_pick(call, &pick, with_values);
@@ -261,7 +248,7 @@ void cw_hrandfield_command(struct cw_call *call)
     } else {
         struct cw_hash_walk pick;
         cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
-        reply_value(call, &pick.field);
+        cw_write_packed_value(call->reply, &pick.field);
     }
 }
 

@@ -3,14 +3,12 @@
 #define CACHEWORKER_ZSET_ZSET_REPLY_H
 
 #include "cacheworker/engine/call.h"
+#include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/zset/zset.h"
 
 static inline void cw_zset_reply_member(struct cw_call *call, const struct cw_packed_value *member)
 {
-    if (member->text.data)
-        resp_write_bulk(call->reply, member->text);
-    else
-        resp_write_bulk_i64(call->reply, member->integer);
+    cw_write_packed_value(call->reply, member);
 }
 
 /* Of a list of items: in RESP3 each with a score is a pair of its own. */

@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	tests/system/node_clients.js \
 	tests/system/differential_dump.py \
 	tests/system/differential_hash.py \
+	tests/system/differential_set.py \
 	tests/system/differential_zset.py \
 	tests/system/disks.py \
 	tests/system/hosts.py \

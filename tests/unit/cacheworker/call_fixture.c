@@ -3,6 +3,8 @@
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/set/set_algebra_commands.h"
+#include "cacheworker/set/set_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 #include "common/base/number.h"
@@ -63,13 +65,30 @@ static const struct {
     {"randomkey", cw_randomkey_command},
     {"rename", cw_rename_command},
     {"renamenx", cw_renamenx_command},
+    {"sadd", cw_sadd_command},
     {"scan", cw_scan_command},
+    {"scard", cw_scard_command},
+    {"sdiff", cw_sdiff_command},
+    {"sdiffstore", cw_sdiffstore_command},
     {"set", cw_set_command},
     {"setex", cw_setex_command},
     {"setnx", cw_setnx_command},
     {"setrange", cw_setrange_command},
+    {"sinter", cw_sinter_command},
+    {"sintercard", cw_sintercard_command},
+    {"sinterstore", cw_sinterstore_command},
+    {"sismember", cw_sismember_command},
+    {"smembers", cw_smembers_command},
+    {"smismember", cw_smismember_command},
+    {"smove", cw_smove_command},
+    {"spop", cw_spop_command},
+    {"srandmember", cw_srandmember_command},
+    {"srem", cw_srem_command},
+    {"sscan", cw_sscan_command},
     {"strlen", cw_strlen_command},
     {"substr", cw_getrange_command},
+    {"sunion", cw_sunion_command},
+    {"sunionstore", cw_sunionstore_command},
     {"swapdb", cw_swapdb_command},
     {"touch", cw_touch_command},
     {"ttl", cw_ttl_command},
@@ -100,6 +119,12 @@ void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t ar
         buf_add_slice(out, argv[i]);
     }
     call->propagation_replaced = true;
+}
+
+bool cw_reply_is_full(const struct cw_call *call)
+{
+    (void)call;
+    return false;
 }
 
 static void on_expired(void *context, unsigned database, struct slice key)

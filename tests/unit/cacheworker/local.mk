@@ -29,6 +29,7 @@ tests_unit_cacheworker_engine_worker_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 include tests/unit/cacheworker/keyspace.mk
 include tests/unit/cacheworker/hash.mk
+include tests/unit/cacheworker/set.mk
 include tests/unit/cacheworker/packed.mk
 include tests/unit/cacheworker/stream.mk
 include tests/unit/cacheworker/zset.mk

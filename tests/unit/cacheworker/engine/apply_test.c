@@ -74,7 +74,7 @@ static void test_what_is_no_command(void **state)
         {"*1\r\n$6\r\nNOSUCH\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$3\r\nSET\r\n$1\r\na\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n", 0, ERR_PROTOCOL},
-        {"*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n$1\r\nm\r\n", 0, ERR_UNSUPPORTED},
+        {"*3\r\n$4\r\nEVAL\r\n$1\r\ns\r\n$1\r\n0\r\n", 0, ERR_UNSUPPORTED},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct bench bench;

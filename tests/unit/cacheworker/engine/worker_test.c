@@ -383,6 +383,27 @@ static void test_output_limit(void **state)
     buf_free(&bytes);
 }
 
+/* A reply that could go on for ever ends when the client is to be closed for its length. */
+static void test_endless_replies(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {"SRANDMEMBER s -9223372036854775807\r\n",
+                                           "HRANDFIELD h -9223372036854775807\r\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
+        struct bench bench;
+        struct cw_config config;
+        bench_config(&config, true);
+        config.client_output_max = 10000;
+        bench_start(&bench, &config);
+        link_id link = bench_connect(&bench);
+        bench_ask(&bench, link, "SADD s a b c\r\nHSET h a 1 b 2\r\n");
+        bench_receive(&bench, link, slice_text(requests[i]));
+        bench_turn(&bench);
+        assert_false(bench.links[link].is_open);
+        bench_end(&bench);
+    }
+}
+
 static void test_idle_timeout(void **state)
 {
     (void)state;
@@ -814,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_max_clients),
         cmocka_unit_test(test_query_buffer_limit),
         cmocka_unit_test(test_output_limit),
+        cmocka_unit_test(test_endless_replies),
         cmocka_unit_test(test_idle_timeout),
         cmocka_unit_test(test_idle_worker_sleeps),
         cmocka_unit_test(test_wait),

@@ -1,0 +1,418 @@
+#include "cacheworker/set/set_commands.h"
+
+#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/scan.h"
+#include "cacheworker/packed/packed_reply.h"
+#include "cacheworker/set/set.h"
+#include "common/base/glob.h"
+#include "common/base/mem.h"
+#include "common/base/rand.h"
+
+enum {
+    REMOVED_MAX = 1024, /* members that one SREM in the stream names */
+    FEW_POPS = 8,       /* so few are searched one by one, also where that means to go through packed bytes */
+    MOST_OF_FACTOR = 5, /* what stays is less than this part of what goes: the reference makes a new set of it */
+    DRAW_FACTOR = 3,    /* drawing is for less than this part of a set; else much is drawn twice */
+};
+
+static bool is_set(struct cw_call *call, const struct cw_entry *entry)
+{
+    return cw_call_is_type(call, entry, CW_TYPE_SET);
+}
+
+/* ---- Reading ---- */
+
+static bool contains(const struct cw_entry *entry, struct slice text)
+{
+    struct cw_packed_value member = cw_set_member(text);
+    return entry && cw_set_contains(entry, &member);
+}
+
+void cw_sismember_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (is_set(call, entry))
+        resp_write_integer(call->reply, contains(entry, call->argv[2]));
+}
+
+void cw_smismember_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_set(call, entry))
+        return;
+    resp_write_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++)
+        resp_write_integer(call->reply, contains(entry, call->argv[i]));
+}
+
+void cw_scard_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (is_set(call, entry))
+        resp_write_integer(call->reply, entry ? (int64_t)cw_set_count(entry) : 0);
+}
+
+static void write_members(struct cw_call *call, const struct cw_entry *entry)
+{
+    struct cw_set_walk walk = {0};
+    while (cw_set_next(entry, &walk))
+        cw_write_packed_value(call->reply, &walk.member);
+}
+
+void cw_smembers_command(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_set(call, entry))
+        return;
+    resp_write_set(call->reply, call->protocol, entry ? cw_set_count(entry) : 0);
+    if (entry)
+        write_members(call, entry);
+}
+
+struct found { /* by a scan */
+    struct buf *out;
+    struct slice pattern;
+    uint64_t visited;
+    uint64_t count; /* of members that match */
+};
+
+static void add_found(void *context, const struct cw_packed_value *member)
+{
+    struct found *found = context;
+    char space[NUMBER_TEXT_MAX];
+    found->visited++;
+    if (found->pattern.data && !glob_match(found->pattern, cw_packed_value_text(member, space), false))
+        return;
+    cw_write_packed_value(found->out, member);
+    found->count++;
+}
+
+void cw_sscan_command(struct cw_call *call)
+{
+    struct cw_scan scan;
+    struct buf text = {0};
+    if (!cw_scan_parse_cursor(call, 2, &scan))
+        return;
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_set(call, entry) || (entry && !cw_scan_parse_options(call, 3, false, &scan)))
+        return;
+    struct found found = {.out = &text, .pattern = scan.pattern};
+    uint64_t places = 0;
+    scan.cursor = entry ? scan.cursor : 0;
+    if (entry) {
+        do {
+            scan.cursor = cw_set_scan(entry, scan.cursor, add_found, &found);
+            places++;
+        } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
+    }
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_u64(call->reply, scan.cursor);
+    resp_write_array(call->reply, found.count);
+    buf_add_slice(call->reply, buf_slice(&text));
+    buf_free(&text);
+}
+
+/* ---- Picks ---- */
+
+static void reply_random(struct cw_call *call, const struct cw_entry *entry)
+{
+    struct cw_packed_value member = cw_set_random(entry, cw_keyspace_rand(call->keyspace));
+    cw_write_packed_value(call->reply, &member);
+}
+
+/* Each member with the same chance, in one walk over all (Fan, Muller and Rezucha 1962). */
+static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted)
+{
+    struct rand *rand = cw_keyspace_rand(call->keyspace);
+    uint64_t left = cw_set_count(entry);
+    struct cw_set_walk walk = {0};
+    for (; wanted > 0 && cw_set_next(entry, &walk); left--) {
+        if (rand_below(rand, left) >= wanted)
+            continue;
+        cw_write_packed_value(call->reply, &walk.member);
+        wanted--;
+    }
+}
+
+/* Few of many: draws, and draws again what was drawn before. Of a dictionary, whose members are texts. */
+static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted)
+{
+    struct cw_dictionary *drawn =
+        cw_dictionary_create(cw_keyspace_arena(call->keyspace), cw_keyspace_hash_key(call->keyspace));
+    while (wanted > 0) {
+        bool is_new;
+        struct cw_packed_value member = cw_set_random(entry, cw_keyspace_rand(call->keyspace));
+        cw_dictionary_put(drawn, member.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
+        if (!is_new)
+            continue;
+        cw_write_packed_value(call->reply, &member);
+        wanted--;
+    }
+    unsigned budget = UINT32_MAX;
+    (void)cw_dictionary_free_step(drawn, &budget);
+}
+
+static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int64_t count)
+{
+    uint64_t size = cw_set_count(entry);
+    if (count < 0) { /* the same one may come again */
+        resp_write_array(call->reply, (uint64_t)-count);
+        for (; count < 0 && !cw_reply_is_full(call); count++)
+            reply_random(call, entry);
+        return;
+    }
+    uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
+    resp_write_array(call->reply, wanted);
+    if (cw_entry_is_object(entry) && wanted < size / DRAW_FACTOR)
+        pick_by_drawing(call, entry, wanted);
+    else
+        pick_by_walking(call, entry, wanted);
+}
+
+static bool parse_pick_count(struct cw_call *call, int64_t *ret_count)
+{
+    if (!cw_call_integer(call, 2, ret_count))
+        return false;
+    if (*ret_count != INT64_MIN)
+        return true;
+    cw_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+    return false;
+}
+
+void cw_srandmember_command(struct cw_call *call)
+{
+    int64_t count;
+    if (call->argc > 3) {
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+        return;
+    }
+    if (call->argc == 3 && !parse_pick_count(call, &count))
+        return;
+    const struct cw_entry *entry = cw_call_read(call, 1);
+    if (!is_set(call, entry))
+        return;
+    if (call->argc == 3 && entry)
+        reply_picks(call, entry, count);
+    else if (call->argc == 3)
+        resp_write_array(call->reply, 0);
+    else if (entry)
+        reply_random(call, entry);
+    else
+        resp_write_null(call->reply, call->protocol);
+}
+
+/* ---- Changing ---- */
+
+void cw_sadd_command(struct cw_call *call)
+{
+    struct cw_ref ref;
+    if (!is_set(call, cw_call_open(call, 1, &ref)))
+        return;
+    int64_t added = 0;
+    for (size_t i = 2; i < call->argc; i++) {
+        struct cw_packed_value member = cw_set_member(call->argv[i]);
+        if (i == 2)
+            cw_set_expect(call->keyspace, &ref, &member, call->argc - 2);
+        added += cw_set_add(call->keyspace, &ref, &member);
+    }
+    call->dirty += (uint64_t)added;
+    resp_write_integer(call->reply, added);
+}
+
+void cw_srem_command(struct cw_call *call)
+{
+    struct cw_ref ref;
+    if (!is_set(call, cw_call_open(call, 1, &ref)))
+        return;
+    int64_t removed = 0;
+    for (size_t i = 2; i < call->argc && ref.entry; i++) {
+        struct cw_packed_value member = cw_set_member(call->argv[i]);
+        removed += cw_set_remove(call->keyspace, &ref, &member);
+    }
+    call->dirty += (uint64_t)removed;
+    resp_write_integer(call->reply, removed);
+}
+
+/* Takes the member out of the one set, and adds it to the other, which may be new, where it is not there already. */
+static void move_member(struct cw_call *call, const struct cw_packed_value *member, bool is_there)
+{
+    struct cw_ref ref;
+    cw_call_open(call, 1, &ref);
+    cw_set_remove(call->keyspace, &ref, member);
+    call->dirty++;
+    if (is_there)
+        return;
+    if (!cw_call_open(call, 2, &ref))
+        cw_set_expect(call->keyspace, &ref, member, 1);
+    cw_set_add_new(call->keyspace, &ref, member);
+    call->dirty++;
+}
+
+void cw_smove_command(struct cw_call *call)
+{
+    struct cw_packed_value member = cw_set_member(call->argv[3]);
+    const struct cw_entry *from = cw_call_peek(call, 1);
+    const struct cw_entry *to = cw_call_peek(call, 2);
+    if (from && (!is_set(call, from) || !is_set(call, to)))
+        return;
+    bool is_member = from && cw_set_contains(from, &member);
+    if (is_member && from != to)
+        move_member(call, &member, to && cw_set_contains(to, &member));
+    resp_write_integer(call->reply, is_member);
+}
+
+/* ---- SPOP: what was picked goes into the stream as SREM ---- */
+
+struct removal { /* SREM in the making */
+    struct cw_call *call;
+    struct slice *argv; /* owned; the members' data are filled in at the end, for the texts move as they grow */
+    size_t count;       /* of members */
+    struct buf texts;   /* theirs, one after another */
+};
+
+static void propagate_removal(struct removal *removal)
+{
+    const char *text = buf_slice(&removal->texts).data;
+    for (size_t i = 2; i < 2 + removal->count; i++) {
+        removal->argv[i].data = text;
+        text += removal->argv[i].length;
+    }
+    if (removal->count > 0)
+        cw_call_propagate(removal->call, removal->argv, 2 + removal->count);
+    removal->count = 0;
+    buf_clear(&removal->texts);
+}
+
+static void begin_removal(struct removal *removal, struct cw_call *call, uint64_t count)
+{
+    size_t most = count < REMOVED_MAX ? (size_t)count : REMOVED_MAX;
+    *removal = (struct removal){.call = call, .argv = mem_alloc((2 + most) * sizeof(struct slice))};
+    removal->argv[0] = SLICE_LITERAL("SREM");
+    removal->argv[1] = call->argv[1];
+}
+
+static void end_removal(struct removal *removal)
+{
+    propagate_removal(removal);
+    mem_free(removal->argv);
+    buf_free(&removal->texts);
+}
+
+/* Shows the member to the client, and names it in the stream. */
+static void note_removed(struct removal *removal, const struct cw_packed_value *member)
+{
+    char space[NUMBER_TEXT_MAX];
+    struct slice text = cw_packed_value_text(member, space);
+    resp_write_bulk(removal->call->reply, text);
+    removal->argv[2 + removal->count++].length = text.length;
+    buf_add_slice(&removal->texts, text);
+    removal->call->dirty++;
+    if (removal->count == REMOVED_MAX)
+        propagate_removal(removal);
+}
+
+static void pop_by_drawing(struct removal *removal, struct cw_ref *ref, uint64_t count)
+{
+    struct cw_keyspace *keyspace = removal->call->keyspace;
+    for (; count > 0; count--) {
+        struct cw_packed_value member = cw_set_random(ref->entry, cw_keyspace_rand(keyspace));
+        note_removed(removal, &member);
+        cw_set_remove(keyspace, ref, &member);
+    }
+}
+
+/* Goes through the set once; what stays becomes a set of its own, which takes the place of the old one. */
+static void pop_by_walking(struct removal *removal, struct cw_ref *ref, uint64_t count, enum cw_encoding encoding)
+{
+    struct cw_call *call = removal->call;
+    struct rand *rand = cw_keyspace_rand(call->keyspace);
+    struct cw_key key = cw_call_key(call, 1);
+    struct cw_set_walk walk = {0};
+    struct cw_ref rest;
+    cw_keyspace_open_draft(call->keyspace, call->now_ms, &rest);
+    cw_set_create(call->keyspace, &rest, encoding);
+    for (uint64_t left = cw_set_count(ref->entry); cw_set_next(ref->entry, &walk); left--) {
+        if (rand_below(rand, left) < count) {
+            note_removed(removal, &walk.member);
+            count--;
+        } else {
+            cw_set_add_new(call->keyspace, &rest, &walk.member);
+        }
+    }
+    if (cw_entry_expire_ms(ref->entry) != CW_NO_EXPIRY)
+        cw_keyspace_expire(call->keyspace, &rest, cw_entry_expire_ms(ref->entry));
+    cw_keyspace_store_draft(call->keyspace, &rest, &key);
+}
+
+static void pop_some(struct cw_call *call, struct cw_ref *ref, uint64_t count)
+{
+    struct removal removal;
+    enum cw_encoding encoding = cw_entry_encoding(ref->entry);
+    uint64_t rest = cw_set_count(ref->entry) - count;
+    bool takes_most = rest <= count / MOST_OF_FACTOR;
+    if (takes_most && encoding == CW_ENCODING_HASHTABLE)
+        encoding = CW_ENCODING_LISTPACK; /* what stays may be small enough again */
+    begin_removal(&removal, call, count);
+    if (takes_most || (count > FEW_POPS && !cw_entry_is_object(ref->entry)))
+        pop_by_walking(&removal, ref, count, encoding);
+    else
+        pop_by_drawing(&removal, ref, count);
+    end_removal(&removal);
+}
+
+static void pop_all(struct cw_call *call, struct cw_ref *ref)
+{
+    write_members(call, ref->entry);
+    call->dirty += cw_set_count(ref->entry);
+    cw_keyspace_delete(call->keyspace, ref);
+    cw_call_propagate_del(call, call->argv[1]);
+}
+
+static void pop_count(struct cw_call *call)
+{
+    int64_t count;
+    struct cw_ref ref;
+    if (number_parse_i64(call->argv[2], &count) < 0 || count < 0) {
+        cw_reply_error(call, "ERR value is out of range, must be positive");
+        return;
+    }
+    if (!is_set(call, cw_call_open(call, 1, &ref)))
+        return;
+    uint64_t size = ref.entry ? cw_set_count(ref.entry) : 0;
+    bool takes_all = (uint64_t)count >= size;
+    resp_write_set(call->reply, call->protocol, takes_all ? size : (uint64_t)count);
+    if (count == 0 || size == 0)
+        return;
+    if (takes_all)
+        pop_all(call, &ref);
+    else
+        pop_some(call, &ref, (uint64_t)count);
+}
+
+static void pop_one(struct cw_call *call)
+{
+    struct cw_ref ref;
+    char space[NUMBER_TEXT_MAX];
+    if (!is_set(call, cw_call_open(call, 1, &ref)))
+        return;
+    if (!ref.entry) {
+        resp_write_null(call->reply, call->protocol);
+        return;
+    }
+    struct cw_packed_value member = cw_set_random(ref.entry, cw_keyspace_rand(call->keyspace));
+    const struct slice argv[] = {SLICE_LITERAL("SREM"), call->argv[1], cw_packed_value_text(&member, space)};
+    resp_write_bulk(call->reply, argv[2]);
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+    cw_set_remove(call->keyspace, &ref, &member);
+    call->dirty++;
+}
+
+void cw_spop_command(struct cw_call *call)
+{
+    if (call->argc == 2)
+        pop_one(call);
+    else if (call->argc == 3)
+        pop_count(call);
+    else
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+}
