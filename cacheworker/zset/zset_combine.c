@@ -1,5 +1,6 @@
 /* Unions, intersections and differences. */
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/set/set.h"
 #include "cacheworker/zset/zset_commands.h"
 #include "cacheworker/zset/zset_reply.h"
 #include "cacheworker/zset/zset_store.h"
@@ -34,24 +35,54 @@ struct combination {
     uint64_t counted;
 };
 
-/* ---- Sources: sorted sets ---- */
+/* ---- Sources: sorted sets, and sets, whose members all have the score 1 ---- */
+
+static bool is_set(const struct cw_entry *entry)
+{
+    return cw_entry_type(entry) == CW_TYPE_SET;
+}
+
+static uint64_t count_of(const struct cw_entry *entry)
+{
+    if (!entry)
+        return 0;
+    return is_set(entry) ? cw_set_count(entry) : cw_zset_count(entry);
+}
 
 static bool score_in(const struct source *source, struct slice member, double *ret_score)
 {
-    return source->entry && cw_zset_score(source->entry, member, ret_score);
+    if (!source->entry)
+        return false;
+    if (!is_set(source->entry))
+        return cw_zset_score(source->entry, member, ret_score);
+    struct cw_packed_value value = cw_set_member(member);
+    *ret_score = 1;
+    return cw_set_contains(source->entry, &value);
 }
 
 struct walk { /* through the members of a source; zeroed: begins */
     bool has_begun;
     struct cw_zset_place place;
+    struct cw_set_walk set;
     char space[NUMBER_TEXT_MAX];
     struct slice member; /* where it stands */
     double score;
 };
 
+static bool next_in_set(const struct cw_entry *entry, struct walk *walk)
+{
+    if (!cw_set_next(entry, &walk->set))
+        return false;
+    walk->member = cw_packed_value_text(&walk->set.member, walk->space);
+    walk->score = 1;
+    return true;
+}
+
 static bool next_member(const struct source *source, struct walk *walk)
 {
     const struct cw_entry *entry = source->entry;
+    if (entry && is_set(entry))
+        return next_in_set(entry, walk);
     if (!entry || !(walk->has_begun ? cw_zset_next(entry, &walk->place) : cw_zset_at(entry, 0, &walk->place)))
         return false;
     walk->has_begun = true;
@@ -81,7 +112,7 @@ static bool check_types(struct cw_call *call, size_t first, size_t count)
 {
     for (size_t i = first; i < first + count; i++) {
         const struct cw_entry *entry = cw_call_read(call, i);
-        if (!cw_call_is_type(call, entry, CW_TYPE_ZSET))
+        if (!(entry && is_set(entry)) && !cw_call_is_type(call, entry, CW_TYPE_ZSET))
             return false;
     }
     return true;
@@ -93,7 +124,7 @@ static void find_sources(struct combination *combination, size_t first)
     for (size_t i = 0; i < combination->count; i++) {
         struct source *source = &combination->sources[i];
         source->entry = cw_call_peek(combination->call, first + i);
-        source->count = source->entry ? cw_zset_count(source->entry) : 0;
+        source->count = count_of(source->entry);
         source->index = i;
     }
 }
