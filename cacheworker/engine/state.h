@@ -61,6 +61,8 @@ struct cw_engine {
 
     bool turn_wanted; /* something that parked sessions wait for has changed */
     bool freeing;     /* a flushed database still has memory to give back */
+    bool compacting;
+    int64_t compact_ns; /* not looked at before, while it is not compacting */
     int64_t sleep_since_ns;
     int64_t sleep_until_ns; /* DEBUG SLEEP; 0: none */
     int64_t pause_until_ns; /* CLIENT PAUSE; 0: none */

@@ -20,7 +20,10 @@ enum {
     CRON_INTERVAL_MS = 100,
     EXPIRE_BUDGET = 25000, /* of cw_expire_cycle: half a millisecond */
     FREE_BUDGET = 4096,    /* entries of flushed databases per turn */
+    COMPACT_BUDGET = 1024, /* entries looked at per turn, to be moved or not */
 };
+
+#define COMPACT_INTERVAL_NS (2 * NS_PER_S) /* between two passes */
 
 /* --- creation --- */
 
@@ -262,6 +265,16 @@ static void answer_waits(struct cw_engine *engine)
     }
 }
 
+/* Looks now and then whether memory can be given back, and goes on for as long as it can. */
+static void compact(struct cw_engine *engine)
+{
+    if (!engine->compacting && (engine->now_ns < engine->compact_ns || !cw_keyspace_has_slack(engine->keyspace)))
+        return;
+    engine->compacting = cw_keyspace_compact_step(engine->keyspace, COMPACT_BUDGET);
+    if (!engine->compacting)
+        engine->compact_ns = engine->now_ns + COMPACT_INTERVAL_NS;
+}
+
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
@@ -274,6 +287,7 @@ static void turn(struct cw_engine *engine)
     answer_waits(engine);
     close_idle(engine);
     engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
+    compact(engine);
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);
     engine->turn_started_ns = engine->now_ns;
@@ -434,7 +448,8 @@ static bool needs_cron(const struct cw_engine *engine)
 
 static int64_t deadline_of_engine(const struct cw_engine *engine)
 {
-    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing)
+    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing ||
+        engine->compacting)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     if (engine->sleep_until_ns > 0)
@@ -443,6 +458,8 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
         next = earlier(next, engine->pause_until_ns);
     LIST_FOR_EACH(node, &engine->waiting)
     next = earlier(next, LIST_ENTRY(node, struct cw_session, waiting)->wait_deadline_ns);
+    if (cw_keyspace_has_slack(engine->keyspace))
+        next = earlier(next, engine->compact_ns);
     if (needs_cron(engine))
         next = earlier(next, engine->now_ns + CRON_INTERVAL_MS * NS_PER_MS);
     return next;

@@ -27,8 +27,16 @@ static uint64_t object_count(const void *object)
     return cw_dictionary_count(object);
 }
 
-const struct cw_object_operations cw_hash_operations = {
-    .copy = copy_object, .free_step = free_object, .used_bytes = object_bytes, .count = object_count};
+static bool compact_object(void *object, uint64_t *position, unsigned *budget)
+{
+    return cw_dictionary_compact_step(object, position, budget, NULL, NULL);
+}
+
+const struct cw_object_operations cw_hash_operations = {.copy = copy_object,
+                                                        .free_step = free_object,
+                                                        .used_bytes = object_bytes,
+                                                        .count = object_count,
+                                                        .compact_step = compact_object};
 
 /* ---- Reading ---- */
 

@@ -111,7 +111,8 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
     add_size(out, "maxmemory", 0);
     buf_add_text(out, "maxmemory_policy:noeviction\r\n");
     buf_add_format(out, "mem_clients_normal:%zu\r\nmem_replication_backlog:%zu\r\n", clients, replication);
-    buf_add_text(out, "mem_aof_buffer:0\r\nmem_allocator:libc\r\nactive_defrag_running:0\r\n");
+    buf_add_text(out, "mem_aof_buffer:0\r\nmem_allocator:libc\r\n");
+    buf_add_format(out, "active_defrag_running:%d\r\n", engine->compacting ? 1 : 0);
     buf_add_format(out, "lazyfree_pending_objects:%d\r\n", engine->freeing ? 1 : 0);
 }
 

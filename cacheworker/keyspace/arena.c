@@ -30,6 +30,8 @@ enum {
     SMALL_CLASSES = CW_ARENA_SMALL_MAX / STEP,
     CLASSES = SMALL_CLASSES + 1, /* the last one is for segments */
     RESERVE_PAGES = 32,          /* empty pages that keep their memory */
+    FILLS = 16,                  /* pages are told apart by sixteenths of what they could hold */
+    WORTH_PAGES = 32,            /* to be gained, or a compaction does not begin */
     MALLOC_OVERHEAD = 8,
 };
 
@@ -48,7 +50,8 @@ struct page {         /* at the front of its 64 KiB, which are aligned to their 
     uint32_t live;
     uint32_t touched;   /* blocks from here on were never given out */
     uint32_t free_head; /* offset of the first freed block; 0: none */
-    uint32_t padding[5];
+    uint32_t is_apart;  /* to be emptied: nothing is taken from it */
+    uint32_t padding[4];
 };
 _Static_assert(sizeof(struct page) == 64, "blocks begin on a cache line");
 _Static_assert((PAGE_SIZE - sizeof(struct page)) % CW_ARENA_SEGMENT_SIZE == 0, "segments fill a page");
@@ -59,6 +62,7 @@ struct cw_arena {
     size_t reserved_pages; /* free and backed */
     size_t backed_pages;
     size_t small_bytes; /* in blocks that are given out */
+    bool is_compacting;
     size_t big_bytes;
 };
 
@@ -187,7 +191,8 @@ static void page_give_back(struct cw_arena *arena, struct page *page)
 static void *small_alloc(struct cw_arena *arena, unsigned class)
 {
     struct list *partial = &arena->partial[class];
-    if (UNLIKELY(list_is_empty(partial))) {
+    /* Pages that are set apart stand at the end of the list. */
+    if (UNLIKELY(list_is_empty(partial) || LIST_ENTRY(partial->next, struct page, node)->is_apart)) {
         size_t block_size = class == SMALL_CLASSES ? CW_ARENA_SEGMENT_SIZE : (size_t)(class + 1) * STEP;
         list_add_first(partial, &page_take(arena, block_size)->node);
     }
@@ -210,8 +215,12 @@ static void *small_alloc(struct cw_arena *arena, unsigned class)
 static void small_free(struct cw_arena *arena, char *block, unsigned class)
 {
     struct page *page = (struct page *)((uintptr_t)block & ~(uintptr_t)(PAGE_SIZE - 1));
-    if (page->live-- == page->capacity)
-        list_add_last(&arena->partial[class], &page->node);
+    if (page->live-- == page->capacity) {
+        if (arena->is_compacting)
+            list_add_first(&arena->partial[class], &page->node);
+        else
+            list_add_last(&arena->partial[class], &page->node);
+    }
     arena->small_bytes -= page->block_size;
     if (page->live == 0) {
         list_remove(&page->node);
@@ -252,6 +261,87 @@ void cw_arena_free_big(struct cw_arena *arena, void *block)
 {
     arena->big_bytes -= mem_usable(block) + MALLOC_OVERHEAD;
     mem_free(block);
+}
+
+/* ---- Compaction ---- */
+
+static unsigned fill_of(const struct page *page)
+{
+    return page->live * FILLS / (page->capacity + 1);
+}
+
+/* How many pages of a class the others have room for what is in them. */
+static uint64_t count_spare(const struct list *partial)
+{
+    uint64_t pages = 0, live = 0, capacity = 1;
+    LIST_FOR_EACH(node, partial)
+    {
+        const struct page *page = LIST_ENTRY(node, struct page, node);
+        capacity = page->capacity;
+        live += page->live;
+        pages++;
+    }
+    uint64_t needed = (live + capacity - 1) / capacity;
+    return pages - needed;
+}
+
+/* Sets the `spare` emptiest pages of a class apart, and puts them at the end of its list. */
+static void set_apart(struct list *partial, uint64_t spare)
+{
+    uint64_t fills[FILLS] = {0};
+    uint64_t pages = 0;
+    LIST_FOR_EACH(node, partial)
+    {
+        fills[fill_of(LIST_ENTRY(node, struct page, node))]++;
+        pages++;
+    }
+    unsigned limit = 0; /* of pages with this fill only some are taken, of emptier ones all */
+    while (limit < FILLS && fills[limit] < spare)
+        spare -= fills[limit++];
+    struct list *node = partial->next;
+    for (; pages > 0; pages--) {
+        struct list *next = node->next;
+        struct page *page = LIST_ENTRY(node, struct page, node);
+        bool is_at_limit = fill_of(page) == limit && spare > 0;
+        spare -= is_at_limit;
+        if (is_at_limit || fill_of(page) < limit) {
+            page->is_apart = true;
+            list_remove(node);
+            list_add_last(partial, node);
+        }
+        node = next;
+    }
+}
+
+bool cw_arena_begin_compaction(struct cw_arena *arena)
+{
+    uint64_t spare[CLASSES];
+    uint64_t gain = 0;
+    for (unsigned i = 0; i < CLASSES; i++)
+        gain += spare[i] = count_spare(&arena->partial[i]);
+    if (gain < WORTH_PAGES)
+        return false;
+    for (unsigned i = 0; i < CLASSES; i++)
+        if (spare[i] > 0)
+            set_apart(&arena->partial[i], spare[i]);
+    arena->is_compacting = true;
+    return true;
+}
+
+void cw_arena_end_compaction(struct cw_arena *arena)
+{
+    for (unsigned i = 0; i < CLASSES; i++)
+        LIST_FOR_EACH(node, &arena->partial[i])
+    LIST_ENTRY(node, struct page, node)->is_apart = false;
+    arena->is_compacting = false;
+}
+
+bool cw_arena_wants_move(const void *block, size_t size)
+{
+    if (!is_small(size))
+        return false;
+    const struct page *page = (const struct page *)((uintptr_t)block & ~(uintptr_t)(PAGE_SIZE - 1));
+    return page->is_apart;
 }
 
 size_t cw_arena_held_bytes(const struct cw_arena *arena)

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -35,6 +36,19 @@ void cw_arena_free_big(struct cw_arena *arena, void *block);
 
 /* What cw_arena_alloc really takes for a size. Two sizes that round to the same may use one block. */
 size_t cw_arena_rounded(size_t size);
+
+/* ---- Compaction ----
+ *
+ * Pages of which little is used hold memory that nobody can have. While an arena is compacted the emptiest pages of
+ * each size are set apart: nothing is taken from them any more, and their owners are asked to move what they have
+ * there. */
+
+/* Sets pages apart, as many as the others have room for. False: that would not be worth it, and nothing begins. */
+bool cw_arena_begin_compaction(struct cw_arena *arena);
+void cw_arena_end_compaction(struct cw_arena *arena);
+
+/* Whether this block of that size should be moved: by making another one and freeing this. */
+bool cw_arena_wants_move(const void *block, size_t size);
 
 size_t cw_arena_held_bytes(const struct cw_arena *arena); /* pages in use or kept in reserve, and malloc's blocks */
 size_t cw_arena_used_bytes(const struct cw_arena *arena); /* of these, what is in blocks that are not free */

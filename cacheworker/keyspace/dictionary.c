@@ -201,6 +201,22 @@ struct cw_dictionary *cw_dictionary_copy(const struct cw_dictionary *dictionary)
     return copying.copy;
 }
 
+bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *position, unsigned *budget,
+                                void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
+                                void *context)
+{
+    struct cw_table *table = dictionary->table;
+    if (!table->directory)
+        return false;
+    while (*budget > 0) {
+        *position = cw_table_compact(table, *position, moved, context);
+        *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+        if (*position == 0)
+            return false;
+    }
+    return true;
+}
+
 /* ---- Expiry ---- */
 
 int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary)

@@ -52,6 +52,11 @@ struct cw_dictionary_walk {
 };
 struct cw_entry *cw_dictionary_next(const struct cw_dictionary *dictionary, struct cw_dictionary_walk *walk);
 
+/* Moves what the arena wants moved, as object.h says; `moved` is told of entries (table.h), or NULL. */
+bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *position, unsigned *budget,
+                                void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
+                                void *context);
+
 /* When the first of its entries with an expiry is due, or a little before; INT64_MAX: none has one. */
 int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary);
 /* An entry that is due before now_ms, or NULL: to be removed, and asked for the next. */

@@ -9,6 +9,7 @@ enum {
     CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
     READ_COST = 16,          /* of a bucket with its entries, where a look at a segment is one */
     FREE_AT_ONCE_MAX = 64,   /* parts of an object */
+    SLACK_BYTES = 8 << 20,   /* held in vain that nobody minds */
     FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
 };
 _Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
@@ -22,6 +23,14 @@ struct snapshot {
     uint64_t position;        /* ... from this hash on */
 };
 
+struct compaction {
+    bool is_active;
+    unsigned database;
+    uint64_t position; /* the hash from where on nothing was moved */
+    uint64_t object; /* the place in the database of the object that is being compacted, as a number of its bucket's */
+    uint64_t inner;  /* position in that object */
+};
+
 struct data { /* what cw_keyspace_swap exchanges */
     struct cw_hash_key hash_key;
     struct rand rand;
@@ -33,6 +42,7 @@ struct data { /* what cw_keyspace_swap exchanges */
     uint64_t unwanted_count;
     uint64_t last_version; /* of all snapshots so far */
     struct snapshot snapshot;
+    struct compaction compaction;
 };
 
 struct cw_keyspace {
@@ -769,6 +779,75 @@ bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
 uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace)
 {
     return keyspace->data->unwanted_count;
+}
+
+/* ---- Compaction ---- */
+
+/* The objects of a segment, one after the other; false when the budget is used up before the last was done. */
+static bool compact_objects(struct cw_keyspace *keyspace, struct cw_table *table, unsigned *budget)
+{
+    struct compaction *compaction = &keyspace->data->compaction;
+    struct cw_place place = cw_table_place(table, compaction->position);
+    uint64_t number = 0;
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
+        const struct cw_bucket *bucket = &place.segment->buckets[i];
+        unsigned count = cw_bucket_count(bucket);
+        for (unsigned j = 0; j < count; j++, number++) {
+            const struct cw_entry *entry = cw_bucket_at(bucket, j);
+            if (number < compaction->object || !cw_entry_is_object(entry))
+                continue;
+            const struct cw_object_operations *operations = keyspace->objects[cw_entry_type(entry)];
+            compaction->object = number;
+            if (operations->compact_step &&
+                (*budget == 0 || operations->compact_step(cw_entry_object(entry), &compaction->inner, budget)))
+                return false;
+            compaction->inner = 0;
+            compaction->object = number + 1;
+        }
+    }
+    return true;
+}
+
+/* False: the database is done. */
+static bool compact_segment(struct cw_keyspace *keyspace, unsigned *budget)
+{
+    struct compaction *compaction = &keyspace->data->compaction;
+    struct cw_table *table = keyspace->data->tables[compaction->database];
+    if (!table->directory)
+        return false;
+    uint64_t next = cw_table_compact(table, compaction->position, NULL, NULL);
+    *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+    if (!compact_objects(keyspace, table, budget))
+        return true;
+    compaction->object = compaction->inner = 0;
+    compaction->position = next;
+    return next != 0;
+}
+
+bool cw_keyspace_has_slack(const struct cw_keyspace *keyspace)
+{
+    size_t held = cw_arena_held_bytes(keyspace->data->arena);
+    size_t used = cw_arena_used_bytes(keyspace->data->arena);
+    return held - used > used / 4 + SLACK_BYTES;
+}
+
+bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget)
+{
+    struct compaction *compaction = &keyspace->data->compaction;
+    if (!compaction->is_active && !cw_arena_begin_compaction(keyspace->data->arena))
+        return false;
+    compaction->is_active = true;
+    while (budget > 0) {
+        if (compact_segment(keyspace, &budget))
+            continue;
+        compaction->position = 0;
+        if (++compaction->database < keyspace->databases)
+            continue;
+        cw_arena_end_compaction(keyspace->data->arena);
+        *compaction = (struct compaction){.is_active = false};
+        return false;
+    }
+    return true;
 }
 
 void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b)

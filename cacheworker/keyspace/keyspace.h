@@ -193,6 +193,13 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget);
 uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace);
 
+/* Compaction: gives back memory that is held in pages of which little is used, by moving what is there. Begins where
+ * that is worth it, and goes on with about `budget` entries; false when nothing is left to do. Whoever holds a ref or
+ * an entry over this call holds nothing. */
+bool cw_keyspace_has_slack(
+    const struct cw_keyspace *keyspace); /* so much is held in vain that looking may be worth it */
+bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget);
+
 void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b);
 
 /* Exchanges the contents of two keyspaces (a replica's new data set comes in), which have the same number of databases:

@@ -18,6 +18,9 @@ struct cw_object_operations {
     bool (*free_step)(struct cw_arena *arena, void *object, unsigned *budget);
     size_t (*used_bytes)(const void *object);
     uint64_t (*count)(const void *object); /* of parts: what freeing costs */
+    /* Moves what the arena wants moved (arena.h) of about `*budget` parts from `*position` on, and takes them from the
+     * budget; true while more is left, at the new position. Begins at 0. NULL: of this type nothing is moved. */
+    bool (*compact_step)(void *object, uint64_t *position, unsigned *budget);
 };
 
 /* By type; NULL where a type has no objects. */

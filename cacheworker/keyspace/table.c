@@ -478,3 +478,48 @@ size_t cw_table_used_bytes(const struct cw_table *table)
     return sizeof(*table) + (table->directory ? directory_bytes(table->depth) : 0) +
            table->segments * sizeof(struct cw_segment);
 }
+
+/* ---- Compaction ---- */
+
+/* A copy elsewhere of a block that wants to be moved; else the block. */
+static void *move(struct cw_arena *arena, void *block, size_t size)
+{
+    if (!cw_arena_wants_move(block, size))
+        return block;
+    void *copy = cw_arena_alloc(arena, size);
+    memcpy(copy, block, size);
+    cw_arena_free(arena, block, size);
+    return copy;
+}
+
+static void compact_bucket(struct cw_table *table, struct cw_bucket *bucket, cw_entry_moved moved, void *context)
+{
+    for (; bucket; bucket = cw_bucket_next(bucket)) {
+        for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(left);
+            struct cw_entry *entry = bucket->slots[slot];
+            struct cw_entry *there = move(table->arena, entry, cw_entry_bytes(entry));
+            bucket->slots[slot] = there;
+            if (there != entry && moved)
+                moved(context, entry, there);
+        }
+        if (bucket->control & CW_CONTROL_CHAINED)
+            bucket->slots[CW_BUCKET_SLOTS - 1] =
+                move(table->arena, bucket->slots[CW_BUCKET_SLOTS - 1], sizeof(struct cw_bucket));
+    }
+}
+
+uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, cw_entry_moved moved, void *context)
+{
+    unsigned depth;
+    struct cw_segment *segment = cw_table_segment(table, hash, &depth);
+    struct cw_segment *there = move(table->arena, segment, sizeof(*segment));
+    if (there != segment)
+        directory_set(table, there, hash);
+    if (there->due)
+        there->due = move(table->arena, there->due, CW_SEGMENT_BUCKETS * sizeof(*there->due));
+    cw_segment_prefetch_entries(there);
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
+        compact_bucket(table, &there->buckets[i], moved, context);
+    return cw_table_segment_end(there, hash);
+}

@@ -163,6 +163,12 @@ bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment)
 /* Asks for all entries of a segment, before somebody looks at each. */
 void cw_segment_prefetch_entries(const struct cw_segment *segment);
 
+/* Moves what the arena wants moved of the segment that `hash` lies in: the segment itself, the buckets of its chains,
+ * its entries. `moved`, if not NULL, is told of each entry, whose old block is gone already. Returns the lowest hash
+ * behind the segment, or 0. The table must not be empty. */
+typedef void (*cw_entry_moved)(void *context, const struct cw_entry *old, struct cw_entry *entry);
+uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, cw_entry_moved moved, void *context);
+
 size_t cw_table_used_bytes(const struct cw_table *table); /* without entries, and buckets that continue others */
 
 #endif

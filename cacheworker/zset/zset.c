@@ -83,8 +83,23 @@ static uint64_t object_count(const void *object)
     return cw_dictionary_count(big->scores);
 }
 
-const struct cw_object_operations cw_zset_operations = {
-    .copy = copy_object, .free_step = free_object, .used_bytes = object_bytes, .count = object_count};
+static void member_moved(void *context, const struct cw_entry *old, struct cw_entry *entry)
+{
+    struct big *big = context;
+    cw_order_repoint(big->order, score_of(entry), old, entry);
+}
+
+static bool compact_object(void *object, uint64_t *position, unsigned *budget)
+{
+    struct big *big = object;
+    return cw_dictionary_compact_step(big->scores, position, budget, member_moved, big);
+}
+
+const struct cw_object_operations cw_zset_operations = {.copy = copy_object,
+                                                        .free_step = free_object,
+                                                        .used_bytes = object_bytes,
+                                                        .count = object_count,
+                                                        .compact_step = compact_object};
 
 /* ---- Packed: places ---- */
 

@@ -1,5 +1,6 @@
 /* The keyspace beside a naive model: arrays of values, one per key that may exist. */
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/keyspace/arena.h"
 
 #include "cacheworker/expire/expire.h"
 #include "common/base/mem.h"
@@ -712,6 +713,79 @@ static void test_rounds_of_expiry(void **state)
     cw_keyspace_destroy(keyspace);
 }
 
+/* ---- Compaction ---- */
+
+static struct slice scattered_key(char *space, unsigned number)
+{
+    return slice_of(space, (size_t)snprintf(space, 64, "%s:%u", number % 3 ? "key" : "a longer name", number));
+}
+
+static void put_scattered(struct cw_keyspace *keyspace, unsigned number)
+{
+    char space[64], text[200];
+    struct cw_ref ref;
+    struct slice key = scattered_key(space, number);
+    cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0, &ref);
+    memset(text, 'a' + (int)(number % 26), sizeof(text));
+    cw_keyspace_put_expiring(keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, slice_of(text, number % 100),
+                             number % 5 ? CW_NO_EXPIRY : 1000000 + (int64_t)number);
+}
+
+static void delete_scattered(struct cw_keyspace *keyspace, unsigned number)
+{
+    char space[64];
+    struct cw_ref ref;
+    struct slice key = scattered_key(space, number);
+    assert_non_null(cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0, &ref));
+    cw_keyspace_delete(keyspace, &ref);
+}
+
+static void check_scattered(struct cw_keyspace *keyspace, unsigned number)
+{
+    char space[64];
+    struct slice key = scattered_key(space, number);
+    const struct cw_entry *entry = cw_keyspace_peek(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0);
+    assert_non_null(entry);
+    struct slice value = cw_entry_value(entry);
+    assert_int_equal(value.length, number % 100);
+    assert_true(value.length == 0 || value.data[value.length - 1] == (char)('a' + (int)(number % 26)));
+    assert_true(cw_entry_expire_ms(entry) == (number % 5 ? CW_NO_EXPIRY : 1000000 + (int64_t)number));
+}
+
+/* After nine of ten keys are gone, the tenth takes about what it would in a new keyspace; while others come and go. */
+static void test_compaction_gives_memory_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 300000, KEPT_EVERY = 10, LATER = COUNT + 3000 };
+    struct cw_keyspace *keyspace = plain_keyspace(1, 11);
+    struct cw_keyspace *fresh = plain_keyspace(1, 11);
+    for (unsigned i = 0; i < COUNT; i++)
+        put_scattered(keyspace, i);
+    for (unsigned i = 0; i < COUNT; i++)
+        if (i % KEPT_EVERY != 0)
+            delete_scattered(keyspace, i);
+        else
+            put_scattered(fresh, i);
+    size_t held = cw_keyspace_used_bytes(keyspace);
+    assert_true(cw_keyspace_has_slack(keyspace));
+    unsigned later = COUNT;
+    while (cw_keyspace_compact_step(keyspace, 1000) && later < LATER)
+        put_scattered(keyspace, later++);
+    assert_true(later > COUNT + 10); /* it took many steps */
+    for (unsigned i = COUNT; i < later; i++)
+        delete_scattered(keyspace, i);
+    while (cw_keyspace_compact_step(keyspace, 1000))
+        ;
+    size_t left = cw_keyspace_used_bytes(keyspace);
+    assert_true(left < held / 2);
+    assert_true(left < cw_keyspace_used_bytes(fresh) * 3 / 2 + ((size_t)4 << 20)); /* its reserve of empty pages */
+    assert_int_equal(cw_keyspace_count(keyspace, 0), COUNT / KEPT_EVERY);
+    for (unsigned i = 0; i < COUNT; i += KEPT_EVERY)
+        check_scattered(keyspace, i);
+    cw_keyspace_destroy(keyspace);
+    cw_keyspace_destroy(fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -727,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_expire_cycle_is_bounded),
         cmocka_unit_test(test_rounds_of_expiry),
+        cmocka_unit_test(test_compaction_gives_memory_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
