@@ -71,6 +71,10 @@ proc recover_from_failures {} {
     rename test reference_test
 
     proc test {args} {
+        if {[llength $::servers] == 0} {
+            uplevel 1 [list reference_test {*}$args]
+            return
+        }
         set failed $::num_failed
         set parameters [ask_apart config get *]
         set modes [connection_modes]
