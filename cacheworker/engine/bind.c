@@ -1,5 +1,6 @@
 #include "cacheworker/engine/bind.h"
 
+#include "cacheworker/bitmap/bitmap_commands.h"
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/command_commands.h"
 #include "cacheworker/engine/connection_commands.h"
@@ -222,6 +223,13 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     /* Streams. */
 
     /* Bitmaps. */
+    BIND(BITCOUNT, bitcount),
+    BIND(BITFIELD, bitfield),
+    BIND(BITFIELD_RO, bitfield_ro),
+    BIND(BITOP, bitop),
+    BIND(BITPOS, bitpos),
+    BIND(GETBIT, getbit),
+    BIND(SETBIT, setbit),
 
     /* HyperLogLogs. */
 

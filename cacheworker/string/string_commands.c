@@ -4,14 +4,12 @@
 #include "cacheworker/string/condition.h"
 #include "cacheworker/string/lcs.h"
 #include "cacheworker/string/long_double.h"
+#include "cacheworker/string/string_edit.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
-#include "common/resp/resp_limits.h"
 
 #include <math.h>
-
-#define STRING_LENGTH_MAX RESP_LIMITS_DEFAULT.bulk_length_max
 
 static bool is_string(struct cw_call *call, const struct cw_entry *entry)
 {
@@ -21,7 +19,7 @@ static bool is_string(struct cw_call *call, const struct cw_entry *entry)
 /* Replies the error when a string of `length` bytes, and `more` behind them, would be too long. */
 static bool length_fits(struct cw_call *call, size_t length, size_t more)
 {
-    if (length <= STRING_LENGTH_MAX && more <= STRING_LENGTH_MAX - length)
+    if (length <= CW_STRING_LENGTH_MAX && more <= CW_STRING_LENGTH_MAX - length)
         return true;
     cw_reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     return false;
@@ -546,18 +544,9 @@ void cw_msetex_command(struct cw_call *call)
 /* The value's bytes, made `length` long, or the error. */
 static char *edit(struct cw_call *call, struct cw_ref *ref, size_t length)
 {
-    bool created = ref->entry == NULL;
-    if (created)
-        cw_keyspace_put(call->keyspace, ref, CW_TYPE_STRING, CW_ENCODING_RAW, slice_of(NULL, 0));
-    char *bytes = cw_keyspace_resize(call->keyspace, ref, length);
-    if (!bytes) {
-        if (created)
-            cw_keyspace_delete(call->keyspace, ref);
-        cw_reply_error(call, CW_ERROR_NO_MEMORY);
-        return NULL;
-    }
-    cw_keyspace_set_encoding(ref, CW_ENCODING_RAW);
-    call->dirty++;
+    char *bytes = cw_string_edit(call, ref, length);
+    if (bytes)
+        call->dirty++;
     return bytes;
 }
 
@@ -807,7 +796,7 @@ void cw_lcs_command(struct cw_call *call)
     struct cw_lcs lcs;
     if (a_value.length >= UINT32_MAX - 1 || b_value.length >= UINT32_MAX - 1) {
         cw_reply_error(call, "ERR String too long for LCS");
-    } else if (!cw_lcs_table_bytes(a_value, b_value, &bytes) || bytes > STRING_LENGTH_MAX) {
+    } else if (!cw_lcs_table_bytes(a_value, b_value, &bytes) || bytes > CW_STRING_LENGTH_MAX) {
         cw_reply_error(call, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     } else if (cw_lcs_compute(a_value, b_value, &lcs) < 0) {
         cw_reply_error(call, "ERR Insufficient memory, failed allocating transient memory for LCS");

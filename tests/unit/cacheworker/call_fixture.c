@@ -1,5 +1,6 @@
 #include "tests/unit/cacheworker/call_fixture.h"
 
+#include "cacheworker/bitmap/bitmap_commands.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
@@ -21,6 +22,11 @@ static const struct {
     cw_command_function function;
 } functions[] = {
     {"append", cw_append_command},
+    {"bitcount", cw_bitcount_command},
+    {"bitfield", cw_bitfield_command},
+    {"bitfield_ro", cw_bitfield_ro_command},
+    {"bitop", cw_bitop_command},
+    {"bitpos", cw_bitpos_command},
     {"copy", cw_copy_command},
     {"dbsize", cw_dbsize_command},
     {"decr", cw_decr_command},
@@ -36,6 +42,7 @@ static const struct {
     {"flushall", cw_flushall_command},
     {"flushdb", cw_flushdb_command},
     {"get", cw_get_command},
+    {"getbit", cw_getbit_command},
     {"getdel", cw_getdel_command},
     {"getex", cw_getex_command},
     {"getrange", cw_getrange_command},
@@ -71,6 +78,7 @@ static const struct {
     {"sdiff", cw_sdiff_command},
     {"sdiffstore", cw_sdiffstore_command},
     {"set", cw_set_command},
+    {"setbit", cw_setbit_command},
     {"setex", cw_setex_command},
     {"setnx", cw_setnx_command},
     {"setrange", cw_setrange_command},

@@ -7,6 +7,8 @@ cacheworker_keyspace_tests = \
 	tests/unit/cacheworker/keyspace/keyspace_test \
 	tests/unit/cacheworker/keyspace/key_commands_test \
 	tests/unit/cacheworker/keyspace/table_test \
+	tests/unit/cacheworker/bitmap/bitmap_commands_test \
+	tests/unit/cacheworker/bitmap/bits_test \
 	tests/unit/cacheworker/expire/expire_commands_test \
 	tests/unit/cacheworker/string/string_commands_test \
 	tests/unit/cacheworker/string/xxh3_test
@@ -39,3 +41,10 @@ tests_unit_cacheworker_keyspace_table_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS
 tests_unit_cacheworker_keyspace_table_test_LDADD = $(cacheworker_keyspace_ldadd)
 tests_unit_cacheworker_string_xxh3_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_string_xxh3_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_bitmap_bitmap_commands_test_SOURCES = \
+	tests/unit/cacheworker/bitmap/bitmap_commands_test.c \
+	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
+tests_unit_cacheworker_bitmap_bitmap_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_bitmap_bitmap_commands_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_bitmap_bits_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_bitmap_bits_test_LDADD = $(cacheworker_keyspace_ldadd)
