@@ -9,6 +9,7 @@
 #include "cacheworker/engine/server_commands.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/hash/hash_commands.h"
+#include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
@@ -232,6 +233,11 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SETBIT, setbit),
 
     /* HyperLogLogs. */
+    BIND(PFADD, pfadd),
+    BIND(PFCOUNT, pfcount),
+    BIND(PFDEBUG, pfdebug),
+    BIND(PFMERGE, pfmerge),
+    BIND(PFSELFTEST, pfselftest),
 
     /* Positions. */
 

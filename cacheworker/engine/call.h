@@ -12,14 +12,16 @@
 struct cw_engine;
 struct cw_session;
 struct cw_keyspace;
+struct cw_settings;
 
 struct cw_call {
-    struct cw_engine *engine;      /* borrowed */
-    struct cw_session *session;    /* borrowed; NULL when the command comes from a stream or a file */
-    struct cw_keyspace *keyspace;  /* borrowed; all databases */
-    unsigned database;             /* index of the selected one */
-    const struct command *command; /* borrowed */
-    const struct slice *argv;      /* borrowed for the call */
+    struct cw_engine *engine;           /* borrowed */
+    struct cw_session *session;         /* borrowed; NULL when the command comes from a stream or a file */
+    const struct cw_settings *settings; /* borrowed */
+    struct cw_keyspace *keyspace;       /* borrowed; all databases */
+    unsigned database;                  /* index of the selected one */
+    const struct command *command;      /* borrowed */
+    const struct slice *argv;           /* borrowed for the call */
     size_t argc;
     uint64_t first_key_hash; /* cw_keyspace_hash of argv[command->first_key], where there is such an argument */
     struct buf *reply;       /* borrowed; the session's output */

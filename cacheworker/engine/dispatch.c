@@ -201,6 +201,7 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     struct cw_call call = {
         .engine = engine,
         .session = session,
+        .settings = &engine->settings,
         .keyspace = engine->keyspace,
         .database = session->database,
         .command = command,
@@ -300,6 +301,7 @@ void cw_engine_answer_question(struct cw_engine *engine, const struct slice *arg
     }
     struct cw_call call = {
         .engine = engine,
+        .settings = &engine->settings,
         .keyspace = engine->keyspace,
         .command = command,
         .argv = argv,
@@ -336,6 +338,7 @@ static void run_streamed(struct cw_engine *engine, const struct command *command
     bool has_key = command->first_key > 0 && (size_t)command->first_key < argc;
     struct cw_call call = {
         .engine = engine,
+        .settings = &engine->settings,
         .keyspace = engine->keyspace,
         .database = engine->stream_database,
         .command = command,

@@ -120,6 +120,7 @@ static const struct setting settings_table[] = {
     PACKING("zset-max-listpack-value", zset_max_listpack_value, 0, INT64_MAX),
     PACKING("zset-max-ziplist-entries", zset_max_listpack_entries, 0, INT64_MAX),
     PACKING("zset-max-ziplist-value", zset_max_listpack_value, 0, INT64_MAX),
+    {"hll-sparse-max-bytes", SETTING_MEMORY, FIELD(hll_sparse_max_bytes), 0, INT64_MAX, NULL, NULL},
     {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, INT32_MAX, NULL, NULL},
     {"proto-max-bulk-len", SETTING_MEMORY, FIELD(limits.bulk_length_max), 1 << 20, INT64_MAX, NULL, NULL},
     {"requirepass", SETTING_TEXT, FIELD(requirepass), 0, 0, NULL, NULL},
@@ -139,6 +140,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
         .limits = RESP_LIMITS_DEFAULT,
         .requirepass =
             slice_of(mem_copy_text(config->requirepass.data, config->requirepass.length), config->requirepass.length),
+        .hll_sparse_max_bytes = 3000,
         .max_clients = config->max_clients,
         .slowlog_slower_than_us = 10000,
         .slowlog_max_length = 128,

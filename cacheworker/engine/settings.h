@@ -13,8 +13,9 @@
 struct cw_engine;
 
 struct cw_settings {
-    struct resp_limits limits; /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
-    struct slice requirepass;  /* owned; empty: no password */
+    struct resp_limits limits;   /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
+    struct slice requirepass;    /* owned; empty: no password */
+    size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
     int64_t max_clients;
     int64_t timeout_s; /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;

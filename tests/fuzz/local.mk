@@ -3,6 +3,7 @@
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_glob \
+	tests/fuzz/fuzz_hyperloglog \
 	tests/fuzz/fuzz_messages \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
@@ -40,6 +41,10 @@ tests_fuzz_fuzz_restore_SOURCES = tests/fuzz/fuzz_restore.c $(fuzz_common_source
 tests_fuzz_fuzz_restore_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_restore_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_restore_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_hyperloglog_SOURCES = tests/fuzz/fuzz_hyperloglog.c $(fuzz_common_sources)
+tests_fuzz_fuzz_hyperloglog_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_hyperloglog_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_hyperloglog_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_messages_SOURCES = tests/fuzz/fuzz_messages.c $(fuzz_common_sources)
 tests_fuzz_fuzz_messages_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_messages_LDFLAGS = $(fuzz_ldflags)

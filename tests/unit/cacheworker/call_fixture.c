@@ -3,6 +3,7 @@
 #include "cacheworker/bitmap/bitmap_commands.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
@@ -67,6 +68,11 @@ static const struct {
     {"pexpire", cw_pexpire_command},
     {"pexpireat", cw_pexpireat_command},
     {"pexpiretime", cw_pexpiretime_command},
+    {"pfadd", cw_pfadd_command},
+    {"pfcount", cw_pfcount_command},
+    {"pfdebug", cw_pfdebug_command},
+    {"pfmerge", cw_pfmerge_command},
+    {"pfselftest", cw_pfselftest_command},
     {"psetex", cw_psetex_command},
     {"pttl", cw_pttl_command},
     {"randomkey", cw_randomkey_command},
@@ -144,7 +150,8 @@ static void on_expired(void *context, unsigned database, struct slice key)
 
 void call_fixture_open(struct call_fixture *fixture)
 {
-    *fixture = (struct call_fixture){.protocol = 2, .now_ms = FIXTURE_NOW_MS};
+    *fixture =
+        (struct call_fixture){.protocol = 2, .now_ms = FIXTURE_NOW_MS, .settings = {.hll_sparse_max_bytes = 3000}};
     struct cw_keyspace_config config = {
         .databases = 16, .seed = 7, .expired = on_expired, .context = fixture, .objects = &cw_objects};
     fixture->keyspace = cw_keyspace_create(&config);
@@ -187,6 +194,7 @@ void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv
     }
     struct cw_call call = {
         .engine = (struct cw_engine *)(void *)fixture,
+        .settings = &fixture->settings,
         .keyspace = fixture->keyspace,
         .database = fixture->database,
         .command = command,

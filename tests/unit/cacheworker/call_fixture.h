@@ -3,12 +3,14 @@
 #define TESTS_UNIT_CACHEWORKER_CALL_FIXTURE_H
 
 #include "cacheworker/engine/call.h"
+#include "cacheworker/engine/settings.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "common/resp/resp_reader.h"
 
 struct call_fixture {
     struct cw_keyspace *keyspace; /* owned */
-    unsigned database;            /* SELECT n changes it */
+    struct cw_settings settings;
+    unsigned database; /* SELECT n changes it */
     int protocol;
     int64_t now_ms;
     uint64_t dirty;           /* of the last command */

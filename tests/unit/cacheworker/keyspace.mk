@@ -10,6 +10,8 @@ cacheworker_keyspace_tests = \
 	tests/unit/cacheworker/bitmap/bitmap_commands_test \
 	tests/unit/cacheworker/bitmap/bits_test \
 	tests/unit/cacheworker/expire/expire_commands_test \
+	tests/unit/cacheworker/hyperloglog/hyperloglog_commands_test \
+	tests/unit/cacheworker/hyperloglog/hyperloglog_test \
 	tests/unit/cacheworker/string/string_commands_test \
 	tests/unit/cacheworker/string/xxh3_test
 check_PROGRAMS += $(cacheworker_keyspace_tests)
@@ -48,3 +50,10 @@ tests_unit_cacheworker_bitmap_bitmap_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCK
 tests_unit_cacheworker_bitmap_bitmap_commands_test_LDADD = $(cacheworker_keyspace_ldadd)
 tests_unit_cacheworker_bitmap_bits_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_bitmap_bits_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_hyperloglog_hyperloglog_commands_test_SOURCES = \
+	tests/unit/cacheworker/hyperloglog/hyperloglog_commands_test.c \
+	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
+tests_unit_cacheworker_hyperloglog_hyperloglog_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_hyperloglog_hyperloglog_commands_test_LDADD = $(cacheworker_keyspace_ldadd)
+tests_unit_cacheworker_hyperloglog_hyperloglog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_hyperloglog_hyperloglog_test_LDADD = $(cacheworker_keyspace_ldadd)
