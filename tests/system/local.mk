@@ -15,6 +15,7 @@ tests_system_end_after_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/node_clients.js \
+	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_hash.py \
 	tests/system/differential_set.py \
@@ -32,6 +33,7 @@ EXTRA_DIST += \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
 	tests/system/test_failover_again.py \
+	tests/system/test_hyperloglog.py \
 	tests/system/test_limits.py \
 	tests/system/test_network.py \
 	tests/system/test_quickstart.py \

@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import differential_bits
 import differential_dump
 import differential_hash
 import differential_set
@@ -20,6 +21,7 @@ from tap import check, say
 REFERENCE, OURS = 22850, 22851
 BATCH = 100              # commands under way at once; one batch is one protocol version
 CLOCKS_APART_MS = 3000   # how far apart the two servers may carry out a command
+COMPARED_GROUPS = (b"bitmap", b"generic", b"hash", b"hyperloglog", b"set", b"string")
 SHOWN_MAX = 10           # differences, then the run ends: what follows are their consequences
 
 DISTANT_MS = 100_000     # the least time to live: no key expires in the middle of a run
@@ -39,8 +41,8 @@ TIMES_TO_LIVE = [b"abc", b"", b"1.5", b"0", b"-1", b"-5", b"9223372036854775807"
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b"+1"]
 
 
-class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, differential_set.SetCommands,
-                differential_zset.SortedSetCommands):
+class Generator(differential_bits.BitmapCommands, differential_bits.HyperLogLogCommands, differential_dump.DumpCommands,
+                differential_hash.HashCommands, differential_set.SetCommands, differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -100,6 +102,9 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
     def pairs(self, most):
         return [word for _ in range(self.random.randint(1, most)) for word in (self.key(), self.value())]
 
+    def key_or_hyperloglog(self):
+        return self.hyperloglog_key() if self.chance(0.1) else self.key()
+
     # Strings.
 
     def make_append(self):
@@ -112,7 +117,7 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
         return [self.key(), self.integer()]
 
     def make_get(self):
-        return [self.key()]
+        return [self.key_or_hyperloglog()]
 
     def make_getdel(self):
         return [self.key()]
@@ -156,6 +161,8 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
         return [self.key(), self.time_to_live(1), self.value()]
 
     def make_set(self):
+        if self.chance(0.4):
+            return [self.hyperloglog_key(), self.hyperloglog()]
         return [self.key(), self.value()] + self.options([b"NX", b"XX", b"GET", b"KEEPTTL", self.expiry_option], 0.15)
 
     def make_setex(self):
@@ -169,7 +176,7 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
                 self.value()]
 
     def make_strlen(self):
-        return [self.key()]
+        return [self.key_or_hyperloglog()]
 
     def make_substr(self):
         return self.make_getrange()
@@ -220,7 +227,7 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
         return [self.key()]
 
     def make_unlink(self):
-        return self.keys_of(4)
+        return [self.key_or_hyperloglog() for _ in range(self.random.randint(1, 4))]
 
     # Expiry.
 
@@ -263,7 +270,7 @@ class Generator(differential_dump.DumpCommands, differential_hash.HashCommands, 
         return self.make_flushdb()
 
     def make_flushdb(self):
-        if self.chance(0.9):
+        if self.chance(0.97):
             return [b"nonesuch"]
         return self.random.choice(([], [b"SYNC"], [b"async"], [b"SYNC", b"ASYNC"]))
 
@@ -374,6 +381,7 @@ ALLOWED = {
     b"dbsize": (numbers_within(len(KEYS)), "it counts keys that are over and not yet reclaimed"),
     b"object help": (same_kind, "our own sentences"),
     b"memory usage": (memory_usage, "another layout in memory; Redis measures keys that are over, too"),
+    **differential_bits.ALLOWED,
     **differential_dump.ALLOWED,
     **differential_hash.ALLOWED,
     **differential_set.ALLOWED,
@@ -390,7 +398,7 @@ ALWAYS_ALLOWED = (
 
 def is_allowed(words, ours, theirs):
     name = words[0].lower()
-    if name in (b"object", b"memory") and len(words) > 1:
+    if name in (b"object", b"memory", b"pfdebug") and len(words) > 1:
         name += b" " + words[1].lower()
     compares = [compare for compare, _ in ALWAYS_ALLOWED] + ([ALLOWED[name][0]] if name in ALLOWED else [])
     return any(compare(words, ours, theirs) for compare in compares)
@@ -449,14 +457,15 @@ def test_arity():
 
 
 def test_every_command():
-    """every command on strings and on any key takes part, as far as the worker has it"""
+    """every command of the groups that are compared takes part, as far as the worker has it"""
     client = Client(OURS)
     documents = client.call("COMMAND", "DOCS")
     groups = {name: fields[fields.index(b"group") + 1] for name, fields in zip(documents[::2], documents[1::2])}
-    known = {name.decode() for name, group in groups.items() if group in (b"string", b"generic", b"hash", b"set")}
+    known = {name.decode() for name, group in groups.items() if group in COMPARED_GROUPS}
     missing = known - set(Generator(0).names)
     newer = {"delex", "delifeq", "digest", "msetex"}
-    check(missing == {"wait"} | newer, f"{missing} are never drawn; only WAIT and newer ones have nothing to compare")
+    check(missing == {"pfselftest", "wait"} | newer,
+          f"{missing} are never drawn; only PFSELFTEST, WAIT and newer ones have nothing to compare")
 
 
 arguments_parser = argparse.ArgumentParser()
