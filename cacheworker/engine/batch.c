@@ -244,7 +244,8 @@ void cw_batch_run(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
     end_waits(engine);
-    for (unsigned batches = 0; batches < TURN_BATCHES && !list_is_empty(&engine->ready); batches++) {
+    for (unsigned batches = 0; batches < TURN_BATCHES && !list_is_empty(&engine->ready) && engine->evict_budget > 0;
+         batches++) {
         gather(engine);
         prefetch_entries(engine);
         execute(engine);

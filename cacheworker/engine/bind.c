@@ -10,6 +10,7 @@
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
+#include "cacheworker/info/memory_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
@@ -74,7 +75,11 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(LATENCY_LATEST, latency_latest),
     BIND(LATENCY_RESET, latency_reset),
     BIND(LOLWUT, lolwut),
+    BIND(MEMORY_DOCTOR, memory_doctor),
     BIND(MEMORY_HELP, memory_help),
+    BIND(MEMORY_MALLOC_STATS, memory_malloc_stats),
+    BIND(MEMORY_PURGE, memory_purge),
+    BIND(MEMORY_STATS, memory_stats),
     BIND(MEMORY_USAGE, memory_usage),
     BIND(ROLE, role),
     BIND(SAVE, save),

@@ -1,9 +1,10 @@
 #include "cacheworker/engine/dispatch.h"
 
 #include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
-#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 
@@ -105,7 +106,8 @@ static bool may_be_said_while_subscribed(const struct command *command)
     }
 }
 
-/* The gates that a session in its ordinary state, on a master, passes without being looked at. True: refused. */
+/* The gates that a session in its ordinary state, on a master whose memory has no limit, passes without being looked
+ * at. True: refused. */
 static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *session, const struct command *command)
 {
     if (session->flags & CW_SESSION_SURPLUS) {
@@ -117,6 +119,10 @@ static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *se
     }
     if (!(session->flags & (CW_SESSION_AUTHENTICATED | CW_SESSION_ATTACHED)) && !(command->flags & COMMAND_NO_AUTH)) {
         refuse(engine, session, "NOAUTH Authentication required.");
+        return true;
+    }
+    if (cw_memory_refuses(engine, command)) {
+        refuse(engine, session, CW_ERROR_NO_MEMORY);
         return true;
     }
     const char *words = role_refuses(engine, session, command);
@@ -268,8 +274,9 @@ static bool gates_let_pass(struct cw_engine *engine, struct cw_session *session,
         return false;
     }
     const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB;
-    bool is_ordinary = (session->flags & special) == CW_SESSION_AUTHENTICATED;
-    if (LIKELY(is_ordinary && engine->serving == CW_SERVING_MASTER) || !special_gates_refuse(engine, session, command))
+    bool is_ordinary = (session->flags & special) == CW_SESSION_AUTHENTICATED && engine->serving == CW_SERVING_MASTER &&
+                       !cw_memory_is_limited_for(engine, command);
+    if (LIKELY(is_ordinary) || !special_gates_refuse(engine, session, command))
         return true;
     engine->statistics.commands[command->id].rejected++;
     return false;

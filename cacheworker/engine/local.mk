@@ -11,6 +11,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \
+	cacheworker/engine/memory.c cacheworker/engine/memory.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \

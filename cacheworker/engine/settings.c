@@ -7,7 +7,14 @@
 
 #include <inttypes.h>
 
-enum setting_kind { SETTING_CONSTANT, SETTING_INTEGER, SETTING_MEMORY, SETTING_TEXT, SETTING_COMPUTED };
+enum setting_kind {
+    SETTING_CONSTANT,
+    SETTING_INTEGER,
+    SETTING_MEMORY,
+    SETTING_TEXT,
+    SETTING_COMPUTED,
+    SETTING_POLICY, /* maxmemory-policy */
+};
 
 struct setting {
     const char *name;
@@ -87,11 +94,7 @@ static const struct setting settings_table[] = {
     CONSTANT("lazyfree-lazy-server-del", "no"),
     CONSTANT("lazyfree-lazy-user-del", "no"),
     CONSTANT("lazyfree-lazy-user-flush", "no"),
-    CONSTANT("lfu-decay-time", "1"),
-    CONSTANT("lfu-log-factor", "10"),
-    CONSTANT("maxmemory", "0"),
-    CONSTANT("maxmemory-policy", "noeviction"),
-    CONSTANT("maxmemory-samples", "5"),
+    CONSTANT("maxmemory-clients", "0"),
     CONSTANT("min-replicas-to-write", "0"),
     CONSTANT("notify-keyspace-events", ""),
     COMPUTED("port", compute_port),
@@ -121,7 +124,13 @@ static const struct setting settings_table[] = {
     PACKING("zset-max-ziplist-entries", zset_max_listpack_entries, 0, INT64_MAX),
     PACKING("zset-max-ziplist-value", zset_max_listpack_value, 0, INT64_MAX),
     {"hll-sparse-max-bytes", SETTING_MEMORY, FIELD(hll_sparse_max_bytes), 0, INT64_MAX, NULL, NULL},
+    {"lfu-decay-time", SETTING_INTEGER, FIELD(access.decay_minutes), 0, INT32_MAX, NULL, NULL},
+    {"lfu-log-factor", SETTING_INTEGER, FIELD(access.log_factor), 0, INT32_MAX, NULL, NULL},
     {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, INT32_MAX, NULL, NULL},
+    {"maxmemory", SETTING_MEMORY, FIELD(eviction.limit_bytes), 0, INT64_MAX, NULL, NULL},
+    {"maxmemory-eviction-tenacity", SETTING_INTEGER, FIELD(eviction_tenacity), 0, 100, NULL, NULL},
+    {"maxmemory-policy", SETTING_POLICY, FIELD(eviction.policy), 0, 0, NULL, NULL},
+    {"maxmemory-samples", SETTING_INTEGER, FIELD(eviction.samples), 1, INT32_MAX, NULL, NULL},
     {"proto-max-bulk-len", SETTING_MEMORY, FIELD(limits.bulk_length_max), 1 << 20, INT64_MAX, NULL, NULL},
     {"requirepass", SETTING_TEXT, FIELD(requirepass), 0, 0, NULL, NULL},
     {"slowlog-log-slower-than", SETTING_INTEGER, FIELD(slowlog_slower_than_us), -1, INT64_MAX, NULL, NULL},
@@ -134,6 +143,12 @@ static const struct setting settings_table[] = {
 #undef CONSTANT
 #undef FIELD
 
+static void set_policy(struct cw_settings *settings, enum cw_policy policy)
+{
+    settings->eviction.policy = policy;
+    settings->access.counts_uses = cw_policy_is_lfu(policy);
+}
+
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config)
 {
     *settings = (struct cw_settings){
@@ -145,7 +160,11 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
         .slowlog_slower_than_us = 10000,
         .slowlog_max_length = 128,
         .packing = CW_PACKING_DEFAULT,
+        .access = CW_ACCESS_RULES_DEFAULT,
+        .eviction = {.limit_bytes = config->maxmemory_bytes, .samples = 5, .access = &settings->access},
+        .eviction_tenacity = 10,
     };
+    set_policy(settings, config->maxmemory_policy);
 }
 
 void cw_settings_destroy(struct cw_settings *settings)
@@ -188,6 +207,7 @@ void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf 
     case SETTING_INTEGER: buf_add_i64(out, *(const int64_t *)field); break;
     case SETTING_MEMORY: buf_add_u64(out, *(const size_t *)field); break;
     case SETTING_TEXT: buf_add_slice(out, *(const struct slice *)field); break;
+    case SETTING_POLICY: buf_add_text(out, cw_policy_name(*(const enum cw_policy *)field)); break;
     }
 }
 
@@ -209,7 +229,7 @@ int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes)
         }
     }
     int64_t number;
-    if (number_parse_i64(text, &number) < 0 || __builtin_mul_overflow(number, factor, ret_bytes))
+    if (number_parse_i64(text, &number) < 0 || number < 0 || __builtin_mul_overflow(number, factor, ret_bytes))
         return ERR_INVALID;
     return 0;
 }
@@ -224,6 +244,16 @@ static bool is_present_value(const struct cw_engine *engine, size_t index, struc
     return same;
 }
 
+static void judge_policy(struct slice value, struct buf *reason)
+{
+    enum cw_policy policy;
+    if (cw_policy_parse(value, &policy) == 0)
+        return;
+    buf_add_text(reason, "argument(s) must be one of the following: ");
+    for (unsigned i = 0; i < CW_POLICY_COUNT; i++)
+        buf_add_format(reason, "%s%s", i > 0 ? ", " : "", cw_policy_name((enum cw_policy)i));
+}
+
 /* Adds why `value` cannot be given to the parameter; nothing when it can. */
 static void judge(const struct cw_engine *engine, size_t index, struct slice value, struct buf *reason)
 {
@@ -236,6 +266,7 @@ static void judge(const struct cw_engine *engine, size_t index, struct slice val
             buf_add_text(reason, "can't set immutable config");
         return;
     case SETTING_TEXT: return;
+    case SETTING_POLICY: judge_policy(value, reason); return;
     case SETTING_INTEGER:
         if (number_parse_i64(value, &number) < 0) {
             buf_add_text(reason, "argument couldn't be parsed into an integer");
@@ -257,6 +288,7 @@ static void judge(const struct cw_engine *engine, size_t index, struct slice val
 static void assign(struct cw_engine *engine, const struct setting *setting, struct slice value)
 {
     void *field = field_of(&engine->settings, setting);
+    enum cw_policy policy;
     int64_t number = 0;
     switch (setting->kind) {
     case SETTING_CONSTANT:
@@ -265,6 +297,10 @@ static void assign(struct cw_engine *engine, const struct setting *setting, stru
     case SETTING_MEMORY:
         CHECK(cw_settings_parse_memory(value, &number) == 0);
         *(size_t *)field = (size_t)number;
+        break;
+    case SETTING_POLICY:
+        CHECK(cw_policy_parse(value, &policy) == 0);
+        set_policy(&engine->settings, policy);
         break;
     case SETTING_TEXT: {
         struct slice *text = field;

@@ -6,6 +6,7 @@
 #define CACHEWORKER_ENGINE_SETTINGS_H
 
 #include "cacheworker/engine/worker.h"
+#include "cacheworker/evict/evict.h"
 #include "cacheworker/keyspace/packing.h"
 #include "common/base/buf.h"
 #include "common/resp/resp_limits.h"
@@ -21,8 +22,12 @@ struct cw_settings {
     int64_t slowlog_slower_than_us;
     int64_t slowlog_max_length;
     struct cw_packing packing;
+    struct cw_access_rules access; /* counts_uses follows the policy */
+    struct cw_evict_rules eviction;
+    int64_t eviction_tenacity; /* 0 to 100; from 10 on all the same */
 };
 
+/* `settings` must stay where it is: parts of it point to each other. */
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config);
 void cw_settings_destroy(struct cw_settings *settings);
 

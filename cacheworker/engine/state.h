@@ -24,6 +24,7 @@ struct cw_engine {
     struct cw_config config; /* its slices owned */
     struct cw_settings settings;
     struct cw_keyspace *keyspace; /* owned */
+    struct cw_evict *evict;       /* owned */
     struct cw_desk *desk;         /* owned; NULL standalone */
     struct cw_ha *ha;             /* owned */
     struct cw_repl *repl;         /* owned */
@@ -67,7 +68,12 @@ struct cw_engine {
     int64_t sleep_until_ns; /* DEBUG SLEEP; 0: none */
     int64_t pause_until_ns; /* CLIENT PAUSE; 0: none */
     bool pause_writes_only;
-    bool all_waited; /* in the last turn no client's command could be executed */
+    bool all_waited;             /* in the last turn no client's command could be executed */
+    size_t startup_memory_bytes; /* of data, before there was any */
+    size_t peak_memory_bytes;    /* of data, at the end of any turn */
+    unsigned evict_budget;       /* of what cw_evict_step may still cost in this turn */
+    bool evict_again;            /* memory is above the limit, and more keys may go */
+    int64_t memory_exceeds_ns;   /* since when it has been; 0: it is not */
     struct cw_expire expire;
     bool expire_again;       /* the last cycle found keys that were due, and was cut */
     int64_t expire_ns;       /* when the active expiry cycle last ran */

@@ -1,6 +1,7 @@
 #include "cacheworker/engine/worker.h"
 
 #include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/expire/expire.h"
@@ -38,6 +39,7 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .stuck_limit_ns = CW_STUCK_LIMIT_NS,
         .query_buffer_max = (size_t)1 << 30,
         .client_output_max = (size_t)1 << 30,
+        .maxmemory_policy = CW_POLICY_NOEVICTION,
     };
 }
 
@@ -66,6 +68,7 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
     struct cw_keyspace_config config = {
         .objects = &cw_objects,
         .packing = &engine->settings.packing,
+        .access = &engine->settings.access,
         .databases = engine->config.databases,
         .seed = rand_u64(&engine->rand),
         .expiry_mode = CW_EXPIRY_IGNORED,
@@ -82,6 +85,7 @@ static void free_engine(struct cw_engine *engine)
     cw_sessions_free_all(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_keyspace_destroy(engine->keyspace);
+    cw_evict_destroy(engine->evict);
     cw_desk_destroy(engine->desk);
     cw_batch_free(engine->batch);
     cw_statistics_destroy(&engine->statistics);
@@ -142,6 +146,8 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->batch = cw_batch_create();
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
+    engine->startup_memory_bytes = cw_keyspace_data_bytes(engine->keyspace);
+    engine->evict = cw_evict_create(engine->config.databases, rand_u64(&engine->rand));
     if (!config->standalone)
         create_control(worker);
 
@@ -278,11 +284,13 @@ static void compact(struct cw_engine *engine)
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
+    cw_memory_begin_turn(engine);
     cw_batch_run_replicas(engine); /* first: what they acknowledge opens the gate in this turn */
     cw_ha_turn(engine->ha);
     cw_batch_run(engine);
     cw_sessions_keep(engine);
     expire_keys(engine);
+    cw_memory_end_turn(engine);
     cw_repl_turn(engine->repl);
     answer_waits(engine);
     close_idle(engine);
@@ -449,7 +457,7 @@ static bool needs_cron(const struct cw_engine *engine)
 static int64_t deadline_of_engine(const struct cw_engine *engine)
 {
     if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing ||
-        engine->compacting)
+        engine->compacting || engine->evict_again)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     if (engine->sleep_until_ns > 0)

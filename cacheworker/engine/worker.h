@@ -10,6 +10,7 @@
 #ifndef CACHEWORKER_ENGINE_WORKER_H
 #define CACHEWORKER_ENGINE_WORKER_H
 
+#include "cacheworker/evict/policy.h"
 #include "common/base/door.h"
 #include "common/ha/topology.h"
 
@@ -37,6 +38,8 @@ struct cw_config {      /* copied at creation, slices included */
     bool enable_debug_command;
     size_t query_buffer_max;
     size_t client_output_max;
+    size_t maxmemory_bytes; /* of data; 0: no limit. This and the policy are where CONFIG SET begins */
+    enum cw_policy maxmemory_policy;
     uint64_t random_seed;         /* keyspace hashing and random commands */
     struct identity new_identity; /* drawn by the shell; becomes the node's id when there is no readable state */
     uint64_t incarnation_bits;    /* drawn by the shell */

@@ -20,7 +20,12 @@ enum cw_policy { /* in the order in which CONFIG SET lists them */
 
 enum { CW_POLICY_COUNT = CW_POLICY_NOEVICTION + 1 };
 
-const char *cw_policy_name(enum cw_policy policy); /* "allkeys-lru" */
+extern const char *const cw_policy_names[CW_POLICY_COUNT + 1]; /* by policy; ended by NULL */
+
+static inline const char *cw_policy_name(enum cw_policy policy) /* "allkeys-lru" */
+{
+    return cw_policy_names[policy];
+}
 
 /* In any case; ERR_INVALID. */
 MUST_CHECK int cw_policy_parse(struct slice name, enum cw_policy *ret_policy);

@@ -1,7 +1,9 @@
 #include "cacheworker/info/info.h"
 
+#include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/info/memory_report.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/repl/repl.h"
@@ -84,34 +86,40 @@ static void add_size(struct buf *out, const char *name, size_t bytes)
     buf_add_text(out, "\r\n");
 }
 
-static size_t client_bytes(const struct cw_engine *engine)
+static void add_share(struct buf *out, const char *name, size_t part, size_t whole)
 {
-    size_t bytes = 0;
-    LIST_FOR_EACH(node, &engine->sessions)
-    {
-        const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-        bytes += sizeof(*session) + session->kept.capacity + session->out.capacity;
-    }
-    for (uint32_t i = 0; i < engine->spare_count; i++)
-        bytes += engine->spare_buffers[i].capacity;
-    return bytes;
+    buf_add_format(out, "%s:%.2f%%\r\n", name, cw_percentage(part, whole));
+}
+
+/* How much more `whole` is than `part`. */
+static void add_excess(struct buf *out, const char *name, size_t whole, size_t part)
+{
+    buf_add_format(out, "%s_ratio:%.2f\r\n%s_bytes:%zu\r\n", name, cw_ratio(whole, part), name, whole - part);
 }
 
 static void write_memory(const struct cw_engine *engine, struct buf *out)
 {
-    size_t data = cw_keyspace_used_bytes(engine->keyspace);
-    size_t clients = client_bytes(engine);
-    size_t replication = cw_repl_memory(engine->repl);
-    size_t used = data + clients + replication;
-    add_size(out, "used_memory", used);
-    buf_add_format(out, "used_memory_overhead:%zu\r\n", clients + replication);
-    buf_add_format(out, "used_memory_dataset:%zu\r\n", data);
-    buf_add_format(out, "used_memory_dataset_perc:%.2f%%\r\n", used > 0 ? 100.0 * (double)data / (double)used : 0.0);
+    const struct cw_evict_rules *eviction = &engine->settings.eviction;
+    struct cw_memory_report report;
+    cw_memory_report(engine, &report);
+    add_size(out, "used_memory", report.used);
+    add_size(out, "used_memory_rss", report.resident);
+    add_size(out, "used_memory_peak", report.peak);
+    add_share(out, "used_memory_peak_perc", report.used, report.peak);
+    buf_add_format(out, "used_memory_overhead:%zu\r\nused_memory_startup:%zu\r\nused_memory_dataset:%zu\r\n",
+                   report.overhead, report.startup, report.dataset);
+    add_share(out, "used_memory_dataset_perc", report.dataset, report.used - report.startup);
+    buf_add_format(out, "allocator_allocated:%zu\r\nallocator_active:%zu\r\nallocator_resident:%zu\r\n", report.data,
+                   report.data_held, report.data_held);
     buf_add_text(out, "used_memory_scripts:0\r\nnumber_of_cached_scripts:0\r\nnumber_of_functions:0\r\n");
-    add_size(out, "maxmemory", 0);
-    buf_add_text(out, "maxmemory_policy:noeviction\r\n");
-    buf_add_format(out, "mem_clients_normal:%zu\r\nmem_replication_backlog:%zu\r\n", clients, replication);
-    buf_add_text(out, "mem_aof_buffer:0\r\nmem_allocator:libc\r\n");
+    add_size(out, "maxmemory", eviction->limit_bytes);
+    buf_add_format(out, "maxmemory_policy:%s\r\n", cw_policy_name(eviction->policy));
+    add_excess(out, "allocator_frag", report.data_held, report.data);
+    add_excess(out, "mem_fragmentation", report.resident, report.used);
+    buf_add_format(out, "mem_not_counted_for_evict:%zu\r\n", report.used - report.data);
+    buf_add_format(out, "mem_replication_backlog:%zu\r\nmem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\n",
+                   report.replication, report.replicas, report.clients);
+    buf_add_text(out, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:libc\r\n");
     buf_add_format(out, "active_defrag_running:%d\r\n", engine->compacting ? 1 : 0);
     buf_add_format(out, "lazyfree_pending_objects:%d\r\n", engine->freeing ? 1 : 0);
 }
@@ -144,7 +152,9 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "instantaneous_output_kbps:%.2f\r\n", output_kbps);
     buf_add_format(out, "rejected_connections:%" PRIu64 "\r\n", statistics->rejected_connections);
     buf_add_format(out, "expired_keys:%" PRIu64 "\r\n", keys->expired);
-    buf_add_text(out, "evicted_keys:0\r\nevicted_clients:0\r\n");
+    buf_add_format(out, "evicted_keys:%" PRIu64 "\r\nevicted_clients:0\r\n", statistics->evicted_keys);
+    buf_add_format(out, "total_eviction_exceeded_time:%" PRId64 "\r\ncurrent_eviction_exceeded_time:%" PRId64 "\r\n",
+                   cw_memory_exceeded_ns(engine) / NS_PER_MS, cw_memory_exceeds_since_ns(engine) / NS_PER_MS);
     buf_add_format(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n", keys->hits, keys->misses);
     buf_add_format(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:0\r\n",
                    cw_pubsub_channel_count(engine->pubsub), cw_pubsub_pattern_count(engine->pubsub));

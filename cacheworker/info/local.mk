@@ -1,5 +1,7 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
 	cacheworker/info/info.c cacheworker/info/info.h \
+	cacheworker/info/memory_commands.c cacheworker/info/memory_commands.h \
+	cacheworker/info/memory_report.c cacheworker/info/memory_report.h \
 	cacheworker/info/slowlog.c cacheworker/info/slowlog.h \
 	cacheworker/info/statistics.c cacheworker/info/statistics.h

@@ -167,10 +167,22 @@ static struct page *page_take(struct cw_arena *arena, size_t block_size)
     return page;
 }
 
+/* Returns the memory of a free page to the kernel. */
+static void page_release(struct cw_arena *arena, struct chunk *chunk, unsigned index)
+{
+    char *page = chunk->base + (size_t)index * PAGE_SIZE;
+    UNPOISON(page, PAGE_SIZE);
+    CHECK(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
+    chunk->backed &= ~((uint32_t)1 << index);
+    arena->reserved_pages--;
+    arena->backed_pages--;
+}
+
 static void page_give_back(struct cw_arena *arena, struct page *page)
 {
     struct chunk *chunk = page->chunk;
-    uint32_t bit = (uint32_t)1 << (((char *)page - chunk->base) / PAGE_SIZE);
+    unsigned index = (unsigned)(((char *)page - chunk->base) / PAGE_SIZE);
+    uint32_t bit = (uint32_t)1 << index;
     chunk->free |= bit;
     arena->reserved_pages++;
     list_remove(&chunk->node);
@@ -181,11 +193,21 @@ static void page_give_back(struct cw_arena *arena, struct page *page)
         chunk_destroy(arena, chunk);
         return;
     }
-    UNPOISON(page, PAGE_SIZE);
-    CHECK(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
-    chunk->backed &= ~bit;
-    arena->reserved_pages--;
-    arena->backed_pages--;
+    page_release(arena, chunk, index);
+}
+
+void cw_arena_trim(struct cw_arena *arena)
+{
+    LIST_FOR_EACH(node, &arena->chunks)
+    {
+        struct chunk *chunk = LIST_ENTRY(node, struct chunk, node);
+        if (chunk->free == UINT32_MAX) {
+            chunk_destroy(arena, chunk);
+            continue;
+        }
+        for (uint32_t spare; (spare = chunk->free & chunk->backed) != 0;)
+            page_release(arena, chunk, (unsigned)__builtin_ctz(spare));
+    }
 }
 
 static void *small_alloc(struct cw_arena *arena, unsigned class)

@@ -37,6 +37,9 @@ void cw_arena_free_big(struct cw_arena *arena, void *block);
 /* What cw_arena_alloc really takes for a size. Two sizes that round to the same may use one block. */
 size_t cw_arena_rounded(size_t size);
 
+/* Gives pages that are empty and were kept for the next need back to the kernel. */
+void cw_arena_trim(struct cw_arena *arena);
+
 /* ---- Compaction ----
  *
  * Pages of which little is used hold memory that nobody can have. While an arena is compacted the emptiest pages of

@@ -383,18 +383,6 @@ void cw_object_help_command(struct cw_call *call)
     cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
 }
 
-void cw_memory_help_command(struct cw_call *call)
-{
-    static const char *const lines[] = {
-        "MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "HELP",
-        "    These lines.",
-        "USAGE <key> [SAMPLES <count>]",
-        "    Bytes that <key> and its value take.",
-    };
-    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
-}
-
 void cw_memory_usage_command(struct cw_call *call)
 {
     /* SAMPLES matters for collections of elements, which a string is not; it is checked all the same. */

@@ -11,7 +11,6 @@ void cw_exists_command(struct cw_call *call);
 void cw_flushall_command(struct cw_call *call);
 void cw_flushdb_command(struct cw_call *call);
 void cw_keys_command(struct cw_call *call);
-void cw_memory_help_command(struct cw_call *call);
 void cw_memory_usage_command(struct cw_call *call);
 void cw_move_command(struct cw_call *call);
 void cw_object_encoding_command(struct cw_call *call);

@@ -175,6 +175,16 @@ size_t cw_keyspace_data_bytes(const struct cw_keyspace *keyspace)
     return bytes_beside_arena(keyspace) + cw_arena_used_bytes(keyspace->data->arena);
 }
 
+size_t cw_keyspace_table_bytes(const struct cw_keyspace *keyspace, unsigned database)
+{
+    return cw_table_used_bytes(table_of(keyspace, database)) - sizeof(struct cw_table);
+}
+
+void cw_keyspace_trim(struct cw_keyspace *keyspace)
+{
+    cw_arena_trim(keyspace->data->arena);
+}
+
 size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry)
 {
     size_t bytes = cw_entry_used_bytes(entry) + sizeof(struct cw_bucket) / CW_BUCKET_SLOTS;

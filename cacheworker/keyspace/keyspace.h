@@ -70,6 +70,12 @@ size_t
 cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
 size_t cw_keyspace_data_bytes(const struct cw_keyspace *keyspace); /* the same without what is free in held pages */
 
+/* Of a database: what leads to its keys. */
+size_t cw_keyspace_table_bytes(const struct cw_keyspace *keyspace, unsigned database);
+
+/* Gives what is held in reserve back to the kernel. */
+void cw_keyspace_trim(struct cw_keyspace *keyspace);
+
 /* Of one key: entry, value and a slot of the table. */
 size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct cw_entry *entry);
 

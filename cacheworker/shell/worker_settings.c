@@ -73,6 +73,19 @@ static const struct conf_option options[] = {
      .maximum = 200000,
      .initial = "10000",
      .description = "Client connections; the next one is told so and closed."},
+    {.name = "maxmemory",
+     .kind = CONF_BYTES,
+     FIELD(maxmemory),
+     .minimum = 0,
+     .maximum = (int64_t)1 << 50,
+     .initial = "0",
+     .description = "Bytes of keys and values from which on keys are evicted, or writes refused; 0: no limit."},
+    {.name = "maxmemory-policy",
+     .kind = CONF_CHOICE,
+     FIELD(maxmemory_policy),
+     .choices = cw_policy_names,
+     .initial = "noeviction",
+     .description = "Which keys are evicted then."},
     {.name = "repl-backlog-size",
      .kind = CONF_BYTES,
      FIELD(repl_backlog_size),
@@ -193,6 +206,8 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.max_clients = (uint32_t)settings->maxclients;
     config.data = settings->announce.host[0] != '\0' ? settings->announce : worker_settings_data(settings);
     config.control = settings->announce_control.host[0] != '\0' ? settings->announce_control : settings->control_listen;
+    config.maxmemory_bytes = (size_t)settings->maxmemory;
+    config.maxmemory_policy = (enum cw_policy)settings->maxmemory_policy;
     config.backlog_bytes = (size_t)settings->repl_backlog_size;
     config.max_lag_ns = settings->max_lag_ms * NS_PER_MS;
     config.stuck_limit_ns = settings->stuck_limit_ms * NS_PER_MS;

@@ -21,6 +21,8 @@ struct worker_settings {
     char *requirepass;
     int64_t databases; /* 0: the mode's default */
     int64_t maxclients;
+    int64_t maxmemory;
+    int maxmemory_policy; /* enum cw_policy */
     int64_t repl_backlog_size;
     int64_t max_lag_ms;
     int64_t stuck_limit_ms;

@@ -456,6 +456,37 @@ def test_arity():
     comparison.check()
 
 
+def test_memory_settings():
+    """what limits memory is set, shown and refused in the same words, and says what it knows of a key"""
+    policies = [b"volatile-lru", b"VOLATILE-LFU", b"volatile-random", b"volatile-ttl", b"allkeys-lru", b"allkeys-lfu",
+                b"allkeys-random", b"noeviction", b"lru", b"", b"0"]
+    settings = [(b"maxmemory", value) for value in (b"0", b"100gb", b"1g", b"0b", b"-1", b"1.5gb", b"x", b"1gbb", b"0")]
+    settings += [(name, value) for name in (b"maxmemory-samples", b"lfu-log-factor", b"lfu-decay-time",
+                                            b"maxmemory-eviction-tenacity")
+                 for value in (b"-1", b"0", b"1", b"100", b"101", b"2147483647", b"2147483648", b"x", b"1.5", b"", b"10")]
+    commands = [[b"CONFIG", b"SET", name, value] for name, value in settings]
+    for policy in policies:
+        commands += [[b"CONFIG", b"SET", b"maxmemory-policy", policy], [b"DEL", b"k"], [b"SET", b"k", b"v"]]
+        commands += [[b"OBJECT", word, key] for key in (b"k", b"none") for word in (b"FREQ", b"IDLETIME")]
+    commands += [[b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction"]]
+    comparison = Comparison()
+    for pair in (sides(2), sides(3)):
+        comparison.run(*pair, commands)
+        comparison.run(*pair, [[b"CONFIG", b"GET", name] for name, _ in settings] + [[b"MEMORY", b"PURGE"], [b"FLUSHALL"]])
+    comparison.check()
+
+
+def test_full_memory():
+    """where no memory is left, the same commands are refused, behind the same other reasons"""
+    comparison = Comparison()
+    for pair in (sides(2), sides(3)):
+        comparison.run(*pair, [[b"SET", b"0", b"0"], [b"CONFIG", b"SET", b"maxmemory", b"1"]])
+        for name in Generator(0).names:
+            comparison.run(*pair, [[name.encode()] + [b"0"] * count for count in range(8)])
+        comparison.run(*pair, [[b"CONFIG", b"SET", b"maxmemory", b"0"], [b"FLUSHALL"]])
+    comparison.check()
+
+
 def test_every_command():
     """every command of the groups that are compared takes part, as far as the worker has it"""
     client = Client(OURS)
@@ -478,4 +509,4 @@ with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--bind", "127.
         server(OURS, BINARY, "--standalone", "--port", str(OURS)):
     # Without it the reference takes packed values as they come; ours looks into them.
     check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
-    tap.run([test_every_command, test_arity, test_random_commands])
+    tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands])

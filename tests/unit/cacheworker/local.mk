@@ -43,6 +43,15 @@ tests_unit_cacheworker_engine_apply_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_apply_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/memory_test
+UNIT_TESTS += tests/unit/cacheworker/engine/memory_test
+tests_unit_cacheworker_engine_memory_test_SOURCES = \
+	tests/unit/cacheworker/engine/memory_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_memory_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_memory_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/marks_test
 UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
 tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

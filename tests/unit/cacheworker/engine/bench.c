@@ -123,11 +123,16 @@ void bench_receive(struct bench *bench, link_id link, struct slice bytes)
     step(bench, (struct event){.kind = EVENT_RECEIVED, .link = link, .bytes = bytes});
 }
 
+bool bench_turn_once(struct bench *bench)
+{
+    step(bench, (struct event){.kind = EVENT_TURN});
+    return cw_worker_door.deadline(bench->worker) <= bench->now_ns;
+}
+
 void bench_turn(struct bench *bench)
 {
     for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
-        step(bench, (struct event){.kind = EVENT_TURN});
-        if (cw_worker_door.deadline(bench->worker) > bench->now_ns)
+        if (!bench_turn_once(bench))
             return;
     }
     check_failed(__FILE__, __LINE__, "the worker never comes to rest");

@@ -38,6 +38,7 @@ void bench_end(struct bench *bench);
 link_id bench_connect(struct bench *bench); /* LINK_NONE when refused */
 link_id bench_connect_to(struct bench *bench, int listener);
 void bench_receive(struct bench *bench, link_id link, struct slice bytes); /* no turn yet */
+bool bench_turn_once(struct bench *bench);           /* true: the worker wants another one at once */
 void bench_turn(struct bench *bench);                /* and further ones, as long as the worker wants them at once */
 void bench_advance(struct bench *bench, int64_t ns); /* with the turns that the worker asked for on the way */
 void bench_close(struct bench *bench, link_id link);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 enum { SENTINELS = 3 };
@@ -835,6 +836,48 @@ static void a_promoted_replica_goes_on_and_the_old_master_follows(void **state)
     end(&cluster);
 }
 
+/* How many keys a node has in database 0. */
+static int64_t count_keys(struct cluster *cluster, int worker)
+{
+    int reader = net_connect(&cluster->net, worker, CW_LISTENER_DATA);
+    struct slice reply = net_command(&cluster->net, reader, "DBSIZE");
+    assert_true(reply.length > 3 && reply.data[0] == ':');
+    return strtoll(reply.data + 1, NULL, 10);
+}
+
+/* A replica has what its master has, however little memory it may take itself; as a master it then keeps its own limit.
+ */
+static void only_a_master_evicts_and_replicas_follow(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    assert_true(answers(&cluster, client, "CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru", "+OK\r\n"));
+    client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    write_many(&cluster, client, "one", 1000);
+    live(&cluster, 0, NS_PER_S);
+    for (int i = 0; i < NET_WORKERS; i++)
+        assert_int_equal(count_keys(&cluster, i), 1000);
+
+    assert_true(answers(&cluster, client, "CONFIG SET maxmemory 40kb maxmemory-policy allkeys-random", "+OK\r\n"));
+    write_many(&cluster, client, "two", 1000);
+    live(&cluster, 0, NS_PER_S);
+    int64_t count = count_keys(&cluster, 0);
+    assert_in_range(count, 100, 900);
+    for (int i = 1; i < NET_WORKERS; i++)
+        assert_int_equal(count_keys(&cluster, i), count);
+
+    fence_by(&cluster, 0, 0, 2);
+    choose(&cluster, 1, 7);
+    live(&cluster, 1, NS_PER_S);
+    for (int i = 0; i < NET_WORKERS; i++)
+        assert_int_equal(count_keys(&cluster, i), 0);
+    end(&cluster);
+}
+
 static void a_diverged_tail_is_kept_and_replaced_by_a_full_sync(void **state)
 {
     (void)state;
@@ -1352,6 +1395,7 @@ int main(void)
         cmocka_unit_test(a_lost_link_is_taken_up_where_it_was),
         cmocka_unit_test(what_left_the_backlog_is_synced_in_full),
         cmocka_unit_test(a_promoted_replica_goes_on_and_the_old_master_follows),
+        cmocka_unit_test(only_a_master_evicts_and_replicas_follow),
         cmocka_unit_test(a_diverged_tail_is_kept_and_replaced_by_a_full_sync),
         cmocka_unit_test(a_diverged_file_is_kept_whole),
         cmocka_unit_test(old_data_stay_until_the_replacement_is_complete),

@@ -163,12 +163,42 @@ static void expiry_reaches_a_replica_as_del(void **state)
     bench_end(&bench);
 }
 
+/* The DEL stands before what it made room for. */
+static void evictions_reach_a_replica_as_del(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char id[41];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id replica = sync_fully(&bench, 0, id, &offset);
+    acknowledge(&bench, replica, offset);
+    bench_ask(&bench, client, "SET a 1\r\nCONFIG SET maxmemory 1 maxmemory-policy allkeys-lru\r\n");
+    struct slice stream = bench_take(&bench, replica);
+    expect_prefix(&stream, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$3\r\nDEL"
+                           "\r\n$1\r\na\r\n");
+    assert_int_equal(stream.length, 0);
+
+    bench_ask(&bench, client, "CONFIG SET maxmemory 10000\r\nSET b 2\r\nAPPEND c ");
+    for (int i = 0; i < 10000; i++)
+        bench_receive(&bench, client, SLICE_LITERAL("c"));
+    bench_ask(&bench, client, "\r\nSET d 4\r\n");
+    stream = bench_take(&bench, replica);
+    const char *appended = memmem(stream.data, stream.length, "APPEND", 6);
+    const char *set = memmem(stream.data, stream.length, "$1\r\nd\r\n", 7);
+    const char *deleted = memmem(stream.data, stream.length, "DEL\r\n$1\r\nc\r\n", 12);
+    assert_true(appended != NULL && appended < deleted && deleted < set);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stream_waits_for_the_first_ack),
         cmocka_unit_test(a_lost_link_continues_by_id_and_offset),
         cmocka_unit_test(expiry_reaches_a_replica_as_del),
+        cmocka_unit_test(evictions_reach_a_replica_as_del),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
