@@ -26,7 +26,9 @@ struct snapshot {
 struct compaction {
     bool is_active;
     unsigned database;
-    uint64_t position; /* the hash from where on nothing was moved */
+    uint64_t position;  /* the hash from where on nothing was moved */
+    uint64_t next;      /* behind the segment there */
+    bool is_at_objects; /* of that segment, whose entries were moved */
     uint64_t object; /* the place in the database of the object that is being compacted, as a number of its bucket's */
     uint64_t inner;  /* position in that object */
 };
@@ -825,13 +827,17 @@ static bool compact_segment(struct cw_keyspace *keyspace, unsigned *budget)
     struct cw_table *table = keyspace->data->tables[compaction->database];
     if (!table->directory)
         return false;
-    uint64_t next = cw_table_compact(table, compaction->position, NULL, NULL);
-    *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+    if (!compaction->is_at_objects) {
+        compaction->next = cw_table_compact(table, compaction->position, NULL, NULL);
+        *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+        compaction->is_at_objects = true;
+    }
     if (!compact_objects(keyspace, table, budget))
         return true;
     compaction->object = compaction->inner = 0;
-    compaction->position = next;
-    return next != 0;
+    compaction->is_at_objects = false;
+    compaction->position = compaction->next;
+    return compaction->next != 0;
 }
 
 bool cw_keyspace_has_slack(const struct cw_keyspace *keyspace)
@@ -850,8 +856,8 @@ bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget)
     while (budget > 0) {
         if (compact_segment(keyspace, &budget))
             continue;
-        compaction->position = 0;
-        if (++compaction->database < keyspace->databases)
+        *compaction = (struct compaction){.is_active = true, .database = compaction->database + 1};
+        if (compaction->database < keyspace->databases)
             continue;
         cw_arena_end_compaction(keyspace->data->arena);
         *compaction = (struct compaction){.is_active = false};
