@@ -12,6 +12,7 @@ include cacheworker/set/local.mk
 include cacheworker/zset/local.mk
 include cacheworker/bitmap/local.mk
 include cacheworker/hyperloglog/local.mk
+include cacheworker/geo/local.mk
 include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk

@@ -8,6 +8,7 @@
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/server_commands.h"
 #include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/geo/geo_commands.h"
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/info/memory_commands.h"
@@ -245,6 +246,16 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(PFSELFTEST, pfselftest),
 
     /* Positions. */
+    BIND(GEOADD, geoadd),
+    BIND(GEODIST, geodist),
+    BIND(GEOHASH, geohash),
+    BIND(GEOPOS, geopos),
+    BIND(GEORADIUS, georadius),
+    BIND(GEORADIUS_RO, georadius_ro),
+    BIND(GEORADIUSBYMEMBER, georadiusbymember),
+    BIND(GEORADIUSBYMEMBER_RO, georadiusbymember_ro),
+    BIND(GEOSEARCH, geosearch),
+    BIND(GEOSEARCHSTORE, geosearchstore),
 
     /* Channels. */
     BIND(PSUBSCRIBE, psubscribe),

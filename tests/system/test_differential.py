@@ -11,6 +11,7 @@ import time
 
 import differential_bits
 import differential_dump
+import differential_geo
 import differential_hash
 import differential_set
 import differential_zset
@@ -21,7 +22,7 @@ from tap import check, say
 REFERENCE, OURS = 22850, 22851
 BATCH = 100              # commands under way at once; one batch is one protocol version
 CLOCKS_APART_MS = 3000   # how far apart the two servers may carry out a command
-COMPARED_GROUPS = (b"bitmap", b"generic", b"hash", b"hyperloglog", b"set", b"string")
+COMPARED_GROUPS = (b"bitmap", b"generic", b"geo", b"hash", b"hyperloglog", b"set", b"string")
 SHOWN_MAX = 10           # differences, then the run ends: what follows are their consequences
 
 DISTANT_MS = 100_000     # the least time to live: no key expires in the middle of a run
@@ -42,7 +43,8 @@ DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b
 
 
 class Generator(differential_bits.BitmapCommands, differential_bits.HyperLogLogCommands, differential_dump.DumpCommands,
-                differential_hash.HashCommands, differential_set.SetCommands, differential_zset.SortedSetCommands):
+                differential_geo.GeoCommands, differential_hash.HashCommands, differential_set.SetCommands,
+                differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -383,6 +385,7 @@ ALLOWED = {
     b"memory usage": (memory_usage, "another layout in memory; Redis measures keys that are over, too"),
     **differential_bits.ALLOWED,
     **differential_dump.ALLOWED,
+    **differential_geo.ALLOWED,
     **differential_hash.ALLOWED,
     **differential_set.ALLOWED,
     **differential_zset.ALLOWED,

@@ -3,6 +3,7 @@
 #include "cacheworker/bitmap/bitmap_commands.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
+#include "cacheworker/geo/geo_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
@@ -108,6 +109,16 @@ static const struct {
     {"ttl", cw_ttl_command},
     {"type", cw_type_command},
     {"unlink", cw_unlink_command},
+    {"geoadd", cw_geoadd_command},
+    {"geodist", cw_geodist_command},
+    {"geohash", cw_geohash_command},
+    {"geopos", cw_geopos_command},
+    {"georadius", cw_georadius_command},
+    {"georadius_ro", cw_georadius_ro_command},
+    {"georadiusbymember", cw_georadiusbymember_command},
+    {"georadiusbymember_ro", cw_georadiusbymember_ro_command},
+    {"geosearch", cw_geosearch_command},
+    {"geosearchstore", cw_geosearchstore_command},
     {"zadd", cw_zadd_command},
     {"zdiff", cw_zdiff_command},
     {"zdiffstore", cw_zdiffstore_command},

@@ -28,6 +28,7 @@ tests_unit_cacheworker_engine_worker_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_worker_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 include tests/unit/cacheworker/keyspace.mk
+include tests/unit/cacheworker/geo.mk
 include tests/unit/cacheworker/hash.mk
 include tests/unit/cacheworker/set.mk
 include tests/unit/cacheworker/packed.mk

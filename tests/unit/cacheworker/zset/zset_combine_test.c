@@ -43,6 +43,10 @@ static void test_replies(void **state)
     assert_effect(fixture, "ZINTERCARD 2 a b", ":2 ", "");
     assert_reply(fixture, "ZINTERCARD 2 a b LIMIT 1", ":1 ");
     assert_reply(fixture, "ZINTERCARD 2 a b LIMIT 0", ":2 ");
+    call_fixture_run(fixture, "SADD s y w 7");
+    assert_reply(fixture, "ZUNION 2 s a WITHSCORES", "*10 $1 7 $1 1 $1 w $1 1 $1 x $1 1 $1 y $1 3 $1 z $1 3 ");
+    assert_reply(fixture, "ZINTER 2 a s WEIGHTS 1 10 WITHSCORES", "*2 $1 y $2 12 ");
+    assert_reply(fixture, "ZDIFF 2 s a WITHSCORES", "*4 $1 7 $1 1 $1 w $1 1 ");
     fixture->protocol = 3;
     assert_reply(fixture, "ZINTER 2 a b WITHSCORES", "*2 *2 $1 y ,12 *2 $1 z ,23 ");
 }
