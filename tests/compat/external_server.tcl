@@ -21,9 +21,15 @@ proc accepted_overrides {overrides} {
 rename run_external_server_test run_reference_server_test
 
 proc run_external_server_test {code overrides} {
+    uplevel 1 [list run_reference_server_test $code [accepted_overrides $overrides]]
+}
+
+rename start_server start_reference_server
+
+proc start_server {options {code undefined}} {
     follow_our_stream
     recover_from_failures
-    uplevel 1 [list run_reference_server_test $code [accepted_overrides $overrides]]
+    uplevel 1 [list start_reference_server $options $code]
 }
 
 # The harness attaches to the stream by SYNC, which our server does not know, and sets how often the server pings, which
@@ -86,8 +92,9 @@ proc recover_from_failures {} {
 
     # Asks over a connection of its own: that of the tests may wait for anything.
     proc ask_apart {args} {
-        set client [redis $::host $::port 0 $::tls]
-        set reply [$client {*}$args]
+        set client [redis [srv host] [srv port] 0 $::tls]
+        set reply {}
+        catch {set reply [$client {*}$args]} ;# it may want a password
         $client close
         return $reply
     }

@@ -4,4 +4,5 @@ EXTRA_DIST += \
 	tests/compat/external_server.tcl \
 	tests/compat/known-failures.txt \
 	tests/compat/known_failures.py \
-	tests/compat/run-reference-suite
+	tests/compat/run-reference-suite \
+	tests/compat/start-worker
