@@ -49,6 +49,17 @@ char *buf_reserve_slow(struct buf *buf, size_t extra)
     return buf->memory + length;
 }
 
+void buf_insert(struct buf *buf, size_t length, struct slice bytes)
+{
+    size_t behind = buf_length(buf) - length;
+    buf_reserve(buf, bytes.length);
+    char *place = buf->memory + buf->start + length;
+    memmove(place + bytes.length, place, behind);
+    if (bytes.length > 0)
+        memcpy(place, bytes.data, bytes.length);
+    buf->end += bytes.length;
+}
+
 void buf_add_text(struct buf *buf, const char *text)
 {
     buf_add(buf, text, strlen(text));

@@ -59,6 +59,9 @@ static inline void buf_add_slice(struct buf *buf, struct slice bytes)
     buf_add(buf, bytes.data, bytes.length);
 }
 
+/* Puts bytes in front of what was added since the buffer was `length` long. They must not lie in it. */
+void buf_insert(struct buf *buf, size_t length, struct slice bytes);
+
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF(2, 3);
 void buf_add_u64(struct buf *buf, uint64_t number); /* decimal */

@@ -130,6 +130,24 @@ void resp_write_array(struct buf *out, uint64_t count)
     write_header(out, '*', count);
 }
 
+static void insert_header(struct buf *out, size_t length, char type, uint64_t number)
+{
+    char space[NUMBER_TEXT_MAX + 3];
+    struct buf header = {.memory = space, .capacity = sizeof(space)};
+    write_header(&header, type, number);
+    buf_insert(out, length, buf_slice(&header));
+}
+
+void resp_insert_array(struct buf *out, size_t length, uint64_t count)
+{
+    insert_header(out, length, '*', count);
+}
+
+void resp_insert_map(struct buf *out, size_t length, uint64_t pairs)
+{
+    insert_header(out, length, '%', pairs);
+}
+
 void resp_write_map(struct buf *out, int protocol, uint64_t pairs)
 {
     if (protocol >= 3)

@@ -48,6 +48,26 @@ static void text_and_numbers_are_appended(void **state)
     buf_free(&buf);
 }
 
+static void bytes_are_put_in_front_of_others(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    buf_insert(&buf, 0, slice_of(NULL, 0));
+    buf_insert(&buf, 0, SLICE_LITERAL("d"));
+    buf_add_text(&buf, "-gone");
+    buf_insert(&buf, 0, SLICE_LITERAL("gone-"));
+    buf_consume(&buf, 5);
+    buf_insert(&buf, 1, SLICE_LITERAL("e"));
+    buf_insert(&buf, 0, SLICE_LITERAL("abc"));
+    assert_holds(&buf, "abcde-gone");
+    for (unsigned i = 0; i < 1000; i++)
+        buf_insert(&buf, 3, SLICE_LITERAL("xyz"));
+    assert_int_equal(3010, buf_length(&buf));
+    assert_true(slice_equal(slice_of(buf_slice(&buf).data, 9), SLICE_LITERAL("abcxyzxyz")));
+    assert_true(slice_equal(slice_skip(buf_slice(&buf), 3000), SLICE_LITERAL("xyzde-gone")));
+    buf_free(&buf);
+}
+
 static void long_formatted_text_is_whole(void **state)
 {
     (void)state;
@@ -189,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_zeroed_struct_is_empty),
         cmocka_unit_test(text_and_numbers_are_appended),
+        cmocka_unit_test(bytes_are_put_in_front_of_others),
         cmocka_unit_test(long_formatted_text_is_whole),
         cmocka_unit_test(it_agrees_with_an_array_of_all_bytes),
         cmocka_unit_test(a_full_queue_is_copied_seldom),

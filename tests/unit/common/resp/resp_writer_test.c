@@ -43,6 +43,14 @@ static void what_both_protocols_share(void **state)
     assert_written(&out, "*0\r\n");
     resp_write_array(&out, 1000000);
     assert_written(&out, "*1000000\r\n");
+    resp_write_ok(&out);
+    resp_write_integer(&out, 7);
+    resp_insert_array(&out, 5, 1);
+    assert_written(&out, "+OK\r\n*1\r\n:7\r\n");
+    resp_write_integer(&out, 7);
+    resp_write_integer(&out, 8);
+    resp_insert_map(&out, 0, 1);
+    assert_written(&out, "%1\r\n:7\r\n:8\r\n");
     buf_free(&out);
 }
 
