@@ -2,6 +2,7 @@
 
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/set/set.h"
+#include "cacheworker/stream/stream_group.h"
 #include "cacheworker/zset/zset.h"
 #include "common/base/number.h"
 #include "common/base/siphash.h"
@@ -73,6 +74,56 @@ static void digest_zset(const struct cw_entry *entry, struct cw_digest *digest)
     }
 }
 
+static void add_id(struct cw_digest *digest, struct cw_stream_id id)
+{
+    add_number(digest, id.ms);
+    add_number(digest, id.seq);
+}
+
+static void add_entries(struct cw_digest *digest, const struct cw_stream *stream)
+{
+    struct cw_stream_cursor cursor;
+    cw_stream_cursor_init(&cursor, stream, CW_STREAM_ID_MIN, CW_STREAM_ID_MAX, false);
+    while (cw_stream_cursor_next(&cursor)) {
+        add_id(digest, cursor.id);
+        while (cursor.fields > 0) {
+            struct cw_packed_value name;
+            struct cw_packed_value value;
+            cw_stream_cursor_field(&cursor, &name, &value);
+            add_packed(digest, &name);
+            add_packed(digest, &value);
+        }
+    }
+}
+
+/* When a consumer was there last is by the clock of each node, and does not count. */
+static void add_group(struct cw_digest *digest, const struct cw_stream_group *group)
+{
+    cw_digest_add(digest, group->named.name);
+    add_id(digest, group->last_id);
+    add_number(digest, (uint64_t)group->entries_read);
+    for (uint32_t i = 0; i < group->consumers.count; i++)
+        cw_digest_add(digest, group->consumers.items[i]->name);
+    for (struct cw_id_place place = cw_id_map_first(&group->pending); place.leaf; place = cw_id_map_next(place)) {
+        const struct cw_stream_pending *pending = cw_id_map_item(place)->value;
+        add_id(digest, cw_id_map_item(place)->id);
+        cw_digest_add(digest, pending->consumer->named.name);
+        add_number(digest, (uint64_t)pending->delivery_ms);
+        add_number(digest, pending->deliveries);
+    }
+}
+
+static void digest_stream(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    const struct cw_stream *stream = cw_entry_object(entry);
+    add_id(digest, stream->last_id);
+    add_id(digest, stream->max_deleted_id);
+    add_number(digest, stream->entries_added);
+    add_entries(digest, stream);
+    for (uint32_t i = 0; i < stream->groups.count; i++)
+        add_group(digest, cw_stream_group_at(stream, i));
+}
+
 /* What a type adds for a value of it. */
 typedef void (*digest_function)(const struct cw_entry *entry, struct cw_digest *digest);
 
@@ -83,8 +134,8 @@ static digest_function function_of(enum cw_type type)
     case CW_TYPE_SET: return digest_set;
     case CW_TYPE_ZSET: return digest_zset;
     case CW_TYPE_HASH: return digest_hash;
-    case CW_TYPE_LIST:
-    case CW_TYPE_STREAM: return NULL;
+    case CW_TYPE_STREAM: return digest_stream;
+    case CW_TYPE_LIST: return NULL;
     }
     return NULL;
 }

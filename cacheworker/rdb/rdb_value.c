@@ -4,6 +4,7 @@
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/set/set_rdb.h"
+#include "cacheworker/stream/stream_rdb.h"
 #include "cacheworker/zset/zset_rdb.h"
 #include "common/base/errors.h"
 
@@ -28,6 +29,7 @@ static const struct kind kinds[CW_TYPES] = {
     [CW_TYPE_SET] = {cw_set_rdb_type, cw_set_rdb_add},
     [CW_TYPE_ZSET] = {cw_zset_rdb_type, cw_zset_rdb_add},
     [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_add},
+    [CW_TYPE_STREAM] = {cw_stream_rdb_type, cw_stream_rdb_add},
 };
 
 unsigned cw_rdb_value_type(const struct cw_entry *entry)
@@ -64,6 +66,9 @@ static const read_function readers[RDB_TYPE_LAST + 1] = {
     [RDB_TYPE_HASH_ZIPMAP] = cw_hash_rdb_read,
     [RDB_TYPE_HASH_ZIPLIST] = cw_hash_rdb_read,
     [RDB_TYPE_HASH_LISTPACK] = cw_hash_rdb_read,
+    [RDB_TYPE_STREAM_LISTPACKS] = cw_stream_rdb_read,
+    [RDB_TYPE_STREAM_LISTPACKS_2] = cw_stream_rdb_read,
+    [RDB_TYPE_STREAM_LISTPACKS_3] = cw_stream_rdb_read,
 };
 
 int cw_rdb_value_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)

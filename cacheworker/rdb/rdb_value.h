@@ -22,6 +22,10 @@ struct cw_rdb_value {
     uint64_t left;       /* parts to come in this phase */
     struct buf texts[2]; /* owned: strings that were packed */
     void *object;        /* owned by the key, once it is put there */
+    struct {
+        uint64_t left; /* of these to come, this one not counted */
+        void *object;  /* borrowed */
+    } around[2];       /* what the parts of this phase belong to, within the object */
 };
 
 void cw_rdb_value_free(struct cw_rdb_value *value); /* not the key */

@@ -5,4 +5,6 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/stream/stream_group.c cacheworker/stream/stream_group.h \
 	cacheworker/stream/stream_id.c cacheworker/stream/stream_id.h \
 	cacheworker/stream/stream_memory.h \
-	cacheworker/stream/stream_node.c cacheworker/stream/stream_node.h
+	cacheworker/stream/stream_node.c cacheworker/stream/stream_node.h \
+	cacheworker/stream/stream_object.c cacheworker/stream/stream_object.h \
+	cacheworker/stream/stream_rdb.c cacheworker/stream/stream_rdb.h

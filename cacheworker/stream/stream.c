@@ -201,7 +201,7 @@ int cw_stream_append(struct cw_arena *arena, struct cw_stream *stream, const str
 
 /* ---- Removing ---- */
 
-static void find_first_id(struct cw_stream *stream)
+void cw_stream_find_first_id(struct cw_stream *stream)
 {
     struct cw_stream_cursor cursor;
     cw_stream_cursor_init(&cursor, stream, CW_STREAM_ID_MIN, CW_STREAM_ID_MAX, false);
@@ -227,7 +227,7 @@ bool cw_stream_delete(struct cw_arena *arena, struct cw_stream *stream, struct c
     if (cw_stream_id_compare(id, stream->max_deleted_id) > 0)
         stream->max_deleted_id = id;
     if (stream->length == 0 || cw_stream_id_compare(id, stream->first_id) == 0)
-        find_first_id(stream);
+        cw_stream_find_first_id(stream);
     return true;
 }
 
@@ -275,7 +275,7 @@ uint64_t cw_stream_trim(struct cw_arena *arena, struct cw_stream *stream, const 
         drop_node(&memory, stream, item->id);
     }
     if (removed > 0 || stream->length == 0)
-        find_first_id(stream);
+        cw_stream_find_first_id(stream);
     return removed;
 }
 

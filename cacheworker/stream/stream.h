@@ -86,9 +86,13 @@ struct cw_stream_id cw_stream_edge_id(const struct cw_stream *stream);
 uint64_t cw_stream_radix_nodes(const struct cw_stream *stream);
 
 /* Adds a node that was saved, and its entries to the length; cw_stream_node_is_valid has accepted the listpack. The
- * other numbers of the stream are the caller's to set. ERR_CORRUPT when there is a node of that id, ERR_NO_MEMORY. */
+ * other numbers are the caller's to set, and cw_stream_find_first_id's. ERR_CORRUPT when there is a node of that id,
+ * ERR_NO_MEMORY. */
 MUST_CHECK int cw_stream_load_node(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_id node_id,
                                    struct slice listpack);
+
+/* Sets first_id, after nodes were loaded. */
+void cw_stream_find_first_id(struct cw_stream *stream);
 
 /* ---- Walking: entries from `first` to `last`, both included, or from `last` to `first` ---- */
 

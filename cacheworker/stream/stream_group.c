@@ -110,13 +110,11 @@ static bool has_deleted_from(const struct cw_stream *stream, struct cw_stream_id
 
 int64_t cw_stream_entries_up_to(const struct cw_stream *stream, struct cw_stream_id id)
 {
-    int64_t added = (int64_t)stream->entries_added;
-    int64_t length = (int64_t)stream->length;
     int to_last = cw_stream_id_compare(id, stream->last_id);
-    if (added == 0)
+    if (stream->entries_added == 0)
         return 0;
-    if (to_last == 0 || (length == 0 && to_last < 0))
-        return added;
+    if (to_last == 0 || (stream->length == 0 && to_last < 0))
+        return (int64_t)stream->entries_added;
     if (to_last > 0)
         return CW_STREAM_READ_UNKNOWN;
     bool is_whole = cw_stream_id_is_zero(stream->max_deleted_id) ||
@@ -124,7 +122,7 @@ int64_t cw_stream_entries_up_to(const struct cw_stream *stream, struct cw_stream
     int to_first = cw_stream_id_compare(id, stream->first_id);
     if (!is_whole || to_first > 0)
         return CW_STREAM_READ_UNKNOWN;
-    return to_first == 0 ? added - length + 1 : added - length;
+    return (int64_t)(stream->entries_added - stream->length + (to_first == 0));
 }
 
 void cw_stream_group_delivered(const struct cw_stream *stream, struct cw_stream_group *group, struct cw_stream_id id)
@@ -132,7 +130,7 @@ void cw_stream_group_delivered(const struct cw_stream *stream, struct cw_stream_
     if (cw_stream_id_compare(id, group->last_id) <= 0)
         return;
     if (group->entries_read != CW_STREAM_READ_UNKNOWN && !has_deleted_from(stream, id))
-        group->entries_read++;
+        group->entries_read = (int64_t)((uint64_t)group->entries_read + 1); /* a client may have set the greatest */
     else if (stream->entries_added > 0)
         group->entries_read = cw_stream_entries_up_to(stream, id);
     group->last_id = id;

@@ -29,6 +29,13 @@ static bool is_byte(struct slice text, char byte)
     return text.length == 1 && text.data[0] == byte;
 }
 
+/* As the reference reads a text: up to its first NUL. */
+static struct slice up_to_nul(struct slice text)
+{
+    const char *nul = text.length > 0 ? memchr(text.data, '\0', text.length) : NULL;
+    return nul ? slice_of(text.data, (size_t)(nul - text.data)) : text;
+}
+
 /* What strtoull takes, without a minus sign. */
 static int parse_number(struct slice text, uint64_t *ret_number)
 {
@@ -46,6 +53,7 @@ static bool split(struct slice text, struct slice *ret_ms, struct slice *ret_seq
 {
     if (text.length > TEXT_LENGTH_MAX)
         return false;
+    text = up_to_nul(text);
     const char *dash = text.length > 0 ? memchr(text.data, '-', text.length) : NULL;
     size_t length = dash ? (size_t)(dash - text.data) : text.length;
     *ret_ms = slice_of(text.data, length);

@@ -41,7 +41,7 @@ bool cw_stream_id_increment(struct cw_stream_id *id);
 bool cw_stream_id_decrement(struct cw_stream_id *id);
 
 /* "5-3"; "5" is 5 with missing_seq. ERR_INVALID. As in the reference, the numbers may have a plus sign, blanks before
- * it, and leading zeros. */
+ * it, and leading zeros, and what stands behind a NUL does not count. */
 MUST_CHECK int cw_stream_id_parse(struct slice text, uint64_t missing_seq, struct cw_stream_id *ret_id);
 
 /* The same, or "-" for the least id and "+" for the greatest. */

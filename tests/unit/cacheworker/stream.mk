@@ -4,6 +4,7 @@ cacheworker_stream_tests = \
 	tests/unit/cacheworker/stream/stream_group_test \
 	tests/unit/cacheworker/stream/stream_id_test \
 	tests/unit/cacheworker/stream/stream_node_test \
+	tests/unit/cacheworker/stream/stream_rdb_test \
 	tests/unit/cacheworker/stream/stream_test
 check_PROGRAMS += $(cacheworker_stream_tests)
 UNIT_TESTS += $(cacheworker_stream_tests)
@@ -20,3 +21,7 @@ tests_unit_cacheworker_stream_stream_node_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CF
 tests_unit_cacheworker_stream_stream_node_test_LDADD = $(cacheworker_stream_ldadd)
 tests_unit_cacheworker_stream_stream_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_stream_stream_test_LDADD = $(cacheworker_stream_ldadd)
+tests_unit_cacheworker_stream_stream_rdb_test_SOURCES = \
+	tests/unit/cacheworker/stream/stream_rdb_test.c tests/unit/cacheworker/packed/bytes.h
+tests_unit_cacheworker_stream_stream_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_stream_stream_rdb_test_LDADD = $(cacheworker_stream_ldadd)

@@ -62,7 +62,7 @@ static void test_parse(void **state)
     }
 }
 
-/* As in the reference, which looks at no more than 127 bytes. */
+/* As in the reference, which looks at no more than 127 bytes, and not behind a NUL. */
 static void test_parse_length(void **state)
 {
     (void)state;
@@ -73,6 +73,8 @@ static void test_parse_length(void **state)
     assert_int_equal(cw_stream_id_parse(slice_of(text, 127), 0, &id), 0);
     assert_id(id, 9, 0);
     assert_int_equal(cw_stream_id_parse(slice_of(text, 128), 0, &id), ERR_INVALID);
+    assert_int_equal(cw_stream_id_parse(SLICE_LITERAL("5-3\0x"), 0, &id), 0);
+    assert_id(id, 5, 3);
 }
 
 static void test_parse_end(void **state)
