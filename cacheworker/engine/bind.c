@@ -17,6 +17,7 @@
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
+#include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 
@@ -228,6 +229,29 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(ZUNIONSTORE, zunionstore),
 
     /* Streams. */
+    BIND(XACK, xack),
+    BIND(XADD, xadd),
+    BIND(XAUTOCLAIM, xautoclaim),
+    BIND(XCLAIM, xclaim),
+    BIND(XDEL, xdel),
+    BIND(XGROUP_CREATE, xgroup_create),
+    BIND(XGROUP_CREATECONSUMER, xgroup_createconsumer),
+    BIND(XGROUP_DELCONSUMER, xgroup_delconsumer),
+    BIND(XGROUP_DESTROY, xgroup_destroy),
+    BIND(XGROUP_HELP, xgroup_help),
+    BIND(XGROUP_SETID, xgroup_setid),
+    BIND(XINFO_CONSUMERS, xinfo_consumers),
+    BIND(XINFO_GROUPS, xinfo_groups),
+    BIND(XINFO_HELP, xinfo_help),
+    BIND(XINFO_STREAM, xinfo_stream),
+    BIND(XLEN, xlen),
+    BIND(XPENDING, xpending),
+    BIND(XRANGE, xrange),
+    BIND(XREAD, xread),
+    BIND(XREADGROUP, xreadgroup),
+    BIND(XREVRANGE, xrevrange),
+    BIND(XSETID, xsetid),
+    BIND(XTRIM, xtrim),
 
     /* Bitmaps. */
     BIND(BITCOUNT, bitcount),

@@ -117,7 +117,7 @@ static const struct setting settings_table[] = {
     PACKING("set-max-intset-entries", set_max_intset_entries, 0, INT64_MAX),
     PACKING("set-max-listpack-entries", set_max_listpack_entries, 0, INT64_MAX),
     PACKING("set-max-listpack-value", set_max_listpack_value, 0, INT64_MAX),
-    PACKING("stream-node-max-bytes", stream_node_max_bytes, 0, INT64_MAX),
+    {"stream-node-max-bytes", SETTING_MEMORY, FIELD(packing.stream_node_max_bytes), 0, INT64_MAX, NULL, NULL},
     PACKING("stream-node-max-entries", stream_node_max_entries, 0, INT64_MAX),
     PACKING("zset-max-listpack-entries", zset_max_listpack_entries, 0, INT64_MAX),
     PACKING("zset-max-listpack-value", zset_max_listpack_value, 0, INT64_MAX),

@@ -20,7 +20,7 @@ struct cw_packing { /* as CONFIG GET shows them */
     int64_t set_max_listpack_value;
     int64_t zset_max_listpack_entries;
     int64_t zset_max_listpack_value;
-    int64_t stream_node_max_bytes;
+    size_t stream_node_max_bytes;
     int64_t stream_node_max_entries;
 };
 

@@ -1,5 +1,6 @@
 /* changes.h: commands that change values of every type, some by chance or by what they find, for the simulator's
- * clients. What they answer is not looked at, but that it is no error: what counts is that at the end a replica has the
+ * clients. What they answer is not looked at, but that it is no error, or that a group of a stream is there
+ * or not: what counts is that at the end a replica has the
  * same data. None sets an expiry, since the clocks of the nodes differ. */
 #ifndef TESTS_SIM_CHANGES_H
 #define TESTS_SIM_CHANGES_H

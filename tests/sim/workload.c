@@ -112,6 +112,17 @@ static bool keep_log(struct client *client, struct slice reply)
     return true;
 }
 
+static bool starts_with(struct slice bytes, const char *text)
+{
+    return bytes.length >= strlen(text) && memcmp(bytes.data, text, strlen(text)) == 0;
+}
+
+/* Groups of streams are created, and asked for, without looking what is there. */
+static bool is_change_done(struct slice reply)
+{
+    return reply.data[0] != '-' || starts_with(reply, "-BUSYGROUP ") || starts_with(reply, "-NOGROUP ");
+}
+
 /* Whether the reply is one to such a command; then `ret_number` is what it says, if it is a number. */
 static bool reply_fits(struct client *client, const struct operation *operation, struct slice reply,
                        uint64_t *ret_number)
@@ -121,16 +132,11 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     case OPERATION_SET: return slice_equal(reply, SLICE_LITERAL("+OK\r\n"));
     case OPERATION_APPEND: return reply.data[0] == ':' && reply_number(reply, &length) == 0;
     case OPERATION_READ_LOG: return keep_log(client, reply);
-    case OPERATION_CHANGE: return reply.data[0] != '-';
+    case OPERATION_CHANGE: return is_change_done(reply);
     case OPERATION_INCR:
     case OPERATION_GET: break;
     }
     return reply.data[0] != '-' && reply_number(reply, ret_number) == 0;
-}
-
-static bool starts_with(struct slice bytes, const char *text)
-{
-    return bytes.length >= strlen(text) && memcmp(bytes.data, text, strlen(text)) == 0;
 }
 
 static void take_reply(struct client_core *core, struct slice reply)

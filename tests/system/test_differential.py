@@ -14,6 +14,7 @@ import differential_dump
 import differential_geo
 import differential_hash
 import differential_set
+import differential_stream
 import differential_zset
 import tap
 from appliance import Client, build_directory, server
@@ -22,7 +23,7 @@ from tap import check, say
 REFERENCE, OURS = 22850, 22851
 BATCH = 100              # commands under way at once; one batch is one protocol version
 CLOCKS_APART_MS = 3000   # how far apart the two servers may carry out a command
-COMPARED_GROUPS = (b"bitmap", b"generic", b"geo", b"hash", b"hyperloglog", b"set", b"string")
+COMPARED_GROUPS = (b"bitmap", b"generic", b"geo", b"hash", b"hyperloglog", b"set", b"stream", b"string")
 SHOWN_MAX = 10           # differences, then the run ends: what follows are their consequences
 
 DISTANT_MS = 100_000     # the least time to live: no key expires in the middle of a run
@@ -44,6 +45,7 @@ DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b
 
 class Generator(differential_bits.BitmapCommands, differential_bits.HyperLogLogCommands, differential_dump.DumpCommands,
                 differential_geo.GeoCommands, differential_hash.HashCommands, differential_set.SetCommands,
+                differential_stream.StreamCommands,
                 differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
@@ -388,6 +390,7 @@ ALLOWED = {
     **differential_geo.ALLOWED,
     **differential_hash.ALLOWED,
     **differential_set.ALLOWED,
+    **differential_stream.ALLOWED,
     **differential_zset.ALLOWED,
 }
 
@@ -448,6 +451,38 @@ def test_random_commands():
     say(f"seed {arguments.seed}: {comparison.done} commands of {len(generator.names)} names, "
         f"{time.monotonic() - start:.1f} s")
     comparison.check()
+
+
+def move_streams(ours, theirs):
+    """Dumps every stream of each server and restores it at the other, where it must be the same; how many."""
+    moved = 0
+    for source, target in ((ours, theirs), (theirs, ours)):
+        for key in [reply[1][:-2] for reply in source.batch([[b"KEYS", b"*"]])[0][1:]]:
+            kind, payload = source.batch([[b"TYPE", key], [b"DUMP", key]])
+            if kind != (b"+stream\r\n",):
+                continue
+            restored, = target.batch([[b"RESTORE", b"moved", b"0", payload[1][:-2], b"REPLACE"]])
+            check(restored == (b"+OK\r\n",), f"{key!r}: RESTORE said {restored}")
+            words = [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]
+            before, = source.batch([words])
+            after, = target.batch([[b"XINFO", b"STREAM", b"moved"] + words[3:]])
+            check(before == after or is_allowed(words, before, after), f"{key!r}: {str(before)[:200]} {str(after)[:200]}")
+            moved += 1
+        target.batch([[b"DEL", b"moved"]])
+    return moved
+
+
+def test_streams_alone():
+    """commands on streams, drawn alone so that they meet, get the replies of redis-server; each reads the other's dumps"""
+    generator, comparison = Generator(arguments.seed), Comparison()
+    pairs = [sides(2), sides(3)]
+    pairs[0][0].batch([[b"FLUSHALL"]]), pairs[0][1].batch([[b"FLUSHALL"]])
+    generator.names = [name for name in generator.names if hasattr(differential_stream.StreamCommands, "make_" + name)
+                       for _ in range(differential_stream.OFTEN.get(name, 1))]
+    while comparison.done < arguments.count // 2 and len(comparison.differences) < SHOWN_MAX:
+        comparison.run(*pairs[comparison.done // BATCH % 2], [generator.command() for _ in range(BATCH)])
+    comparison.check()
+    say(f"{move_streams(*pairs[0])} streams were dumped and restored")
 
 
 def test_arity():
@@ -512,4 +547,5 @@ with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--bind", "127.
         server(OURS, BINARY, "--standalone", "--port", str(OURS)):
     # Without it the reference takes packed values as they come; ours looks into them.
     check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
-    tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands])
+    tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
+             test_streams_alone])

@@ -8,6 +8,7 @@
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
+#include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 #include "common/base/number.h"
@@ -119,6 +120,29 @@ static const struct {
     {"georadiusbymember_ro", cw_georadiusbymember_ro_command},
     {"geosearch", cw_geosearch_command},
     {"geosearchstore", cw_geosearchstore_command},
+    {"xack", cw_xack_command},
+    {"xadd", cw_xadd_command},
+    {"xautoclaim", cw_xautoclaim_command},
+    {"xclaim", cw_xclaim_command},
+    {"xdel", cw_xdel_command},
+    {"xgroup|create", cw_xgroup_create_command},
+    {"xgroup|createconsumer", cw_xgroup_createconsumer_command},
+    {"xgroup|delconsumer", cw_xgroup_delconsumer_command},
+    {"xgroup|destroy", cw_xgroup_destroy_command},
+    {"xgroup|help", cw_xgroup_help_command},
+    {"xgroup|setid", cw_xgroup_setid_command},
+    {"xinfo|consumers", cw_xinfo_consumers_command},
+    {"xinfo|groups", cw_xinfo_groups_command},
+    {"xinfo|help", cw_xinfo_help_command},
+    {"xinfo|stream", cw_xinfo_stream_command},
+    {"xlen", cw_xlen_command},
+    {"xpending", cw_xpending_command},
+    {"xrange", cw_xrange_command},
+    {"xread", cw_xread_command},
+    {"xreadgroup", cw_xreadgroup_command},
+    {"xrevrange", cw_xrevrange_command},
+    {"xsetid", cw_xsetid_command},
+    {"xtrim", cw_xtrim_command},
     {"zadd", cw_zadd_command},
     {"zdiff", cw_zdiff_command},
     {"zdiffstore", cw_zdiffstore_command},
@@ -150,6 +174,11 @@ bool cw_reply_is_full(const struct cw_call *call)
 {
     (void)call;
     return false;
+}
+
+void cw_call_propagate_nothing(struct cw_call *call)
+{
+    call->propagation_replaced = true;
 }
 
 static void on_expired(void *context, unsigned database, struct slice key)
@@ -206,6 +235,7 @@ void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv
     struct cw_call call = {
         .engine = (struct cw_engine *)(void *)fixture,
         .settings = &fixture->settings,
+        .session = fixture->is_client ? (struct cw_session *)(void *)fixture : NULL,
         .keyspace = fixture->keyspace,
         .database = fixture->database,
         .command = command,

@@ -13,6 +13,7 @@ struct call_fixture {
     unsigned database; /* SELECT n changes it */
     int protocol;
     int64_t now_ms;
+    bool is_client;           /* commands come from a client; else, as at the start, from a master's stream */
     uint64_t dirty;           /* of the last command */
     struct buf reply;         /* of the last command */
     struct buf propagated;    /* by the last command: words with a space between, commands with "; " */

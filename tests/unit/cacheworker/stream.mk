@@ -1,6 +1,7 @@
 # Tests of cacheworker/stream.
 cacheworker_stream_tests = \
 	tests/unit/cacheworker/stream/id_map_test \
+	tests/unit/cacheworker/stream/stream_commands_test \
 	tests/unit/cacheworker/stream/stream_group_test \
 	tests/unit/cacheworker/stream/stream_id_test \
 	tests/unit/cacheworker/stream/stream_node_test \
@@ -21,6 +22,11 @@ tests_unit_cacheworker_stream_stream_node_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CF
 tests_unit_cacheworker_stream_stream_node_test_LDADD = $(cacheworker_stream_ldadd)
 tests_unit_cacheworker_stream_stream_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_stream_stream_test_LDADD = $(cacheworker_stream_ldadd)
+tests_unit_cacheworker_stream_stream_commands_test_SOURCES = \
+	tests/unit/cacheworker/stream/stream_commands_test.c \
+	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
+tests_unit_cacheworker_stream_stream_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_stream_stream_commands_test_LDADD = $(cacheworker_stream_ldadd)
 tests_unit_cacheworker_stream_stream_rdb_test_SOURCES = \
 	tests/unit/cacheworker/stream/stream_rdb_test.c tests/unit/cacheworker/packed/bytes.h
 tests_unit_cacheworker_stream_stream_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
