@@ -64,6 +64,19 @@ void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
 
+void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft)
+{
+    struct cw_ref ref;
+    if (draft->entry) {
+        struct cw_key key = cw_call_key(call, index);
+        cw_keyspace_store_draft(call->keyspace, draft, &key);
+        call->dirty++;
+    } else if (cw_call_open(call, index, &ref)) {
+        cw_keyspace_delete(call->keyspace, &ref);
+        call->dirty++;
+    }
+}
+
 bool cw_key_group_next(struct cw_key_group *group, const struct cw_call *call, size_t step)
 {
     group->first = group->next;

@@ -70,6 +70,10 @@ static inline bool cw_call_deletes_at(const struct cw_call *call, int64_t expire
 void cw_call_propagate_del(struct cw_call *call, struct slice key);
 void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms);
 
+/* What a command made out of other keys (keyspace.h): the draft becomes the value of the key argv[index]; without an
+ * entry that key is deleted, if there is one. Counts one change where there is one. */
+void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft);
+
 /* The keys of a command that names several, looked at in groups whose cache misses overlap. `step` is the distance of
  * two keys in argv. Begin with a zeroed struct and `next` set to the first key. */
 enum { CW_KEY_GROUP = 32 };

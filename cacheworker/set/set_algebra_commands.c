@@ -57,7 +57,7 @@ struct result {
     enum use use;
     enum cw_encoding encoding; /* that the draft begins with */
     struct cw_ref draft;       /* what is stored, or cannot be shown before it is complete */
-    struct buf text;           /* what is shown, if there is no draft: how many there will be is not known before */
+    size_t start;              /* of the reply, in which members are shown where there is no draft */
     uint64_t count;            /* shown or counted */
 };
 
@@ -66,7 +66,7 @@ static void take(struct result *result, const struct cw_packed_value *member)
 {
     result->count++;
     if (result->use == SHOWN)
-        cw_write_packed_value(&result->text, member);
+        cw_write_packed_value(result->call->reply, member);
     if (result->use != STORED)
         return;
     if (!result->draft.entry)
@@ -76,34 +76,16 @@ static void take(struct result *result, const struct cw_packed_value *member)
 
 static void begin_result(struct cw_call *call, enum use use, struct result *result)
 {
-    *result = (struct result){.call = call, .use = use, .encoding = CW_ENCODING_INTSET};
+    *result =
+        (struct result){.call = call, .use = use, .encoding = CW_ENCODING_INTSET, .start = buf_length(call->reply)};
     cw_keyspace_open_draft(call->keyspace, call->now_ms, &result->draft);
-}
-
-/* The draft becomes the value of argv[1], which goes when there is no draft. */
-static void store(struct cw_call *call, struct cw_ref *draft)
-{
-    struct cw_ref ref;
-    struct cw_key key = cw_call_key(call, 1);
-    if (draft->entry) {
-        resp_write_integer(call->reply, (int64_t)cw_set_count(draft->entry));
-        cw_keyspace_store_draft(call->keyspace, draft, &key);
-        call->dirty++;
-        return;
-    }
-    if (cw_call_open(call, 1, &ref)) {
-        cw_keyspace_delete(call->keyspace, &ref);
-        call->dirty++;
-    }
-    resp_write_integer(call->reply, 0);
 }
 
 static void show(struct cw_call *call, struct result *result)
 {
     struct cw_set_walk walk = {0};
     if (!result->draft.entry) {
-        resp_write_set(call->reply, call->protocol, result->count);
-        buf_add_slice(call->reply, buf_slice(&result->text));
+        resp_insert_set(call->reply, call->protocol, result->start, result->count);
         return;
     }
     resp_write_set(call->reply, call->protocol, cw_set_count(result->draft.entry));
@@ -115,12 +97,15 @@ static void show(struct cw_call *call, struct result *result)
 static void end_result(struct result *result)
 {
     struct cw_call *call = result->call;
+    const struct cw_entry *draft = result->draft.entry;
     switch (result->use) {
     case SHOWN: show(call, result); break;
     case COUNTED: resp_write_integer(call->reply, (int64_t)result->count); break;
-    case STORED: store(call, &result->draft); break;
+    case STORED:
+        resp_write_integer(call->reply, draft ? (int64_t)cw_set_count(draft) : 0);
+        cw_call_store_draft(call, 1, &result->draft);
+        break;
     }
-    buf_free(&result->text);
 }
 
 /* ---- Intersections ---- */

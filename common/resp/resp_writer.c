@@ -148,6 +148,11 @@ void resp_insert_map(struct buf *out, size_t length, uint64_t pairs)
     insert_header(out, length, '%', pairs);
 }
 
+void resp_insert_set(struct buf *out, int protocol, size_t length, uint64_t count)
+{
+    insert_header(out, length, protocol >= 3 ? '~' : '*', count);
+}
+
 void resp_write_map(struct buf *out, int protocol, uint64_t pairs)
 {
     if (protocol >= 3)

@@ -31,10 +31,11 @@ void resp_write_null(struct buf *out, int protocol);       /* $-1 or _ */
 void resp_write_null_array(struct buf *out, int protocol); /* *-1 or _ */
 void resp_write_array(struct buf *out, uint64_t count);
 void resp_write_map(struct buf *out, int protocol, uint64_t pairs);
-/* The header of an array, or of a map of RESP3, in front of its elements, which were written since `out` was `length`
- * bytes long: for who knows only then how many there are. */
+/* The header of an array, of a map of RESP3, or of a set, in front of its elements, which were written since `out` was
+ * `length` bytes long: for who knows only then how many there are. */
 void resp_insert_array(struct buf *out, size_t length, uint64_t count);
 void resp_insert_map(struct buf *out, size_t length, uint64_t pairs);
+void resp_insert_set(struct buf *out, int protocol, size_t length, uint64_t count);
 void resp_write_set(struct buf *out, int protocol, uint64_t count);
 void resp_write_push(struct buf *out, int protocol, uint64_t count);
 /* `format` is three letters, "txt" or "mkd". */

@@ -51,6 +51,11 @@ static void what_both_protocols_share(void **state)
     resp_write_integer(&out, 8);
     resp_insert_map(&out, 0, 1);
     assert_written(&out, "%1\r\n:7\r\n:8\r\n");
+    resp_write_integer(&out, 7);
+    resp_insert_set(&out, 3, 0, 1);
+    assert_written(&out, "~1\r\n:7\r\n");
+    resp_insert_set(&out, 2, 0, 0);
+    assert_written(&out, "*0\r\n");
     buf_free(&out);
 }
 
