@@ -34,6 +34,18 @@ uint32_t cw_access_used(const struct cw_access_rules *rules, uint32_t access, in
     return counted(minute_of(now_ms), frequency);
 }
 
+/* A clock that goes round cannot tell long from short: half a round is the most that is taken. */
+uint32_t cw_access_of_idle(int64_t idle_s, int64_t now_ms)
+{
+    int64_t most_s = CW_ACCESS_MAX / 2;
+    return (cw_access_clock(now_ms) - (uint32_t)(idle_s < most_s ? idle_s : most_s)) & CW_ACCESS_MAX;
+}
+
+uint32_t cw_access_of_frequency(uint32_t frequency, int64_t now_ms)
+{
+    return counted(minute_of(now_ms), frequency < FREQUENCY_MAX ? frequency : FREQUENCY_MAX);
+}
+
 uint32_t cw_access_idle_s(uint32_t access, int64_t now_ms)
 {
     return (cw_access_clock(now_ms) - access) & CW_ACCESS_MAX;

@@ -37,6 +37,10 @@ uint32_t cw_access_new(const struct cw_access_rules *rules, int64_t now_ms);
 /* Of a key whose access was `access`, and which is used now. */
 uint32_t cw_access_used(const struct cw_access_rules *rules, uint32_t access, int64_t now_ms, struct rand *rand);
 
+/* Of a key that was used so long ago, by the LRU rule, or so often, by the LFU rule: as another server says. */
+uint32_t cw_access_of_idle(int64_t idle_s, int64_t now_ms);
+uint32_t cw_access_of_frequency(uint32_t frequency, int64_t now_ms);
+
 uint32_t cw_access_idle_s(uint32_t access, int64_t now_ms);       /* by the LRU rule */
 uint32_t cw_access_idle_minutes(uint32_t access, int64_t now_ms); /* by the LFU rule */
 

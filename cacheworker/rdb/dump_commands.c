@@ -31,37 +31,35 @@ struct restore {
     bool replaces;
     bool is_absolute; /* the time to live is a date */
     int64_t expire_ms;
+    int64_t idle_s;    /* since the last use elsewhere; -1: not told */
+    int64_t frequency; /* of use elsewhere; -1: not told */
 };
 
-static bool parse_number(struct cw_call *call, size_t index, int64_t most, const char *error)
+static bool parse_number(struct cw_call *call, size_t index, int64_t most, const char *error, int64_t *ret_number)
 {
-    int64_t number;
-    if (!cw_call_integer(call, index, &number))
+    if (!cw_call_integer(call, index, ret_number))
         return false;
-    if (number >= 0 && number <= most)
+    if (*ret_number >= 0 && *ret_number <= most)
         return true;
     cw_reply_error(call, error);
     return false;
 }
 
-/* How long ago and how often the key was used elsewhere is read and has no effect. */
 static bool parse_options(struct cw_call *call, struct restore *restore)
 {
-    bool has_idle_time = false;
-    bool has_frequency = false;
+    restore->idle_s = restore->frequency = -1;
     for (size_t i = 4; i < call->argc; i++) {
         bool has_value = i + 1 < call->argc;
         if (slice_equal_nocase(call->argv[i], "replace")) {
             restore->replaces = true;
         } else if (slice_equal_nocase(call->argv[i], "absttl")) {
             restore->is_absolute = true;
-        } else if (has_value && !has_frequency && slice_equal_nocase(call->argv[i], "idletime")) {
-            has_idle_time = true;
-            if (!parse_number(call, ++i, INT64_MAX, "ERR Invalid IDLETIME value, must be >= 0"))
+        } else if (has_value && restore->frequency < 0 && slice_equal_nocase(call->argv[i], "idletime")) {
+            if (!parse_number(call, ++i, INT64_MAX, "ERR Invalid IDLETIME value, must be >= 0", &restore->idle_s))
                 return false;
-        } else if (has_value && !has_idle_time && slice_equal_nocase(call->argv[i], "freq")) {
-            has_frequency = true;
-            if (!parse_number(call, ++i, UINT8_MAX, "ERR Invalid FREQ value, must be >= 0 and <= 255"))
+        } else if (has_value && restore->idle_s < 0 && slice_equal_nocase(call->argv[i], "freq")) {
+            if (!parse_number(call, ++i, UINT8_MAX, "ERR Invalid FREQ value, must be >= 0 and <= 255",
+                              &restore->frequency))
                 return false;
         } else {
             cw_reply_error(call, CW_ERROR_SYNTAX);
@@ -127,14 +125,43 @@ static bool read_value(struct cw_call *call, struct cw_ref *draft, struct slice 
     return false;
 }
 
+/* By the rule that counts here; the other means nothing then. */
+static void set_access(struct cw_call *call, const struct restore *restore, struct cw_entry *entry)
+{
+    bool counts_uses = cw_keyspace_access_rules(call->keyspace)->counts_uses;
+    if (counts_uses && restore->frequency >= 0)
+        entry->access = cw_access_of_frequency((uint32_t)restore->frequency, call->now_ms) & CW_ACCESS_MAX;
+    else if (!counts_uses && restore->idle_s >= 0)
+        entry->access = cw_access_of_idle(restore->idle_s, call->now_ms) & CW_ACCESS_MAX;
+}
+
 static void propagate_restore(struct cw_call *call, const struct restore *restore)
 {
-    char text[NUMBER_TEXT_MAX];
+    char date[NUMBER_TEXT_MAX];
+    char use[NUMBER_TEXT_MAX];
     int64_t expire_ms = restore->expire_ms != CW_NO_EXPIRY ? restore->expire_ms : 0;
-    struct slice date = slice_of(text, number_format_i64(text, expire_ms));
-    const struct slice argv[] = {SLICE_LITERAL("RESTORE"), call->argv[1],          date, call->argv[3],
-                                 SLICE_LITERAL("REPLACE"), SLICE_LITERAL("ABSTTL")};
-    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+    struct slice argv[8] = {SLICE_LITERAL("RESTORE"),
+                            call->argv[1],
+                            slice_of(date, number_format_i64(date, expire_ms)),
+                            call->argv[3],
+                            SLICE_LITERAL("REPLACE"),
+                            SLICE_LITERAL("ABSTTL")};
+    size_t argc = 6;
+    if (restore->idle_s >= 0 || restore->frequency >= 0) {
+        bool is_idle_time = restore->idle_s >= 0;
+        argv[argc++] = is_idle_time ? SLICE_LITERAL("IDLETIME") : SLICE_LITERAL("FREQ");
+        argv[argc++] = slice_of(use, number_format_i64(use, is_idle_time ? restore->idle_s : restore->frequency));
+    }
+    cw_call_propagate(call, argv, argc);
+}
+
+static void delete_key(struct cw_call *call, struct cw_ref *ref)
+{
+    if (!ref->entry)
+        return;
+    cw_keyspace_delete(call->keyspace, ref);
+    cw_call_propagate_del(call, call->argv[1]);
+    call->dirty++;
 }
 
 /* What was there stays until the new value was read whole. */
@@ -147,17 +174,16 @@ static void replace(struct cw_call *call, struct cw_ref *ref, const struct resto
         cw_reply_error(call, "ERR Bad data format");
         return;
     }
-    call->dirty++;
     resp_write_ok(call->reply);
     if (restore->expire_ms != CW_NO_EXPIRY && cw_call_deletes_at(call, restore->expire_ms)) {
         cw_keyspace_delete(call->keyspace, &draft);
-        if (ref->entry)
-            cw_keyspace_delete(call->keyspace, ref);
-        cw_call_propagate_del(call, call->argv[1]);
+        delete_key(call, ref);
         return;
     }
+    call->dirty++;
     if (restore->expire_ms != CW_NO_EXPIRY)
         cw_keyspace_expire(call->keyspace, &draft, restore->expire_ms);
+    set_access(call, restore, draft.entry);
     cw_keyspace_store_draft(call->keyspace, &draft, &key);
     propagate_restore(call, restore);
 }

@@ -10,6 +10,12 @@
 
 #include <cmocka.h>
 
+/* What DUMP says of "v" in RDB version 10, as a client quotes it, and as it is but for the zeros. */
+#define PAYLOAD "\"\\x00\\x01v\\x0a\\x00\\x91\\x08\\xce\\xb2\\x198\\x8a\\xce\""
+#define PAYLOAD_BYTES                                                                                                  \
+    "0\x01v\n0\x91\x08\xce\xb2\x19"                                                                                    \
+    "8\x8a\xce"
+
 /* One after the other, on one set of data. */
 static const struct {
     const char *line;
@@ -32,6 +38,11 @@ static const struct {
     {"SETNX s v", "SETNX s v"},
     {"SETNX s v", ""},
     {"DEL nosuch", ""},
+
+    {"RESTORE r 100 " PAYLOAD, "RESTORE r 1700000001100 " PAYLOAD_BYTES " REPLACE ABSTTL"},
+    {"RESTORE r 0 " PAYLOAD " REPLACE IDLETIME 7", "RESTORE r 0 " PAYLOAD_BYTES " REPLACE ABSTTL IDLETIME 7"},
+    {"RESTORE r 1 " PAYLOAD " REPLACE ABSTTL", "DEL r"},
+    {"RESTORE r 1 " PAYLOAD " ABSTTL", ""},
 
     {"HSET h f 1", "HSET h f 1"},
     {"HINCRBYFLOAT h f 0.5", "HSET h f 1.5"},
@@ -66,7 +77,8 @@ static void add_words(const struct resp_request *command, struct buf *out)
         buf_add_text(out, "; ");
     for (size_t i = 0; i < command->argc; i++) {
         buf_add_text(out, i > 0 ? " " : "");
-        buf_add_slice(out, command->argv[i]);
+        for (size_t j = 0; j < command->argv[i].length; j++)
+            buf_add(out, command->argv[i].data[j] ? command->argv[i].data + j : "0", 1);
     }
 }
 

@@ -24,6 +24,18 @@ static void test_seconds(void **state)
     assert_int_equal(cw_access_used(&lru, access, NOW_MS + 5000, NULL), cw_access_new(&lru, NOW_MS + 5000));
 }
 
+static void test_told_by_another(void **state)
+{
+    (void)state;
+    const struct cw_access_rules lfu = {.counts_uses = true, .log_factor = 10, .decay_minutes = 1};
+    assert_int_equal(cw_access_idle_s(cw_access_of_idle(0, NOW_MS), NOW_MS), 0);
+    assert_int_equal(cw_access_idle_s(cw_access_of_idle(90 * DAY_S, NOW_MS), NOW_MS + 10000), 90 * DAY_S + 10);
+    assert_int_equal(cw_access_idle_s(cw_access_of_idle(INT64_MAX, NOW_MS), NOW_MS), 8388607); /* it would go round */
+    assert_int_equal(cw_access_frequency(&lfu, cw_access_of_frequency(200, NOW_MS), NOW_MS), 200);
+    assert_int_equal(cw_access_frequency(&lfu, cw_access_of_frequency(200, NOW_MS), NOW_MS + 3 * MINUTE_MS), 197);
+    assert_int_equal(cw_access_frequency(&lfu, cw_access_of_frequency(1000, NOW_MS), NOW_MS), 255);
+}
+
 static void test_decay(void **state)
 {
     (void)state;
@@ -110,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seconds),
+        cmocka_unit_test(test_told_by_another),
         cmocka_unit_test(test_decay),
         cmocka_unit_test(test_use_after_decay),
         cmocka_unit_test(test_counter_follows_the_documented_table),
