@@ -757,8 +757,9 @@ static unsigned free_segment(struct cw_keyspace *keyspace, struct cw_table *tabl
 }
 
 /* Takes from the budget what it freed; false when no object waits. */
-static bool free_objects(struct data *data, unsigned *budget)
+static bool free_objects(struct cw_keyspace *keyspace, unsigned *budget)
 {
+    struct data *data = keyspace->data;
     while (*budget > 0 && !list_is_empty(&data->unwanted)) {
         struct unwanted *unwanted = LIST_ENTRY(data->unwanted.next, struct unwanted, node);
         if (unwanted->operations->free_step(data->arena, unwanted->object, budget))
@@ -767,6 +768,7 @@ static bool free_objects(struct data *data, unsigned *budget)
         list_remove(&unwanted->node);
         cw_arena_free(data->arena, unwanted, sizeof(*unwanted));
         data->unwanted_count--;
+        keyspace->stats.objects_freed_later++;
     }
     return !list_is_empty(&data->unwanted);
 }
@@ -774,7 +776,7 @@ static bool free_objects(struct data *data, unsigned *budget)
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
 {
     struct data *data = keyspace->data;
-    bool has_objects = free_objects(data, &budget);
+    bool has_objects = free_objects(keyspace, &budget);
     while (budget > 0 && !list_is_empty(&data->garbage)) {
         struct cw_table *table = LIST_ENTRY(data->garbage.next, struct cw_table, garbage);
         unsigned cost = 1;
@@ -783,7 +785,7 @@ bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
         else
             cw_table_destroy(table);
         budget -= cost < budget ? cost : budget;
-        has_objects = free_objects(data, &budget);
+        has_objects = free_objects(keyspace, &budget);
     }
     return has_objects || !list_is_empty(&data->garbage);
 }

@@ -51,9 +51,10 @@ struct cw_keyspace_config {
 };
 
 struct cw_keyspace_stats {
-    uint64_t hits;    /* cw_keyspace_read found the key */
-    uint64_t misses;  /* or did not */
-    uint64_t expired; /* keys deleted because they were due, lazily or by the cycle */
+    uint64_t hits;                /* cw_keyspace_read found the key */
+    uint64_t misses;              /* or did not */
+    uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
+    uint64_t objects_freed_later; /* by cw_keyspace_free_step, for they were too big to be freed at once */
 };
 
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config);

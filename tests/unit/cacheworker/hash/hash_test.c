@@ -285,6 +285,7 @@ static void a_big_hash_is_freed_in_steps(void **state)
         steps++;
     assert_in_range(steps, 10, 30);
     assert_int_equal(cw_keyspace_objects_to_free(keyspace), 0);
+    assert_int_equal(cw_keyspace_stats(keyspace)->objects_freed_later, 1);
     assert_true(cw_arena_used_bytes(cw_keyspace_arena(keyspace)) < full / 10);
     cw_keyspace_destroy(keyspace);
 }
