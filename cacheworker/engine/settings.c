@@ -104,9 +104,11 @@ static const struct setting settings_table[] = {
     COMPUTED("repl-backlog-size", compute_backlog),
     CONSTANT("replica-read-only", "yes"),
     CONSTANT("replica-serve-stale-data", "no"),
+    CONSTANT("replicaof", ""), /* who follows whom is the sentinels' to say */
     CONSTANT("save", ""),
     CONSTANT("slave-read-only", "yes"),
     CONSTANT("slave-serve-stale-data", "no"),
+    CONSTANT("slaveof", ""),
     PACKING("hash-max-listpack-entries", hash_max_listpack_entries, 0, INT64_MAX),
     PACKING("hash-max-listpack-value", hash_max_listpack_value, 0, INT64_MAX),
     PACKING("hash-max-ziplist-entries", hash_max_listpack_entries, 0, INT64_MAX),
