@@ -1,7 +1,8 @@
-/* expire.h: active expiry. Keys that nobody asks for any more are deleted in small steps, a few each turn of the loop.
+/* expire.h: active expiry. Keys and fields that nobody asks for any more are deleted in small steps, a few each turn of
+ * the loop.
  *
  * The keyspace tells which buckets hold something due (keyspace.h), so a cycle over a database where nothing is due
- * only reads one number per segment. Who is told of each deletion is the keyspace's `expired` callback. */
+ * only reads one number per segment. Who is told of each deletion are the keyspace's callbacks. */
 #ifndef CACHEWORKER_EXPIRE_EXPIRE_H
 #define CACHEWORKER_EXPIRE_EXPIRE_H
 
@@ -14,8 +15,8 @@ struct cw_expire {
 };
 
 /* Goes on over all databases in turn, at most one round, until the budget is used up: units of about 20 ns, see
- * cw_keyspace_expire_step. Returns how many keys were deleted. Does nothing unless the keyspace's mode is
- * CW_EXPIRY_DELETES. Call it ten times a second, and each turn while `more` is set. */
+ * cw_keyspace_expire_step. Returns how many keys and parts of keys were deleted. Does nothing unless the keyspace's
+ * mode is CW_EXPIRY_DELETES. Call it ten times a second, and each turn while `more` is set. */
 uint64_t cw_expire_cycle(struct cw_expire *expire, struct cw_keyspace *keyspace, int64_t now_ms, unsigned budget);
 
 #endif

@@ -15,7 +15,7 @@ struct cw_dictionary {
 struct cw_dictionary *cw_dictionary_create(struct cw_arena *arena, const struct cw_hash_key *hash_key)
 {
     struct cw_dictionary *dictionary = mem_zero(sizeof(*dictionary));
-    dictionary->table = cw_table_create(arena, hash_key);
+    dictionary->table = cw_table_create(arena, hash_key, NULL);
     return dictionary;
 }
 
@@ -122,6 +122,29 @@ struct cw_entry *cw_dictionary_put(struct cw_dictionary *dictionary, struct slic
     return entry;
 }
 
+bool cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms)
+{
+    struct cw_table *table = dictionary->table;
+    struct place place;
+    struct cw_entry *old = find(dictionary, name, &place);
+    if (!old)
+        return false;
+    bool did_expire = cw_entry_has(old, CW_ENTRY_EXPIRES);
+    bool expires = expire_ms != CW_NO_EXPIRY;
+    if (expires && did_expire) {
+        memcpy(cw_entry_after_header(old), &expire_ms, sizeof(expire_ms));
+    } else if (expires || did_expire) {
+        dictionary->bytes -= cw_entry_used_bytes(old);
+        struct cw_entry *entry = cw_entry_relay(table->arena, old, cw_entry_key(old), expire_ms);
+        table->expires += (uint64_t)expires - (uint64_t)did_expire;
+        place.bucket->slots[place.slot] = entry;
+        cw_entry_free_shell(table->arena, old);
+        dictionary->bytes += cw_entry_used_bytes(entry);
+    }
+    note_due(dictionary, &place, expire_ms);
+    return true;
+}
+
 bool cw_dictionary_remove(struct cw_dictionary *dictionary, struct slice name)
 {
     struct place place;
@@ -224,44 +247,52 @@ int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary)
     return dictionary->table->expires > 0 ? dictionary->table->earliest_due : INT64_MAX;
 }
 
-static struct cw_entry *due_in_bucket(const struct cw_bucket *bucket, int64_t now_ms)
+/* The entries of a bucket that are due, from the `count`th place on; returns how many there are then. */
+static size_t due_in_bucket(const struct cw_bucket *bucket, int64_t now_ms, struct cw_entry **entries, size_t count,
+                            size_t most)
 {
-    unsigned count = cw_bucket_count(bucket);
-    for (unsigned i = 0; i < count; i++) {
+    unsigned held = cw_bucket_count(bucket);
+    for (unsigned i = 0; i < held && count < most; i++) {
         struct cw_entry *entry = cw_bucket_at(bucket, i);
         if (entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms)
-            return entry;
+            entries[count++] = entry;
     }
-    return NULL;
+    return count;
 }
 
-static struct cw_entry *due_in_segment(struct cw_segment *segment, int64_t now_ms)
+static size_t due_in_segment(const struct cw_table *table, struct cw_segment *segment, int64_t now_ms, unsigned *budget,
+                             struct cw_entry **entries, size_t most)
 {
+    size_t count = 0;
     if (segment->earliest_due >= now_ms)
-        return NULL;
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
+        return 0;
+    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS && count < most; i++) {
         if (segment->due[i] >= now_ms)
             continue;
-        struct cw_entry *entry = due_in_bucket(&segment->buckets[i], now_ms);
-        if (entry)
-            return entry;
-        cw_table_renew_due(segment, i);
+        size_t before = count;
+        cw_spend(budget, CW_READ_COST);
+        count = due_in_bucket(&segment->buckets[i], now_ms, entries, count, most);
+        if (count == before)
+            cw_table_renew_due(table, segment, i);
     }
-    return NULL;
+    return count;
 }
 
-struct cw_entry *cw_dictionary_next_due(struct cw_dictionary *dictionary, int64_t now_ms)
+size_t cw_dictionary_due(struct cw_dictionary *dictionary, int64_t now_ms, unsigned *budget, struct cw_entry **entries,
+                         size_t most)
 {
     struct cw_table *table = dictionary->table;
     if (table->expires == 0 || !table->directory || !cw_table_begin_round(table, now_ms))
-        return NULL;
-    for (;;) {
+        return 0;
+    while (*budget > 0) {
         unsigned depth;
         struct cw_segment *segment = cw_table_segment(table, table->round_position, &depth);
-        struct cw_entry *entry = due_in_segment(segment, now_ms);
-        if (entry)
-            return entry;
+        cw_spend(budget, CW_LOOK_COST);
+        size_t count = due_in_segment(table, segment, now_ms, budget, entries, most);
+        if (count > 0)
+            return count;
         if (cw_table_end_look(table, segment))
-            return NULL;
+            break;
     }
+    return 0;
 }

@@ -30,6 +30,8 @@ struct cw_entry *cw_dictionary_find(const struct cw_dictionary *dictionary, stru
  * was not there. */
 struct cw_entry *cw_dictionary_put(struct cw_dictionary *dictionary, struct slice name, struct slice value,
                                    int64_t expire_ms, bool *ret_is_new);
+/* Gives the entry of that name another expiry, or none; its value is not copied. False: there is no such entry. */
+bool cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms);
 bool cw_dictionary_remove(struct cw_dictionary *dictionary, struct slice name); /* false: was not there */
 
 /* One at random; NULL when empty. */
@@ -59,7 +61,11 @@ bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *posi
 
 /* When the first of its entries with an expiry is due, or a little before; INT64_MAX: none has one. */
 int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary);
-/* An entry that is due before now_ms, or NULL: to be removed, and asked for the next. */
-struct cw_entry *cw_dictionary_next_due(struct cw_dictionary *dictionary, int64_t now_ms);
+
+/* Fills entries that are due before now_ms, `most` at most, which are to be removed; goes on where it stopped. Returns
+ * how many. None: the budget is used up, or it came to the end of a round, and nothing else is due unless
+ * cw_dictionary_earliest_due_ms says so. What it cost is taken from the budget, which must not be 0. */
+size_t cw_dictionary_due(struct cw_dictionary *dictionary, int64_t now_ms, unsigned *budget, struct cw_entry **entries,
+                         size_t most);
 
 #endif

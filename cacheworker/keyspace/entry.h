@@ -58,6 +58,7 @@ enum { /* struct cw_entry.flags */
        CW_ENTRY_BLOCK = 1 << 1, /* the value is in a block of its own */
        CW_ENTRY_LONG_KEY = 1 << 2,
        CW_ENTRY_OBJECT = 1 << 3, /* the value is an object; never together with CW_ENTRY_BLOCK */
+       CW_ENTRY_PARTS = 1 << 4,  /* the object has, or had, parts that expire on their own (object.h) */
 
        CW_ENTRY_POINTER = CW_ENTRY_BLOCK | CW_ENTRY_OBJECT,
 };
@@ -77,6 +78,11 @@ static inline char *cw_entry_after_header(const struct cw_entry *entry)
 static inline int64_t cw_entry_expire_ms(const struct cw_entry *entry)
 {
     return entry->flags & CW_ENTRY_EXPIRES ? *(const int64_t *)(const void *)(entry + 1) : CW_NO_EXPIRY;
+}
+
+static inline bool cw_entry_has(const struct cw_entry *entry, unsigned flag)
+{
+    return entry->flags & flag;
 }
 
 static inline bool cw_entry_is_object(const struct cw_entry *entry)

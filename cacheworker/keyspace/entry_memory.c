@@ -44,6 +44,7 @@ void cw_entry_inherit(struct cw_entry *entry, const struct cw_entry *from)
 {
     entry->kind = from->kind;
     entry->access = from->access;
+    entry->flags |= (uint8_t)(from->flags & CW_ENTRY_PARTS);
 }
 
 struct cw_block *cw_block_try_create(struct cw_arena *arena, size_t length, size_t capacity)

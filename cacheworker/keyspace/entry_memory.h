@@ -18,7 +18,7 @@ struct cw_entry *cw_entry_create_value(struct cw_arena *arena, struct slice key,
  * access clock too. The old one is left for cw_entry_free_shell. */
 struct cw_entry *cw_entry_relay(struct cw_arena *arena, const struct cw_entry *old, struct slice key,
                                 int64_t expire_ms);
-void cw_entry_inherit(struct cw_entry *entry, const struct cw_entry *from); /* kind and access clock */
+void cw_entry_inherit(struct cw_entry *entry, const struct cw_entry *from); /* kind, access clock, CW_ENTRY_PARTS */
 
 /* Overwrites the value where it is, if it fits there without waste. `value` may lie in the entry. Not for objects. */
 bool cw_entry_overwrite(struct cw_entry *entry, struct slice value);

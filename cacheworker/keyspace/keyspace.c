@@ -7,7 +7,6 @@
 enum {
     GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
     CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
-    READ_COST = 16,          /* of a bucket with its entries, where a look at a segment is one */
     FREE_AT_ONCE_MAX = 64,   /* parts of an object */
     SLACK_BYTES = 8 << 20,   /* held in vain that nobody minds */
     FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
@@ -26,9 +25,7 @@ struct snapshot {
 struct compaction {
     bool is_active;
     unsigned database;
-    uint64_t position;  /* the hash from where on nothing was moved */
-    uint64_t next;      /* behind the segment there */
-    bool is_at_objects; /* of that segment, whose entries were moved */
+    uint64_t position; /* the hash from where on nothing was moved */
     uint64_t object; /* the place in the database of the object that is being compacted, as a number of its bucket's */
     uint64_t inner;  /* position in that object */
 };
@@ -36,7 +33,8 @@ struct compaction {
 struct data { /* what cw_keyspace_swap exchanges */
     struct cw_hash_key hash_key;
     struct rand rand;
-    struct cw_arena *arena;   /* owned */
+    struct cw_arena *arena; /* owned */
+    const struct cw_object_operations *objects[CW_TYPES];
     struct cw_table **tables; /* owned; per database */
     struct cw_table *drafts;  /* owned; of the one draft, if any */
     struct list garbage;      /* of tables, owned: to be freed in steps */
@@ -52,8 +50,8 @@ struct cw_keyspace {
     unsigned databases;
     enum cw_expiry_mode expiry_mode;
     void (*expired)(void *context, unsigned database, struct slice key);
-    void *context; /* borrowed */
-    const struct cw_object_operations *objects[CW_TYPES];
+    void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
+    void *context;                        /* borrowed */
     const struct cw_access_rules *access; /* borrowed */
     bool overlooks_uses;
     const struct cw_packing *packing; /* borrowed */
@@ -62,17 +60,19 @@ struct cw_keyspace {
 
 /* ---- Life ---- */
 
-static struct data *data_create(unsigned databases, uint64_t seed)
+static struct data *data_create(const struct cw_keyspace_config *config)
 {
     struct data *data = mem_zero(sizeof(*data));
-    rand_seed(&data->rand, seed);
+    rand_seed(&data->rand, config->seed);
+    if (config->objects)
+        memcpy(data->objects, *config->objects, sizeof(data->objects));
     data->hash_key.word[0] = rand_u64(&data->rand);
     data->hash_key.word[1] = rand_u64(&data->rand);
     data->arena = cw_arena_create();
-    data->tables = mem_zero(databases * sizeof(struct cw_table *));
-    for (unsigned i = 0; i < databases; i++)
-        data->tables[i] = cw_table_create(data->arena, &data->hash_key);
-    data->drafts = cw_table_create(data->arena, &data->hash_key);
+    data->tables = mem_zero(config->databases * sizeof(struct cw_table *));
+    for (unsigned i = 0; i < config->databases; i++)
+        data->tables[i] = cw_table_create(data->arena, &data->hash_key, data->objects);
+    data->drafts = cw_table_create(data->arena, &data->hash_key, data->objects);
     list_init(&data->garbage);
     list_init(&data->unwanted);
     return data;
@@ -87,12 +87,11 @@ struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
     keyspace->databases = config->databases;
     keyspace->expiry_mode = config->expiry_mode;
     keyspace->expired = config->expired;
+    keyspace->expired_parts = config->expired_parts;
     keyspace->context = config->context;
     keyspace->packing = config->packing ? config->packing : &default_packing;
-    if (config->objects)
-        memcpy(keyspace->objects, *config->objects, sizeof(keyspace->objects));
     keyspace->access = config->access ? config->access : &lru;
-    keyspace->data = data_create(config->databases, config->seed);
+    keyspace->data = data_create(config);
     return keyspace;
 }
 
@@ -156,6 +155,12 @@ uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned 
     return table_of(keyspace, database)->expires;
 }
 
+bool cw_keyspace_expects_due(const struct cw_keyspace *keyspace, unsigned database)
+{
+    const struct cw_table *table = table_of(keyspace, database);
+    return table->expires > 0 || table->with_parts > 0;
+}
+
 struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace)
 {
     return &keyspace->stats;
@@ -191,7 +196,7 @@ size_t cw_keyspace_entry_bytes(const struct cw_keyspace *keyspace, const struct 
 {
     size_t bytes = cw_entry_used_bytes(entry) + sizeof(struct cw_bucket) / CW_BUCKET_SLOTS;
     if (cw_entry_is_object(entry))
-        bytes += keyspace->objects[cw_entry_type(entry)]->used_bytes(cw_entry_object(entry));
+        bytes += keyspace->data->objects[cw_entry_type(entry)]->used_bytes(cw_entry_object(entry));
     return bytes;
 }
 
@@ -358,7 +363,7 @@ struct unwanted { /* an object that no entry owns any more */
 static void object_free(struct cw_keyspace *keyspace, enum cw_type type, void *object)
 {
     struct data *data = keyspace->data;
-    const struct cw_object_operations *operations = keyspace->objects[type];
+    const struct cw_object_operations *operations = keyspace->data->objects[type];
     unsigned budget = FREE_AT_ONCE_MAX;
     if (operations->count(object) <= FREE_AT_ONCE_MAX && !operations->free_step(data->arena, object, &budget))
         return;
@@ -379,13 +384,15 @@ static void entry_free(struct cw_keyspace *keyspace, struct cw_entry *entry)
 static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
 {
     struct cw_entry *old = ref->entry;
-    bool expires = entry->flags & CW_ENTRY_EXPIRES;
-    ref->table->expires += (uint64_t)expires - (uint64_t)(bool)(old->flags & CW_ENTRY_EXPIRES);
+    struct cw_table *table = ref->table;
+    bool expires = cw_entry_has(entry, CW_ENTRY_EXPIRES);
+    table->expires += (uint64_t)expires - cw_entry_has(old, CW_ENTRY_EXPIRES);
+    table->with_parts += (uint64_t)cw_entry_has(entry, CW_ENTRY_PARTS) - cw_entry_has(old, CW_ENTRY_PARTS);
     ref->bucket->slots[ref->slot] = entry;
     ref->entry = entry;
-    cw_entry_free_shell(ref->table->arena, old);
+    cw_entry_free_shell(table->arena, old);
     if (expires)
-        cw_table_note_due(ref->table, ref->hash, cw_entry_expire_ms(entry));
+        cw_table_note_due(table, ref->hash, cw_entry_expire_ms(entry));
 }
 
 /* ---- Looking ---- */
@@ -395,9 +402,51 @@ static bool is_past(const struct cw_entry *entry, int64_t now_ms)
     return entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms;
 }
 
+static const struct cw_object_operations *operations_of(const struct cw_keyspace *keyspace,
+                                                        const struct cw_entry *entry)
+{
+    return keyspace->data->objects[cw_entry_type(entry)];
+}
+
+static bool has_due_parts(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms)
+{
+    return entry->flags & CW_ENTRY_PARTS &&
+           operations_of(keyspace, entry)->earliest_due(cw_entry_object(entry)) < now_ms;
+}
+
 bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms)
 {
-    return keyspace->expiry_mode != CW_EXPIRY_IGNORED && is_past(entry, now_ms);
+    if (LIKELY(!(entry->flags & (CW_ENTRY_EXPIRES | CW_ENTRY_PARTS))) || keyspace->expiry_mode == CW_EXPIRY_IGNORED)
+        return false;
+    return is_past(entry, now_ms) || (has_due_parts(keyspace, entry, now_ms) &&
+                                      operations_of(keyspace, entry)->is_due(cw_entry_object(entry), now_ms));
+}
+
+struct parts { /* of a key, that are due */
+    struct cw_keyspace *keyspace;
+    unsigned database;
+    struct slice key;
+    uint64_t count;
+};
+
+static void expire_names(void *context, const struct slice *names, size_t count)
+{
+    struct parts *parts = context;
+    struct cw_keyspace *keyspace = parts->keyspace;
+    if (keyspace->expired_parts)
+        keyspace->expired_parts(keyspace->context, parts->database, parts->key, names, count);
+    keyspace->stats.expired_parts += count;
+    parts->count += count;
+}
+
+/* Removes parts of the entry that are due, as far as the budget goes; returns how many. */
+static uint64_t expire_parts(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table, uint64_t hash,
+                             struct cw_entry *entry, unsigned *budget, int64_t now_ms)
+{
+    struct parts parts = {keyspace, database, cw_entry_key(entry), 0};
+    before_change(keyspace, table, hash);
+    (void)operations_of(keyspace, entry)->expire_step(cw_entry_object(entry), now_ms, budget, expire_names, &parts);
+    return parts.count;
 }
 
 static void expire_entry(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table, uint64_t hash,
@@ -412,15 +461,22 @@ static void expire_entry(struct cw_keyspace *keyspace, unsigned database, struct
     entry_free(keyspace, entry);
 }
 
-/* The entry, unless it is due; one that is due is deleted where that is this node's to do. */
+/* The entry, unless it is due; what is due, the entry or parts of it, is deleted where that is this node's to do. */
 static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
                              int64_t now_ms, struct cw_ref *ref)
 {
     ref->table = table_of(keyspace, database);
     struct cw_entry *entry = cw_table_find(ref->table, key, hash, &ref->bucket, &ref->slot);
-    if (!entry || LIKELY(!cw_keyspace_is_due(keyspace, entry, now_ms)))
+    if (!entry || LIKELY(!(entry->flags & (CW_ENTRY_EXPIRES | CW_ENTRY_PARTS))))
         return entry;
-    if (keyspace->expiry_mode == CW_EXPIRY_DELETES) {
+    bool deletes = keyspace->expiry_mode == CW_EXPIRY_DELETES;
+    if (!cw_keyspace_is_due(keyspace, entry, now_ms)) {
+        unsigned budget = UINT32_MAX;
+        if (deletes && has_due_parts(keyspace, entry, now_ms))
+            (void)expire_parts(keyspace, database, ref->table, hash, entry, &budget, now_ms);
+        return entry;
+    }
+    if (deletes) {
         expire_entry(keyspace, database, ref->table, hash, ref->bucket, ref->slot);
         cw_table_merge(ref->table, hash);
     }
@@ -614,6 +670,14 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
     ref->bucket = NULL;
 }
 
+void cw_keyspace_note_part(struct cw_ref *ref, int64_t expire_ms)
+{
+    CHECK(cw_entry_is_object(ref->entry));
+    ref->table->with_parts += !cw_entry_has(ref->entry, CW_ENTRY_PARTS);
+    ref->entry->flags |= CW_ENTRY_PARTS;
+    cw_table_note_due(ref->table, ref->hash, expire_ms);
+}
+
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms)
 {
     (void)keyspace;
@@ -676,7 +740,7 @@ static void *copy_pointed(struct cw_keyspace *keyspace, const struct cw_entry *e
 {
     struct cw_arena *arena = keyspace->data->arena;
     if (cw_entry_is_object(entry))
-        return keyspace->objects[cw_entry_type(entry)]->copy(arena, cw_entry_object(entry));
+        return keyspace->data->objects[cw_entry_type(entry)]->copy(arena, cw_entry_object(entry));
     struct slice value = cw_entry_value(entry);
     struct cw_block *block = cw_block_try_create(arena, value.length, value.length);
     if (block)
@@ -728,7 +792,7 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool
     struct cw_table *table = table_of(keyspace, database);
     uint64_t count = table->count;
     if (count > 0) {
-        data->tables[database] = cw_table_create(data->arena, &data->hash_key);
+        data->tables[database] = cw_table_create(data->arena, &data->hash_key, data->objects);
         table->retired = true;
         if (table->snapshot == 0)
             list_add_last(&data->garbage, &table->garbage);
@@ -810,7 +874,7 @@ static bool compact_objects(struct cw_keyspace *keyspace, struct cw_table *table
             const struct cw_entry *entry = cw_bucket_at(bucket, j);
             if (number < compaction->object || !cw_entry_is_object(entry))
                 continue;
-            const struct cw_object_operations *operations = keyspace->objects[cw_entry_type(entry)];
+            const struct cw_object_operations *operations = keyspace->data->objects[cw_entry_type(entry)];
             compaction->object = number;
             if (operations->compact_step &&
                 (*budget == 0 || operations->compact_step(cw_entry_object(entry), &compaction->inner, budget)))
@@ -829,17 +893,13 @@ static bool compact_segment(struct cw_keyspace *keyspace, unsigned *budget)
     struct cw_table *table = keyspace->data->tables[compaction->database];
     if (!table->directory)
         return false;
-    if (!compaction->is_at_objects) {
-        compaction->next = cw_table_compact(table, compaction->position, NULL, NULL);
-        *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
-        compaction->is_at_objects = true;
-    }
+    uint64_t next = cw_table_compact(table, compaction->position, NULL, NULL);
+    *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
     if (!compact_objects(keyspace, table, budget))
         return true;
     compaction->object = compaction->inner = 0;
-    compaction->is_at_objects = false;
-    compaction->position = compaction->next;
-    return compaction->next != 0;
+    compaction->position = next;
+    return next != 0;
 }
 
 bool cw_keyspace_has_slack(const struct cw_keyspace *keyspace)
@@ -858,8 +918,8 @@ bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget)
     while (budget > 0) {
         if (compact_segment(keyspace, &budget))
             continue;
-        *compaction = (struct compaction){.is_active = true, .database = compaction->database + 1};
-        if (compaction->database < keyspace->databases)
+        compaction->position = 0;
+        if (++compaction->database < keyspace->databases)
             continue;
         cw_arena_end_compaction(keyspace->data->arena);
         *compaction = (struct compaction){.is_active = false};
@@ -915,71 +975,103 @@ void cw_keyspace_for_each(const struct cw_keyspace *keyspace, unsigned database,
 
 /* ---- Active expiry ---- */
 
-/* Deletes what is due in one bucket and its chain. */
-static uint64_t expire_bucket(struct cw_keyspace *keyspace, unsigned database, const struct cw_place *place,
-                              int64_t now_ms)
+struct cycle { /* over a database */
+    struct cw_keyspace *keyspace;
+    unsigned database;
+    int64_t now_ms;
+    unsigned *budget;
+    uint64_t deleted; /* keys, and parts of keys */
+};
+
+static bool is_behind(const struct cycle *cycle, const struct cw_bucket *bucket, unsigned slot)
 {
-    struct cw_table *table = table_of(keyspace, database);
-    uint64_t deleted = 0;
+    if (!(bucket->control >> slot & 1))
+        return false;
+    const struct cw_entry *entry = bucket->slots[slot];
+    return is_past(entry, cycle->now_ms) || has_due_parts(cycle->keyspace, entry, cycle->now_ms);
+}
+
+/* Deletes the entry, or what is due of it. False: the budget was used up before. */
+static bool expire_slot(struct cycle *cycle, const struct cw_place *place, struct cw_bucket *bucket, unsigned slot)
+{
+    struct cw_keyspace *keyspace = cycle->keyspace;
+    struct cw_table *table = table_of(keyspace, cycle->database);
+    struct cw_entry *entry = bucket->slots[slot];
+    if (is_past(entry, cycle->now_ms)) {
+        expire_entry(keyspace, cycle->database, table, place->first, bucket, slot);
+        cycle->deleted++;
+        return true;
+    }
+    cycle->deleted += expire_parts(keyspace, cycle->database, table, place->first, entry, cycle->budget, cycle->now_ms);
+    if (operations_of(keyspace, entry)->count(cw_entry_object(entry)) == 0) {
+        cw_table_remove(table, place->first, bucket, slot); /* Whoever was told of the last part knows. */
+        entry_free(keyspace, entry);
+        return true;
+    }
+    return !has_due_parts(keyspace, entry, cycle->now_ms);
+}
+
+/* Deletes what is due in one bucket and its chain. False: the budget was used up before. */
+static bool expire_bucket(struct cycle *cycle, const struct cw_place *place)
+{
     struct cw_bucket *bucket = &place->segment->buckets[place->index];
     while (bucket) {
         unsigned slot = 0;
-        for (; slot < CW_BUCKET_SLOTS; slot++)
-            if (bucket->control >> slot & 1 && is_past(bucket->slots[slot], now_ms))
-                break;
+        while (slot < CW_BUCKET_SLOTS && !is_behind(cycle, bucket, slot))
+            slot++;
         if (slot == CW_BUCKET_SLOTS) {
             bucket = cw_bucket_next(bucket);
             continue;
         }
-        /* The hole is filled from the end of the chain, which may vanish, so the chain is begun anew. */
-        expire_entry(keyspace, database, table, place->first, bucket, slot);
+        /* A hole is filled from the end of the chain, which may vanish, so the chain is begun anew. */
+        if (!expire_slot(cycle, place, bucket, slot))
+            return false;
         bucket = &place->segment->buckets[place->index];
-        deleted++;
     }
-    return deleted;
+    return true;
 }
 
-/* Deletes what is due in the segment that `position` lies in; returns how many buckets were read. */
-static unsigned expire_segment(struct cw_keyspace *keyspace, unsigned database, struct cw_segment *segment,
-                               uint64_t position, int64_t now_ms, uint64_t *deleted)
+/* Deletes what is due in the segment that `position` lies in. False: the budget was used up in the middle of an object,
+ * which is due as before. */
+static bool expire_segment(struct cycle *cycle, struct cw_segment *segment, uint64_t position)
 {
-    struct cw_table *table = table_of(keyspace, database);
+    const struct cw_table *table = table_of(cycle->keyspace, cycle->database);
     unsigned bits = 64 - CW_SEGMENT_BUCKET_BITS - segment->depth;
     uint64_t hash = segment->depth == 0 ? 0 : position >> (64 - segment->depth) << (64 - segment->depth);
-    unsigned read = 0;
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
-        if (segment->due[i] >= now_ms)
+        if (segment->due[i] >= cycle->now_ms)
             continue;
         struct cw_place place = cw_table_place(table, hash + ((uint64_t)i << bits));
-        *deleted += expire_bucket(keyspace, database, &place, now_ms);
-        cw_table_renew_due(segment, i);
-        read++;
+        cw_spend(cycle->budget, CW_READ_COST);
+        if (!expire_bucket(cycle, &place))
+            return false;
+        cw_table_renew_due(table, segment, i);
     }
-    return read;
+    return true;
 }
 
 uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms)
 {
     CHECK(keyspace->expiry_mode == CW_EXPIRY_DELETES);
+    struct cycle cycle = {keyspace, database, now_ms, budget, 0};
     struct cw_table *table = table_of(keyspace, database);
-    uint64_t deleted = 0;
     if (!table->directory || !cw_table_begin_round(table, now_ms))
         return 0;
     while (*budget > 0) {
         uint64_t position = table->round_position;
         unsigned depth;
         struct cw_segment *segment = cw_table_segment(table, position, &depth);
-        unsigned cost = 1;
-        if (segment->earliest_due < now_ms)
-            cost += READ_COST * expire_segment(keyspace, database, segment, position, now_ms, &deleted);
-        *budget -= cost < *budget ? cost : *budget;
+        bool has_due = segment->earliest_due < now_ms;
+        cw_spend(budget, CW_LOOK_COST);
+        if (has_due && !expire_segment(&cycle, segment, position))
+            break;
         bool ended = cw_table_end_look(table, segment);
-        if (cost > 1)
+        if (has_due)
             cw_table_merge(table, position);
         if (ended)
             break;
     }
-    return deleted;
+    return cycle.deleted;
 }
 
 /* ---- Eviction ---- */
@@ -1032,9 +1124,9 @@ unsigned cw_keyspace_look(struct cw_keyspace *keyspace, unsigned database, bool 
         unsigned cost = 1;
         if (is_worth_a_look(&place, expiring, position)) {
             cw_bucket_for_each(&place.segment->buckets[place.index], look_at_entry, &looked);
-            cost = READ_COST;
+            cost = CW_READ_COST;
             if (looked.count == 0)
-                cw_table_renew_due(place.segment, place.index); /* Its keys with an expiry were deleted. */
+                cw_table_renew_due(table, place.segment, place.index); /* Its keys with an expiry were deleted. */
         }
         *budget -= cost < *budget ? cost : *budget;
     }

@@ -44,6 +44,9 @@ struct cw_keyspace_config {
     /* Called just before a key that is due is deleted: the place to propagate DEL. `key` is borrowed for the call;
      * the keyspace must not be touched from it. May be NULL. */
     void (*expired)(void *context, unsigned database, struct slice key);
+    /* The same of parts of a key that expire on their own (object.h): the place to propagate HDEL. The last part takes
+     * its key with it, and nobody is told of that. May be NULL. */
+    void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
     void *context;                        /* borrowed */
     cw_object_types *objects;             /* borrowed for the call; NULL: no values but bytes */
     const struct cw_access_rules *access; /* borrowed, may change; NULL: LRU */
@@ -55,6 +58,10 @@ struct cw_keyspace_stats {
     uint64_t misses;              /* or did not */
     uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
     uint64_t objects_freed_later; /* by cw_keyspace_free_step, for they were too big to be freed at once */
+    uint64_t hits;                /* cw_keyspace_read found the key */
+    uint64_t misses;              /* or did not */
+    uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
+    uint64_t expired_parts;
 };
 
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config);
@@ -66,6 +73,8 @@ const struct cw_access_rules *cw_keyspace_access_rules(const struct cw_keyspace 
 unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace);
 uint64_t cw_keyspace_count(const struct cw_keyspace *keyspace, unsigned database);
 uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned database);
+/* Whether active expiry will have to do there some day, for keys or for parts of keys. */
+bool cw_keyspace_expects_due(const struct cw_keyspace *keyspace, unsigned database);
 struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace); /* borrowed; the owner may reset them */
 size_t
 cw_keyspace_used_bytes(const struct cw_keyspace *keyspace); /* memory held: entries, values, tables, free slots */
@@ -98,7 +107,8 @@ void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned dat
 /* ---- Looking ---- */
 
 /* The key for a reading command, or NULL. Counts a hit or a miss, touches the LRU clock, handles a due key as the
- * expiry mode says. */
+ * expiry mode says. A key all of whose parts are due is due itself. Of any other, parts that are due are deleted first
+ * where the mode is CW_EXPIRY_DELETES; where it is CW_EXPIRY_HIDES, whoever reads the object hides them. */
 const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
 
@@ -161,6 +171,8 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);
 
 /* Expiry of an existing key: an absolute date in ms, in the past too. */
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms);
+/* Says that the key's object has a part that expires at that time. */
+void cw_keyspace_note_part(struct cw_ref *ref, int64_t expire_ms);
 /* Takes the expiry away; false when there was none. */
 bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref);
 
@@ -250,8 +262,9 @@ bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
 
 /* Goes on through a database, where the last call stopped, and deletes what is due, until the budget is used up or the
  * database has been seen, or at once when nothing in it is due. What it cost is taken from *budget: 1 for a look at a
- * segment, 16 for reading a bucket; a unit is about 20 ns, and a segment that was begun is finished (32 buckets).
- * Returns how many keys it deleted. Only in mode CW_EXPIRY_DELETES. */
+ * segment, 16 for reading a bucket, 16 for a part of a key; a unit is about 20 ns. A segment that was begun is finished
+ * (32 buckets), but for objects that lose parts: there it goes on next time.
+ * Returns how many keys and parts of keys it deleted. Only in mode CW_EXPIRY_DELETES. */
 uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms);
 
 /* ---- Eviction; used by cacheworker/evict ---- */

@@ -10,6 +10,9 @@ struct cw_arena;
 
 enum { CW_TYPES = CW_TYPE_STREAM + 1 };
 
+/* Parts that are due and about to be removed, `count` of them, at least one; the names are borrowed for the call. */
+typedef void (*cw_expired_parts)(void *context, const struct slice *names, size_t count);
+
 struct cw_object_operations {
     /* Another one with the same content; NULL, and nothing is held, when there is no memory. */
     void *(*copy)(struct cw_arena *arena, const void *object);
@@ -21,6 +24,17 @@ struct cw_object_operations {
     /* Moves what the arena wants moved (arena.h) of about `*budget` parts from `*position` on, and takes them from the
      * budget; true while more is left, at the new position. Begins at 0. NULL: of this type nothing is moved. */
     bool (*compact_step)(void *object, uint64_t *position, unsigned *budget);
+
+    /* Of types with parts that expire on their own; asked only where the entry says CW_ENTRY_PARTS. */
+
+    /* When the first part is due, or a little before, in ms; INT64_MAX: none will be. */
+    int64_t (*earliest_due)(const void *object);
+    /* Whether every part is due before now_ms, so that a reader finds nothing. */
+    bool (*is_due)(const void *object, int64_t now_ms);
+    /* Removes parts that are due before now_ms, and tells `expired` just before, until the budget is used up, from
+     * which it takes what that cost (units as those of cw_keyspace_expire_step). True: there may be more. The object
+     * may be left without parts. */
+    bool (*expire_step)(void *object, int64_t now_ms, unsigned *budget, cw_expired_parts expired, void *context);
 };
 
 /* By type; NULL where a type has no objects. */

@@ -9,11 +9,13 @@ enum {
 
 #define ENTRY_SLOTS(control) ((unsigned)((control) & (CW_CONTROL_CHAINED - 1)))
 
-struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key)
+struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key,
+                                 const struct cw_object_operations *const *objects)
 {
     struct cw_table *table = mem_zero(sizeof(*table));
     table->arena = arena;
     table->hash_key = hash_key;
+    table->objects = objects;
     table->earliest_due = table->round_earliest_due = CW_NEVER_DUE;
     list_init(&table->garbage);
     return table;
@@ -128,6 +130,22 @@ static void segment_note_due(struct cw_table *table, struct cw_segment *segment,
         table->round_earliest_due = expire_ms;
 }
 
+int64_t cw_table_entry_due(const struct cw_table *table, const struct cw_entry *entry)
+{
+    int64_t due_ms = entry->flags & CW_ENTRY_EXPIRES ? cw_entry_expire_ms(entry) : CW_NEVER_DUE;
+    if (!(entry->flags & CW_ENTRY_PARTS))
+        return due_ms;
+    int64_t part_ms = table->objects[cw_entry_type(entry)]->earliest_due(cw_entry_object(entry));
+    return part_ms < due_ms ? part_ms : due_ms;
+}
+
+static void note_entry(struct cw_table *table, struct cw_segment *segment, unsigned index, const struct cw_entry *entry)
+{
+    int64_t due_ms = cw_table_entry_due(table, entry);
+    if (due_ms != CW_NEVER_DUE)
+        segment_note_due(table, segment, index, due_ms);
+}
+
 static void segment_add(struct cw_table *table, struct cw_segment *segment, unsigned index, struct cw_entry *entry,
                         uint64_t tag)
 {
@@ -135,8 +153,7 @@ static void segment_add(struct cw_table *table, struct cw_segment *segment, unsi
     unsigned slot;
     bucket_add(table->arena, &segment->buckets[index], entry, tag, &bucket, &slot);
     segment->count++;
-    if (entry->flags & CW_ENTRY_EXPIRES)
-        segment_note_due(table, segment, index, cw_entry_expire_ms(entry));
+    note_entry(table, segment, index, entry);
 }
 
 /* Lets every directory slot of the segment's interval, which `hash` lies in, point to it. */
@@ -360,10 +377,9 @@ void cw_table_insert(struct cw_table *table, struct cw_entry *entry, uint64_t ha
     bucket_add(table->arena, &segment->buckets[index], entry, hash, ret_bucket, ret_slot);
     segment->count++;
     table->count++;
-    if (entry->flags & CW_ENTRY_EXPIRES) {
-        segment_note_due(table, segment, index, cw_entry_expire_ms(entry));
-        table->expires++;
-    }
+    table->expires += cw_entry_has(entry, CW_ENTRY_EXPIRES);
+    table->with_parts += cw_entry_has(entry, CW_ENTRY_PARTS);
+    note_entry(table, segment, index, entry);
 }
 
 void cw_table_remove(struct cw_table *table, uint64_t hash, struct cw_bucket *bucket, unsigned slot)
@@ -371,8 +387,8 @@ void cw_table_remove(struct cw_table *table, uint64_t hash, struct cw_bucket *bu
     unsigned depth;
     struct cw_segment *segment = cw_table_segment(table, hash, &depth);
     const struct cw_entry *entry = bucket->slots[slot];
-    if (entry->flags & CW_ENTRY_EXPIRES)
-        table->expires--;
+    table->expires -= cw_entry_has(entry, CW_ENTRY_EXPIRES);
+    table->with_parts -= cw_entry_has(entry, CW_ENTRY_PARTS);
     segment->count--;
     table->count--;
     bucket->control &= ~((uint64_t)1 << slot);
@@ -435,17 +451,24 @@ void cw_table_note_due(struct cw_table *table, uint64_t hash, int64_t expire_ms)
     segment_note_due(table, segment, cw_table_bucket_index(hash, depth), expire_ms);
 }
 
-static void earliest_expiry(void *context, struct cw_entry *entry)
+struct renewal {
+    const struct cw_table *table;
+    int64_t earliest_ms;
+};
+
+static void renew(void *context, struct cw_entry *entry)
 {
-    int64_t *earliest = context;
-    if (entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < *earliest)
-        *earliest = cw_entry_expire_ms(entry);
+    struct renewal *renewal = context;
+    int64_t due_ms = cw_table_entry_due(renewal->table, entry);
+    if (due_ms < renewal->earliest_ms)
+        renewal->earliest_ms = due_ms;
 }
 
-void cw_table_renew_due(struct cw_segment *segment, unsigned index)
+void cw_table_renew_due(const struct cw_table *table, struct cw_segment *segment, unsigned index)
 {
-    segment->due[index] = CW_NEVER_DUE;
-    cw_bucket_for_each(&segment->buckets[index], earliest_expiry, &segment->due[index]);
+    struct renewal renewal = {table, CW_NEVER_DUE};
+    cw_bucket_for_each(&segment->buckets[index], renew, &renewal);
+    segment->due[index] = renewal.earliest_ms;
     segment->earliest_due = CW_NEVER_DUE;
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
         if (segment->due[i] < segment->earliest_due)

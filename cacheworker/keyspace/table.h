@@ -17,6 +17,7 @@
 #include "cacheworker/keyspace/arena.h"
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/keyspace/hash.h"
+#include "cacheworker/keyspace/object.h"
 #include "common/base/check.h"
 #include "common/base/list.h"
 #include "common/base/rand.h"
@@ -67,16 +68,19 @@ struct cw_table {
     uint64_t round_position;    /* of active expiry: the hash from where on it has not looked in this round */
     int64_t round_earliest_due; /* the same, of what the present round of active expiry has seen or was added since */
     uint64_t expires;           /* entries with an expiry */
+    uint64_t with_parts;        /* entries with CW_ENTRY_PARTS */
     struct cw_arena *arena;     /* borrowed */
-    const struct cw_hash_key *hash_key; /* borrowed */
-    uint64_t snapshot;                  /* version of the running snapshot that this table is still part of; 0: none */
+    const struct cw_hash_key *hash_key;                /* borrowed */
+    const struct cw_object_operations *const *objects; /* borrowed; by type; NULL where no value is an object */
+    uint64_t snapshot; /* version of the running snapshot that this table is still part of; 0: none */
     unsigned snapshot_database;
     bool retired;           /* flushed while part of a snapshot, which frees it */
     struct list garbage;    /* of flushed tables */
     uint64_t free_position; /* of a flushed table: the entries before it are freed already */
 };
 
-struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key);
+struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key,
+                                 const struct cw_object_operations *const *objects);
 void cw_table_destroy(struct cw_table *table); /* must be empty of entries */
 
 /* A bucket, as one goes through the table in order. */
@@ -144,14 +148,28 @@ struct cw_entry *cw_table_random(const struct cw_table *table, struct rand *rand
 /* Says that the bucket has an entry that is due at that time. */
 void cw_table_note_due(struct cw_table *table, uint64_t hash, int64_t expire_ms);
 
+/* When an entry, or the first of its parts, is due; CW_NEVER_DUE. */
+int64_t cw_table_entry_due(const struct cw_table *table, const struct cw_entry *entry);
+
 /* Finds out anew when a bucket is due, after its entries were looked at. */
-void cw_table_renew_due(struct cw_segment *segment, unsigned index);
+void cw_table_renew_due(const struct cw_table *table, struct cw_segment *segment, unsigned index);
 
 /* Calls visit for each entry of the bucket and its chain. */
 typedef void (*cw_bucket_visit)(void *context, struct cw_entry *entry);
 void cw_bucket_for_each(const struct cw_bucket *bucket, cw_bucket_visit visit, void *context);
 unsigned cw_bucket_count(const struct cw_bucket *bucket);
 struct cw_entry *cw_bucket_at(const struct cw_bucket *bucket, unsigned index); /* below cw_bucket_count */
+
+enum {                      /* what active expiry costs, of a budget: units of about 20 ns */
+       CW_LOOK_COST = 1,    /* at a segment */
+       CW_READ_COST = 16,   /* of a bucket with its entries */
+       CW_REMOVE_COST = 16, /* of a part of an object */
+};
+
+static inline void cw_spend(unsigned *budget, unsigned cost)
+{
+    *budget -= cost < *budget ? cost : *budget;
+}
 
 /* Active expiry goes through the table in rounds, so that it knows afterwards when the next one is worth it. False: no
  * round is under way, and nothing is due before `now_ms`. */

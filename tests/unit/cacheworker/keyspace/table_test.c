@@ -80,7 +80,7 @@ static void test_grows_and_shrinks(void **state)
 {
     (void)state;
     struct cw_arena *arena = cw_arena_create();
-    struct cw_table *table = cw_table_create(arena, &hash_key);
+    struct cw_table *table = cw_table_create(arena, &hash_key, NULL);
     for (uint64_t i = 0; i < COUNT; i++)
         insert(table, i);
     assert_int_equal(table->count, COUNT);
