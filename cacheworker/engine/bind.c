@@ -9,6 +9,7 @@
 #include "cacheworker/engine/server_commands.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/geo/geo_commands.h"
+#include "cacheworker/hash/field_commands.h"
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/info/memory_commands.h"
@@ -158,19 +159,31 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     /* Hashes. */
     BIND(HDEL, hdel),
     BIND(HEXISTS, hexists),
+    BIND(HEXPIRE, hexpire),
+    BIND(HEXPIREAT, hexpireat),
+    BIND(HEXPIRETIME, hexpiretime),
     BIND(HGET, hget),
     BIND(HGETALL, hgetall),
+    BIND(HGETDEL, hgetdel),
+    BIND(HGETEX, hgetex),
     BIND(HINCRBY, hincrby),
     BIND(HINCRBYFLOAT, hincrbyfloat),
     BIND(HKEYS, hkeys),
     BIND(HLEN, hlen),
     BIND(HMGET, hmget),
     BIND(HMSET, hmset),
+    BIND(HPERSIST, hpersist),
+    BIND(HPEXPIRE, hpexpire),
+    BIND(HPEXPIREAT, hpexpireat),
+    BIND(HPEXPIRETIME, hpexpiretime),
+    BIND(HPTTL, hpttl),
     BIND(HRANDFIELD, hrandfield),
     BIND(HSCAN, hscan),
     BIND(HSET, hset),
+    BIND(HSETEX, hsetex),
     BIND(HSETNX, hsetnx),
     BIND(HSTRLEN, hstrlen),
+    BIND(HTTL, httl),
     BIND(HVALS, hvals),
 
     /* Lists. */

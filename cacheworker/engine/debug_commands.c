@@ -70,7 +70,7 @@ static void debug_digest_value(struct cw_call *call)
         struct cw_digest digest = {{0}};
         char text[CW_DIGEST_TEXT_LENGTH + 1];
         const struct cw_entry *entry = cw_call_peek(call, i);
-        is_whole = entry == NULL || cw_digest_value(entry, &digest);
+        is_whole = entry == NULL || cw_digest_value(entry, cw_call_parts_from(call), &digest);
         cw_digest_write(&digest, text);
         resp_write_simple(&texts, slice_text(text));
     }

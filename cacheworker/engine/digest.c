@@ -41,13 +41,15 @@ static void add_packed(struct cw_digest *digest, const struct cw_packed_value *v
     cw_digest_add(digest, cw_packed_value_text(value, space));
 }
 
-static void digest_hash(const struct cw_entry *entry, struct cw_digest *digest)
+static void digest_hash(const struct cw_entry *entry, int64_t from_ms, struct cw_digest *digest)
 {
-    struct cw_hash_walk walk = {0};
+    struct cw_hash_walk walk = {.from_ms = from_ms};
     while (cw_hash_next(entry, &walk)) {
         struct cw_digest pair = {{0}};
         add_packed(&pair, &walk.field);
         add_packed(&pair, &walk.value);
+        if (walk.expire_ms != CW_NO_EXPIRY)
+            cw_digest_add(&pair, SLICE_LITERAL("expires"));
         cw_digest_join(digest, &pair);
     }
 }
@@ -133,22 +135,25 @@ static digest_function function_of(enum cw_type type)
     case CW_TYPE_STRING: return digest_string;
     case CW_TYPE_SET: return digest_set;
     case CW_TYPE_ZSET: return digest_zset;
-    case CW_TYPE_HASH: return digest_hash;
     case CW_TYPE_STREAM: return digest_stream;
+    case CW_TYPE_HASH: /* needs to know more */
     case CW_TYPE_LIST: return NULL;
     }
     return NULL;
 }
 
-bool cw_digest_value(const struct cw_entry *entry, struct cw_digest *ret_digest)
+bool cw_digest_value(const struct cw_entry *entry, int64_t from_ms, struct cw_digest *ret_digest)
 {
     enum cw_type type = cw_entry_type(entry);
     digest_function function = function_of(type);
-    if (function == NULL)
+    if (function == NULL && type != CW_TYPE_HASH)
         return false;
     struct cw_digest digest = {{0}};
     cw_digest_add(&digest, slice_text(cw_type_name(type)));
-    function(entry, &digest);
+    if (type == CW_TYPE_HASH)
+        digest_hash(entry, from_ms, &digest);
+    else
+        function(entry, &digest);
     if (cw_entry_expire_ms(entry) != CW_NO_EXPIRY)
         cw_digest_add(&digest, SLICE_LITERAL("expires"));
     *ret_digest = digest;
@@ -169,7 +174,8 @@ static void visit(void *context, unsigned database, const struct cw_entry *entry
     struct cw_digest value;
     if (cw_keyspace_is_due(walk->keyspace, entry, walk->now_ms))
         return;
-    if (!cw_digest_value(entry, &value)) {
+    bool shows_all = cw_keyspace_expiry_mode(walk->keyspace) == CW_EXPIRY_IGNORED;
+    if (!cw_digest_value(entry, shows_all ? CW_HASH_ALL : walk->now_ms, &value)) {
         walk->is_whole = false;
         return;
     }

@@ -19,8 +19,9 @@ void cw_digest_add(struct cw_digest *digest, struct slice bytes);
 /* Adds a member of something without an order; the members must be unlike each other, for twice is as never. */
 void cw_digest_join(struct cw_digest *digest, const struct cw_digest *member);
 
-/* Of a value, its type, and whether it expires. False, and nothing is filled, for a type that has no digest. */
-bool cw_digest_value(const struct cw_entry *entry, struct cw_digest *ret_digest);
+/* Of a value, its type, and whether it expires; of a hash, the fields that are seen from `from_ms` on (hash.h). False,
+ * and nothing is filled, for a type that has no digest. */
+bool cw_digest_value(const struct cw_entry *entry, int64_t from_ms, struct cw_digest *ret_digest);
 
 /* Of all keys that a reader would find now. False as above. */
 bool cw_digest_keyspace(const struct cw_keyspace *keyspace, int64_t now_ms, struct cw_digest *ret_digest);

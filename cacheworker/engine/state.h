@@ -84,6 +84,7 @@ struct cw_engine {
 
     /* The stream that is applied: cw_engine_apply. */
     struct resp_request stream_request;
+    size_t stream_asides; /* bytes, in front of it, of the asides that belong to the command that comes */
     unsigned stream_database;
 };
 

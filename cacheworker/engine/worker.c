@@ -63,6 +63,19 @@ static void expired(void *context, unsigned database, struct slice key)
     cw_repl_append(engine->repl, database, argv, ARRAY_LENGTH(argv));
 }
 
+static void expired_parts(void *context, unsigned database, struct slice key, const struct slice *names, size_t count)
+{
+    struct cw_engine *engine = context;
+    if (!cw_repl_is_feeding(engine->repl))
+        return;
+    struct slice *argv = mem_alloc((2 + count) * sizeof(*argv));
+    argv[0] = SLICE_LITERAL("HDEL");
+    argv[1] = key;
+    memcpy(argv + 2, names, count * sizeof(*names));
+    cw_repl_append(engine->repl, database, argv, 2 + count);
+    mem_free(argv);
+}
+
 struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
 {
     struct cw_keyspace_config config = {
@@ -73,6 +86,7 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
         .seed = rand_u64(&engine->rand),
         .expiry_mode = CW_EXPIRY_IGNORED,
         .expired = expired,
+        .expired_parts = expired_parts,
         .context = engine,
     };
     return cw_keyspace_create(&config);
@@ -208,10 +222,10 @@ static link_id accept_link(void *core, int listener, const struct address *peer,
 
 /* --- turns --- */
 
-static bool has_expiring_keys(const struct cw_engine *engine)
+static bool expects_due(const struct cw_engine *engine)
 {
     for (unsigned database = 0; database < engine->config.databases; database++) {
-        if (cw_keyspace_count_expires(engine->keyspace, database) > 0)
+        if (cw_keyspace_expects_due(engine->keyspace, database))
             return true;
     }
     return false;
@@ -451,7 +465,7 @@ static bool needs_cron(const struct cw_engine *engine)
 {
     if (may_have_idle(engine))
         return true;
-    return engine->serving == CW_SERVING_MASTER && engine->active_expiry && has_expiring_keys(engine);
+    return engine->serving == CW_SERVING_MASTER && engine->active_expiry && expects_due(engine);
 }
 
 static int64_t deadline_of_engine(const struct cw_engine *engine)

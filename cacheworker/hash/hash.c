@@ -1,7 +1,13 @@
 #include "cacheworker/hash/hash.h"
 
 #include "cacheworker/keyspace/packed_entry.h"
+#include "cacheworker/keyspace/table.h"
 #include "common/base/rand.h"
+
+enum {
+    EXPIRED_AT_ONCE = 64, /* fields: a command of the stream names so many */
+    PICKS_MAX = 100,      /* at random, before all fields are counted */
+};
 
 /* ---- As an object ---- */
 
@@ -32,18 +38,78 @@ static bool compact_object(void *object, uint64_t *position, unsigned *budget)
     return cw_dictionary_compact_step(object, position, budget, NULL, NULL);
 }
 
-const struct cw_object_operations cw_hash_operations = {.copy = copy_object,
-                                                        .free_step = free_object,
-                                                        .used_bytes = object_bytes,
-                                                        .count = object_count,
-                                                        .compact_step = compact_object};
+static int64_t object_earliest_due(const void *object)
+{
+    return cw_dictionary_earliest_due_ms(object);
+}
+
+static bool is_seen(const struct cw_entry *member, int64_t from_ms)
+{
+    return !(member->flags & CW_ENTRY_EXPIRES) || cw_entry_expire_ms(member) >= from_ms;
+}
+
+static bool object_is_due(const void *object, int64_t now_ms)
+{
+    if (cw_dictionary_count_expires(object) < cw_dictionary_count(object))
+        return false;
+    struct cw_dictionary_walk walk = {0};
+    const struct cw_entry *member = cw_dictionary_next(object, &walk);
+    while (member && !is_seen(member, now_ms))
+        member = cw_dictionary_next(object, &walk);
+    return member == NULL;
+}
+
+static bool object_expire(void *object, int64_t now_ms, unsigned *budget, cw_expired_parts expired, void *context)
+{
+    while (*budget > 0 && cw_dictionary_earliest_due_ms(object) < now_ms) {
+        struct cw_entry *due[EXPIRED_AT_ONCE];
+        struct slice names[EXPIRED_AT_ONCE];
+        size_t count = cw_dictionary_due(object, now_ms, budget, due, EXPIRED_AT_ONCE);
+        for (size_t i = 0; i < count; i++)
+            names[i] = cw_entry_key(due[i]);
+        if (count > 0)
+            expired(context, names, count);
+        for (size_t i = 0; i < count; i++)
+            (void)cw_dictionary_remove(object, names[i]);
+        cw_spend(budget, CW_REMOVE_COST * (unsigned)count);
+    }
+    return cw_dictionary_earliest_due_ms(object) < now_ms;
+}
+
+const struct cw_object_operations cw_hash_operations = {
+    .copy = copy_object,
+    .free_step = free_object,
+    .used_bytes = object_bytes,
+    .count = object_count,
+    .compact_step = compact_object,
+    .earliest_due = object_earliest_due,
+    .is_due = object_is_due,
+    .expire_step = object_expire,
+};
 
 /* ---- Reading ---- */
 
-uint64_t cw_hash_count(const struct cw_entry *entry)
+/* Whether a field may be there that is not seen. */
+static bool hides(const struct cw_entry *entry, int64_t from_ms)
+{
+    return entry->flags & CW_ENTRY_PARTS && cw_dictionary_earliest_due_ms(cw_entry_object(entry)) < from_ms;
+}
+
+static uint64_t count_all(const struct cw_entry *entry)
 {
     return cw_entry_is_object(entry) ? cw_dictionary_count(cw_entry_object(entry))
                                      : cw_listpack_count(cw_entry_value(entry)) / 2;
+}
+
+uint64_t cw_hash_count(const struct cw_entry *entry, int64_t from_ms)
+{
+    if (!hides(entry, from_ms))
+        return count_all(entry);
+    uint64_t count = 0;
+    struct cw_dictionary_walk walk = {0};
+    for (const struct cw_entry *member; (member = cw_dictionary_next(cw_entry_object(entry), &walk)) != NULL;)
+        count += is_seen(member, from_ms);
+    return count;
 }
 
 static struct cw_packed_value text_value(struct slice text)
@@ -57,10 +123,16 @@ static size_t find_packed(struct slice listpack, struct slice field)
     return cw_listpack_find(listpack, cw_listpack_first(listpack), &needle, 2);
 }
 
-bool cw_hash_get(const struct cw_entry *entry, struct slice field, struct cw_packed_value *ret_value)
+static const struct cw_entry *find_member(const struct cw_entry *entry, int64_t from_ms, struct slice field)
+{
+    const struct cw_entry *member = cw_dictionary_find(cw_entry_object(entry), field);
+    return member && is_seen(member, from_ms) ? member : NULL;
+}
+
+bool cw_hash_get(const struct cw_entry *entry, int64_t from_ms, struct slice field, struct cw_packed_value *ret_value)
 {
     if (cw_entry_is_object(entry)) {
-        const struct cw_entry *member = cw_dictionary_find(cw_entry_object(entry), field);
+        const struct cw_entry *member = find_member(entry, from_ms, field);
         if (member)
             *ret_value = text_value(cw_entry_value(member));
         return member != NULL;
@@ -73,8 +145,24 @@ bool cw_hash_get(const struct cw_entry *entry, struct slice field, struct cw_pac
     return true;
 }
 
+bool cw_hash_expiry(const struct cw_entry *entry, int64_t from_ms, struct slice field, int64_t *ret_expire_ms)
+{
+    const struct cw_entry *member = cw_entry_is_object(entry) ? find_member(entry, from_ms, field) : NULL;
+    bool exists =
+        member || (!cw_entry_is_object(entry) && find_packed(cw_entry_value(entry), field) != CW_LISTPACK_END);
+    if (exists)
+        *ret_expire_ms = member ? cw_entry_expire_ms(member) : CW_NO_EXPIRY;
+    return exists;
+}
+
+bool cw_hash_has_expiry(const struct cw_entry *entry)
+{
+    return entry->flags & CW_ENTRY_PARTS && cw_dictionary_count_expires(cw_entry_object(entry)) > 0;
+}
+
 static void stand_at(struct cw_hash_walk *walk, struct slice listpack, size_t place)
 {
+    walk->expire_ms = CW_NO_EXPIRY;
     walk->field = cw_listpack_value(listpack, place);
     place = cw_listpack_next(listpack, place);
     walk->value = cw_listpack_value(listpack, place);
@@ -85,12 +173,15 @@ static void stand_on(struct cw_hash_walk *walk, const struct cw_entry *member)
 {
     walk->field = text_value(cw_entry_key(member));
     walk->value = text_value(cw_entry_value(member));
+    walk->expire_ms = cw_entry_expire_ms(member);
 }
 
 bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk)
 {
     if (cw_entry_is_object(entry)) {
         const struct cw_entry *member = cw_dictionary_next(cw_entry_object(entry), &walk->dictionary);
+        while (member && !is_seen(member, walk->from_ms))
+            member = cw_dictionary_next(cw_entry_object(entry), &walk->dictionary);
         if (member)
             stand_on(walk, member);
         return member != NULL;
@@ -104,18 +195,42 @@ bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk)
     return true;
 }
 
-void cw_hash_random(const struct cw_entry *entry, struct rand *rand, struct cw_hash_walk *ret_pick)
+/* Where few are seen of many: counts them, and goes to one. */
+static void pick_by_counting(const struct cw_entry *entry, int64_t from_ms, struct rand *rand,
+                             struct cw_hash_walk *ret_pick)
+{
+    uint64_t index = rand_below(rand, cw_hash_count(entry, from_ms));
+    *ret_pick = (struct cw_hash_walk){.from_ms = from_ms};
+    do
+        CHECK(cw_hash_next(entry, ret_pick));
+    while (index-- > 0);
+}
+
+static void pick_member(const struct cw_entry *entry, int64_t from_ms, struct rand *rand, struct cw_hash_walk *ret_pick)
+{
+    for (unsigned pick = 0; pick < PICKS_MAX; pick++) {
+        const struct cw_entry *member = cw_dictionary_random(cw_entry_object(entry), rand);
+        if (is_seen(member, from_ms)) {
+            stand_on(ret_pick, member);
+            return;
+        }
+    }
+    pick_by_counting(entry, from_ms, rand, ret_pick);
+}
+
+void cw_hash_random(const struct cw_entry *entry, int64_t from_ms, struct rand *rand, struct cw_hash_walk *ret_pick)
 {
     if (cw_entry_is_object(entry)) {
-        stand_on(ret_pick, cw_dictionary_random(cw_entry_object(entry), rand));
+        pick_member(entry, from_ms, rand, ret_pick);
         return;
     }
     struct slice listpack = cw_entry_value(entry);
-    uint64_t index = rand_below(rand, cw_hash_count(entry));
+    uint64_t index = rand_below(rand, count_all(entry));
     stand_at(ret_pick, listpack, cw_listpack_at(listpack, (int64_t)(2 * index)));
 }
 
 struct scan {
+    int64_t from_ms;
     cw_hash_visitor visitor;
     void *context;
 };
@@ -123,14 +238,17 @@ struct scan {
 static void visit(void *context, const struct cw_entry *member)
 {
     struct scan *scan = context;
+    if (!is_seen(member, scan->from_ms))
+        return;
     struct cw_packed_value field = text_value(cw_entry_key(member));
     struct cw_packed_value value = text_value(cw_entry_value(member));
     scan->visitor(scan->context, &field, &value);
 }
 
-uint64_t cw_hash_scan(const struct cw_entry *entry, uint64_t cursor, cw_hash_visitor visitor, void *context)
+uint64_t cw_hash_scan(const struct cw_entry *entry, int64_t from_ms, uint64_t cursor, cw_hash_visitor visitor,
+                      void *context)
 {
-    struct scan scan = {visitor, context};
+    struct scan scan = {from_ms, visitor, context};
     if (cw_entry_is_object(entry))
         return cw_dictionary_scan(cw_entry_object(entry), cursor, visit, &scan);
     struct cw_hash_walk walk = {0};
@@ -187,7 +305,7 @@ static void make_room(struct cw_keyspace *keyspace, struct cw_ref *ref, struct s
 {
     const struct cw_packing *packing = cw_keyspace_packing(keyspace);
     struct slice listpack = cw_entry_value(ref->entry);
-    uint64_t count = cw_hash_count(ref->entry) + 1;
+    uint64_t count = count_all(ref->entry) + 1;
     size_t bytes = listpack.length + cw_listpack_element_bytes(field) + cw_listpack_element_bytes(value);
     if (cw_entry_encoding(ref->entry) == CW_ENCODING_LISTPACK && !is_shown_packed(packing, count, longer(field, value)))
         cw_keyspace_set_encoding(ref, CW_ENCODING_HASHTABLE);
@@ -205,10 +323,29 @@ static void set_packed(struct cw_packed *packed, size_t place, struct slice fiel
     cw_listpack_append(packed, value);
 }
 
-bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
+/* Into a dictionary. */
+static bool set_member(struct cw_ref *ref, struct slice field, struct slice value, int64_t expire_ms)
 {
+    struct cw_dictionary *dictionary = cw_entry_object(ref->entry);
+    if (expire_ms == CW_HASH_KEEPS_EXPIRY) {
+        const struct cw_entry *member = cw_dictionary_find(dictionary, field);
+        expire_ms = member ? cw_entry_expire_ms(member) : CW_NO_EXPIRY;
+    }
+    bool is_new;
+    cw_dictionary_put(dictionary, field, value, expire_ms, &is_new);
+    if (expire_ms != CW_NO_EXPIRY)
+        cw_keyspace_note_part(ref, expire_ms);
+    return is_new;
+}
+
+bool cw_hash_set_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value,
+                          int64_t expire_ms)
+{
+    bool expires = expire_ms != CW_NO_EXPIRY && expire_ms != CW_HASH_KEEPS_EXPIRY;
     if (!ref->entry)
         create(keyspace, ref);
+    if (expires && !cw_entry_is_object(ref->entry))
+        unpack(keyspace, ref);
     if (!cw_entry_is_object(ref->entry)) {
         const struct cw_packing *packing = cw_keyspace_packing(keyspace);
         size_t place = find_packed(cw_entry_value(ref->entry), field);
@@ -222,9 +359,26 @@ bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice 
             return place == CW_LISTPACK_END;
         }
     }
-    bool is_new;
-    cw_dictionary_put(cw_entry_object(ref->entry), field, value, CW_NO_EXPIRY, &is_new);
-    return is_new;
+    return set_member(ref, field, value, expire_ms);
+}
+
+bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
+{
+    return cw_hash_set_expiring(keyspace, ref, field, value, CW_NO_EXPIRY);
+}
+
+bool cw_hash_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, int64_t expire_ms)
+{
+    if (!cw_entry_is_object(ref->entry)) {
+        bool exists = find_packed(cw_entry_value(ref->entry), field) != CW_LISTPACK_END;
+        if (!exists || expire_ms == CW_NO_EXPIRY)
+            return exists;
+        unpack(keyspace, ref);
+    }
+    bool exists = cw_dictionary_expire(cw_entry_object(ref->entry), field, expire_ms);
+    if (exists && expire_ms != CW_NO_EXPIRY)
+        cw_keyspace_note_part(ref, expire_ms);
+    return exists;
 }
 
 /* Whether a packed hash stays as it is shown and kept when it gets this pair. */
@@ -284,7 +438,7 @@ bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct sli
         cw_packed_entry_open(&packed, keyspace, ref);
         cw_listpack_delete(&packed.packed, place, 2);
     }
-    if (cw_hash_count(ref->entry) == 0)
+    if (count_all(ref->entry) == 0)
         cw_keyspace_delete(keyspace, ref);
     return true;
 }
@@ -297,7 +451,7 @@ void cw_hash_put_listpack(struct cw_keyspace *keyspace, struct cw_ref *ref, stru
     struct cw_hash_walk walk = {0};
     while (cw_hash_next(ref->entry, &walk))
         longest = longer(slice_of("", longest), slice_of("", longer(walk.field.text, walk.value.text)));
-    uint64_t count = cw_hash_count(ref->entry);
+    uint64_t count = count_all(ref->entry);
     bool is_shown = is_shown_packed(packing, count, longest);
     if (!is_shown)
         cw_keyspace_set_encoding(ref, CW_ENCODING_HASHTABLE);

@@ -1,5 +1,6 @@
 #include "cacheworker/hash/hash_commands.h"
 
+#include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/scan.h"
@@ -22,7 +23,7 @@ static bool is_hash(struct cw_call *call, const struct cw_entry *entry)
 static void reply_field(struct cw_call *call, const struct cw_entry *entry, struct slice field)
 {
     struct cw_packed_value value;
-    if (entry && cw_hash_get(entry, field, &value))
+    if (entry && cw_hash_get(entry, cw_call_parts_from(call), field, &value))
         cw_write_packed_value(call->reply, &value);
     else
         resp_write_null(call->reply, call->protocol);
@@ -49,7 +50,7 @@ void cw_hlen_command(struct cw_call *call)
 {
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (is_hash(call, entry))
-        resp_write_integer(call->reply, entry ? (int64_t)cw_hash_count(entry) : 0);
+        resp_write_integer(call->reply, entry ? (int64_t)cw_hash_count(entry, cw_call_parts_from(call)) : 0);
 }
 
 void cw_hexists_command(struct cw_call *call)
@@ -57,7 +58,7 @@ void cw_hexists_command(struct cw_call *call)
     struct cw_packed_value value;
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (is_hash(call, entry))
-        resp_write_integer(call->reply, entry && cw_hash_get(entry, call->argv[2], &value));
+        resp_write_integer(call->reply, entry && cw_hash_get(entry, cw_call_parts_from(call), call->argv[2], &value));
 }
 
 void cw_hstrlen_command(struct cw_call *call)
@@ -67,7 +68,7 @@ void cw_hstrlen_command(struct cw_call *call)
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_hash(call, entry))
         return;
-    bool exists = entry && cw_hash_get(entry, call->argv[2], &value);
+    bool exists = entry && cw_hash_get(entry, cw_call_parts_from(call), call->argv[2], &value);
     resp_write_integer(call->reply, exists ? (int64_t)cw_packed_value_text(&value, space).length : 0);
 }
 
@@ -78,12 +79,12 @@ static void reply_all(struct cw_call *call, unsigned what)
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_hash(call, entry))
         return;
-    uint64_t count = entry ? cw_hash_count(entry) : 0;
+    uint64_t count = entry ? cw_hash_count(entry, cw_call_parts_from(call)) : 0;
     if (what == (FIELDS | VALUES))
         resp_write_map(call->reply, call->protocol, count);
     else
         resp_write_array(call->reply, count);
-    struct cw_hash_walk walk = {0};
+    struct cw_hash_walk walk = {.from_ms = cw_call_parts_from(call)};
     while (entry && cw_hash_next(entry, &walk)) {
         if (what & FIELDS)
             cw_write_packed_value(call->reply, &walk.field);
@@ -140,7 +141,7 @@ void cw_hscan_command(struct cw_call *call)
     scan.cursor = entry ? scan.cursor : 0;
     if (entry) {
         do {
-            scan.cursor = cw_hash_scan(entry, scan.cursor, add_found, &found);
+            scan.cursor = cw_hash_scan(entry, cw_call_parts_from(call), scan.cursor, add_found, &found);
             places++;
         } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
     }
@@ -171,8 +172,8 @@ static void begin_picks(struct cw_call *call, uint64_t count, bool with_values)
 static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_values)
 {
     struct rand *rand = cw_keyspace_rand(call->keyspace);
-    uint64_t left = cw_hash_count(entry);
-    struct cw_hash_walk walk = {0};
+    uint64_t left = cw_hash_count(entry, cw_call_parts_from(call));
+    struct cw_hash_walk walk = {.from_ms = cw_call_parts_from(call)};
     for (; wanted > 0 && cw_hash_next(entry, &walk); left--) {
         if (rand_below(rand, left) >= wanted)
             continue;
@@ -189,7 +190,7 @@ static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, 
     while (wanted > 0) {
         struct cw_hash_walk pick;
         bool is_new;
-        cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+        cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
         cw_dictionary_put(drawn, pick.field.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
         if (!is_new)
             continue;
@@ -206,12 +207,12 @@ static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int6
         begin_picks(call, (uint64_t)-count, with_values);
         for (; count < 0 && !cw_reply_is_full(call); count++) {
             struct cw_hash_walk pick;
-            cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+            cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
             reply_pick(call, &pick, with_values);
         }
         return;
     }
-    uint64_t size = cw_hash_count(entry);
+    uint64_t size = cw_hash_count(entry, cw_call_parts_from(call));
     uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
     begin_picks(call, wanted, with_values);
     if (cw_entry_is_object(entry) && wanted < size / 3)
@@ -247,7 +248,7 @@ void cw_hrandfield_command(struct cw_call *call)
         reply_picks(call, entry, count, with_values);
     } else {
         struct cw_hash_walk pick;
-        cw_hash_random(entry, cw_keyspace_rand(call->keyspace), &pick);
+        cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
         cw_write_packed_value(call->reply, &pick.field);
     }
 }
@@ -291,7 +292,7 @@ void cw_hsetnx_command(struct cw_call *call)
     struct cw_ref ref;
     if (!is_hash(call, cw_call_open(call, 1, &ref)))
         return;
-    bool exists = ref.entry && cw_hash_get(ref.entry, call->argv[2], &value);
+    bool exists = ref.entry && cw_hash_get(ref.entry, cw_call_parts_from(call), call->argv[2], &value);
     if (!exists) {
         cw_hash_set(call->keyspace, &ref, call->argv[2], call->argv[3]);
         call->dirty++;
@@ -320,7 +321,7 @@ void cw_hincrby_command(struct cw_call *call)
     char space[NUMBER_TEXT_MAX];
     if (!cw_call_integer(call, 3, &increment) || !is_hash(call, cw_call_open(call, 1, &ref)))
         return;
-    if (ref.entry && cw_hash_get(ref.entry, call->argv[2], &value) &&
+    if (ref.entry && cw_hash_get(ref.entry, cw_call_parts_from(call), call->argv[2], &value) &&
         number_parse_i64(cw_packed_value_text(&value, space), &number) < 0) {
         cw_reply_error(call, "ERR hash value is not an integer");
         return;
@@ -330,9 +331,21 @@ void cw_hincrby_command(struct cw_call *call)
         return;
     }
     size_t length = number_format_i64(space, number);
-    cw_hash_set(call->keyspace, &ref, call->argv[2], slice_of(space, length));
+    cw_hash_set_expiring(call->keyspace, &ref, call->argv[2], slice_of(space, length), CW_HASH_KEEPS_EXPIRY);
     call->dirty++;
     resp_write_integer(call->reply, number);
+}
+
+/* HSET takes an expiry away, which the field is to keep. */
+static void tell_expiry(struct cw_call *call, const struct cw_ref *ref)
+{
+    int64_t expire_ms;
+    if (!cw_hash_expiry(ref->entry, CW_HASH_ALL, call->argv[2], &expire_ms) || expire_ms == CW_NO_EXPIRY)
+        return;
+    struct cw_field_expiry writer;
+    cw_field_expiry_to_stream(&writer, call, call->argv[1], CW_ASIDE_OF_NEXT);
+    cw_field_expiry_add(&writer, call->argv[2], expire_ms);
+    cw_field_expiry_end(&writer);
 }
 
 /* The result goes into the stream: replicas must not add up on their own. */
@@ -340,8 +353,9 @@ static void set_float(struct cw_call *call, struct cw_ref *ref, long double numb
 {
     char *text = mem_alloc(CW_LONG_DOUBLE_TEXT_MAX);
     struct slice result = slice_of(text, cw_long_double_format(text, number));
-    cw_hash_set(call->keyspace, ref, call->argv[2], result);
+    cw_hash_set_expiring(call->keyspace, ref, call->argv[2], result, CW_HASH_KEEPS_EXPIRY);
     call->dirty++;
+    tell_expiry(call, ref);
     const struct slice argv[] = {SLICE_LITERAL("HSET"), call->argv[1], call->argv[2], result};
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
     resp_write_bulk(call->reply, result);
@@ -365,7 +379,7 @@ void cw_hincrbyfloat_command(struct cw_call *call)
     }
     if (!is_hash(call, cw_call_open(call, 1, &ref)))
         return;
-    if (ref.entry && cw_hash_get(ref.entry, call->argv[2], &value) &&
+    if (ref.entry && cw_hash_get(ref.entry, cw_call_parts_from(call), call->argv[2], &value) &&
         cw_long_double_parse(cw_packed_value_text(&value, space), &number) < 0) {
         cw_reply_error(call, "ERR hash value is not a float");
         return;

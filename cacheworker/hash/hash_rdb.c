@@ -1,11 +1,14 @@
 #include "cacheworker/hash/hash_rdb.h"
 
+#include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/packed/ziplist.h"
 #include "cacheworker/packed/zipmap.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "common/base/errors.h"
+
+#define DATE_MAX (((int64_t)1 << 48) - 1) /* the reference's EB_EXPIRE_TIME_MAX */
 
 unsigned cw_hash_rdb_type(const struct cw_entry *entry)
 {
@@ -18,9 +21,44 @@ void cw_hash_rdb_add(struct buf *out, const struct cw_entry *entry)
         cw_rdb_add_string(out, cw_entry_value(entry));
         return;
     }
-    cw_rdb_add_length(out, cw_hash_count(entry));
+    cw_rdb_add_length(out, cw_hash_count(entry, CW_HASH_ALL));
     struct cw_hash_walk walk = {0};
     while (cw_hash_next(entry, &walk)) {
+        cw_rdb_add_string(out, walk.field.text);
+        cw_rdb_add_string(out, walk.value.text);
+    }
+}
+
+void cw_hash_rdb_tell_expiry(unsigned database, struct slice key, const struct cw_entry *entry,
+                             void (*emit)(void *context, struct slice record), void *context)
+{
+    struct cw_field_expiry writer = {.database = database, .key = key, .emit = emit, .context = context};
+    struct cw_hash_walk walk = {.from_ms = CW_HASH_ALL};
+    while (cw_hash_has_expiry(entry) && cw_hash_next(entry, &walk))
+        if (walk.expire_ms != CW_NO_EXPIRY)
+            cw_field_expiry_add(&writer, walk.field.text, walk.expire_ms);
+    cw_field_expiry_end(&writer);
+}
+
+static int64_t earliest_expiry(const struct cw_entry *entry, int64_t from_ms)
+{
+    int64_t earliest_ms = DATE_MAX;
+    struct cw_hash_walk walk = {.from_ms = from_ms};
+    while (cw_hash_next(entry, &walk))
+        if (walk.expire_ms != CW_NO_EXPIRY && walk.expire_ms < earliest_ms)
+            earliest_ms = walk.expire_ms;
+    return earliest_ms;
+}
+
+void cw_hash_rdb_add_dated(struct buf *out, const struct cw_entry *entry, int64_t from_ms)
+{
+    int64_t earliest_ms = earliest_expiry(entry, from_ms);
+    cw_rdb_add_little_endian(out, (uint64_t)earliest_ms, 8);
+    cw_rdb_add_length(out, cw_hash_count(entry, from_ms));
+    struct cw_hash_walk walk = {.from_ms = from_ms};
+    while (cw_hash_next(entry, &walk)) {
+        bool expires = walk.expire_ms != CW_NO_EXPIRY;
+        cw_rdb_add_length(out, expires ? (uint64_t)(walk.expire_ms - earliest_ms) + 1 : 0);
         cw_rdb_add_string(out, walk.field.text);
         cw_rdb_add_string(out, walk.value.text);
     }
@@ -103,9 +141,98 @@ static int read_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
     return 1;
 }
 
+/* The earliest date, which others are counted from, and how many fields come. */
+static int read_head(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    struct cw_rdb_cursor part = *cursor;
+    int result = 1;
+    if (value->type == RDB_TYPE_HASH_FIELDS)
+        result = cw_rdb_take_little_endian(&part, 8, &value->base);
+    if (result > 0)
+        result = cw_rdb_take_plain_length(&part, &value->left);
+    value->phase = result > 0;
+    return cw_rdb_take_part(cursor, &part, result);
+}
+
+static int64_t date_of(const struct cw_rdb_value *value, uint64_t number)
+{
+    if (number == 0)
+        return CW_NO_EXPIRY;
+    return (int64_t)(value->type == RDB_TYPE_HASH_FIELDS ? value->base + number - 1 : number);
+}
+
+/* No sum of two such numbers is too big to be looked at. */
+static bool is_date(const struct cw_rdb_value *value, uint64_t number)
+{
+    return number <= DATE_MAX && value->base <= DATE_MAX && date_of(value, number) <= DATE_MAX;
+}
+
+static int read_dated_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    int result = value->phase == 0 ? read_head(value, cursor) : 1;
+    for (; result > 0 && value->left > 0; value->left--) {
+        struct cw_rdb_cursor part = *cursor;
+        struct slice field, text;
+        uint64_t number;
+        result = cw_rdb_take_plain_length(&part, &number);
+        if (result > 0)
+            result = cw_rdb_take_string(&part, &value->texts[0], &field);
+        if (result > 0)
+            result = cw_rdb_take_string(&part, &value->texts[1], &text);
+        if (cw_rdb_take_part(cursor, &part, result) <= 0)
+            return result;
+        if (!is_date(value, number))
+            return ERR_CORRUPT;
+        if (number != 0 && value->ref->key.length + field.length > CW_FIELD_EXPIRY_NAMES_MAX)
+            return ERR_UNSUPPORTED;
+        if (!cw_hash_set_expiring(value->keyspace, value->ref, field, text, date_of(value, number)))
+            return ERR_CORRUPT;
+    }
+    return result;
+}
+
+static int put_triples(struct cw_rdb_value *value, struct slice listpack)
+{
+    if (!cw_listpack_is_valid(listpack) || cw_listpack_count(listpack) % 3 != 0)
+        return ERR_CORRUPT;
+    for (size_t place = cw_listpack_first(listpack); place != CW_LISTPACK_END;) {
+        char spaces[2][NUMBER_TEXT_MAX];
+        struct cw_packed_value parts[3];
+        for (unsigned i = 0; i < 3; i++) {
+            parts[i] = cw_listpack_value(listpack, place);
+            place = cw_listpack_next(listpack, place);
+        }
+        int64_t date_ms = parts[2].text.data ? -1 : parts[2].integer;
+        if (date_ms < 0 || date_ms > DATE_MAX)
+            return ERR_CORRUPT;
+        if (!cw_hash_set_expiring(value->keyspace, value->ref, cw_packed_value_text(&parts[0], spaces[0]),
+                                  cw_packed_value_text(&parts[1], spaces[1]), date_ms > 0 ? date_ms : CW_NO_EXPIRY))
+            return ERR_CORRUPT;
+    }
+    return 1;
+}
+
+/* The earliest date stands before the listpack too, and says nothing new. */
+static int read_triples(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    struct cw_rdb_cursor part = *cursor;
+    const unsigned char *ignored;
+    struct slice listpack;
+    int result = value->type == RDB_TYPE_HASH_TRIPLES ? cw_rdb_take(&part, 8, &ignored) : 1;
+    if (result > 0)
+        result = cw_rdb_take_string(&part, &value->texts[0], &listpack);
+    if (cw_rdb_take_part(cursor, &part, result) <= 0)
+        return result;
+    return put_triples(value, listpack);
+}
+
 int cw_hash_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 {
     switch (value->type) {
+    case RDB_TYPE_HASH_FIELDS:
+    case RDB_TYPE_HASH_FIELDS_PRE_GA: return read_dated_fields(value, cursor);
+    case RDB_TYPE_HASH_TRIPLES:
+    case RDB_TYPE_HASH_TRIPLES_PRE_GA: return read_triples(value, cursor);
     case RDB_TYPE_HASH: return read_fields(value, cursor);
     case RDB_TYPE_HASH_ZIPMAP:
     case RDB_TYPE_HASH_ZIPLIST:

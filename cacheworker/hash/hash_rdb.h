@@ -6,6 +6,13 @@
 
 unsigned cw_hash_rdb_type(const struct cw_entry *entry);
 void cw_hash_rdb_add(struct buf *out, const struct cw_entry *entry);
+/* What the above does not say: emits records of field_expiry.h for the key, none where no field expires. */
+void cw_hash_rdb_tell_expiry(unsigned database, struct slice key, const struct cw_entry *entry,
+                             void (*emit)(void *context, struct slice record), void *context);
+
+/* All in one, as version 12 has it: the fields seen from `from_ms` on (hash.h), with their dates. */
+void cw_hash_rdb_add_dated(struct buf *out, const struct cw_entry *entry, int64_t from_ms);
+
 MUST_CHECK int cw_hash_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor);
 
 #endif

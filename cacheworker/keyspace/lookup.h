@@ -60,6 +60,12 @@ bool cw_call_has_database(struct cw_call *call, int database);
 bool cw_call_expire_ms(struct cw_call *call, size_t index, int64_t unit_ms, int64_t base_ms, bool positive,
                        int64_t *ret_expire_ms);
 
+/* From which expiry on parts of keys are there for this call: not when they are due, unless a stream is applied. */
+static inline int64_t cw_call_parts_from(const struct cw_call *call)
+{
+    return cw_keyspace_expiry_mode(call->keyspace) == CW_EXPIRY_IGNORED ? 0 : call->now_ms;
+}
+
 /* Whether a command that sets this date deletes the key at once instead. */
 static inline bool cw_call_deletes_at(const struct cw_call *call, int64_t expire_ms)
 {

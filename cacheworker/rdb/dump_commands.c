@@ -1,13 +1,36 @@
 #include "cacheworker/rdb/dump_commands.h"
 
+#include "cacheworker/hash/field_expiry.h"
+#include "cacheworker/hash/hash.h"
+#include "cacheworker/hash/hash_rdb.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
+#include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_value.h"
 #include "common/base/crc64.h"
 #include "common/base/errors.h"
 
 enum { VERSION_BYTES = 2, CHECKSUM_BYTES = 8, FOOTER_BYTES = VERSION_BYTES + CHECKSUM_BYTES };
+
+static void add_footer(struct buf *payload, unsigned version)
+{
+    cw_rdb_add_little_endian(payload, version, VERSION_BYTES);
+    cw_rdb_add_little_endian(payload, crc64(0, buf_slice(payload)), CHECKSUM_BYTES);
+}
+
+/* As every server takes it. */
+static void add_plain(struct buf *payload, const struct cw_entry *entry)
+{
+    cw_rdb_add_byte(payload, cw_rdb_value_type(entry));
+    cw_rdb_add_value(payload, entry);
+    add_footer(payload, CW_RDB_VERSION);
+}
+
+static bool is_dated(const struct cw_entry *entry)
+{
+    return cw_entry_type(entry) == CW_TYPE_HASH && cw_hash_has_expiry(entry);
+}
 
 void cw_dump_command(struct cw_call *call)
 {
@@ -17,10 +40,13 @@ void cw_dump_command(struct cw_call *call)
         return;
     }
     struct buf payload = {0};
-    cw_rdb_add_byte(&payload, cw_rdb_value_type(entry));
-    cw_rdb_add_value(&payload, entry);
-    cw_rdb_add_little_endian(&payload, CW_RDB_VERSION, VERSION_BYTES);
-    cw_rdb_add_little_endian(&payload, crc64(0, buf_slice(&payload)), CHECKSUM_BYTES);
+    if (is_dated(entry)) {
+        cw_rdb_add_byte(&payload, RDB_TYPE_HASH_FIELDS);
+        cw_hash_rdb_add_dated(&payload, entry, cw_call_parts_from(call));
+        add_footer(&payload, CW_RDB_VERSION_DATED);
+    } else {
+        add_plain(&payload, entry);
+    }
     resp_write_bulk(call->reply, buf_slice(&payload));
     buf_free(&payload);
 }
@@ -94,15 +120,19 @@ static uint64_t little_endian(struct slice bytes)
     return number;
 }
 
+static uint64_t version_of(struct slice payload)
+{
+    return little_endian(slice_of(payload.data + payload.length - FOOTER_BYTES, VERSION_BYTES));
+}
+
 /* Type and value, or the error. */
 static bool open_payload(struct cw_call *call, struct slice payload, struct slice *ret_value)
 {
     if (payload.length > FOOTER_BYTES) {
         struct slice summed = slice_of(payload.data, payload.length - CHECKSUM_BYTES);
         struct slice value = slice_of(payload.data, payload.length - FOOTER_BYTES);
-        uint64_t version = little_endian(slice_of(value.data + value.length, VERSION_BYTES));
         uint64_t checksum = little_endian(slice_skip(payload, summed.length));
-        if (version <= CW_RDB_VERSION_MAX && crc64(0, summed) == checksum) {
+        if (version_of(payload) <= CW_RDB_VERSION_MAX && crc64(0, summed) == checksum) {
             *ret_value = value;
             return true;
         }
@@ -118,7 +148,8 @@ static bool read_value(struct cw_call *call, struct cw_ref *draft, struct slice 
     struct cw_rdb_cursor cursor = {.bytes = slice_skip(bytes, 1)};
     bool is_whole = cw_rdb_value_read(&value, &cursor) > 0 && cursor.position == cursor.bytes.length;
     cw_rdb_value_free(&value);
-    if (is_whole && draft->entry)
+    bool is_told = call->argv[1].length + bytes.length <= CW_FIELD_EXPIRY_NAMES_MAX;
+    if (is_whole && draft->entry && (is_told || !is_dated(draft->entry)))
         return true;
     if (draft->entry)
         cw_keyspace_delete(call->keyspace, draft);
@@ -135,17 +166,14 @@ static void set_access(struct cw_call *call, const struct restore *restore, stru
         entry->access = cw_access_of_idle(restore->idle_s, call->now_ms) & CW_ACCESS_MAX;
 }
 
-static void propagate_restore(struct cw_call *call, const struct restore *restore)
+static void propagate_payload(struct cw_call *call, const struct restore *restore, struct slice payload)
 {
     char date[NUMBER_TEXT_MAX];
     char use[NUMBER_TEXT_MAX];
     int64_t expire_ms = restore->expire_ms != CW_NO_EXPIRY ? restore->expire_ms : 0;
-    struct slice argv[8] = {SLICE_LITERAL("RESTORE"),
-                            call->argv[1],
-                            slice_of(date, number_format_i64(date, expire_ms)),
-                            call->argv[3],
-                            SLICE_LITERAL("REPLACE"),
-                            SLICE_LITERAL("ABSTTL")};
+    struct slice argv[8] = {
+        SLICE_LITERAL("RESTORE"), call->argv[1],          slice_of(date, number_format_i64(date, expire_ms)), payload,
+        SLICE_LITERAL("REPLACE"), SLICE_LITERAL("ABSTTL")};
     size_t argc = 6;
     if (restore->idle_s >= 0 || restore->frequency >= 0) {
         bool is_idle_time = restore->idle_s >= 0;
@@ -153,6 +181,32 @@ static void propagate_restore(struct cw_call *call, const struct restore *restor
         argv[argc++] = slice_of(use, number_format_i64(use, is_idle_time ? restore->idle_s : restore->frequency));
     }
     cw_call_propagate(call, argv, argc);
+}
+
+static void tell_expiry(void *context, struct slice record)
+{
+    cw_aside_propagate(context, CW_ASIDE_OF_NEXT, record);
+}
+
+/* Whether servers of the version that we write take it. */
+static bool is_plain(struct slice payload)
+{
+    return version_of(payload) <= CW_RDB_VERSION && (unsigned char)payload.data[0] <= RDB_TYPE_STREAM_LISTPACKS_2;
+}
+
+/* In a form that older servers take, whatever came. */
+static void propagate_restore(struct cw_call *call, const struct restore *restore, const struct cw_entry *entry)
+{
+    struct buf plain = {0};
+    struct slice payload = call->argv[3];
+    if (!is_plain(payload)) {
+        add_plain(&plain, entry);
+        payload = buf_slice(&plain);
+    }
+    if (is_dated(entry))
+        cw_hash_rdb_tell_expiry(call->database, call->argv[1], entry, tell_expiry, call);
+    propagate_payload(call, restore, payload);
+    buf_free(&plain);
 }
 
 static void delete_key(struct cw_call *call, struct cw_ref *ref)
@@ -184,8 +238,8 @@ static void replace(struct cw_call *call, struct cw_ref *ref, const struct resto
     if (restore->expire_ms != CW_NO_EXPIRY)
         cw_keyspace_expire(call->keyspace, &draft, restore->expire_ms);
     set_access(call, restore, draft.entry);
+    propagate_restore(call, restore, draft.entry);
     cw_keyspace_store_draft(call->keyspace, &draft, &key);
-    propagate_restore(call, restore);
 }
 
 void cw_restore_command(struct cw_call *call)

@@ -1,7 +1,8 @@
 /* rdb.h: the snapshot format of the reference, as bytes.
  *
  * Written: version 10, which redis-server 7.0 loads. Read: versions 6 to 12. Which values: rdb_value.h.
- * Ours rides in the auxiliary field "respite-history" (text of a struct history).
+ * What is ours rides in auxiliary fields, which others pass over: "respite-history" (text of a struct history), and
+ * behind a hash "respite-field-expiry" (cacheworker/hash/field_expiry.h).
  *
  * Source: rdb.fnordig.de/file_format.html, and what redis-server 7.0 writes and loads. */
 #ifndef CACHEWORKER_RDB_RDB_H
@@ -16,6 +17,7 @@
 struct cw_entry;
 
 enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
+enum { CW_RDB_VERSION_DATED = 12 }; /* the first one that knows fields that expire */
 
 #define CW_RDB_STRING_MAX ((uint64_t)512 << 20)
 

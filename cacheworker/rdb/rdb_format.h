@@ -25,9 +25,13 @@ enum { /* first byte of an item */
        RDB_TYPE_ZSET_LISTPACK = 17,
        RDB_TYPE_LIST_QUICKLIST_2 = 18, /* of listpacks and plain nodes */
        RDB_TYPE_STREAM_LISTPACKS_2 = 19,
-       RDB_TYPE_SET_LISTPACK = 20,       /* since version 11 */
-       RDB_TYPE_STREAM_LISTPACKS_3 = 21, /* since version 11 */
-       RDB_TYPE_LAST = 31,               /* what is above is no type */
+       RDB_TYPE_SET_LISTPACK = 20,        /* since version 11 */
+       RDB_TYPE_STREAM_LISTPACKS_3 = 21,  /* since version 11 */
+       RDB_TYPE_HASH_FIELDS_PRE_GA = 22,  /* date, field, value; of release candidates of 7.4 */
+       RDB_TYPE_HASH_TRIPLES_PRE_GA = 23, /* a listpack of field, value, date */
+       RDB_TYPE_HASH_FIELDS = 24,  /* since version 12: the earliest date, then as 22 with dates counted from it */
+       RDB_TYPE_HASH_TRIPLES = 25, /* since version 12: the earliest date, then as 23 */
+       RDB_TYPE_LAST = 31,         /* what is above is no type */
        RDB_OPCODE_FUNCTION = 0xf5,
        RDB_OPCODE_IDLE = 0xf8,
        RDB_OPCODE_FREQUENCY = 0xf9,
@@ -57,6 +61,7 @@ enum { /* lower six bits with RDB_LENGTH_SPECIAL: how a string is packed */
 };
 
 #define RDB_AUX_HISTORY         "respite-history"
+#define RDB_AUX_FIELD_EXPIRY    "respite-field-expiry"
 #define RDB_AUX_STREAM_DATABASE "repl-stream-db"
 
 #endif

@@ -1,5 +1,6 @@
 #include "cacheworker/rdb/rdb_load.h"
 
+#include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "common/base/errors.h"
@@ -10,6 +11,8 @@ static int load_aux(void *context, struct slice name, struct slice value)
     struct cw_rdb_load *load = context;
     if (slice_equal(name, slice_text(RDB_AUX_HISTORY)))
         return history_parse(value, &load->origin.history) < 0 ? ERR_CORRUPT : 0;
+    if (slice_equal(name, slice_text(RDB_AUX_FIELD_EXPIRY)))
+        return cw_field_expiry_apply(load->keyspace, value);
     uint64_t database;
     if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE)) && number_parse_u64(value, &database) == 0 &&
         database < load->reader.databases)

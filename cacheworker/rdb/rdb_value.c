@@ -69,6 +69,10 @@ static const read_function readers[RDB_TYPE_LAST + 1] = {
     [RDB_TYPE_STREAM_LISTPACKS] = cw_stream_rdb_read,
     [RDB_TYPE_STREAM_LISTPACKS_2] = cw_stream_rdb_read,
     [RDB_TYPE_STREAM_LISTPACKS_3] = cw_stream_rdb_read,
+    [RDB_TYPE_HASH_FIELDS_PRE_GA] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_TRIPLES_PRE_GA] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_FIELDS] = cw_hash_rdb_read,
+    [RDB_TYPE_HASH_TRIPLES] = cw_hash_rdb_read,
 };
 
 int cw_rdb_value_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)

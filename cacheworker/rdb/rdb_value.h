@@ -21,6 +21,7 @@ struct cw_rdb_value {
     unsigned phase;      /* 0 at the beginning */
     uint64_t left;       /* parts to come in this phase */
     struct buf texts[2]; /* owned: strings that were packed */
+    uint64_t base;       /* that numbers are counted from */
     void *object;        /* owned by the key, once it is put there */
     struct {
         uint64_t left; /* of these to come, this one not counted */

@@ -1,5 +1,6 @@
 #include "cacheworker/rdb/rdb.h"
 
+#include "cacheworker/hash/hash_rdb.h"
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
@@ -82,6 +83,11 @@ void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct
     sum_up(writer, before);
 }
 
+static void add_field_expiry(void *context, struct slice record)
+{
+    add_aux(context, RDB_AUX_FIELD_EXPIRY, record);
+}
+
 void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
 {
     size_t before = buf_length(writer->out);
@@ -89,6 +95,8 @@ void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const s
     cw_rdb_add_byte(writer->out, cw_rdb_value_type(entry));
     cw_rdb_add_string(writer->out, cw_entry_key(entry));
     cw_rdb_add_value(writer->out, entry);
+    if (cw_entry_has(entry, CW_ENTRY_PARTS))
+        cw_hash_rdb_tell_expiry(database, cw_entry_key(entry), entry, add_field_expiry, writer->out);
     sum_up(writer, before);
 }
 

@@ -1,5 +1,6 @@
 #include "cacheworker/repl/diverged.h"
 
+#include "cacheworker/engine/aside.h"
 #include "common/base/buf.h"
 #include "common/resp/resp_reader.h"
 
@@ -34,12 +35,16 @@ static void copy(const struct cw_backlog *backlog, uint64_t first, uint64_t end,
     }
 }
 
-/* What keeps a link alive and what chooses a database changes no data. */
-static bool is_write(struct slice command)
+/* What keeps a link alive and what chooses a database changes no data; an aside that belongs to the next command is one
+ * with it. */
+static bool is_write(const struct slice *argv, size_t argc)
 {
     static const char *const others[] = {"SELECT", "PING", "REPLCONF"};
+    struct slice record;
+    if (cw_aside_read(argv, argc, &record) == CW_ASIDE_NOW)
+        return true;
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        if (slice_equal_nocase(command, others[i]))
+        if (slice_equal_nocase(argv[0], others[i]))
             return false;
     return true;
 }
@@ -56,7 +61,7 @@ uint64_t cw_tail_writes(const struct cw_tail *tail, const struct cw_backlog *bac
         int64_t length = resp_request_read(&request, rest, &limits);
         if (length <= 0)
             break;
-        writes += request.argc > 0 && is_write(request.argv[0]);
+        writes += request.argc > 0 && is_write(request.argv, request.argc);
         rest = slice_skip(rest, (size_t)length);
     }
     resp_request_free(&request);

@@ -3,6 +3,7 @@
  * loads to the same. A checksum of zero means that there is none, so the search is not stopped by it. */
 #include "cacheworker/engine/digest.h"
 #include "cacheworker/engine/objects.h"
+#include "cacheworker/hash/hash.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_load.h"
 #include "common/base/errors.h"
@@ -127,7 +128,7 @@ static void must_equal(const struct cw_entry *a, const struct cw_entry *b)
 {
     struct cw_digest digests[2];
     CHECK(cw_entry_type(a) == cw_entry_type(b) && cw_entry_expire_ms(a) == cw_entry_expire_ms(b));
-    CHECK(cw_digest_value(a, &digests[0]) && cw_digest_value(b, &digests[1]));
+    CHECK(cw_digest_value(a, CW_HASH_ALL, &digests[0]) && cw_digest_value(b, CW_HASH_ALL, &digests[1]));
     CHECK(memcmp(&digests[0], &digests[1], sizeof(digests[0])) == 0);
 }
 

@@ -1,11 +1,16 @@
 #include "tests/unit/cacheworker/call_fixture.h"
 
 #include "cacheworker/bitmap/bitmap_commands.h"
+#include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/geo/geo_commands.h"
+#include "cacheworker/hash/field_commands.h"
+#include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/rdb/dump_commands.h"
+#include "cacheworker/rdb/rdb_cursor.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
 #include "cacheworker/stream/stream_commands.h"
@@ -38,6 +43,7 @@ static const struct {
     {"delex", cw_delex_command},
     {"delifeq", cw_delifeq_command},
     {"digest", cw_digest_command},
+    {"dump", cw_dump_command},
     {"exists", cw_exists_command},
     {"expire", cw_expire_command},
     {"expireat", cw_expireat_command},
@@ -50,6 +56,34 @@ static const struct {
     {"getex", cw_getex_command},
     {"getrange", cw_getrange_command},
     {"getset", cw_getset_command},
+    {"hdel", cw_hdel_command},
+    {"hexists", cw_hexists_command},
+    {"hexpire", cw_hexpire_command},
+    {"hexpireat", cw_hexpireat_command},
+    {"hexpiretime", cw_hexpiretime_command},
+    {"hget", cw_hget_command},
+    {"hgetall", cw_hgetall_command},
+    {"hgetdel", cw_hgetdel_command},
+    {"hgetex", cw_hgetex_command},
+    {"hincrby", cw_hincrby_command},
+    {"hincrbyfloat", cw_hincrbyfloat_command},
+    {"hkeys", cw_hkeys_command},
+    {"hlen", cw_hlen_command},
+    {"hmget", cw_hmget_command},
+    {"hmset", cw_hmset_command},
+    {"hpersist", cw_hpersist_command},
+    {"hpexpire", cw_hpexpire_command},
+    {"hpexpireat", cw_hpexpireat_command},
+    {"hpexpiretime", cw_hpexpiretime_command},
+    {"hpttl", cw_hpttl_command},
+    {"hrandfield", cw_hrandfield_command},
+    {"hscan", cw_hscan_command},
+    {"hset", cw_hset_command},
+    {"hsetex", cw_hsetex_command},
+    {"hsetnx", cw_hsetnx_command},
+    {"hstrlen", cw_hstrlen_command},
+    {"httl", cw_httl_command},
+    {"hvals", cw_hvals_command},
     {"incr", cw_incr_command},
     {"incrby", cw_incrby_command},
     {"incrbyfloat", cw_incrbyfloat_command},
@@ -80,6 +114,7 @@ static const struct {
     {"randomkey", cw_randomkey_command},
     {"rename", cw_rename_command},
     {"renamenx", cw_renamenx_command},
+    {"restore", cw_restore_command},
     {"sadd", cw_sadd_command},
     {"scan", cw_scan_command},
     {"scard", cw_scard_command},
@@ -156,18 +191,49 @@ static const struct {
     {"zunionstore", cw_zunionstore_command},
 };
 
+/* An aside as "<key field=date ...>" or, of the next command, "<of next: key field=date ...>". */
+static void add_aside(struct buf *out, enum cw_aside when, struct slice record)
+{
+    struct cw_rdb_cursor cursor = {.bytes = record};
+    struct buf unpacked = {0};
+    struct slice text;
+    uint64_t number;
+    buf_add_text(out, when == CW_ASIDE_NOW ? "<" : "<of next: ");
+    assert_int_equal(cw_rdb_take_plain_length(&cursor, &number), 1);
+    assert_int_equal(cw_rdb_take_string(&cursor, &unpacked, &text), 1);
+    buf_add_slice(out, text);
+    while (cursor.position < record.length) {
+        assert_int_equal(cw_rdb_take_string(&cursor, &unpacked, &text), 1);
+        assert_int_equal(cw_rdb_take_little_endian(&cursor, 8, &number), 1);
+        buf_add_text(out, " ");
+        buf_add_slice(out, text);
+        if ((int64_t)number == CW_NO_EXPIRY)
+            buf_add_text(out, "=none");
+        else
+            buf_add_format(out, "=%lld", (long long)number - FIXTURE_NOW_MS);
+    }
+    buf_add_text(out, ">");
+    buf_free(&unpacked);
+}
+
 /* Stands in for the engine's stream; the fixture is the engine. */
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)
 {
     struct buf *out = &((struct call_fixture *)(void *)call->engine)->propagated;
+    struct slice record;
+    enum cw_aside aside = cw_aside_read(argv, argc, &record);
+    call->propagation_replaced = true;
     if (buf_length(out) > 0)
         buf_add_text(out, "; ");
+    if (aside != CW_ASIDE_NONE) {
+        add_aside(out, aside, record);
+        return;
+    }
     for (size_t i = 0; i < argc; i++) {
         if (i > 0)
             buf_add_text(out, " ");
         buf_add_slice(out, argv[i]);
     }
-    call->propagation_replaced = true;
 }
 
 bool cw_reply_is_full(const struct cw_call *call)
@@ -188,12 +254,28 @@ static void on_expired(void *context, unsigned database, struct slice key)
     buf_add_slice(&fixture->propagated, key);
 }
 
+static void on_expired_parts(void *context, unsigned database, struct slice key, const struct slice *names,
+                             size_t count)
+{
+    struct call_fixture *fixture = context;
+    buf_add_format(&fixture->propagated, "[%u] HDEL ", database);
+    buf_add_slice(&fixture->propagated, key);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_text(&fixture->propagated, " ");
+        buf_add_slice(&fixture->propagated, names[i]);
+    }
+}
+
 void call_fixture_open(struct call_fixture *fixture)
 {
     *fixture =
         (struct call_fixture){.protocol = 2, .now_ms = FIXTURE_NOW_MS, .settings = {.hll_sparse_max_bytes = 3000}};
-    struct cw_keyspace_config config = {
-        .databases = 16, .seed = 7, .expired = on_expired, .context = fixture, .objects = &cw_objects};
+    struct cw_keyspace_config config = {.databases = 16,
+                                        .seed = 7,
+                                        .expired = on_expired,
+                                        .expired_parts = on_expired_parts,
+                                        .context = fixture,
+                                        .objects = &cw_objects};
     fixture->keyspace = cw_keyspace_create(&config);
 }
 

@@ -16,7 +16,8 @@ struct call_fixture {
     bool is_client;           /* commands come from a client; else, as at the start, from a master's stream */
     uint64_t dirty;           /* of the last command */
     struct buf reply;         /* of the last command */
-    struct buf propagated;    /* by the last command: words with a space between, commands with "; " */
+    struct buf propagated;    /* by the last command: words with a space between, commands with "; "; asides (aside.h)
+                               * as <key field=date>, dates counted from FIXTURE_NOW_MS */
     struct resp_request line; /* the last command */
 };
 

@@ -351,42 +351,6 @@ static void a_big_set_is_freed_in_steps(void **state)
     cw_keyspace_destroy(keyspace);
 }
 
-/* The members' entries move, and the order follows them. */
-static void a_big_set_survives_compaction(void **state)
-{
-    (void)state;
-    enum { MEMBERS = 100000, KEPT_EVERY = 10 };
-    struct cw_keyspace *keyspace = new_keyspace();
-    struct cw_ref ref;
-    open_key(keyspace, &ref);
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        char name[TEXT_MAX];
-        cw_zset_set(keyspace, &ref, field_name(name, i), i);
-    }
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        char name[TEXT_MAX];
-        if (i % KEPT_EVERY != 0)
-            assert_true(cw_zset_remove(keyspace, &ref, field_name(name, i)));
-    }
-    size_t held = cw_keyspace_used_bytes(keyspace);
-    unsigned steps = 0;
-    while (cw_keyspace_compact_step(keyspace, 100))
-        steps++;
-    assert_true(steps > 10);
-    assert_true(cw_keyspace_used_bytes(keyspace) < held * 3 / 4);
-    struct cw_zset_place place;
-    struct cw_entry *entry = open_key(keyspace, &ref);
-    assert_true(cw_zset_at(entry, 0, &place));
-    for (unsigned i = 0; i < MEMBERS; i += KEPT_EVERY) {
-        char name[TEXT_MAX];
-        double score;
-        assert_true(slice_equal(place.member.text, field_name(name, i)) && place.score == i);
-        assert_true(cw_zset_score(entry, field_name(name, i), &score) && score == i);
-        assert_int_equal(cw_zset_next(entry, &place), i + KEPT_EVERY < MEMBERS);
-    }
-    cw_keyspace_destroy(keyspace);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,7 +360,6 @@ int main(void)
         cmocka_unit_test(a_damaged_snapshot_is_refused),
         cmocka_unit_test(a_copy_is_a_set_of_its_own),
         cmocka_unit_test(a_big_set_is_freed_in_steps),
-        cmocka_unit_test(a_big_set_survives_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
