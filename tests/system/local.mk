@@ -34,6 +34,7 @@ EXTRA_DIST += \
 	tests/system/test_empty_restart.py \
 	tests/system/test_failover.py \
 	tests/system/test_failover_again.py \
+	tests/system/test_fields.py \
 	tests/system/test_hyperloglog.py \
 	tests/system/test_limits.py \
 	tests/system/test_network.py \

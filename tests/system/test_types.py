@@ -17,6 +17,8 @@ WRITES = {
     b"bits": [[b"SETRANGE", b"bits", b"1000", b"\xff\x0f"]],
     b"small hash": [[b"HSET", b"small hash", b"a", b"1", b"b", b"two"]],
     b"shown hash": [[b"HSET", b"shown hash", b"a", LONG]],
+    b"dated hash": [[b"HSETEX", b"dated hash", b"EX", b"100000", b"FIELDS", b"1", b"f%d" % number, b"%d" % number]
+                    for number in range(300)] + [[b"HSET", b"dated hash", b"for ever", b"1"]],
     b"big hash": [[b"HSET", b"big hash", b"f%d" % number, b"%d" % (number * 7)] for number in range(2000)],
     b"small zset": [[b"ZADD", b"small zset", b"1.5", b"a", b"-inf", b"b", b"3", b"c"]],
     b"big zset": [[b"ZADD", b"big zset", b"%f" % (number / 3), b"m%d" % number] for number in range(2000)],
@@ -68,7 +70,8 @@ def contents(client, keys):
         if kind == b"set":
             value = sorted(value)
         if kind == b"hash":
-            value = sorted(zip(value[::2], value[1::2]))
+            dates = client.call("HPEXPIRETIME", key, "FIELDS", len(value) // 2, *value[::2])
+            value = sorted(zip(value[::2], value[1::2], dates))
         found[key] = (kind, client.call("OBJECT", "ENCODING", key), client.call("PTTL", key) > 0, value)
     return found
 
