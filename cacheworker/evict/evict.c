@@ -20,6 +20,7 @@ enum {
 struct candidate {
     const struct cw_entry *entry; /* not followed until the keyspace has said that it is still there */
     uint64_t hash;
+    uint64_t mark;
     uint64_t score; /* the higher, the rather it goes */
     unsigned database;
 };
@@ -56,19 +57,23 @@ static void spend(unsigned *budget, size_t cost)
 
 /* ---- Scores ---- */
 
-/* How much rather than others an entry goes. It only grows while the entry is not used, and less so than the time. */
+/* What of an entry a score is made from, but for the time: while it stays the same, the key was not used. */
+static uint64_t mark_of(const struct cw_evict_rules *rules, const struct cw_entry *entry)
+{
+    return rules->policy == CW_POLICY_VOLATILE_TTL ? (uint64_t)cw_entry_expire_ms(entry) : entry->access;
+}
+
+/* How much rather than others an entry goes. */
 static uint64_t score_of(const struct cw_evict_rules *rules, const struct cw_entry *entry, int64_t now_ms)
 {
-    enum { TIME_BITS = 48, FREQUENCY_MAX = 255 };
-    const uint64_t latest = ((uint64_t)1 << TIME_BITS) - 1;
     if (rules->policy == CW_POLICY_VOLATILE_TTL)
         return UINT64_MAX - ((uint64_t)cw_entry_expire_ms(entry) ^ (uint64_t)INT64_MIN); /* the sign in its order */
     if (!cw_policy_is_lfu(rules->policy))
-        return latest - (uint64_t)(now_ms / 1000 - cw_access_idle_s(entry->access, now_ms));
-    /* Of those that are used equally often, the one goes that was not used for longest. */
-    uint64_t rarity = FREQUENCY_MAX - cw_access_frequency(rules->access, entry->access, now_ms);
-    uint64_t last_minute = (uint64_t)(now_ms / 60000 - cw_access_idle_minutes(entry->access, now_ms));
-    return rarity << TIME_BITS | ((latest - last_minute) & latest);
+        return UINT64_MAX - (uint64_t)(now_ms / 1000 - cw_access_idle_s(entry->access, now_ms));
+    /* Of those whose counters have come to the same, the one goes that had not counted more before: mostly a key that
+     * is new, of which there are always many. */
+    uint32_t left = cw_access_frequency(rules->access, entry->access, now_ms);
+    return UINT64_MAX - (left << CW_ACCESS_FREQUENCY_BITS | cw_access_counted(entry->access));
 }
 
 /* ---- The pool ---- */
@@ -81,9 +86,10 @@ static bool is_in_pool(const struct cw_evict *evict, const struct cw_entry *entr
     return false;
 }
 
-static void offer(struct cw_evict *evict, const struct cw_keyspace *keyspace, unsigned database,
-                  const struct cw_entry *entry, uint64_t score)
+static void offer(struct cw_evict *evict, const struct cw_keyspace *keyspace, const struct cw_evict_rules *rules,
+                  unsigned database, const struct cw_entry *entry, int64_t now_ms)
 {
+    uint64_t score = score_of(rules, entry, now_ms);
     bool is_full = evict->count == POOL_SIZE;
     if ((is_full && score <= evict->pool[0].score) || is_in_pool(evict, entry))
         return;
@@ -97,12 +103,16 @@ static void offer(struct cw_evict *evict, const struct cw_keyspace *keyspace, un
         memmove(&evict->pool[place + 1], &evict->pool[place], (evict->count - place) * sizeof(evict->pool[0]));
         evict->count++;
     }
-    evict->pool[place] = (struct candidate){entry, cw_keyspace_hash(keyspace, cw_entry_key(entry)), score, database};
+    evict->pool[place] = (struct candidate){.entry = entry,
+                                            .hash = cw_keyspace_hash(keyspace, cw_entry_key(entry)),
+                                            .mark = mark_of(rules, entry),
+                                            .score = score,
+                                            .database = database};
 }
 
 /* The best of the pool that is still there, and was not used meanwhile. */
 static bool take(struct cw_evict *evict, const struct cw_keyspace *keyspace, const struct cw_evict_rules *rules,
-                 int64_t now_ms, struct candidate *ret_victim)
+                 struct candidate *ret_victim)
 {
     while (evict->count > 0) {
         const struct candidate *best = &evict->pool[--evict->count];
@@ -110,7 +120,7 @@ static bool take(struct cw_evict *evict, const struct cw_keyspace *keyspace, con
             continue;
         if (cw_policy_is_volatile(rules->policy) && !(best->entry->flags & CW_ENTRY_EXPIRES))
             continue;
-        if (score_of(rules, best->entry, now_ms) < best->score)
+        if (mark_of(rules, best->entry) != best->mark)
             continue;
         *ret_victim = *best;
         return true;
@@ -156,7 +166,7 @@ static void look(struct cw_evict *evict, struct cw_keyspace *keyspace, const str
         unsigned count = cw_keyspace_look(keyspace, database, cw_policy_is_volatile(rules->policy), &position, entries,
                                           LOOK_MAX, budget);
         for (unsigned i = 0; i < count; i++)
-            offer(evict, keyspace, database, entries[i], score_of(rules, entries[i], now_ms));
+            offer(evict, keyspace, rules, database, entries[i], now_ms);
         left -= count;
     }
 }
@@ -192,7 +202,7 @@ static bool find_victim(struct cw_evict *evict, struct cw_keyspace *keyspace, co
                 return true;
         } else {
             look(evict, keyspace, rules, database, now_ms, budget);
-            if (take(evict, keyspace, rules, now_ms, ret_victim))
+            if (take(evict, keyspace, rules, ret_victim))
                 return true;
         }
     }

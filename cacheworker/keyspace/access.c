@@ -3,7 +3,6 @@
 enum {
     FREQUENCY_NEW = 5,
     FREQUENCY_MAX = 255,
-    FREQUENCY_BITS = 8,
     MINUTES_MASK = 0xffff,
     MS_PER_MINUTE = 60000,
 };
@@ -15,7 +14,7 @@ static uint32_t minute_of(int64_t now_ms)
 
 static uint32_t counted(uint32_t minute, uint32_t frequency)
 {
-    return minute << FREQUENCY_BITS | frequency;
+    return minute << CW_ACCESS_FREQUENCY_BITS | frequency;
 }
 
 uint32_t cw_access_new(const struct cw_access_rules *rules, int64_t now_ms)
@@ -53,12 +52,12 @@ uint32_t cw_access_idle_s(uint32_t access, int64_t now_ms)
 
 uint32_t cw_access_idle_minutes(uint32_t access, int64_t now_ms)
 {
-    return (minute_of(now_ms) - (access >> FREQUENCY_BITS)) & MINUTES_MASK;
+    return (minute_of(now_ms) - (access >> CW_ACCESS_FREQUENCY_BITS)) & MINUTES_MASK;
 }
 
 uint32_t cw_access_frequency(const struct cw_access_rules *rules, uint32_t access, int64_t now_ms)
 {
-    uint32_t frequency = access & FREQUENCY_MAX;
+    uint32_t frequency = cw_access_counted(access);
     if (rules->decay_minutes == 0)
         return frequency;
     int64_t decayed = cw_access_idle_minutes(access, now_ms) / rules->decay_minutes;

@@ -15,6 +15,8 @@
 
 #define CW_ACCESS_MAX 0xffffffu
 
+enum { CW_ACCESS_FREQUENCY_BITS = 8 };
+
 struct cw_access_rules {
     bool counts_uses;      /* LFU */
     int64_t log_factor;    /* 0: every use adds one */
@@ -44,7 +46,13 @@ uint32_t cw_access_of_frequency(uint32_t frequency, int64_t now_ms);
 uint32_t cw_access_idle_s(uint32_t access, int64_t now_ms);       /* by the LRU rule */
 uint32_t cw_access_idle_minutes(uint32_t access, int64_t now_ms); /* by the LFU rule */
 
-/* The counter as it has decayed until now, 0 to 255; by the LFU rule. */
+/* The counter at the last use, 0 to 255; by the LFU rule. */
+static inline uint32_t cw_access_counted(uint32_t access)
+{
+    return access & ((1u << CW_ACCESS_FREQUENCY_BITS) - 1);
+}
+
+/* The same as it has decayed until now. */
 uint32_t cw_access_frequency(const struct cw_access_rules *rules, uint32_t access, int64_t now_ms);
 
 #endif
