@@ -58,10 +58,7 @@ struct cw_keyspace_stats {
     uint64_t misses;              /* or did not */
     uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
     uint64_t objects_freed_later; /* by cw_keyspace_free_step, for they were too big to be freed at once */
-    uint64_t hits;                /* cw_keyspace_read found the key */
-    uint64_t misses;              /* or did not */
-    uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
-    uint64_t expired_parts;
+    uint64_t expired_parts;       /* the same of parts of keys */
 };
 
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config);
