@@ -251,7 +251,8 @@ static void update_header(struct cw_packed *packed, int64_t count_change)
         count += (uint64_t)count_change;
     else if (packed->length < SURELY_COUNTABLE_BYTES)
         count = count_elements(cw_packed_slice(packed));
-    store_u16_le(packed->bytes + COUNT_OFFSET, (uint16_t)count);
+    store_u16_le(packed->bytes + COUNT_OFFSET,
+                 (uint16_t)(count < CW_LISTPACK_COUNT_UNKNOWN ? count : CW_LISTPACK_COUNT_UNKNOWN));
 }
 
 static size_t insert_element(struct cw_packed *packed, size_t place, const struct element *element)
@@ -290,6 +291,14 @@ void cw_listpack_append(struct cw_packed *packed, struct slice text)
 void cw_listpack_append_integer(struct cw_packed *packed, int64_t integer)
 {
     cw_listpack_insert_integer(packed, CW_LISTPACK_END, integer);
+}
+
+void cw_listpack_append_all(struct cw_packed *packed, struct slice other)
+{
+    uint64_t count = cw_listpack_count(other);
+    struct slice elements = slice_of(other.data + CW_LISTPACK_HEADER_BYTES, other.length - CW_LISTPACK_EMPTY_BYTES);
+    memcpy(packed->splice(packed, packed->length - 1, 0, elements.length), elements.data, elements.length);
+    update_header(packed, (int64_t)count);
 }
 
 void cw_listpack_replace(struct cw_packed *packed, size_t place, struct slice text)

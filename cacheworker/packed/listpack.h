@@ -74,6 +74,7 @@ size_t cw_listpack_insert(struct cw_packed *packed, size_t place, struct slice t
 size_t cw_listpack_insert_integer(struct cw_packed *packed, size_t place, int64_t integer);
 void cw_listpack_append(struct cw_packed *packed, struct slice text);
 void cw_listpack_append_integer(struct cw_packed *packed, int64_t integer);
+void cw_listpack_append_all(struct cw_packed *packed, struct slice other); /* the elements of another listpack */
 void cw_listpack_replace(struct cw_packed *packed, size_t place, struct slice text); /* `place` stays its place */
 void cw_listpack_replace_integer(struct cw_packed *packed, size_t place, int64_t integer);
 /* Deletes `count` elements from `place` on, or fewer where it ends; returns the place of what follows. */

@@ -200,6 +200,46 @@ static void test_random_edits(void **state)
     buf_free(&buf);
 }
 
+static void append_random(struct model *model, struct cw_packed *packed, struct rand *rand)
+{
+    static char space[TEXT_MAX];
+    for (uint64_t count = rand_below(rand, MODEL_MAX / 2); count > 0; count--) {
+        struct slice text = random_text(rand, space);
+        cw_listpack_append(packed, text);
+        model_insert(model, model->count, text);
+    }
+}
+
+static void test_append_all(void **state)
+{
+    (void)state;
+    struct buf bufs[2] = {{0}, {0}};
+    struct cw_packed packed, other;
+    struct rand rand;
+    rand_seed(&rand, 8);
+    for (unsigned script = 0; script < SCRIPTS; script++) {
+        struct model model = {.count = 0};
+        start(&bufs[0], &packed);
+        start(&bufs[1], &other);
+        append_random(&model, &packed, &rand);
+        append_random(&model, &other, &rand);
+        cw_listpack_append_all(&packed, cw_packed_slice(&other));
+        assert_same(&model, &packed);
+        model_delete(&model, 0, model.count);
+    }
+    start(&bufs[0], &packed); /* more than the header can tell */
+    start(&bufs[1], &other);
+    for (unsigned i = 0; i < 40000; i++) {
+        cw_listpack_append_integer(&packed, i % 100);
+        cw_listpack_append_integer(&other, i % 100);
+    }
+    cw_listpack_append_all(&packed, cw_packed_slice(&other));
+    assert_int_equal(cw_listpack_count(cw_packed_slice(&packed)), 80000);
+    assert_true(cw_listpack_is_valid(cw_packed_slice(&packed)));
+    buf_free(&bufs[0]);
+    buf_free(&bufs[1]);
+}
+
 /* --- what redis-server 7.0 writes: DUMP without its type, length and checksum --- */
 
 static void assert_golden(const char *const *texts, size_t count, const char *hex)
@@ -487,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_edits),
+        cmocka_unit_test(test_append_all),
         cmocka_unit_test(test_golden_hash),
         cmocka_unit_test(test_golden_sorted_set),
         cmocka_unit_test(test_golden_encodings),
