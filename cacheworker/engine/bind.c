@@ -14,6 +14,7 @@
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/info/memory_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
@@ -187,6 +188,23 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(HVALS, hvals),
 
     /* Lists. */
+    BIND(LINDEX, lindex),
+    BIND(LINSERT, linsert),
+    BIND(LLEN, llen),
+    BIND(LMOVE, lmove),
+    BIND(LMPOP, lmpop),
+    BIND(LPOP, lpop),
+    BIND(LPOS, lpos),
+    BIND(LPUSH, lpush),
+    BIND(LPUSHX, lpushx),
+    BIND(LRANGE, lrange),
+    BIND(LREM, lrem),
+    BIND(LSET, lset),
+    BIND(LTRIM, ltrim),
+    BIND(RPOP, rpop),
+    BIND(RPOPLPUSH, rpoplpush),
+    BIND(RPUSH, rpush),
+    BIND(RPUSHX, rpushx),
 
     /* Sets. */
     BIND(SADD, sadd),

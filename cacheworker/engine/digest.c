@@ -1,6 +1,7 @@
 #include "cacheworker/engine/digest.h"
 
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/list/list.h"
 #include "cacheworker/set/set.h"
 #include "cacheworker/stream/stream_group.h"
 #include "cacheworker/zset/zset.h"
@@ -39,6 +40,16 @@ static void add_packed(struct cw_digest *digest, const struct cw_packed_value *v
 {
     char space[NUMBER_TEXT_MAX];
     cw_digest_add(digest, cw_packed_value_text(value, space));
+}
+
+static void digest_list(const struct cw_entry *entry, struct cw_digest *digest)
+{
+    struct cw_list_walk walk;
+    bool stands = cw_list_at(entry, 0, &walk);
+    for (; stands; stands = cw_list_next(&walk, CW_LIST_HEAD)) {
+        struct cw_packed_value value = cw_list_value(&walk);
+        add_packed(digest, &value);
+    }
 }
 
 static void digest_hash(const struct cw_entry *entry, int64_t from_ms, struct cw_digest *digest)
@@ -133,11 +144,11 @@ static digest_function function_of(enum cw_type type)
 {
     switch (type) {
     case CW_TYPE_STRING: return digest_string;
+    case CW_TYPE_LIST: return digest_list;
     case CW_TYPE_SET: return digest_set;
     case CW_TYPE_ZSET: return digest_zset;
     case CW_TYPE_STREAM: return digest_stream;
-    case CW_TYPE_HASH: /* needs to know more */
-    case CW_TYPE_LIST: return NULL;
+    case CW_TYPE_HASH: return NULL; /* needs to know more */
     }
     return NULL;
 }

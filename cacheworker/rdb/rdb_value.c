@@ -1,6 +1,7 @@
 #include "cacheworker/rdb/rdb_value.h"
 
 #include "cacheworker/hash/hash_rdb.h"
+#include "cacheworker/list/list_rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/set/set_rdb.h"
@@ -25,11 +26,9 @@ static void add_string(struct buf *out, const struct cw_entry *entry)
 }
 
 static const struct kind kinds[CW_TYPES] = {
-    [CW_TYPE_STRING] = {string_type, add_string},
-    [CW_TYPE_SET] = {cw_set_rdb_type, cw_set_rdb_add},
-    [CW_TYPE_ZSET] = {cw_zset_rdb_type, cw_zset_rdb_add},
-    [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_add},
-    [CW_TYPE_STREAM] = {cw_stream_rdb_type, cw_stream_rdb_add},
+    [CW_TYPE_STRING] = {string_type, add_string},         [CW_TYPE_LIST] = {cw_list_rdb_type, cw_list_rdb_add},
+    [CW_TYPE_SET] = {cw_set_rdb_type, cw_set_rdb_add},    [CW_TYPE_ZSET] = {cw_zset_rdb_type, cw_zset_rdb_add},
+    [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_add}, [CW_TYPE_STREAM] = {cw_stream_rdb_type, cw_stream_rdb_add},
 };
 
 unsigned cw_rdb_value_type(const struct cw_entry *entry)
@@ -55,6 +54,10 @@ typedef int (*read_function)(struct cw_rdb_value *value, struct cw_rdb_cursor *c
 
 static const read_function readers[RDB_TYPE_LAST + 1] = {
     [RDB_TYPE_STRING] = read_string,
+    [RDB_TYPE_LIST] = cw_list_rdb_read,
+    [RDB_TYPE_LIST_ZIPLIST] = cw_list_rdb_read,
+    [RDB_TYPE_LIST_QUICKLIST] = cw_list_rdb_read,
+    [RDB_TYPE_LIST_QUICKLIST_2] = cw_list_rdb_read,
     [RDB_TYPE_SET] = cw_set_rdb_read,
     [RDB_TYPE_SET_INTSET] = cw_set_rdb_read,
     [RDB_TYPE_SET_LISTPACK] = cw_set_rdb_read,

@@ -36,11 +36,19 @@ def listpack(*texts):
     return (len(body) + 7).to_bytes(4, "little") + len(texts).to_bytes(2, "little") + body + b"\xff"
 
 
+ZIPLIST = b"\x11\x00\x00\x00\x0d\x00\x00\x00\x02\x00" b"\x00\x01a" b"\x03\xfe\x0c" b"\xff"  # "a", 12
+
 VALUES = [payload(0, string(b"hello")), payload(0, string(b"")), payload(0, b"\xc0\x7b"), payload(0, b"\xc1\x39\x30"),
           payload(0, b"\xc2\x15\xcd\x5b\x07"), payload(0, string(b"x" * 300)),
           payload(4, b"\x02" + string(b"a") + string(b"1") + string(b"b") + string(b"two")),
           payload(16, string(listpack(b"a", b"1", b"bb", b"22"))), payload(0, string(b"hello"), 9),
+          payload(1, b"\x02" + string(b"a") + b"\xc0\x0c"), payload(10, string(ZIPLIST)),
+          payload(14, b"\x02" + string(ZIPLIST) + string(ZIPLIST)), payload(18, b"\x01\x02" + string(listpack(b"a", b"1", b"b"))),
+          payload(18, b"\x02\x02" + string(listpack(b"a", b"b")) + b"\x01" + string(b"plain")),
           # What must be refused.
+          payload(1, b"\x00"), payload(10, string(ZIPLIST[:-1])), payload(14, b"\x01" + string(b"")),
+          payload(18, b"\x01\x03" + string(listpack(b"a"))), payload(18, b"\x01\x02" + string(listpack())),
+          payload(18, b"\x01\x02" + string(listpack(b"a")[:-1])), payload(18, b"\x01\x01" + string(b"")),
           payload(4, b"\x02" + string(b"a") + string(b"1") + string(b"a") + string(b"two")), payload(4, b"\x00"),
           payload(4, b"\x02" + string(b"a") + string(b"1")), payload(16, string(listpack(b"a", b"1", b"b"))),
           payload(16, string(listpack(b"a", b"1", b"a", b"2"))), payload(16, string(listpack(b"a", b"1")[:-1])),

@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_hash.py \
+	tests/system/differential_list.py \
 	tests/system/differential_set.py \
 	tests/system/differential_stream.py \
 	tests/system/differential_zset.py \

@@ -13,6 +13,7 @@ import differential_bits
 import differential_dump
 import differential_geo
 import differential_hash
+import differential_list
 import differential_set
 import differential_stream
 import differential_zset
@@ -23,7 +24,7 @@ from tap import check, say
 REFERENCE, OURS = 22850, 22851
 BATCH = 100              # commands under way at once; one batch is one protocol version
 CLOCKS_APART_MS = 3000   # how far apart the two servers may carry out a command
-COMPARED_GROUPS = (b"bitmap", b"generic", b"geo", b"hash", b"hyperloglog", b"set", b"stream", b"string")
+COMPARED_GROUPS = (b"bitmap", b"generic", b"geo", b"hash", b"hyperloglog", b"list", b"set", b"stream", b"string")
 SHOWN_MAX = 10           # differences, then the run ends: what follows are their consequences
 
 DISTANT_MS = 100_000     # the least time to live: no key expires in the middle of a run
@@ -44,9 +45,8 @@ DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1", b"x", b"", b"99999999999", b
 
 
 class Generator(differential_bits.BitmapCommands, differential_bits.HyperLogLogCommands, differential_dump.DumpCommands,
-                differential_geo.GeoCommands, differential_hash.HashCommands, differential_set.SetCommands,
-                differential_stream.StreamCommands,
-                differential_zset.SortedSetCommands):
+                differential_geo.GeoCommands, differential_hash.HashCommands, differential_list.ListCommands,
+                differential_set.SetCommands, differential_stream.StreamCommands, differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
     def __init__(self, seed):
@@ -389,6 +389,7 @@ ALLOWED = {
     **differential_dump.ALLOWED,
     **differential_geo.ALLOWED,
     **differential_hash.ALLOWED,
+    **differential_list.ALLOWED,
     **differential_set.ALLOWED,
     **differential_stream.ALLOWED,
     **differential_zset.ALLOWED,

@@ -21,6 +21,8 @@ WRITES = {
                     for number in range(300)] + [[b"HSET", b"dated hash", b"for ever", b"1"]],
     b"big hash": [[b"HSET", b"big hash", b"f%d" % number, b"%d" % (number * 7)] for number in range(2000)],
     b"small zset": [[b"ZADD", b"small zset", b"1.5", b"a", b"-inf", b"b", b"3", b"c"]],
+    b"small list": [[b"RPUSH", b"small list", b"a", b"1", LONG]],
+    b"big list": [[b"RPUSH", b"big list", b"element %d" % number] for number in range(5000)],
     b"big zset": [[b"ZADD", b"big zset", b"%f" % (number / 3), b"m%d" % number] for number in range(2000)],
 }
 # How they are read: what two nodes must answer alike, in any order where the type has none.
@@ -30,8 +32,6 @@ RANGES = {b"zset": (b"0", b"-1", b"WITHSCORES"), b"list": (b"0", b"-1"), b"strea
 
 # The types that this build has; a command that it does not know is no part of the test.
 OPTIONAL = {
-    b"small list": [[b"RPUSH", b"small list", b"a", b"1", LONG]],
-    b"big list": [[b"RPUSH", b"big list", b"element %d" % number] for number in range(5000)],
     b"integers": [[b"SADD", b"integers"] + [b"%d" % number for number in range(100)]],
     b"small set": [[b"SADD", b"small set", b"a", b"b", b"12"]],
     b"big set": [[b"SADD", b"big set", b"member %d" % number] for number in range(2000)],

@@ -1,0 +1,11 @@
+/* list_rdb.h: lists as RDB carries them (rdb_value.h). */
+#ifndef CACHEWORKER_LIST_LIST_RDB_H
+#define CACHEWORKER_LIST_LIST_RDB_H
+
+#include "cacheworker/rdb/rdb_value.h"
+
+unsigned cw_list_rdb_type(const struct cw_entry *entry);
+void cw_list_rdb_add(struct buf *out, const struct cw_entry *entry);
+MUST_CHECK int cw_list_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor);
+
+#endif
