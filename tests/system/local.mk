@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/system/test_network.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \
+	tests/system/test_rdb_files.py \
 	tests/system/test_replication.py \
 	tests/system/test_spares.py \
 	tests/system/test_stop_lengths.py \
