@@ -41,6 +41,8 @@ WORKER_ROWS = [
     ("MSET of 10, pipeline 16", "mset10", 3, 50, 16, 4.2 / 9.43),
     ("HSET, pipeline 100", "hset", 3, 50, 100, 0.5),
     ("ZADD of one set, pipeline 100", "zadd", 3, 50, 100, 0.5),
+    ("LPUSH of one list, pipeline 100", "lpush", 3, 50, 100, 0.6),
+    ("LRANGE of its first 100, pipeline 100", "lrange100", 3, 50, 100, 0.5),
 ]
 
 # name, connections, pipeline, goal of proxy / HAProxy, goal of proxy + worker / redis-server without a proxy
@@ -66,6 +68,7 @@ MEMORY_ROWS = [
     ("hashes of 10 small fields", "hash10", 100000, 8, 200),
     ("sorted sets of 10 small members", "zset10", 100000, 8, 150),
     ("members of one sorted set", "zadd", 1000000, 8, 80),
+    ("elements of one list", "lpush", 1000000, 8, 12),
 ]
 
 
