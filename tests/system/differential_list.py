@@ -24,7 +24,7 @@ class ListCommands:
     def elements(self, most):
         return [self.element() for _ in range(self.random.randint(1, most))]
 
-    def end(self):
+    def list_end(self):
         return self.random.choice((b"LEFT", b"RIGHT", b"left", b"Right")) if self.chance(0.95) else self.value()
 
     def index(self):
@@ -80,7 +80,7 @@ class ListCommands:
              b"COUNT"], 0.3)
 
     def make_lmove(self):
-        return [self.list_key(), self.list_key(), self.end(), self.end()]
+        return [self.list_key(), self.list_key(), self.list_end(), self.list_end()]
 
     def make_rpoplpush(self):
         return [self.list_key(), self.list_key()]
@@ -88,7 +88,7 @@ class ListCommands:
     def make_lmpop(self):
         keys = [self.list_key() for _ in range(self.random.randint(1, 3))]
         count = b"%d" % len(keys) if self.chance(0.9) else self.random.choice(NUMKEYS)
-        return [count] + keys + [self.end()] + self.options([lambda: [b"COUNT", self.index()]], 0.5)
+        return [count] + keys + [self.list_end()] + self.options([lambda: [b"COUNT", self.index()]], 0.5)
 
 
 ALLOWED = {

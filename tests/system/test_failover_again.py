@@ -66,7 +66,7 @@ def wait_epoch(appliance, epoch, seconds):
 def check_steady(result, most_ms):
     for name in ("closed", "errors", "unanswered", "wrong"):
         check(result[name] == 0, f"{name}: {result[name]}; the first error: {result['first_error']}")
-    check(result["acknowledged"] > 1000, "there was hardly any load")
+    check(result["acknowledged"] > 300, f"there was hardly any load: {result['acknowledged']} commands")
     check(result["outage_ms"] <= most_ms, f"writes stood still for {result['outage_ms']} ms")
 
 
@@ -90,7 +90,7 @@ def lose_proposers(appliance, flag, steps):
         lost = sorted(alive - left - {status["master"]})
         check(len(lost) == 1 and lost[0].startswith("sentinel-"), f"after {step}, these died: {lost}")
         check(not os.path.exists(flag), f"nobody said {step}")
-        check_steady(result, 11000)
+        check_steady(result, 20000)  # some 6 s; the bound is for a machine that has other work
         check(result["lost"] == 0 or result["lost_age_ms"] <= 1500, f"lost one of {result['lost_age_ms']} ms before")
         say(f"{lost[0]} died after {step}: writes stood still for {result['outage_ms']} ms")
         appliance.restart(lost[0])
