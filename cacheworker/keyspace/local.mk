@@ -8,6 +8,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/keyspace/key_commands.c cacheworker/keyspace/key_commands.h \
 	cacheworker/keyspace/keyspace.c cacheworker/keyspace/keyspace.h \
 	cacheworker/keyspace/lookup.c cacheworker/keyspace/lookup.h \
+	cacheworker/keyspace/many_words.c cacheworker/keyspace/many_words.h \
 	cacheworker/keyspace/object.h \
 	cacheworker/keyspace/packing.h \
 	cacheworker/keyspace/packed_entry.c cacheworker/keyspace/packed_entry.h \

@@ -1,15 +1,14 @@
 #include "cacheworker/set/set_commands.h"
 
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/many_words.h"
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/set/set.h"
 #include "common/base/glob.h"
-#include "common/base/mem.h"
 #include "common/base/rand.h"
 
 enum {
-    REMOVED_MAX = 1024, /* members that one SREM in the stream names */
     FEW_POPS = 8,       /* so few are searched one by one, also where that means to go through packed bytes */
     MOST_OF_FACTOR = 5, /* what stays is less than this part of what goes: the reference makes a new set of it */
     DRAW_FACTOR = 3,    /* drawing is for less than this part of a set; else much is drawn twice */
@@ -263,68 +262,30 @@ void cw_smove_command(struct cw_call *call)
 
 /* ---- SPOP: what was picked goes into the stream as SREM ---- */
 
-struct removal { /* SREM in the making */
-    struct cw_call *call;
-    struct slice *argv; /* owned; the members' data are filled in at the end, for the texts move as they grow */
-    size_t count;       /* of members */
-    struct buf texts;   /* theirs, one after another */
-};
-
-static void propagate_removal(struct removal *removal)
-{
-    const char *text = buf_slice(&removal->texts).data;
-    for (size_t i = 2; i < 2 + removal->count; i++) {
-        removal->argv[i].data = text;
-        text += removal->argv[i].length;
-    }
-    if (removal->count > 0)
-        cw_call_propagate(removal->call, removal->argv, 2 + removal->count);
-    removal->count = 0;
-    buf_clear(&removal->texts);
-}
-
-static void begin_removal(struct removal *removal, struct cw_call *call, uint64_t count)
-{
-    size_t most = count < REMOVED_MAX ? (size_t)count : REMOVED_MAX;
-    *removal = (struct removal){.call = call, .argv = mem_alloc((2 + most) * sizeof(struct slice))};
-    removal->argv[0] = SLICE_LITERAL("SREM");
-    removal->argv[1] = call->argv[1];
-}
-
-static void end_removal(struct removal *removal)
-{
-    propagate_removal(removal);
-    mem_free(removal->argv);
-    buf_free(&removal->texts);
-}
-
 /* Shows the member to the client, and names it in the stream. */
-static void note_removed(struct removal *removal, const struct cw_packed_value *member)
+static void note_removed(struct cw_many_words *removed, const struct cw_packed_value *member)
 {
     char space[NUMBER_TEXT_MAX];
     struct slice text = cw_packed_value_text(member, space);
-    resp_write_bulk(removal->call->reply, text);
-    removal->argv[2 + removal->count++].length = text.length;
-    buf_add_slice(&removal->texts, text);
-    removal->call->dirty++;
-    if (removal->count == REMOVED_MAX)
-        propagate_removal(removal);
+    resp_write_bulk(removed->call->reply, text);
+    cw_many_words_add(removed, text);
+    removed->call->dirty++;
 }
 
-static void pop_by_drawing(struct removal *removal, struct cw_ref *ref, uint64_t count)
+static void pop_by_drawing(struct cw_many_words *removed, struct cw_ref *ref, uint64_t count)
 {
-    struct cw_keyspace *keyspace = removal->call->keyspace;
+    struct cw_keyspace *keyspace = removed->call->keyspace;
     for (; count > 0; count--) {
         struct cw_packed_value member = cw_set_random(ref->entry, cw_keyspace_rand(keyspace));
-        note_removed(removal, &member);
+        note_removed(removed, &member);
         cw_set_remove(keyspace, ref, &member);
     }
 }
 
 /* Goes through the set once; what stays becomes a set of its own, which takes the place of the old one. */
-static void pop_by_walking(struct removal *removal, struct cw_ref *ref, uint64_t count, enum cw_encoding encoding)
+static void pop_by_walking(struct cw_many_words *removed, struct cw_ref *ref, uint64_t count, enum cw_encoding encoding)
 {
-    struct cw_call *call = removal->call;
+    struct cw_call *call = removed->call;
     struct rand *rand = cw_keyspace_rand(call->keyspace);
     struct cw_key key = cw_call_key(call, 1);
     struct cw_set_walk walk = {0};
@@ -333,7 +294,7 @@ static void pop_by_walking(struct removal *removal, struct cw_ref *ref, uint64_t
     cw_set_create(call->keyspace, &rest, encoding);
     for (uint64_t left = cw_set_count(ref->entry); cw_set_next(ref->entry, &walk); left--) {
         if (rand_below(rand, left) < count) {
-            note_removed(removal, &walk.member);
+            note_removed(removed, &walk.member);
             count--;
         } else {
             cw_set_add_new(call->keyspace, &rest, &walk.member);
@@ -346,18 +307,18 @@ static void pop_by_walking(struct removal *removal, struct cw_ref *ref, uint64_t
 
 static void pop_some(struct cw_call *call, struct cw_ref *ref, uint64_t count)
 {
-    struct removal removal;
+    struct cw_many_words removed;
     enum cw_encoding encoding = cw_entry_encoding(ref->entry);
     uint64_t rest = cw_set_count(ref->entry) - count;
     bool takes_most = rest <= count / MOST_OF_FACTOR;
     if (takes_most && encoding == CW_ENCODING_HASHTABLE)
         encoding = CW_ENCODING_LISTPACK; /* what stays may be small enough again */
-    begin_removal(&removal, call, count);
+    cw_many_words_begin(&removed, call, "SREM", call->argv[1], count);
     if (takes_most || (count > FEW_POPS && !cw_entry_is_object(ref->entry)))
-        pop_by_walking(&removal, ref, count, encoding);
+        pop_by_walking(&removed, ref, count, encoding);
     else
-        pop_by_drawing(&removal, ref, count);
-    end_removal(&removal);
+        pop_by_drawing(&removed, ref, count);
+    cw_many_words_end(&removed);
 }
 
 static void pop_all(struct cw_call *call, struct cw_ref *ref)
