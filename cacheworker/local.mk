@@ -10,6 +10,7 @@ include cacheworker/string/local.mk
 include cacheworker/hash/local.mk
 include cacheworker/list/local.mk
 include cacheworker/set/local.mk
+include cacheworker/sort/local.mk
 include cacheworker/zset/local.mk
 include cacheworker/bitmap/local.mk
 include cacheworker/hyperloglog/local.mk

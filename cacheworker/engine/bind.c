@@ -19,6 +19,7 @@
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
+#include "cacheworker/sort/sort_commands.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
@@ -124,6 +125,8 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(RESTORE, restore),
     BIND(RESTORE_ASKING, restore),
     BIND(SCAN, scan),
+    BIND(SORT, sort),
+    BIND(SORT_RO, sort_ro),
     BIND(TOUCH, touch),
     BIND(TTL, ttl),
     BIND(TYPE, type),

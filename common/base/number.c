@@ -58,6 +58,23 @@ int number_parse_double(struct slice text, double *ret_number)
     return 0;
 }
 
+int number_read_double(struct slice text, double *ret_number)
+{
+    char copy[NUMBER_DOUBLE_TEXT_MAX];
+    if (text.length >= sizeof(copy))
+        return ERR_INVALID;
+    if (text.length > 0)
+        memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    char *end;
+    errno = 0;
+    double number = strtod(copy, &end);
+    if (*end != '\0' || errno == ERANGE || isnan(number))
+        return ERR_INVALID;
+    *ret_number = number;
+    return 0;
+}
+
 size_t number_format_u64(char *text, uint64_t number)
 {
     static const char pairs[] =

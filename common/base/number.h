@@ -20,6 +20,10 @@ MUST_CHECK int number_parse_u64(struct slice text, uint64_t *ret_number);
  * allowed; NaN, spaces, overflow and underflow to zero refused. ERR_INVALID. */
 MUST_CHECK int number_parse_double(struct slice text, double *ret_number);
 
+/* The same as a C string, which ends at a NUL: spaces before the number are skipped, and no text at all is 0. What is
+ * too big or too small for a double is refused. */
+MUST_CHECK int number_read_double(struct slice text, double *ret_number);
+
 /* Write the text without a terminating NUL and return its length; `text` has NUMBER_TEXT_MAX bytes. */
 size_t number_format_u64(char *text, uint64_t number);
 size_t number_format_i64(char *text, int64_t number);

@@ -33,6 +33,8 @@ static const char *const templates[] = {
     "SUNIONSTORE s:%u s:0 i:0",
     "SINTERSTORE copy:i i:%u i:1",
     "SDIFFSTORE s:%u s:1 i:1",
+    "SORT s:%u ALPHA STORE sorted:s",
+    "SORT i:%u BY h:*->f1 ALPHA GET # GET h:*->f2 STORE sorted:i",
     "ZUNIONSTORE z:%u 2 z:0 z:1 WEIGHTS 1 %u AGGREGATE MAX",
     "ZUNIONSTORE combined:z:%u 3 z:0 z:1 z:2",
     "ZINTERSTORE combined:z:%u 2 z:0 z:1 AGGREGATE MIN",

@@ -4,10 +4,6 @@ ELEMENTS = [b"a", b"b", b"c", b"", b"12", b"-7", b"007", b"bin\x00\r\n\xff", b"x
 NUMKEYS = [b"0", b"-1", b"abc", b"", b"9", b"1.5", b"01"]  # none that makes the reference's index overflow
 
 
-def listpack_or_quicklist(_, ours, theirs):
-    return theirs[-1] == b"quicklist\r\n" and ours[-1] == b"listpack\r\n"
-
-
 def least_rank(words, ours, _):
     return b"-9223372036854775808" in words and ours[0].startswith(b"-ERR value is out of range, value must between")
 
@@ -92,6 +88,5 @@ class ListCommands:
 
 
 ALLOWED = {
-    b"object encoding": (listpack_or_quicklist, "7.0 knows no lists that are listpacks, 7.2 does"),
     b"lpos": (least_rank, "7.0 takes the least number for a rank, 7.2 refuses it"),
 }

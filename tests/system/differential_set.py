@@ -28,10 +28,6 @@ def same_scan(words, ours, theirs):
     return len(ours) == len(theirs) == 3
 
 
-def newer_encoding(_, ours, theirs):
-    return ours[1:] == (b"listpack\r\n",) and theirs[1:] == (b"hashtable\r\n",)
-
-
 class SetCommands:
     """make_*: the words behind the command's name. Keys that begin with i have integers only, those with o one member."""
 

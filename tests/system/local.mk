@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	tests/system/differential_hash.py \
 	tests/system/differential_list.py \
 	tests/system/differential_set.py \
+	tests/system/differential_sort.py \
 	tests/system/differential_stream.py \
 	tests/system/differential_zset.py \
 	tests/system/disks.py \

@@ -9,10 +9,12 @@
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/list/list_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/rdb/rdb_cursor.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
+#include "cacheworker/sort/sort_commands.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
 #include "cacheworker/zset/zset_commands.h"
@@ -50,6 +52,16 @@ static const struct {
     {"expiretime", cw_expiretime_command},
     {"flushall", cw_flushall_command},
     {"flushdb", cw_flushdb_command},
+    {"geoadd", cw_geoadd_command},
+    {"geodist", cw_geodist_command},
+    {"geohash", cw_geohash_command},
+    {"geopos", cw_geopos_command},
+    {"georadius", cw_georadius_command},
+    {"georadius_ro", cw_georadius_ro_command},
+    {"georadiusbymember", cw_georadiusbymember_command},
+    {"georadiusbymember_ro", cw_georadiusbymember_ro_command},
+    {"geosearch", cw_geosearch_command},
+    {"geosearchstore", cw_geosearchstore_command},
     {"get", cw_get_command},
     {"getbit", cw_getbit_command},
     {"getdel", cw_getdel_command},
@@ -89,6 +101,7 @@ static const struct {
     {"incrbyfloat", cw_incrbyfloat_command},
     {"keys", cw_keys_command},
     {"lcs", cw_lcs_command},
+    {"lrange", cw_lrange_command},
     {"memory|usage", cw_memory_usage_command},
     {"mget", cw_mget_command},
     {"move", cw_move_command},
@@ -115,6 +128,7 @@ static const struct {
     {"rename", cw_rename_command},
     {"renamenx", cw_renamenx_command},
     {"restore", cw_restore_command},
+    {"rpush", cw_rpush_command},
     {"sadd", cw_sadd_command},
     {"scan", cw_scan_command},
     {"scard", cw_scard_command},
@@ -132,6 +146,8 @@ static const struct {
     {"smembers", cw_smembers_command},
     {"smismember", cw_smismember_command},
     {"smove", cw_smove_command},
+    {"sort", cw_sort_command},
+    {"sort_ro", cw_sort_ro_command},
     {"spop", cw_spop_command},
     {"srandmember", cw_srandmember_command},
     {"srem", cw_srem_command},
@@ -145,16 +161,6 @@ static const struct {
     {"ttl", cw_ttl_command},
     {"type", cw_type_command},
     {"unlink", cw_unlink_command},
-    {"geoadd", cw_geoadd_command},
-    {"geodist", cw_geodist_command},
-    {"geohash", cw_geohash_command},
-    {"geopos", cw_geopos_command},
-    {"georadius", cw_georadius_command},
-    {"georadius_ro", cw_georadius_ro_command},
-    {"georadiusbymember", cw_georadiusbymember_command},
-    {"georadiusbymember_ro", cw_georadiusbymember_ro_command},
-    {"geosearch", cw_geosearch_command},
-    {"geosearchstore", cw_geosearchstore_command},
     {"xack", cw_xack_command},
     {"xadd", cw_xadd_command},
     {"xautoclaim", cw_xautoclaim_command},

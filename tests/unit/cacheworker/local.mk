@@ -32,6 +32,7 @@ include tests/unit/cacheworker/geo.mk
 include tests/unit/cacheworker/hash.mk
 include tests/unit/cacheworker/list.mk
 include tests/unit/cacheworker/set.mk
+include tests/unit/cacheworker/sort.mk
 include tests/unit/cacheworker/packed.mk
 include tests/unit/cacheworker/stream.mk
 include tests/unit/cacheworker/zset.mk

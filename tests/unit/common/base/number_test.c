@@ -217,12 +217,45 @@ static void doubles_are_read_as_the_reference_reads_them(void **state)
     assert_true(number == 42);
 }
 
+static void doubles_are_read_as_strtod_reads_them(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice text;
+        int result;
+        double number;
+    } rows[] = {
+        {SLICE_LITERAL("1.5"), 0, 1.5},
+        {SLICE_LITERAL(" \t-7"), 0, -7},
+        {SLICE_LITERAL(""), 0, 0},
+        {SLICE_LITERAL("\0abc"), 0, 0},
+        {SLICE_LITERAL("3\0abc"), 0, 3},
+        {SLICE_LITERAL("0x10"), 0, 16},
+        {SLICE_LITERAL("-inf"), 0, -INFINITY},
+        {SLICE_LITERAL("1 "), ERR_INVALID, 0},
+        {SLICE_LITERAL(" "), ERR_INVALID, 0},
+        {SLICE_LITERAL("nan"), ERR_INVALID, 0},
+        {SLICE_LITERAL("1e400"), ERR_INVALID, 0},
+        {SLICE_LITERAL("1e-400"), ERR_INVALID, 0},
+        {SLICE_LITERAL("abc"), ERR_INVALID, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        double number = 0;
+        assert_int_equal(number_read_double(rows[i].text, &number), rows[i].result);
+        assert_true(number == rows[i].number);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(canonical_integers_are_read), cmocka_unit_test(other_spellings_are_refused),
-        cmocka_unit_test(integers_survive_their_text), cmocka_unit_test(doubles_are_written_in_the_reference_form),
-        cmocka_unit_test(doubles_survive_their_text),  cmocka_unit_test(doubles_are_read_as_the_reference_reads_them),
+        cmocka_unit_test(canonical_integers_are_read),
+        cmocka_unit_test(other_spellings_are_refused),
+        cmocka_unit_test(integers_survive_their_text),
+        cmocka_unit_test(doubles_are_written_in_the_reference_form),
+        cmocka_unit_test(doubles_survive_their_text),
+        cmocka_unit_test(doubles_are_read_as_the_reference_reads_them),
+        cmocka_unit_test(doubles_are_read_as_strtod_reads_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
