@@ -7,7 +7,8 @@ COUNTS = [b"0", b"-0", b"abc", b"", b"1.5", b"-9223372036854775808", b"922337203
 BIG = [[b"%d" % number for number in range(600)], [b"m%d" % number for number in range(140)],
        [b"%d" % (number << 20) for number in range(100)] + [b"last"]]
 
-ENTIRE = ("spop",)  # without its count it pops what chance has it
+ONLY = b"="  # of a set with one member, also where words change their case
+ENTIRE = ("sadd", "spop")  # with a member more, or without its count, it pops what chance has it
 
 
 def same_members(_, ours, theirs):
@@ -49,7 +50,7 @@ class SetCommands:
         if self.chance(0.02):
             return [self.set_key()] + self.random.choice(BIG)
         if self.chance(0.1):
-            return [self.key_of(b"o"), b"only"]
+            return [self.key_of(b"o"), ONLY]
         key = self.set_key()
         return [key] + self.set_members_of(key, 4)
 

@@ -31,6 +31,8 @@ def is_unordered(words, ours, theirs):
     options = [word.lower() for word in words[2:]]
     if b"by" not in options or ours[0] != theirs[0] or ours[0][:1] != b"*":
         return False
+    if b"limit" not in options and b"get" not in options and sorted(ours[1:]) != sorted(theirs[1:]):
+        return False
     return b"alpha" in options or words[1][:1] in (b"i", b"s")
 
 
