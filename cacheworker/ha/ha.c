@@ -178,6 +178,7 @@ static void fill_status(const struct cw_ha *ha, struct status *status)
     status->role = ha->role;
     status->fence = ha->durable.fence;
     status->flags = status_flags(ha);
+    status->discarded_bytes = cw_repl_diverged(cw_engine_repl(ha->engine))->bytes;
     status->history = *cw_repl_history(cw_engine_repl(ha->engine));
     fill_replicas(ha, status);
 }

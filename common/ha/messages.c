@@ -123,6 +123,7 @@ static void add_status(struct writer *writer, const struct status *status)
     add_u64(writer, status->fence);
     add_u64(writer, status->flags);
     add_i64(writer, status->oldest_waiting_ms);
+    add_u64(writer, status->discarded_bytes);
     add_history(writer, &status->history);
     CHECK(status->replica_count <= TOPOLOGY_MEMBERS_MAX);
     add_u64(writer, status->replica_count);
@@ -349,6 +350,7 @@ static void take_status(struct reader *reader, struct status *status)
     status->fence = take_u64(reader);
     status->flags = take_u32(reader);
     status->oldest_waiting_ms = take_i64(reader);
+    status->discarded_bytes = take_u64(reader);
     take_history(reader, &status->history);
     status->replica_count = take_count(reader, TOPOLOGY_MEMBERS_MAX);
     for (uint32_t i = 0; i < status->replica_count; i++) {

@@ -13,8 +13,8 @@
  *
  *   HELLO     sentinel|proxy|worker|tool identity secret [protocol]     (the number of CONTROL_PROTOCOL; none: 1)
  *   POLL      k version
- *   STATUS    k life bound-group version epoch role fence flags oldest-waiting-ms history
- *             count {life acknowledged-offset lag-ms}
+ *   STATUS    k life bound-group version epoch role fence flags oldest-waiting-ms discarded
+ *             history count {life acknowledged-offset lag-ms}
  *   GRANT     k life epoch
  *   FENCE     epoch ballot
  *   FENCED    epoch ballot life release? acknowledged-offset history damaged?
@@ -83,6 +83,7 @@ struct status {
     uint64_t fence; /* highest durable fence epoch; 0: none */
     uint32_t flags;
     int64_t oldest_waiting_ms; /* age of the oldest command without a reply */
+    uint64_t discarded_bytes;  /* of the stream, that stood in no branch and gave way to one, in this life */
     struct history history;
     uint32_t replica_count;
     struct replica_lag replicas[TOPOLOGY_MEMBERS_MAX];

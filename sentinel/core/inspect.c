@@ -37,6 +37,7 @@ bool sn_inspect_group(const struct sn_sentinel *sentinel, const char *name, stru
         .may_grant = sn_settled_may_grant(&group->settled),
         .round_runs = group->round.phase != SN_ROUND_IDLE,
         .failover_state = sm_name(&group->failover.state),
+        .known_lost_bytes = group->losses.known_bytes,
     };
     return true;
 }

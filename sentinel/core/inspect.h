@@ -20,6 +20,7 @@ struct sn_inspection {
     bool may_grant;
     bool round_runs;
     const char *failover_state; /* static */
+    uint64_t known_lost_bytes;
 };
 
 struct identity sn_inspect_id(const struct sn_sentinel *sentinel);

@@ -12,15 +12,6 @@ uint64_t sn_losses_estimate(const struct status *last_status, const struct topol
     return last_status->history.last_offset - end;
 }
 
-/* A node of the master's own epoch may be ahead of the branch, which is how the epoch began. */
-uint64_t sn_losses_tail(const struct history *history, const struct topology *topology)
-{
-    if (topology->epoch == 0 || history_is_prefix(history, &topology->branch) ||
-        history_is_prefix(&topology->branch, history) || history_epoch(history) >= topology->epoch)
-        return 0;
-    return history->last_offset - history_common_offset(history, &topology->branch);
-}
-
 static const struct sn_node *find_node(const struct sn_group *group, const struct identity *id)
 {
     for (uint32_t i = 0; i < group->node_count; i++)
@@ -46,17 +37,15 @@ void sn_losses_epoch(struct sn_sentinel *sentinel, struct sn_group *group, const
 
 void sn_losses_answered(struct sn_sentinel *sentinel, struct sn_node *node)
 {
-    struct sn_group *group = node->group;
-    uint64_t bytes = sn_losses_tail(&node->status.history, &group->learned);
-    bool is_told =
-        node->told_tail_epoch == group->learned.epoch && life_equal(&node->told_tail_life, &node->status.life);
-    if (bytes == 0 || is_told)
+    const struct status *status = &node->status;
+    uint64_t told_bytes = life_equal(&node->told_life, &status->life) ? node->told_discarded_bytes : 0;
+    if (status->discarded_bytes <= told_bytes)
         return;
-    node->told_tail_epoch = group->learned.epoch;
-    node->told_tail_life = node->status.life;
-    group->losses.known_bytes += bytes;
-    sn_decide(sentinel, group,
-              "%s %s holds %llu bytes of epoch %llu that stand in no branch: they give way to a full sync",
-              node_role_name(node->status.role), sn_short_id(&node->id).text, (unsigned long long)bytes,
-              (unsigned long long)history_epoch(&node->status.history));
+    uint64_t bytes = status->discarded_bytes - told_bytes;
+    node->told_life = status->life;
+    node->told_discarded_bytes = status->discarded_bytes;
+    node->group->losses.known_bytes += bytes;
+    sn_decide(sentinel, node->group,
+              "%s %s has discarded %llu bytes that stood in no branch: a file beside its data holds them",
+              node_role_name(status->role), sn_short_id(&node->id).text, (unsigned long long)bytes);
 }

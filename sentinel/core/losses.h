@@ -3,9 +3,11 @@
  *   estimated  when a master is replaced: what its last STATUS had reported of the epoch's stream, and the new branch
  *              lacks. Up to a poll interval more is not known. In the sync modes this was not acknowledged, unless a
  *              cold start begins the epoch.
- *   known      when a node comes back: what it holds, and the branch that it must follow does not. The node keeps it in
- *              a file, and counts the writes (cacheworker/repl/diverged.h).
- * Bytes of the stream, since this sentinel's start. */
+ *   known      when a node has come back: what it held, and the branch that it now follows does not. The node keeps
+ * that in a file, counts it (cacheworker/repl/diverged.h) and says so in every STATUS of that life, so that all
+ *              sentinels come to know it, whichever was first to hear from the node.
+ * Bytes of the stream; failovers and estimates since this sentinel's start, known ones of the lives that it has seen.
+ */
 #ifndef SENTINEL_CORE_LOSSES_H
 #define SENTINEL_CORE_LOSSES_H
 
@@ -26,13 +28,10 @@ struct sn_losses {
 uint64_t sn_losses_estimate(const struct status *last_status, const struct topology *before,
                             const struct topology *after);
 
-/* Pure: how much a history holds that stands in no branch of the topology; 0 when it is on the branch. */
-uint64_t sn_losses_tail(const struct history *history, const struct topology *topology);
-
 /* A later epoch was learned. Called while the nodes are still those of `before`. */
 void sn_losses_epoch(struct sn_sentinel *sentinel, struct sn_group *group, const struct topology *before);
 
-/* A valid answer, which is filed already. Each tail is told once. */
+/* A valid answer, which is filed already. What was discarded is counted and told once. */
 void sn_losses_answered(struct sn_sentinel *sentinel, struct sn_node *node);
 
 #endif

@@ -23,14 +23,14 @@ struct sn_node {
     bool has_status;
     struct status status; /* the last valid one */
     int64_t status_ns;
-    struct life newest;       /* the newest life that answered, or that a topology named */
-    int64_t steady_ns;        /* since when it answers without a gap */
-    int64_t lost_ns;          /* when it was last found lost */
-    uint32_t losses;          /* how often that happened, with no FORGIVEN_NS of peace in between */
-    int64_t fence_since_ns;   /* since when it reports a fence above the learned epoch; NEVER_NS: it does not */
-    uint32_t told_flags;      /* of its STATUS, what was told last */
-    uint64_t told_tail_epoch; /* for which a tail of the node was told, and of which life */
-    struct life told_tail_life;
+    struct life newest;     /* the newest life that answered, or that a topology named */
+    int64_t steady_ns;      /* since when it answers without a gap */
+    int64_t lost_ns;        /* when it was last found lost */
+    uint32_t losses;        /* how often that happened, with no FORGIVEN_NS of peace in between */
+    int64_t fence_since_ns; /* since when it reports a fence above the learned epoch; NEVER_NS: it does not */
+    uint32_t told_flags;    /* of its STATUS, what was told last */
+    struct life told_life;  /* which has discarded told_discarded_bytes; that was told and counted */
+    uint64_t told_discarded_bytes;
     bool is_refused; /* it answered what no node of ours may; said once */
 };
 

@@ -133,6 +133,7 @@ static void random_status(struct rand *rand, struct status *status)
     status->fence = random_number(rand);
     status->flags = (uint32_t)random_number(rand);
     status->oldest_waiting_ms = (int64_t)random_number(rand);
+    status->discarded_bytes = random_number(rand);
     random_history(rand, &status->history);
     status->replica_count = (uint32_t)rand_below(rand, TOPOLOGY_MEMBERS_MAX + 1);
     for (uint32_t i = 0; i < status->replica_count; i++)

@@ -185,6 +185,7 @@ static void node_fill_status(const struct cluster_node *node, uint64_t k, struct
                               .role = node->role,
                               .fence = node->fence,
                               .flags = node->flags | STATUS_LINK_UP,
+                              .discarded_bytes = node->discarded_bytes,
                               .history = node->history};
     if (node->is_bound)
         memcpy(status->group, "main", 5);
@@ -778,6 +779,7 @@ void cluster_start_node(struct cluster *cluster, unsigned index)
     node->topology = (struct topology){.version = 0};
     node->lease_ns = INT64_MIN;
     node->flags = 0;
+    node->discarded_bytes = 0;
     for (unsigned i = 0; i < CLUSTER_SENTINELS; i++)
         node->grants[i] = (struct lease_grant){.status_ns = INT64_MIN};
 }

@@ -40,6 +40,7 @@ struct cluster_node {
     enum node_role role;
     uint64_t fence;
     uint32_t flags;
+    uint64_t discarded_bytes;
     struct history history;
     uint64_t acknowledged_offset;
     bool is_bound;

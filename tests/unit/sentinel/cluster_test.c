@@ -539,6 +539,41 @@ static void a_minority_loses_its_master(void **state)
     cluster_free(cluster);
 }
 
+static void assert_known_lost(struct cluster *cluster, uint64_t bytes)
+{
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(cluster_inspect(cluster, i).known_lost_bytes, bytes);
+}
+
+/* Each counts what a life has discarded once, also the one that could not hear the node when it did so. */
+static void all_sentinels_know_what_was_discarded(void **state)
+{
+    (void)state;
+    struct cluster *cluster = start_in_sync(2, DURABILITY_ASYNC);
+    cluster_cut_pair(cluster, 2, 1, true);
+    cluster_node(cluster, 1)->discarded_bytes = 20;
+    cluster_run(cluster, 3 * NS_PER_S);
+    assert_int_equal(cluster_inspect(cluster, 0).known_lost_bytes, 20);
+    assert_int_equal(cluster_inspect(cluster, 2).known_lost_bytes, 0);
+    cluster_cut_pair(cluster, 2, 1, false);
+    cluster_run(cluster, 3 * NS_PER_S);
+    assert_known_lost(cluster, 20);
+    assert_true(cluster_has_said(cluster, 2, "has discarded 20 bytes"));
+
+    cluster_node(cluster, 1)->discarded_bytes = 35;
+    cluster_run(cluster, 3 * NS_PER_S);
+    assert_known_lost(cluster, 35);
+    cluster_kill_node(cluster, 1);
+    cluster_run(cluster, NS_PER_S);
+    cluster_start_node(cluster, 1);
+    cluster_run(cluster, 3 * NS_PER_S);
+    assert_known_lost(cluster, 35);
+    cluster_node(cluster, 1)->discarded_bytes = 7;
+    cluster_run(cluster, 3 * NS_PER_S);
+    assert_known_lost(cluster, 42);
+    cluster_free(cluster);
+}
+
 static void a_lost_state_is_a_lost_name(void **state)
 {
     (void)state;
@@ -747,6 +782,7 @@ int main(void)
         cmocka_unit_test(busy_is_not_dead_and_stuck_is),
         cmocka_unit_test(a_sentinel_cut_off_catches_up),
         cmocka_unit_test(a_minority_loses_its_master),
+        cmocka_unit_test(all_sentinels_know_what_was_discarded),
         cmocka_unit_test(a_lost_state_is_a_lost_name),
         cmocka_unit_test(a_failing_disk_ends_the_process),
         cmocka_unit_test(noise_harms_nobody),

@@ -1,4 +1,4 @@
-/* What a failover cost: the arithmetic, and that every sentinel tells. */
+/* What a failover cost: the arithmetic of the estimate. What nodes have discarded: cluster_test.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,38 +44,10 @@ static void what_the_old_master_had_reported_and_the_branch_lacks(void **state)
     }
 }
 
-static void what_a_node_holds_that_stands_in_no_branch(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *history;
-        uint64_t bytes;
-    } rows[] = {
-        {"@0", 0},
-        {"1:0@40", 0},
-        {"1:0@50", 0},
-        {"1:0@65", 15},          /* beyond where epoch 3 begins */
-        {"1:0,3:50@50", 0},      /* the branch */
-        {"1:0,3:50@500", 0},     /* the master itself, which has written on */
-        {"1:0,2:30@80", 50},     /* another branch from 30 on */
-        {"1:0,3:50,4:90@90", 0}, /* a later epoch: it is the topology that is old */
-    };
-    struct topology topology = {.epoch = 3, .branch = history_of("1:0,3:50@50")};
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct history history = history_of(rows[i].history);
-        if (sn_losses_tail(&history, &topology) != rows[i].bytes)
-            fail_msg("%s", rows[i].history);
-    }
-    topology.epoch = 0;
-    struct history history = history_of("1:0@65");
-    assert_int_equal(sn_losses_tail(&history, &topology), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_old_master_had_reported_and_the_branch_lacks),
-        cmocka_unit_test(what_a_node_holds_that_stands_in_no_branch),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }
