@@ -114,6 +114,7 @@ static int create(struct daemon *daemon, struct process *process, const struct c
         .listener_count = process->listener_count - (config->standalone ? 0 : 1),
         .directory_fd = config->storage != NULL ? process->directory.fd : -1,
         .user_timeout_ms = HOST_USER_TIMEOUT_MS,
+        .tells_cpu = true,
     };
     error = add_host(daemon, process, &host_config);
     return error == 0 ? part_control(daemon, process, worker) : error;

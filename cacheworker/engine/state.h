@@ -75,12 +75,12 @@ struct cw_engine {
     bool evict_again;            /* memory is above the limit, and more keys may go */
     int64_t memory_exceeds_ns;   /* since when it has been; 0: it is not */
     struct cw_expire expire;
-    bool expire_again;       /* the last cycle found keys that were due, and was cut */
-    int64_t expire_ns;       /* when the active expiry cycle last ran */
-    bool active_expiry;      /* DEBUG SET-ACTIVE-EXPIRE */
-    int64_t idle_check_ns;   /* when sessions were last looked through */
-    int64_t turn_started_ns; /* until its length was measured; 0: none */
-    int64_t saved_us;        /* wall clock of the last SAVE, or of the start */
+    bool expire_again;     /* the last cycle found keys that were due, and was cut */
+    int64_t expire_ns;     /* when the active expiry cycle last ran */
+    bool active_expiry;    /* DEBUG SET-ACTIVE-EXPIRE */
+    int64_t idle_check_ns; /* when sessions were last looked through */
+    int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
+    int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
 
     /* The stream that is applied: cw_engine_apply. */
     struct resp_request stream_request;

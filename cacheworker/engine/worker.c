@@ -295,6 +295,16 @@ static void compact(struct cw_engine *engine)
         engine->compact_ns = engine->now_ns + COMPACT_INTERVAL_NS;
 }
 
+/* What the last turn cost: what was done since its event, the output after it included. It counts from when this one
+ * begins. */
+static void measure_turn(struct cw_engine *engine, int64_t cpu_ns)
+{
+    int64_t cost_ns = cpu_ns - engine->turn_cpu_ns;
+    if (engine->turn_cpu_ns > 0 && cost_ns > engine->statistics.longest_turn_ns)
+        engine->statistics.longest_turn_ns = cost_ns;
+    engine->turn_cpu_ns = cpu_ns;
+}
+
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
@@ -312,7 +322,6 @@ static void turn(struct cw_engine *engine)
     compact(engine);
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);
-    engine->turn_started_ns = engine->now_ns;
 }
 
 static void received(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
@@ -358,7 +367,10 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;
     case EVENT_CLOSED: cw_session_closed(engine, session); break;
     case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
-    case EVENT_TURN: turn(engine); break;
+    case EVENT_TURN:
+        measure_turn(engine, event->cpu_ns);
+        turn(engine);
+        break;
     case EVENT_STOP: stop(engine); break;
     }
     cw_sessions_end_step(engine);
@@ -398,17 +410,6 @@ static void step(void *core, const struct event *event, struct effects *effects)
 
 /* --- output --- */
 
-/* A turn lasts from its event to the first bytes that leave after it: the world reads the clock for those anew. */
-static void measure_turn(struct cw_engine *engine, int64_t now_ns)
-{
-    if (engine->turn_started_ns == 0)
-        return;
-    int64_t lasted_ns = now_ns - engine->turn_started_ns;
-    engine->turn_started_ns = 0;
-    if (lasted_ns > engine->statistics.longest_turn_ns)
-        engine->statistics.longest_turn_ns = lasted_ns;
-}
-
 static bool may_leave(const struct cw_engine *engine, const struct cw_session *session, int64_t now_ns)
 {
     if (UNLIKELY(now_ns < engine->sleep_until_ns))
@@ -422,7 +423,6 @@ static struct slice output(void *core, link_id link, int64_t now_ns)
     struct cw_engine *engine = &worker->engine;
     if (UNLIKELY(is_of_control(worker, link)))
         return cw_control_door.output(worker->control, link, now_ns);
-    measure_turn(engine, now_ns);
     struct cw_session *session = cw_session_find(engine, link);
     if (session == NULL)
         return slice_of(NULL, 0);

@@ -47,7 +47,7 @@ struct cw_statistics {
     uint64_t evicted_keys;
     int64_t memory_exceeded_ns; /* how long memory was above its limit, before now */
     uint64_t changes;           /* of data, since the last SAVE */
-    int64_t longest_turn_ns;    /* from an event's time to the first bytes that left after it */
+    int64_t longest_turn_ns;    /* processor time, from one EVENT_TURN to the next */
     struct cw_rate commands_rate;
     struct cw_rate input_rate;
     struct cw_rate output_rate;

@@ -21,7 +21,8 @@
  * EVENT_PERSISTED says so; a core that must persist before it sends emits the send only then.
  *
  * Time. now_ns is CLOCK_BOOTTIME in nanoseconds, for all control logic; wall_us is wall-clock microseconds, for what
- * users see as a date (key expiry, TIME). */
+ * users see as a date (key expiry, TIME). cpu_ns, of EVENT_TURN only, is the processor time that the core's thread has
+ * used so far, for a core that shows what its turns cost; 0 where the world does not tell it. */
 #ifndef COMMON_BASE_DOOR_H
 #define COMMON_BASE_DOOR_H
 
@@ -57,6 +58,7 @@ struct event {
     struct slice bytes;
     int64_t now_ns;
     int64_t wall_us;
+    int64_t cpu_ns; /* EVENT_TURN */
 };
 
 enum effect_kind {

@@ -569,7 +569,7 @@ int host_run(struct host *host)
         wait_for_events(host);
         read_clock(host);
         deliver(host);
-        step(host, (struct event){.kind = EVENT_TURN});
+        step(host, (struct event){.kind = EVENT_TURN, .cpu_ns = host->config.tells_cpu ? clock_cpu_ns() : 0});
         flush_all(host);
     }
     return host->exit_status;

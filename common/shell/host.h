@@ -35,6 +35,7 @@ struct host_config {
     size_t listener_count;
     int directory_fd;         /* borrowed; where EFFECT_PERSIST writes; -1: it fails */
     uint32_t user_timeout_ms; /* of outbound links */
+    bool tells_cpu;           /* EVENT_TURN has cpu_ns */
 };
 
 MUST_CHECK int host_create(const struct host_config *config, struct host **ret_host); /* ERR_IO; the core is kept */

@@ -439,6 +439,30 @@ static void test_idle_worker_sleeps(void **state)
     bench_end(&bench);
 }
 
+static int64_t longest_after(struct bench *bench, int64_t cpu_ns)
+{
+    struct event turn = {.kind = EVENT_TURN, .now_ns = bench->now_ns, .wall_us = BENCH_WALL_US, .cpu_ns = cpu_ns};
+    cw_worker_door.step(bench->worker, &turn, &bench->effects);
+    return bench->worker->engine.statistics.longest_turn_ns;
+}
+
+/* In processor time: a turn during which the machine had other things to do was not longer for that. */
+static void test_longest_turn(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_start_standalone(&bench);
+    assert_int_equal(longest_after(&bench, 5000000), 0); /* what was before the first turn is none */
+    bench.now_ns += 1000 * NS_PER_S;
+    assert_int_equal(longest_after(&bench, 5007000), 7000);
+    assert_int_equal(longest_after(&bench, 5009000), 7000);
+    assert_int_equal(longest_after(&bench, 5029000), 20000);
+    link_id link = bench_connect(&bench);
+    struct slice info = bench_ask(&bench, link, "INFO stats\r\n");
+    assert_non_null(memmem(info.data, info.length, "\r\nrespite_longest_turn_usec:20\r\n", 32));
+    bench_end(&bench);
+}
+
 static void test_wait(void **state)
 {
     (void)state;
@@ -838,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_endless_replies),
         cmocka_unit_test(test_idle_timeout),
         cmocka_unit_test(test_idle_worker_sleeps),
+        cmocka_unit_test(test_longest_turn),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_client_pause),
         cmocka_unit_test(test_client_pause_twice),

@@ -55,6 +55,7 @@ struct echo {
     atomic_int received;
     atomic_int most_accepted_in_a_turn;
     int accepted_in_this_turn;
+    _Atomic int64_t cpu_ns; /* of the last turn's event */
 };
 
 static void tell(struct echo *echo, link_id link, const char *text, struct effects *effects)
@@ -184,7 +185,10 @@ static void echo_step(void *core, const struct event *event, struct effects *eff
     switch (event->kind) {
     case EVENT_START: effect_listen(effects); break;
     case EVENT_RECEIVED: on_received(echo, event, effects); break;
-    case EVENT_TURN: on_turn(echo, event, effects); break;
+    case EVENT_TURN:
+        atomic_store(&echo->cpu_ns, event->cpu_ns);
+        on_turn(echo, event, effects);
+        break;
     case EVENT_OPENED:
         assert_int_equal(event->link, OUTBOUND);
         tell(echo, OUTBOUND, "hello", effects);
@@ -312,7 +316,8 @@ static int set_up(void **state)
                                  .listeners = world->listeners,
                                  .listener_count = 2,
                                  .directory_fd = world->directory_fd,
-                                 .user_timeout_ms = 60000};
+                                 .user_timeout_ms = 60000,
+                                 .tells_cpu = true};
     assert_int_equal(host_create(&config, &world->host), 0);
     *state = world;
     return 0;
@@ -663,6 +668,23 @@ static void links_are_heard_while_the_core_is_busy(void **state)
     close(other);
 }
 
+static void tells_the_processor_time_of_its_thread(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    say(fd, "one");
+    hear(fd, "one");
+    int64_t before_ns = atomic_load(&world->echo->cpu_ns);
+    assert_true(before_ns > 0);
+    sleep_ms(300);
+    say(fd, "two");
+    hear(fd, "two");
+    int64_t idle_ns = atomic_load(&world->echo->cpu_ns);
+    assert_in_range(idle_ns - before_ns, 1, 100 * NS_PER_MS);
+    close(fd);
+}
+
 static void persists_a_file(void **state)
 {
     struct world *world = *state;
@@ -845,6 +867,7 @@ int main(void)
         TEST(a_silent_address_times_out_after_three_seconds),
         TEST(gives_a_turn_at_the_deadline),
         TEST(links_are_heard_while_the_core_is_busy),
+        TEST(tells_the_processor_time_of_its_thread),
         TEST(persists_a_file),
         TEST(says_when_a_file_cannot_be_made_durable),
         TEST(serves_a_thousand_connections),
