@@ -322,8 +322,13 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(PUBSUB_HELP, pubsub_help),
     BIND(PUBSUB_NUMPAT, pubsub_numpat),
     BIND(PUBSUB_NUMSUB, pubsub_numsub),
+    BIND(PUBSUB_SHARDCHANNELS, pubsub_shardchannels),
+    BIND(PUBSUB_SHARDNUMSUB, pubsub_shardnumsub),
     BIND(PUNSUBSCRIBE, punsubscribe),
+    BIND(SPUBLISH, spublish),
+    BIND(SSUBSCRIBE, ssubscribe),
     BIND(SUBSCRIBE, subscribe),
+    BIND(SUNSUBSCRIBE, sunsubscribe),
     BIND(UNSUBSCRIBE, unsubscribe),
 };
 

@@ -13,7 +13,10 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { QUOTED_MAX = 128 }; /* bytes of a client's words that an error repeats */
+enum {
+    QUOTED_MAX = 128,       /* bytes of a client's words that an error repeats */
+    PUSHES_KEPT = 64 << 10, /* bytes of memory that stay for the next pushes */
+};
 
 /* --- what the gates say --- */
 
@@ -101,6 +104,8 @@ static bool may_be_said_while_subscribed(const struct command *command)
     case COMMAND_ID_PSUBSCRIBE:
     case COMMAND_ID_UNSUBSCRIBE:
     case COMMAND_ID_PUNSUBSCRIBE:
+    case COMMAND_ID_SSUBSCRIBE:
+    case COMMAND_ID_SUNSUBSCRIBE:
     case COMMAND_ID_PING:
     case COMMAND_ID_QUIT:
     case COMMAND_ID_RESET: return true;
@@ -164,6 +169,14 @@ static void hush(struct cw_session *session, size_t before)
         session->flags = (session->flags & ~(uint32_t)CW_SESSION_REPLY_SKIP_NEXT) | CW_SESSION_REPLY_SKIP;
 }
 
+/* What the session was to hear of its own command follows the reply. */
+static void deliver_pushes(struct cw_engine *engine, struct cw_session *session)
+{
+    buf_add_slice(cw_session_out(engine, session), buf_slice(&engine->pushes));
+    buf_clear(&engine->pushes);
+    buf_shrink(&engine->pushes, PUSHES_KEPT);
+}
+
 /* Whatever stands behind `before` is the reply to one command. Returns whether that is an error. */
 static bool after_reply(struct cw_engine *engine, struct cw_session *session, size_t before)
 {
@@ -175,6 +188,8 @@ static bool after_reply(struct cw_engine *engine, struct cw_session *session, si
     const uint32_t hushed = CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT;
     if (UNLIKELY(session->flags & hushed))
         hush(session, before);
+    if (UNLIKELY(buf_length(&engine->pushes) > 0))
+        deliver_pushes(engine, session);
     cw_session_check_output(engine, session);
     if (buf_length(out) > 0)
         cw_session_flush(engine, session);
@@ -224,7 +239,9 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     session->last_command = command;
     engine->statistics.total_commands++;
     engine->statistics.commands[command->id].calls++;
+    engine->executing = session;
     execute(session, &call);
+    engine->executing = NULL;
     if (call.dirty > 0)
         propagate(engine, &call);
     if (UNLIKELY(after_reply(engine, session, before)))

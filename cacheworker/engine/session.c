@@ -264,6 +264,21 @@ void cw_session_check_output(struct cw_engine *engine, struct cw_session *sessio
     cw_session_touch(engine, session);
 }
 
+void cw_session_push(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
+{
+    if (session->flags & CW_SESSION_CLOSING)
+        return;
+    if (session == engine->executing) {
+        if (buf_length(&engine->pushes) <= engine->config.client_output_max) /* or it will be closed for it anyway */
+            buf_add_slice(&engine->pushes, bytes);
+        return;
+    }
+    buf_add_slice(cw_session_out(engine, session), bytes);
+    session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
+    cw_session_flush(engine, session);
+    cw_session_check_output(engine, session);
+}
+
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count)
 {
     engine->statistics.output_bytes += count;
@@ -513,11 +528,12 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
                    (engine->now_ns - session->active_ns) / NS_PER_S);
     describe_flags(session, out);
     buf_add_format(out,
-                   " db=%u sub=%zu psub=%zu ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
+                   " db=%u sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
                    "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s "
                    "lib-ver=%s\n",
-                   session->database, cw_pubsub_channels_of(session), cw_pubsub_patterns_of(session), input_length,
-                   session->kept.capacity - buf_length(&session->kept), output_length,
+                   session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL),
+                   cw_pubsub_count_of(session, CW_TOPIC_PATTERN), cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL),
+                   input_length, session->kept.capacity - buf_length(&session->kept), output_length,
                    output_length > 0 ? session->out.capacity : 0,
                    sizeof(*session) + session->kept.capacity + session->out.capacity,
                    session->last_command ? session->last_command->full_name : "NULL", session->protocol,

@@ -116,6 +116,9 @@ struct buf *cw_session_out(struct cw_engine *engine, struct cw_session *session)
 
 void cw_session_flush(struct cw_engine *engine, struct cw_session *session);
 
+/* Gives it bytes that are no reply: at once, or behind the reply of the command of it that is being executed. */
+void cw_session_push(struct cw_engine *engine, struct cw_session *session, struct slice bytes);
+
 /* Has a session whose output has grown beyond the limit closed at the end of the turn. */
 void cw_session_check_output(struct cw_engine *engine, struct cw_session *session);
 

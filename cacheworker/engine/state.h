@@ -38,7 +38,9 @@ struct cw_engine {
     int64_t now_ns;          /* of that step */
     int64_t wall_us;
     int64_t start_ns;
-    enum cw_serving serving; /* of the batch being executed */
+    enum cw_serving serving;      /* of the batch being executed */
+    struct cw_session *executing; /* whose command is being executed; NULL between commands, and for a stream's */
+    struct buf pushes;            /* owned; what that session is to get behind the reply */
 
     struct cw_session **links; /* owned; by link_id */
     uint32_t link_capacity;

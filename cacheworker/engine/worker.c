@@ -102,6 +102,7 @@ static void free_engine(struct cw_engine *engine)
     cw_evict_destroy(engine->evict);
     cw_desk_destroy(engine->desk);
     cw_batch_free(engine->batch);
+    buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
     cw_slowlog_destroy(&engine->slowlog);

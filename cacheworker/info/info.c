@@ -158,8 +158,10 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "total_eviction_exceeded_time:%" PRId64 "\r\ncurrent_eviction_exceeded_time:%" PRId64 "\r\n",
                    cw_memory_exceeded_ns(engine) / NS_PER_MS, cw_memory_exceeds_since_ns(engine) / NS_PER_MS);
     buf_add_format(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n", keys->hits, keys->misses);
-    buf_add_format(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:0\r\n",
-                   cw_pubsub_channel_count(engine->pubsub), cw_pubsub_pattern_count(engine->pubsub));
+    buf_add_format(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
+                   cw_pubsub_topics(engine->pubsub, CW_TOPIC_CHANNEL),
+                   cw_pubsub_topics(engine->pubsub, CW_TOPIC_PATTERN),
+                   cw_pubsub_topics(engine->pubsub, CW_TOPIC_SHARD_CHANNEL));
     buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n");
     buf_add_format(out, "total_error_replies:%" PRIu64 "\r\n", statistics->total_errors);
     buf_add_format(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n",

@@ -6,16 +6,19 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 
-enum { SLOTS_FIRST = 16 };
+enum {
+    SLOTS_FIRST = 16,
+    ENCODED_KEPT = 64 << 10, /* bytes of memory that stay for the next message */
+};
 
-/* A channel or a pattern that somebody listens to. */
+/* Something that somebody listens to. */
 struct topic {
     struct topic *next;        /* in its slot */
     struct list subscriptions; /* of this topic, oldest first */
     struct list patterns;      /* in pubsub->patterns, for a pattern */
     size_t count;
     uint64_t hash;
-    bool is_pattern;
+    enum cw_topic_kind kind;
     size_t length;
     char name[];
 };
@@ -28,19 +31,20 @@ struct subscription {
 };
 
 struct cw_subscriber {
-    struct list channels; /* of struct subscription, oldest first */
-    struct list patterns;
-    size_t channel_count;
-    size_t pattern_count;
+    struct {
+        struct list subscriptions; /* oldest first */
+        size_t count;
+    } of[CW_TOPIC_KINDS];
 };
 
 struct cw_pubsub {
     struct cw_hash_key key;
-    struct topic **slots; /* owned; channels and patterns */
+    struct topic **slots; /* owned */
     size_t slot_count;    /* a power of two */
-    size_t topic_count;
+    size_t topic_count;   /* of all kinds */
+    size_t counts[CW_TOPIC_KINDS];
     struct list patterns;
-    size_t pattern_count;
+    struct buf encoded[2]; /* the message that is being given, in RESP2 and RESP3; empty: not yet encoded */
 };
 
 struct cw_pubsub *cw_pubsub_create(uint64_t seed)
@@ -59,14 +63,16 @@ void cw_pubsub_destroy(struct cw_pubsub *pubsub)
         return;
     CHECK(pubsub->topic_count == 0);
     mem_free(pubsub->slots);
+    for (size_t i = 0; i < ARRAY_LENGTH(pubsub->encoded); i++)
+        buf_free(&pubsub->encoded[i]);
     mem_free(pubsub);
 }
 
 /* --- topics --- */
 
-static uint64_t hash_of(const struct cw_pubsub *pubsub, struct slice name, bool is_pattern)
+static uint64_t hash_of(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice name)
 {
-    return cw_hash(&pubsub->key, name) ^ (is_pattern ? 1 : 0);
+    return cw_hash(&pubsub->key, name) ^ (uint64_t)kind;
 }
 
 static struct slice name_of(const struct topic *topic)
@@ -75,13 +81,18 @@ static struct slice name_of(const struct topic *topic)
 }
 
 /* Where the pointer to the topic is, or would be. */
-static struct topic **find(const struct cw_pubsub *pubsub, struct slice name, bool is_pattern, uint64_t hash)
+static struct topic **find_place(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice name,
+                                 uint64_t hash)
 {
     struct topic **place = &pubsub->slots[hash & (pubsub->slot_count - 1)];
-    while (*place != NULL &&
-           !((*place)->hash == hash && (*place)->is_pattern == is_pattern && slice_equal(name_of(*place), name)))
+    while (*place != NULL && !((*place)->hash == hash && (*place)->kind == kind && slice_equal(name_of(*place), name)))
         place = &(*place)->next;
     return place;
+}
+
+static struct topic *find(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice name)
+{
+    return *find_place(pubsub, kind, name, hash_of(pubsub, kind, name));
 }
 
 static void grow(struct cw_pubsub *pubsub)
@@ -100,17 +111,17 @@ static void grow(struct cw_pubsub *pubsub)
     pubsub->slot_count = slot_count;
 }
 
-static struct topic *take_topic(struct cw_pubsub *pubsub, struct slice name, bool is_pattern)
+static struct topic *take_topic(struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice name)
 {
-    uint64_t hash = hash_of(pubsub, name, is_pattern);
-    struct topic *topic = *find(pubsub, name, is_pattern, hash);
+    uint64_t hash = hash_of(pubsub, kind, name);
+    struct topic *topic = *find_place(pubsub, kind, name, hash);
     if (topic != NULL)
         return topic;
     if (pubsub->topic_count == pubsub->slot_count)
         grow(pubsub);
     topic = mem_zero(sizeof(*topic) + name.length);
     topic->hash = hash;
-    topic->is_pattern = is_pattern;
+    topic->kind = kind;
     topic->length = name.length;
     memcpy(topic->name, name.data, name.length);
     list_init(&topic->subscriptions);
@@ -118,22 +129,18 @@ static struct topic *take_topic(struct cw_pubsub *pubsub, struct slice name, boo
     topic->next = pubsub->slots[hash & (pubsub->slot_count - 1)];
     pubsub->slots[hash & (pubsub->slot_count - 1)] = topic;
     pubsub->topic_count++;
-    if (is_pattern) {
+    pubsub->counts[kind]++;
+    if (kind == CW_TOPIC_PATTERN)
         list_add_last(&pubsub->patterns, &topic->patterns);
-        pubsub->pattern_count++;
-    }
     return topic;
 }
 
 static void drop_topic(struct cw_pubsub *pubsub, struct topic *topic)
 {
-    struct topic **place = find(pubsub, name_of(topic), topic->is_pattern, topic->hash);
-    *place = topic->next;
+    *find_place(pubsub, topic->kind, name_of(topic), topic->hash) = topic->next;
     pubsub->topic_count--;
-    if (topic->is_pattern) {
-        list_remove(&topic->patterns);
-        pubsub->pattern_count--;
-    }
+    pubsub->counts[topic->kind]--;
+    list_remove(&topic->patterns);
     mem_free(topic);
 }
 
@@ -142,25 +149,20 @@ static void drop_topic(struct cw_pubsub *pubsub, struct topic *topic)
 /* Looks through the shorter of the two lists that a subscription stands in. */
 static struct subscription *find_subscription(const struct topic *topic, const struct cw_session *session)
 {
-    const struct cw_subscriber *subscriber = session->subscriber;
-    if (subscriber == NULL)
-        return NULL;
-    size_t mine = topic->is_pattern ? subscriber->pattern_count : subscriber->channel_count;
-    if (topic->count < mine) {
+    if (topic->count < cw_pubsub_count_of(session, topic->kind)) {
         LIST_FOR_EACH(node, &topic->subscriptions)
         {
             struct subscription *subscription = LIST_ENTRY(node, struct subscription, of_topic);
             if (subscription->session == session)
                 return subscription;
         }
-        return NULL;
-    }
-    const struct list *list = topic->is_pattern ? &subscriber->patterns : &subscriber->channels;
-    LIST_FOR_EACH(node, list)
-    {
-        struct subscription *subscription = LIST_ENTRY(node, struct subscription, of_session);
-        if (subscription->topic == topic)
-            return subscription;
+    } else if (session->subscriber != NULL) {
+        LIST_FOR_EACH(node, &session->subscriber->of[topic->kind].subscriptions)
+        {
+            struct subscription *subscription = LIST_ENTRY(node, struct subscription, of_session);
+            if (subscription->topic == topic)
+                return subscription;
+        }
     }
     return NULL;
 }
@@ -169,16 +171,17 @@ static struct cw_subscriber *subscriber_of(struct cw_session *session)
 {
     if (session->subscriber == NULL) {
         session->subscriber = mem_zero(sizeof(*session->subscriber));
-        list_init(&session->subscriber->channels);
-        list_init(&session->subscriber->patterns);
+        for (size_t kind = 0; kind < CW_TOPIC_KINDS; kind++)
+            list_init(&session->subscriber->of[kind].subscriptions);
         session->flags |= CW_SESSION_IN_PUBSUB;
     }
     return session->subscriber;
 }
 
-bool cw_pubsub_subscribe(struct cw_pubsub *pubsub, struct cw_session *session, struct slice name, bool is_pattern)
+bool cw_pubsub_subscribe(struct cw_pubsub *pubsub, struct cw_session *session, enum cw_topic_kind kind,
+                         struct slice name)
 {
-    struct topic *topic = take_topic(pubsub, name, is_pattern);
+    struct topic *topic = take_topic(pubsub, kind, name);
     if (find_subscription(topic, session) != NULL)
         return false;
     struct cw_subscriber *subscriber = subscriber_of(session);
@@ -186,13 +189,19 @@ bool cw_pubsub_subscribe(struct cw_pubsub *pubsub, struct cw_session *session, s
     subscription->topic = topic;
     subscription->session = session;
     list_add_last(&topic->subscriptions, &subscription->of_topic);
-    list_add_last(is_pattern ? &subscriber->patterns : &subscriber->channels, &subscription->of_session);
+    list_add_last(&subscriber->of[kind].subscriptions, &subscription->of_session);
     topic->count++;
-    if (is_pattern)
-        subscriber->pattern_count++;
-    else
-        subscriber->channel_count++;
+    subscriber->of[kind].count++;
     return true;
+}
+
+static bool has_subscriptions(const struct cw_session *session)
+{
+    for (size_t kind = 0; kind < CW_TOPIC_KINDS; kind++) {
+        if (session->subscriber->of[kind].count > 0)
+            return true;
+    }
+    return false;
 }
 
 /* The subscriber struct goes with its last subscription: a session without any costs nothing here. */
@@ -200,26 +209,23 @@ static void end_subscription(struct cw_pubsub *pubsub, struct subscription *subs
 {
     struct topic *topic = subscription->topic;
     struct cw_session *session = subscription->session;
-    struct cw_subscriber *subscriber = session->subscriber;
     list_remove(&subscription->of_topic);
     list_remove(&subscription->of_session);
     mem_free(subscription);
-    if (topic->is_pattern)
-        subscriber->pattern_count--;
-    else
-        subscriber->channel_count--;
+    session->subscriber->of[topic->kind].count--;
     if (--topic->count == 0)
         drop_topic(pubsub, topic);
-    if (subscriber->pattern_count + subscriber->channel_count == 0) {
-        mem_free(subscriber);
+    if (!has_subscriptions(session)) {
+        mem_free(session->subscriber);
         session->subscriber = NULL;
         session->flags &= ~(uint32_t)CW_SESSION_IN_PUBSUB;
     }
 }
 
-bool cw_pubsub_unsubscribe(struct cw_pubsub *pubsub, struct cw_session *session, struct slice name, bool is_pattern)
+bool cw_pubsub_unsubscribe(struct cw_pubsub *pubsub, struct cw_session *session, enum cw_topic_kind kind,
+                           struct slice name)
 {
-    struct topic *topic = *find(pubsub, name, is_pattern, hash_of(pubsub, name, is_pattern));
+    struct topic *topic = find(pubsub, kind, name);
     struct subscription *subscription = topic != NULL ? find_subscription(topic, session) : NULL;
     if (subscription == NULL)
         return false;
@@ -227,130 +233,112 @@ bool cw_pubsub_unsubscribe(struct cw_pubsub *pubsub, struct cw_session *session,
     return true;
 }
 
+static struct subscription *first_subscription(const struct cw_session *session, enum cw_topic_kind kind)
+{
+    const struct list *list = &session->subscriber->of[kind].subscriptions;
+    CHECK(!list_is_empty(list));
+    return LIST_ENTRY(list->next, struct subscription, of_session);
+}
+
 void cw_pubsub_forget(struct cw_pubsub *pubsub, struct cw_session *session)
 {
-    while (session->subscriber != NULL) {
-        struct cw_subscriber *subscriber = session->subscriber;
-        struct list *first =
-            list_is_empty(&subscriber->channels) ? subscriber->patterns.next : subscriber->channels.next;
-        end_subscription(pubsub, LIST_ENTRY(first, struct subscription, of_session));
+    for (enum cw_topic_kind kind = 0; kind < CW_TOPIC_KINDS; kind++) {
+        while (cw_pubsub_count_of(session, kind) > 0)
+            end_subscription(pubsub, first_subscription(session, kind));
     }
 }
 
 /* --- messages --- */
 
-struct publication {
+struct message {
     struct cw_engine *engine;
-    const struct cw_session *publisher; /* NULL: the stream */
     struct slice channel;
-    struct slice message;
-    struct buf *own;
+    struct slice payload;
 };
 
-static void write_message(const struct publication *publication, const struct topic *topic, int protocol,
-                          struct buf *out)
+/* The bytes that a listener of that protocol gets; they hold until the next topic's. */
+static struct slice encoded(const struct message *message, const struct topic *topic, int protocol)
 {
-    resp_write_push(out, protocol, topic->is_pattern ? 4 : 3);
-    resp_write_bulk_text(out, topic->is_pattern ? "pmessage" : "message");
-    if (topic->is_pattern)
+    static const char *const words[CW_TOPIC_KINDS] = {"message", "pmessage", "smessage"};
+    struct buf *out = &message->engine->pubsub->encoded[protocol == 3];
+    if (buf_length(out) > 0)
+        return buf_slice(out);
+    bool is_pattern = topic->kind == CW_TOPIC_PATTERN;
+    resp_write_push(out, protocol, is_pattern ? 4 : 3);
+    resp_write_bulk_text(out, words[topic->kind]);
+    if (is_pattern)
         resp_write_bulk(out, name_of(topic));
-    resp_write_bulk(out, publication->channel);
-    resp_write_bulk(out, publication->message);
+    resp_write_bulk(out, message->channel);
+    resp_write_bulk(out, message->payload);
+    return buf_slice(out);
 }
 
-static void give_message(const struct publication *publication, const struct topic *topic)
+static size_t give_message(const struct message *message, const struct topic *topic)
 {
-    struct cw_engine *engine = publication->engine;
     LIST_FOR_EACH(node, &topic->subscriptions)
     {
         struct cw_session *session = LIST_ENTRY(node, struct subscription, of_topic)->session;
-        if (session->flags & CW_SESSION_CLOSING)
-            continue;
-        if (session == publication->publisher) {
-            write_message(publication, topic, session->protocol, publication->own);
-            continue;
-        }
-        write_message(publication, topic, session->protocol, cw_session_out(engine, session));
-        session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
-        cw_session_flush(engine, session);
-        cw_session_check_output(engine, session);
+        cw_session_push(message->engine, session, encoded(message, topic, session->protocol));
     }
+    for (size_t i = 0; i < ARRAY_LENGTH(message->engine->pubsub->encoded); i++) {
+        buf_clear(&message->engine->pubsub->encoded[i]);
+        buf_shrink(&message->engine->pubsub->encoded[i], ENCODED_KEPT);
+    }
+    return topic->count;
 }
 
-size_t cw_pubsub_publish(struct cw_engine *engine, const struct cw_session *publisher, struct slice channel,
-                         struct slice message, struct buf *own)
+size_t cw_pubsub_publish(struct cw_engine *engine, enum cw_topic_kind kind, struct slice channel, struct slice message)
 {
     const struct cw_pubsub *pubsub = engine->pubsub;
-    const struct publication publication = {engine, publisher, channel, message, own};
-    size_t receivers = 0;
-    const struct topic *topic = *find(pubsub, channel, false, hash_of(pubsub, channel, false));
-    if (topic != NULL) {
-        receivers += topic->count;
-        give_message(&publication, topic);
-    }
+    const struct message it = {engine, channel, message};
+    const struct topic *topic = find(pubsub, kind, channel);
+    size_t receivers = topic != NULL ? give_message(&it, topic) : 0;
+    if (kind != CW_TOPIC_CHANNEL)
+        return receivers;
     LIST_FOR_EACH(node, &pubsub->patterns)
     {
         const struct topic *pattern = LIST_ENTRY(node, struct topic, patterns);
-        if (!glob_match(name_of(pattern), channel, false))
-            continue;
-        receivers += pattern->count;
-        give_message(&publication, pattern);
+        if (glob_match(name_of(pattern), channel, false))
+            receivers += give_message(&it, pattern);
     }
     return receivers;
 }
 
 /* --- looking --- */
 
-size_t cw_pubsub_channels_of(const struct cw_session *session)
+size_t cw_pubsub_count_of(const struct cw_session *session, enum cw_topic_kind kind)
 {
-    return session->subscriber != NULL ? session->subscriber->channel_count : 0;
+    return session->subscriber != NULL ? session->subscriber->of[kind].count : 0;
 }
 
-size_t cw_pubsub_patterns_of(const struct cw_session *session)
+struct slice cw_pubsub_first_of(const struct cw_session *session, enum cw_topic_kind kind)
 {
-    return session->subscriber != NULL ? session->subscriber->pattern_count : 0;
+    return name_of(first_subscription(session, kind)->topic);
 }
 
-struct slice cw_pubsub_first_of(const struct cw_session *session, bool is_pattern)
+size_t cw_pubsub_topics(const struct cw_pubsub *pubsub, enum cw_topic_kind kind)
 {
-    const struct list *list = is_pattern ? &session->subscriber->patterns : &session->subscriber->channels;
-    CHECK(!list_is_empty(list));
-    return name_of(LIST_ENTRY(list->next, struct subscription, of_session)->topic);
+    return pubsub->counts[kind];
 }
 
-size_t cw_pubsub_channel_count(const struct cw_pubsub *pubsub)
+size_t cw_pubsub_listeners(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice channel)
 {
-    return pubsub->topic_count - pubsub->pattern_count;
-}
-
-size_t cw_pubsub_pattern_count(const struct cw_pubsub *pubsub)
-{
-    return pubsub->pattern_count;
-}
-
-size_t cw_pubsub_listeners(const struct cw_pubsub *pubsub, struct slice channel)
-{
-    const struct topic *topic = *find(pubsub, channel, false, hash_of(pubsub, channel, false));
+    const struct topic *topic = find(pubsub, kind, channel);
     return topic != NULL ? topic->count : 0;
 }
 
-static bool is_shown(const struct topic *topic, struct slice pattern, bool matches_all)
+void cw_pubsub_write_topics(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice pattern,
+                            bool matches_all, struct buf *out)
 {
-    return !topic->is_pattern && (matches_all || glob_match(pattern, name_of(topic), false));
-}
-
-void cw_pubsub_write_channels(const struct cw_pubsub *pubsub, struct slice pattern, bool matches_all, struct buf *out)
-{
+    size_t before = buf_length(out);
     size_t count = 0;
     for (size_t i = 0; i < pubsub->slot_count; i++) {
-        for (const struct topic *topic = pubsub->slots[i]; topic != NULL; topic = topic->next)
-            count += is_shown(topic, pattern, matches_all);
-    }
-    resp_write_array(out, count);
-    for (size_t i = 0; i < pubsub->slot_count; i++) {
         for (const struct topic *topic = pubsub->slots[i]; topic != NULL; topic = topic->next) {
-            if (is_shown(topic, pattern, matches_all))
-                resp_write_bulk(out, name_of(topic));
+            if (topic->kind != kind || (!matches_all && !glob_match(pattern, name_of(topic), false)))
+                continue;
+            resp_write_bulk(out, name_of(topic));
+            count++;
         }
     }
+    resp_insert_array(out, before, count);
 }

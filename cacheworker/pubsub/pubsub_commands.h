@@ -10,8 +10,13 @@ void cw_pubsub_channels_command(struct cw_call *call);
 void cw_pubsub_help_command(struct cw_call *call);
 void cw_pubsub_numpat_command(struct cw_call *call);
 void cw_pubsub_numsub_command(struct cw_call *call);
+void cw_pubsub_shardchannels_command(struct cw_call *call);
+void cw_pubsub_shardnumsub_command(struct cw_call *call);
 void cw_punsubscribe_command(struct cw_call *call);
+void cw_spublish_command(struct cw_call *call);
+void cw_ssubscribe_command(struct cw_call *call);
 void cw_subscribe_command(struct cw_call *call);
+void cw_sunsubscribe_command(struct cw_call *call);
 void cw_unsubscribe_command(struct cw_call *call);
 
 #endif
