@@ -151,6 +151,19 @@ static void cpu_times(struct cw_cpu_times *ret_times)
     };
 }
 
+/* 0 when the kernel does not say. */
+static size_t resident_bytes(void)
+{
+    size_t size, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%zu %zu", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static int run(struct daemon *daemon, const struct worker_settings *settings)
 {
     struct process process = {0};
@@ -162,6 +175,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     config.pid = (int)getpid();
     config.stopwatch_ns = clock_boot_ns;
     config.cpu_times = cpu_times;
+    config.resident_bytes = resident_bytes;
     config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&

@@ -102,10 +102,12 @@ static const struct setting settings_table[] = {
     CONSTANT("rdbchecksum", "yes"),
     CONSTANT("rdbcompression", "no"),
     COMPUTED("repl-backlog-size", compute_backlog),
+    CONSTANT("replica-ignore-maxmemory", "yes"),
     CONSTANT("replica-read-only", "yes"),
     CONSTANT("replica-serve-stale-data", "no"),
     CONSTANT("replicaof", ""), /* who follows whom is the sentinels' to say */
     CONSTANT("save", ""),
+    CONSTANT("slave-ignore-maxmemory", "yes"),
     CONSTANT("slave-read-only", "yes"),
     CONSTANT("slave-serve-stale-data", "no"),
     CONSTANT("slaveof", ""),

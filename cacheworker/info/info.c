@@ -91,10 +91,11 @@ static void add_share(struct buf *out, const char *name, size_t part, size_t who
     buf_add_format(out, "%s:%.2f%%\r\n", name, cw_percentage(part, whole));
 }
 
-/* How much more `whole` is than `part`. */
+/* How much more `whole` is than `part`, or less. */
 static void add_excess(struct buf *out, const char *name, size_t whole, size_t part)
 {
-    buf_add_format(out, "%s_ratio:%.2f\r\n%s_bytes:%zu\r\n", name, cw_ratio(whole, part), name, whole - part);
+    buf_add_format(out, "%s_ratio:%.2f\r\n%s_bytes:%" PRId64 "\r\n", name, cw_ratio(whole, part), name,
+                   (int64_t)whole - (int64_t)part);
 }
 
 static void write_memory(const struct cw_engine *engine, struct buf *out)

@@ -3,6 +3,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/info/memory_report.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "common/base/mem.h"
 
 #include <stdio.h>
 
@@ -65,7 +66,6 @@ static void write_sums(struct cw_call *call, const struct cw_memory_report *repo
     write_share(call, "peak.percentage", cw_percentage(report->used, report->peak));
 }
 
-/* What is resident is what is held: nobody asks the kernel. */
 static void write_allocator(struct cw_call *call, const struct cw_memory_report *report)
 {
     write_size(call, "allocator.allocated", report->data);
@@ -117,6 +117,10 @@ static void diagnose(const struct cw_memory_report *report, struct buf *out)
         buf_add_text(out,
                      "- Fragmentation: much is free between values that are in use. It is used again for values of "
                      "the same size; values of other sizes need new memory meanwhile.\n");
+    if (report->resident > report->resident_least + WASTE_MIN && report->resident > report->resident_least * 7 / 5)
+        buf_add_text(out,
+                     "- Process: it is much larger than what is used or held for keys and values. MEMORY PURGE gives "
+                     "back what was in use once; nobody is answered meanwhile.\n");
     if (report->sessions > 0 && report->clients / report->sessions > CLIENT_BYTES_SUSPECT)
         buf_add_text(out,
                      "- Clients: their buffers are large on average. Some may not read their replies, or send very "
@@ -155,6 +159,7 @@ void cw_memory_malloc_stats_command(struct cw_call *call)
 void cw_memory_purge_command(struct cw_call *call)
 {
     cw_keyspace_trim(call->keyspace);
+    mem_trim();
     resp_write_ok(call->reply);
 }
 
@@ -169,7 +174,7 @@ void cw_memory_help_command(struct cw_call *call)
         "MALLOC-STATS",
         "    What the allocator of keys and values holds.",
         "PURGE",
-        "    Give free pages back to the kernel.",
+        "    Give free memory back to the kernel.",
         "STATS",
         "    What memory is used for.",
         "USAGE <key> [SAMPLES <count>]",

@@ -45,7 +45,10 @@ void cw_memory_report(const struct cw_engine *engine, struct cw_memory_report *r
     add_sessions(engine, &report);
     size_t buffers = report.clients + report.replicas + report.replication;
     report.used = report.data + buffers;
-    report.resident = report.data_held + buffers;
+    report.resident_least = report.data_held + buffers;
+    report.resident = engine->config.resident_bytes != NULL ? engine->config.resident_bytes() : 0;
+    if (report.resident == 0)
+        report.resident = report.resident_least;
     report.overhead = report.startup + report.tables + buffers;
     report.dataset = report.used > report.overhead ? report.used - report.overhead : 0;
     report.peak = engine->peak_memory_bytes > report.used ? engine->peak_memory_bytes : report.used;

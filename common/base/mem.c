@@ -40,6 +40,11 @@ size_t mem_usable(const void *block)
     return block ? malloc_usable_size((void *)(size_t)block) : 0;
 }
 
+void mem_trim(void)
+{
+    (void)malloc_trim(0);
+}
+
 char *mem_copy_text(const char *text, size_t length)
 {
     char *copy = mem_alloc(length + 1);

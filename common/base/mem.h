@@ -16,6 +16,10 @@ MUST_CHECK void *mem_try_alloc(size_t size); /* NULL when there is none */
 void mem_free(void *block);                  /* NULL is fine */
 size_t mem_usable(const void *block);        /* bytes that the allocator really gave; 0 for NULL */
 
+/* Gives what the allocator holds between blocks back to the kernel. It looks at every block to find it: no part of
+ * ordinary work. */
+void mem_trim(void);
+
 /* New owned, NUL-terminated copy of length bytes. */
 MUST_CHECK char *mem_copy_text(const char *text, size_t length);
 

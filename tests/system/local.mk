@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/system/test_fields.py \
 	tests/system/test_hyperloglog.py \
 	tests/system/test_limits.py \
+	tests/system/test_memory.py \
 	tests/system/test_network.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \

@@ -163,6 +163,41 @@ static void test_a_pause_pauses_evictions(void **state)
     bench_end(&bench);
 }
 
+/* A big value that is evicted is given back in steps; no other key goes because that takes a while. */
+static void test_a_big_value_goes_alone(void **state)
+{
+    (void)state;
+    enum { FIELDS = 50000 };
+    struct bench bench;
+    struct buf request = {0};
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    resp_write_array(&request, 2 + 2 * FIELDS);
+    resp_write_bulk_text(&request, "HSET");
+    resp_write_bulk_text(&request, "big");
+    for (unsigned i = 0; i < 2 * FIELDS; i++)
+        resp_write_bulk_u64(&request, i / 2);
+    bench_receive(&bench, client, buf_slice(&request));
+    bench_advance(&bench, 10 * NS_PER_S);
+    assert_bytes(bench_take(&bench, client), ":50000\r\n");
+    for (unsigned i = 0; i < 100; i++) {
+        char line[32];
+        snprintf(line, sizeof(line), "SET small:%u 1\r\n", i);
+        ASSERT_ASK(&bench, client, line, "+OK\r\n");
+    }
+    ASSERT_ASK(&bench, client, "CONFIG SET maxmemory-samples 1000 maxmemory-policy allkeys-lru\r\n", "+OK\r\n");
+    set_limit(&bench, client, "allkeys-lru", 100000);
+    unsigned turns = 1;
+    while (bench_turn_once(&bench))
+        turns++;
+    assert_true(turns > 3);
+    assert_true(data_bytes(&bench) <= 100000);
+    assert_int_equal(evicted_keys(&bench), 1);
+    ASSERT_ASK(&bench, client, "EXISTS big small:0 small:99\r\n", "+OK\r\n:2\r\n");
+    buf_free(&request);
+    bench_end(&bench);
+}
+
 static void test_the_time_above_the_limit_is_told(void **state)
 {
     (void)state;
@@ -190,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_writes_wait_for_room_in_short_turns),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_a_pause_pauses_evictions),
+        cmocka_unit_test(test_a_big_value_goes_alone),
         cmocka_unit_test(test_the_time_above_the_limit_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
