@@ -14,6 +14,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \
 	cacheworker/engine/memory.c cacheworker/engine/memory.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
+	cacheworker/engine/parameters.def \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \

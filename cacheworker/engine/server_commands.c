@@ -11,28 +11,45 @@
 
 /* --- CONFIG --- */
 
-static bool is_wanted(const struct cw_call *call, size_t setting)
+static bool has_wildcard(struct slice pattern)
 {
-    for (size_t i = 2; i < call->argc; i++) {
-        if (glob_match(call->argv[i], slice_text(cw_settings_name(setting)), true))
+    for (size_t i = 0; i < pattern.length; i++) {
+        if (strchr("[*?", pattern.data[i]) != NULL)
             return true;
     }
     return false;
 }
 
+/* The word that asks for the parameter, or NULL. What is asked for by its name is shown as it was spelled. */
+static const struct slice *wanted_by(const struct cw_call *call, size_t setting, bool *ret_by_name)
+{
+    for (size_t i = 2; i < call->argc; i++) {
+        struct slice word = call->argv[i];
+        *ret_by_name = !has_wildcard(word);
+        bool is_wanted = *ret_by_name ? slice_equal_nocase(word, cw_settings_name(setting))
+                                      : !cw_settings_is_hidden(setting) &&
+                                            glob_match(word, slice_text(cw_settings_name(setting)), true);
+        if (is_wanted)
+            return &call->argv[i];
+    }
+    return NULL;
+}
+
 void cw_config_get_command(struct cw_call *call)
 {
     size_t count = 0;
+    bool by_name;
     for (size_t i = 0; i < cw_settings_count(); i++)
-        count += is_wanted(call, i);
+        count += wanted_by(call, i, &by_name) != NULL;
     resp_write_map(call->reply, call->protocol, count);
     struct buf value = {0};
     for (size_t i = 0; i < cw_settings_count(); i++) {
-        if (!is_wanted(call, i))
+        const struct slice *word = wanted_by(call, i, &by_name);
+        if (word == NULL)
             continue;
         buf_clear(&value);
         cw_settings_value(call->engine, i, &value);
-        resp_write_bulk_text(call->reply, cw_settings_name(i));
+        resp_write_bulk(call->reply, by_name ? *word : slice_text(cw_settings_name(i)));
         resp_write_bulk(call->reply, buf_slice(&value));
     }
     buf_free(&value);
@@ -41,26 +58,20 @@ void cw_config_get_command(struct cw_call *call)
 void cw_config_set_command(struct cw_call *call)
 {
     if (call->argc % 2 != 0) {
-        cw_reply_error(call, "ERR wrong number of arguments for 'config|set' command");
+        cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    size_t index;
+    struct slice name = {0};
     struct buf reason = {0};
-    int result = cw_settings_set(call->engine, call->argv + 2, (call->argc - 2) / 2, &index, &reason);
-    if (result == 0) {
+    int result = cw_settings_set(call->engine, call->argv + 2, (call->argc - 2) / 2, &name, &reason);
+    if (result == 0)
         resp_write_ok(call->reply);
-        return;
-    }
-    struct slice name = call->argv[2 + 2 * index];
-    struct buf words = {0};
-    if (result == ERR_NOT_FOUND)
-        buf_add_format(&words, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", (int)name.length,
-                       name.data);
+    else if (result == ERR_NOT_FOUND)
+        resp_write_error_format(call->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                                (int)name.length, name.data);
     else
-        buf_add_format(&words, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %.*s", (int)name.length,
-                       name.data, (int)buf_length(&reason), buf_slice(&reason).data);
-    resp_write_error(call->reply, buf_slice(&words));
-    buf_free(&words);
+        resp_write_error_format(call->reply, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %.*s",
+                                (int)name.length, name.data, (int)buf_length(&reason), buf_slice(&reason).data);
     buf_free(&reason);
 }
 

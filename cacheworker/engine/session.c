@@ -193,7 +193,7 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
     bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
     if (!waits && buf_length(&session->out) == 0)
         session->waiting_since_ns = 0; /* half a request is not one that waits */
-    if (length > (session->kind == CW_LINK_CLIENT ? engine->config.query_buffer_max : REPLICA_INPUT_MAX)) {
+    if (length > (session->kind == CW_LINK_CLIENT ? engine->settings.query_buffer_max : REPLICA_INPUT_MAX)) {
         effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: query buffer limit", session->id);
         engine->statistics.query_limit_disconnections++;
         cw_session_abort(engine, session);

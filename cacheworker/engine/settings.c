@@ -7,213 +7,149 @@
 
 #include <inttypes.h>
 
-enum setting_kind {
-    SETTING_CONSTANT,
-    SETTING_INTEGER,
-    SETTING_MEMORY,
-    SETTING_TEXT,
-    SETTING_COMPUTED,
-    SETTING_POLICY, /* maxmemory-policy */
+/* --- the table --- */
+
+enum kind { BOOLEAN, INTEGER, OCTAL, MEMORY, SHARE, TEXT, CHOICE, OWN };
+enum { IMMUTABLE = 1 << 0, HIDDEN = 1 << 1, SENSITIVE = 1 << 2, PROTECTED = 1 << 3 };
+
+/* What a parameter needs beyond its kind; each may be NULL. */
+struct hooks {
+    void (*write)(const struct cw_engine *engine, struct buf *out);
+    void (*judge)(const struct cw_engine *engine, struct slice value, struct buf *reason);
+    void (*assign)(struct cw_settings *settings, struct slice value); /* of OWN; of others, after the field was set */
 };
 
-struct setting {
+struct parameter {
     const char *name;
-    enum setting_kind kind;
-    size_t offset;        /* in struct cw_settings: int64_t, size_t or struct slice */
-    int64_t least, most;  /* of a number */
-    const char *constant; /* the only value */
-    void (*compute)(const struct cw_engine *engine, struct buf *out);
+    const char *of; /* of an alias: the name that is meant */
+    enum kind kind;
+    size_t offset; /* in struct cw_settings: bool, int64_t, size_t, struct slice or (a choice's index) int */
+    const char *initial;
+    int64_t least, most; /* of a number */
+    unsigned flags;
+    const char *const *choices; /* ended by NULL */
+    const struct hooks *hooks;
 };
 
-static void compute_databases(const struct cw_engine *engine, struct buf *out)
+#define KEPT SIZE_MAX
+
+static const char *const acl_pubsub_default_names[] = {"allchannels", "resetchannels", NULL};
+static const char *const appendfsync_names[] = {"everysec", "always", "no", NULL};
+static const char *const cluster_preferred_endpoint_type_names[] = {"ip", "hostname", "unknown-endpoint", NULL};
+static const char *const loglevel_names[] = {"debug", "verbose", "notice", "warning", "nothing", NULL};
+static const char *const oom_score_adj_names[] = {"no", "yes", "relative", "absolute", NULL};
+static const char *const propagation_error_behavior_names[] = {"ignore", "panic", "panic-on-replicas", NULL};
+static const char *const protected_action_names[] = {"no", "yes", "local", NULL};
+static const char *const repl_diskless_load_names[] = {"disabled", "on-empty-db", "swapdb", NULL};
+static const char *const sanitize_dump_payload_names[] = {"no", "yes", "clients", NULL};
+static const char *const shutdown_on_sig_names[] = {"default", "save", "nosave", "now", "force", NULL};
+static const char *const supervised_mode_names[] = {"upstart", "systemd", "auto", "no", NULL};
+static const char *const syslog_facility_names[] = {"user",   "local0", "local1", "local2", "local3",
+                                                    "local4", "local5", "local6", "local7", NULL};
+static const char *const tls_auth_clients_names[] = {"no", "yes", "optional", NULL};
+
+static void write_databases(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_u64(out, engine->config.databases);
 }
 
-static void compute_port(const struct cw_engine *engine, struct buf *out)
+static void write_port(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_u64(out, engine->config.port);
 }
 
-static void compute_bind(const struct cw_engine *engine, struct buf *out)
+static void write_bind(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.data.host);
 }
 
-static void compute_backlog(const struct cw_engine *engine, struct buf *out)
+static void write_backlog_size(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_u64(out, engine->config.backlog_bytes);
 }
 
-static void compute_query_buffer(const struct cw_engine *engine, struct buf *out)
-{
-    buf_add_u64(out, engine->config.query_buffer_max);
-}
-
-static void compute_output_buffer(const struct cw_engine *engine, struct buf *out)
+static void write_output_limits(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_format(out, "normal %zu 0 0 slave 0 0 0 pubsub %zu 0 0", engine->config.client_output_max,
                    engine->config.client_output_max);
 }
 
-static void compute_debug(const struct cw_engine *engine, struct buf *out)
+static void write_debug(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.enable_debug_command ? "yes" : "no");
 }
 
-#define FIELD(member) offsetof(struct cw_settings, member)
-#define CONSTANT(name, value)                                                                                          \
-    {                                                                                                                  \
-        name, SETTING_CONSTANT, 0, 0, 0, value, NULL                                                                   \
-    }
-#define COMPUTED(name, call)                                                                                           \
-    {                                                                                                                  \
-        name, SETTING_COMPUTED, 0, 0, 0, NULL, call                                                                    \
-    }
+static void policy_changed(struct cw_settings *settings, struct slice value)
+{
+    (void)value;
+    settings->access.counts_uses = cw_policy_is_lfu(settings->eviction.policy);
+}
 
-#define PACKING(name, member, least, most)                                                                             \
-    {                                                                                                                  \
-        name, SETTING_INTEGER, FIELD(packing.member), least, most, NULL, NULL                                          \
-    }
+static const struct hooks databases_hooks = {.write = write_databases};
+static const struct hooks port_hooks = {.write = write_port};
+static const struct hooks bind_hooks = {.write = write_bind};
+static const struct hooks backlog_size_hooks = {.write = write_backlog_size};
+static const struct hooks output_limits_hooks = {.write = write_output_limits};
+static const struct hooks debug_hooks = {.write = write_debug};
+static const struct hooks policy_hooks = {.assign = policy_changed};
 
-static const struct setting settings_table[] = {
-    CONSTANT("activedefrag", "no"),
-    CONSTANT("appendfsync", "everysec"),
-    CONSTANT("appendonly", "no"),
-    COMPUTED("bind", compute_bind),
-    COMPUTED("client-output-buffer-limit", compute_output_buffer),
-    COMPUTED("client-query-buffer-limit", compute_query_buffer),
-    CONSTANT("cluster-enabled", "no"),
-    CONSTANT("daemonize", "no"),
-    COMPUTED("databases", compute_databases),
-    CONSTANT("dbfilename", "dump.rdb"),
-    COMPUTED("enable-debug-command", compute_debug),
-    CONSTANT("hz", "10"),
-    CONSTANT("lazyfree-lazy-eviction", "no"),
-    CONSTANT("lazyfree-lazy-expire", "no"),
-    CONSTANT("lazyfree-lazy-server-del", "no"),
-    CONSTANT("lazyfree-lazy-user-del", "no"),
-    CONSTANT("lazyfree-lazy-user-flush", "no"),
-    CONSTANT("maxmemory-clients", "0"),
-    CONSTANT("min-replicas-to-write", "0"),
-    CONSTANT("notify-keyspace-events", ""),
-    COMPUTED("port", compute_port),
-    CONSTANT("protected-mode", "no"),
-    CONSTANT("rdbchecksum", "yes"),
-    CONSTANT("rdbcompression", "no"),
-    COMPUTED("repl-backlog-size", compute_backlog),
-    CONSTANT("replica-ignore-maxmemory", "yes"),
-    CONSTANT("replica-read-only", "yes"),
-    CONSTANT("replica-serve-stale-data", "no"),
-    CONSTANT("replicaof", ""), /* who follows whom is the sentinels' to say */
-    CONSTANT("save", ""),
-    CONSTANT("slave-ignore-maxmemory", "yes"),
-    CONSTANT("slave-read-only", "yes"),
-    CONSTANT("slave-serve-stale-data", "no"),
-    CONSTANT("slaveof", ""),
-    PACKING("hash-max-listpack-entries", hash_max_listpack_entries, 0, INT64_MAX),
-    PACKING("hash-max-listpack-value", hash_max_listpack_value, 0, INT64_MAX),
-    PACKING("hash-max-ziplist-entries", hash_max_listpack_entries, 0, INT64_MAX),
-    PACKING("hash-max-ziplist-value", hash_max_listpack_value, 0, INT64_MAX),
-    PACKING("list-compress-depth", list_compress_depth, 0, INT32_MAX),
-    PACKING("list-max-listpack-size", list_max_listpack_size, INT32_MIN, INT32_MAX),
-    PACKING("list-max-ziplist-size", list_max_listpack_size, INT32_MIN, INT32_MAX),
-    PACKING("set-max-intset-entries", set_max_intset_entries, 0, INT64_MAX),
-    PACKING("set-max-listpack-entries", set_max_listpack_entries, 0, INT64_MAX),
-    PACKING("set-max-listpack-value", set_max_listpack_value, 0, INT64_MAX),
-    {"stream-node-max-bytes", SETTING_MEMORY, FIELD(packing.stream_node_max_bytes), 0, INT64_MAX, NULL, NULL},
-    PACKING("stream-node-max-entries", stream_node_max_entries, 0, INT64_MAX),
-    PACKING("zset-max-listpack-entries", zset_max_listpack_entries, 0, INT64_MAX),
-    PACKING("zset-max-listpack-value", zset_max_listpack_value, 0, INT64_MAX),
-    PACKING("zset-max-ziplist-entries", zset_max_listpack_entries, 0, INT64_MAX),
-    PACKING("zset-max-ziplist-value", zset_max_listpack_value, 0, INT64_MAX),
-    {"hll-sparse-max-bytes", SETTING_MEMORY, FIELD(hll_sparse_max_bytes), 0, INT64_MAX, NULL, NULL},
-    {"lfu-decay-time", SETTING_INTEGER, FIELD(access.decay_minutes), 0, INT32_MAX, NULL, NULL},
-    {"lfu-log-factor", SETTING_INTEGER, FIELD(access.log_factor), 0, INT32_MAX, NULL, NULL},
-    {"maxclients", SETTING_INTEGER, FIELD(max_clients), 1, INT32_MAX, NULL, NULL},
-    {"maxmemory", SETTING_MEMORY, FIELD(eviction.limit_bytes), 0, INT64_MAX, NULL, NULL},
-    {"maxmemory-eviction-tenacity", SETTING_INTEGER, FIELD(eviction_tenacity), 0, 100, NULL, NULL},
-    {"maxmemory-policy", SETTING_POLICY, FIELD(eviction.policy), 0, 0, NULL, NULL},
-    {"maxmemory-samples", SETTING_INTEGER, FIELD(eviction.samples), 1, INT32_MAX, NULL, NULL},
-    {"proto-max-bulk-len", SETTING_MEMORY, FIELD(limits.bulk_length_max), 1 << 20, INT64_MAX, NULL, NULL},
-    {"requirepass", SETTING_TEXT, FIELD(requirepass), 0, 0, NULL, NULL},
-    {"slowlog-log-slower-than", SETTING_INTEGER, FIELD(slowlog_slower_than_us), -1, INT64_MAX, NULL, NULL},
-    {"slowlog-max-len", SETTING_INTEGER, FIELD(slowlog_max_length), 0, INT64_MAX, NULL, NULL},
-    {"timeout", SETTING_INTEGER, FIELD(timeout_s), 0, INT32_MAX, NULL, NULL},
+#define AT(field) offsetof(struct cw_settings, field)
+#define PARAMETER(named, of_kind, place, first, minimum, maximum, with_flags, ...)                                     \
+    {.name = named,                                                                                                    \
+     .kind = of_kind,                                                                                                  \
+     .offset = place,                                                                                                  \
+     .initial = first,                                                                                                 \
+     .least = minimum,                                                                                                 \
+     .most = maximum,                                                                                                  \
+     .flags = with_flags,                                                                                              \
+     __VA_ARGS__},
+#define ALIAS(named, meant) {.name = named, .of = meant, .offset = KEPT},
+
+static const struct parameter parameters[] = {
+#include "cacheworker/engine/parameters.def"
 };
 
-#undef PACKING
-#undef COMPUTED
-#undef CONSTANT
-#undef FIELD
-
-static void set_policy(struct cw_settings *settings, enum cw_policy policy)
-{
-    settings->eviction.policy = policy;
-    settings->access.counts_uses = cw_policy_is_lfu(policy);
-}
-
-void cw_settings_create(struct cw_settings *settings, const struct cw_config *config)
-{
-    *settings = (struct cw_settings){
-        .limits = RESP_LIMITS_DEFAULT,
-        .requirepass =
-            slice_of(mem_copy_text(config->requirepass.data, config->requirepass.length), config->requirepass.length),
-        .hll_sparse_max_bytes = 3000,
-        .max_clients = config->max_clients,
-        .slowlog_slower_than_us = 10000,
-        .slowlog_max_length = 128,
-        .packing = CW_PACKING_DEFAULT,
-        .access = CW_ACCESS_RULES_DEFAULT,
-        .eviction = {.limit_bytes = config->maxmemory_bytes, .samples = 5, .access = &settings->access},
-        .eviction_tenacity = 10,
-    };
-    set_policy(settings, config->maxmemory_policy);
-}
-
-void cw_settings_destroy(struct cw_settings *settings)
-{
-    mem_free((void *)(uintptr_t)settings->requirepass.data);
-    settings->requirepass = slice_of(NULL, 0);
-}
+#undef ALIAS
+#undef PARAMETER
+#undef AT
 
 size_t cw_settings_count(void)
 {
-    return ARRAY_LENGTH(settings_table);
+    return ARRAY_LENGTH(parameters);
 }
 
 const char *cw_settings_name(size_t index)
 {
-    return settings_table[index].name;
+    return parameters[index].name;
+}
+
+bool cw_settings_is_hidden(size_t index)
+{
+    return parameters[index].flags & HIDDEN;
 }
 
 int cw_settings_find(struct slice name)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(settings_table); i++) {
-        if (slice_equal_nocase(name, settings_table[i].name))
+    for (size_t i = 0; i < ARRAY_LENGTH(parameters); i++) {
+        if (slice_equal_nocase(name, parameters[i].name))
             return (int)i;
     }
     return CW_SETTINGS_NONE;
 }
 
-static void *field_of(struct cw_settings *settings, const struct setting *setting)
+/* The parameter itself, where the index is that of an alias. */
+static const struct parameter *meant_by(size_t index)
 {
-    return (char *)settings + setting->offset;
+    const struct parameter *parameter = &parameters[index];
+    return parameter->of != NULL ? &parameters[cw_settings_find(slice_text(parameter->of))] : parameter;
 }
 
-void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf *out)
+bool cw_settings_is_sensitive(size_t index)
 {
-    const struct setting *setting = &settings_table[index];
-    const void *field = (const char *)&engine->settings + setting->offset;
-    switch (setting->kind) {
-    case SETTING_CONSTANT: buf_add_text(out, setting->constant); break;
-    case SETTING_COMPUTED: setting->compute(engine, out); break;
-    case SETTING_INTEGER: buf_add_i64(out, *(const int64_t *)field); break;
-    case SETTING_MEMORY: buf_add_u64(out, *(const size_t *)field); break;
-    case SETTING_TEXT: buf_add_slice(out, *(const struct slice *)field); break;
-    case SETTING_POLICY: buf_add_text(out, cw_policy_name(*(const enum cw_policy *)field)); break;
-    }
+    return meant_by(index)->flags & SENSITIVE;
 }
+
+/* --- values as text --- */
 
 int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes)
 {
@@ -238,7 +174,193 @@ int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes)
     return 0;
 }
 
-/* Saying what is so anyway is fine: clients do it to be sure. */
+static void read_boolean(struct slice value, struct buf *out, struct buf *reason)
+{
+    if (slice_equal_nocase(value, "yes") || slice_equal_nocase(value, "no"))
+        buf_add_text(out, slice_equal_nocase(value, "yes") ? "yes" : "no");
+    else
+        buf_add_text(reason, "argument must be 'yes' or 'no'");
+}
+
+static void read_choice(const struct parameter *parameter, struct slice value, struct buf *out, struct buf *reason)
+{
+    const char *const *choices = parameter->choices;
+    for (size_t i = 0; choices[i] != NULL; i++) {
+        if (slice_equal_nocase(value, choices[i])) {
+            buf_add_text(out, choices[i]);
+            return;
+        }
+    }
+    buf_add_text(reason, "argument(s) must be one of the following: ");
+    for (size_t i = 0; choices[i] != NULL; i++)
+        buf_add_format(reason, "%s%s", i > 0 ? ", " : "", choices[i]);
+}
+
+static bool parse_octal(struct slice text, int64_t *ret_number)
+{
+    int64_t number = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '7' || number > INT64_MAX / 8 - 8)
+            return false;
+        number = 8 * number + (text.data[i] - '0');
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* "5%" is kept as -5. */
+static bool parse_percent(struct slice text, int64_t *ret_number)
+{
+    if (text.length < 2 || text.data[text.length - 1] != '%' ||
+        number_parse_i64(slice_of(text.data, text.length - 1), ret_number) < 0 || *ret_number < 0)
+        return false;
+    *ret_number = -*ret_number;
+    return true;
+}
+
+static const char *parse_number(const struct parameter *parameter, struct slice value, int64_t *ret_number)
+{
+    switch (parameter->kind) {
+    case MEMORY: return cw_settings_parse_memory(value, ret_number) == 0 ? NULL : "argument must be a memory value";
+    case SHARE:
+        return cw_settings_parse_memory(value, ret_number) == 0 || parse_percent(value, ret_number)
+                   ? NULL
+                   : "argument must be a memory or percent value";
+    case OCTAL: return parse_octal(value, ret_number) ? NULL : "argument couldn't be parsed as an octal number";
+    default: return number_parse_i64(value, ret_number) == 0 ? NULL : "argument couldn't be parsed into an integer";
+    }
+}
+
+static void write_number(const struct parameter *parameter, int64_t number, struct buf *out)
+{
+    if (parameter->kind == OCTAL)
+        buf_add_format(out, "%" PRIo64, number);
+    else if (parameter->kind == SHARE && number < 0)
+        buf_add_format(out, "%" PRId64 "%%", -number);
+    else
+        buf_add_i64(out, number);
+}
+
+static void read_number(const struct parameter *parameter, struct slice value, struct buf *out, struct buf *reason)
+{
+    int64_t number = 0;
+    const char *words = parse_number(parameter, value, &number);
+    if (words != NULL)
+        buf_add_text(reason, words);
+    else if (parameter->kind == SHARE && number < parameter->least)
+        buf_add_format(reason, "percentage argument must be less or equal to %" PRId64, -parameter->least);
+    else if (number < parameter->least || number > parameter->most)
+        buf_add_format(reason,
+                       parameter->kind == OCTAL ? "argument must be between %" PRIo64 " and %" PRIo64 " inclusive"
+                                                : "argument must be between %" PRId64 " and %" PRId64 " inclusive",
+                       parameter->least, parameter->most);
+    else
+        write_number(parameter, number, out);
+}
+
+/* The value as CONFIG GET would show it; or, in `reason`, why it is none of the parameter's. */
+static void read_value(const struct parameter *parameter, struct slice value, struct buf *out, struct buf *reason)
+{
+    switch (parameter->kind) {
+    case BOOLEAN: read_boolean(value, out, reason); break;
+    case CHOICE: read_choice(parameter, value, out, reason); break;
+    case TEXT:
+    case OWN: buf_add_slice(out, value); break;
+    case INTEGER:
+    case OCTAL:
+    case MEMORY:
+    case SHARE: read_number(parameter, value, out, reason); break;
+    }
+}
+
+void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf *out)
+{
+    const struct parameter *parameter = meant_by(index);
+    if (parameter->hooks != NULL && parameter->hooks->write != NULL) {
+        parameter->hooks->write(engine, out);
+        return;
+    }
+    if (parameter->offset == KEPT) {
+        buf_add_text(out, parameter->initial);
+        return;
+    }
+    const void *field = (const char *)&engine->settings + parameter->offset;
+    switch (parameter->kind) {
+    case BOOLEAN: buf_add_text(out, *(const bool *)field ? "yes" : "no"); break;
+    case CHOICE: buf_add_text(out, parameter->choices[*(const int *)field]); break;
+    case TEXT: buf_add_slice(out, *(const struct slice *)field); break;
+    case OWN: break;
+    case INTEGER:
+    case OCTAL:
+    case MEMORY:
+    case SHARE: write_number(parameter, *(const int64_t *)field, out); break;
+    }
+}
+
+/* --- assignment --- */
+
+static int choice_index(const struct parameter *parameter, struct slice value)
+{
+    int index = 0;
+    while (!slice_equal_nocase(value, parameter->choices[index]))
+        index++;
+    return index;
+}
+
+void cw_settings_set_text(struct slice *text, struct slice value)
+{
+    char *copy = mem_copy_text(value.data, value.length);
+    mem_free((void *)(uintptr_t)text->data);
+    *text = slice_of(copy, value.length);
+}
+
+/* `value` was judged. */
+static void assign(struct cw_settings *settings, const struct parameter *parameter, struct slice value)
+{
+    void *field = (char *)settings + parameter->offset;
+    if (parameter->offset != KEPT) {
+        switch (parameter->kind) {
+        case BOOLEAN: *(bool *)field = slice_equal_nocase(value, "yes"); break;
+        case CHOICE: *(int *)field = choice_index(parameter, value); break;
+        case TEXT: cw_settings_set_text(field, value); break;
+        case OWN: break;
+        case INTEGER:
+        case OCTAL:
+        case MEMORY:
+        case SHARE: CHECK(parse_number(parameter, value, field) == NULL); break;
+        }
+    }
+    if (parameter->hooks != NULL && parameter->hooks->assign != NULL)
+        parameter->hooks->assign(settings, value);
+}
+
+void cw_settings_create(struct cw_settings *settings, const struct cw_config *config)
+{
+    *settings = (struct cw_settings){
+        .limits = RESP_LIMITS_DEFAULT,
+        .access = CW_ACCESS_RULES_DEFAULT,
+        .eviction = {.access = &settings->access},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(parameters); i++) {
+        if (parameters[i].of == NULL && parameters[i].offset != KEPT)
+            assign(settings, &parameters[i], slice_text(parameters[i].initial));
+    }
+    cw_settings_set_text(&settings->requirepass, config->requirepass);
+    settings->max_clients = config->max_clients;
+    settings->query_buffer_max = config->query_buffer_max;
+    settings->eviction.limit_bytes = config->maxmemory_bytes;
+    settings->eviction.policy = config->maxmemory_policy;
+    policy_changed(settings, slice_of(NULL, 0));
+}
+
+void cw_settings_destroy(struct cw_settings *settings)
+{
+    mem_free((void *)(uintptr_t)settings->requirepass.data);
+    settings->requirepass = slice_of(NULL, 0);
+}
+
+/* --- CONFIG SET --- */
+
 static bool is_present_value(const struct cw_engine *engine, size_t index, struct slice value)
 {
     struct buf present = {0};
@@ -248,92 +370,65 @@ static bool is_present_value(const struct cw_engine *engine, size_t index, struc
     return same;
 }
 
-static void judge_policy(struct slice value, struct buf *reason)
+/* Whether there is a way to set it at all. */
+static bool is_settable(const struct parameter *parameter)
 {
-    enum cw_policy policy;
-    if (cw_policy_parse(value, &policy) == 0)
-        return;
-    buf_add_text(reason, "argument(s) must be one of the following: ");
-    for (unsigned i = 0; i < CW_POLICY_COUNT; i++)
-        buf_add_format(reason, "%s%s", i > 0 ? ", " : "", cw_policy_name((enum cw_policy)i));
+    return parameter->offset != KEPT || (parameter->hooks != NULL && parameter->hooks->assign != NULL);
 }
 
 /* Adds why `value` cannot be given to the parameter; nothing when it can. */
 static void judge(const struct cw_engine *engine, size_t index, struct slice value, struct buf *reason)
 {
-    const struct setting *setting = &settings_table[index];
-    int64_t number;
-    switch (setting->kind) {
-    case SETTING_CONSTANT:
-    case SETTING_COMPUTED:
-        if (!is_present_value(engine, index, value))
-            buf_add_text(reason, "can't set immutable config");
-        return;
-    case SETTING_TEXT: return;
-    case SETTING_POLICY: judge_policy(value, reason); return;
-    case SETTING_INTEGER:
-        if (number_parse_i64(value, &number) < 0) {
-            buf_add_text(reason, "argument couldn't be parsed into an integer");
-            return;
-        }
-        break;
-    case SETTING_MEMORY:
-        if (cw_settings_parse_memory(value, &number) < 0) {
-            buf_add_text(reason, "argument must be a memory value");
-            return;
-        }
-        break;
+    const struct parameter *parameter = meant_by(index);
+    struct buf shown = {0};
+    read_value(parameter, value, &shown, reason);
+    if (buf_length(reason) > 0 || (!is_settable(parameter) && is_present_value(engine, index, buf_slice(&shown)))) {
+        /* Saying what is so anyway is fine: clients do it to be sure. */
+    } else if (!is_settable(parameter)) {
+        buf_add_text(reason, parameter->hooks != NULL ? CW_SETTINGS_FROM_START : CW_SETTINGS_NO_USE);
+    } else if (parameter->hooks != NULL && parameter->hooks->judge != NULL) {
+        parameter->hooks->judge(engine, value, reason);
     }
-    if (number < setting->least || number > setting->most)
-        buf_add_format(reason, "argument must be between %" PRId64 " and %" PRId64 " inclusive", setting->least,
-                       setting->most);
+    buf_free(&shown);
 }
 
-static void assign(struct cw_engine *engine, const struct setting *setting, struct slice value)
+/* What is wrong with the pair whatever its value is. */
+static int judge_name(const struct slice *pairs, size_t pair, struct buf *reason)
 {
-    void *field = field_of(&engine->settings, setting);
-    enum cw_policy policy;
-    int64_t number = 0;
-    switch (setting->kind) {
-    case SETTING_CONSTANT:
-    case SETTING_COMPUTED: break;
-    case SETTING_INTEGER: CHECK(number_parse_i64(value, field) == 0); break;
-    case SETTING_MEMORY:
-        CHECK(cw_settings_parse_memory(value, &number) == 0);
-        *(size_t *)field = (size_t)number;
-        break;
-    case SETTING_POLICY:
-        CHECK(cw_policy_parse(value, &policy) == 0);
-        set_policy(&engine->settings, policy);
-        break;
-    case SETTING_TEXT: {
-        struct slice *text = field;
-        mem_free((void *)(uintptr_t)text->data);
-        *text = slice_of(mem_copy_text(value.data, value.length), value.length);
-        break;
+    int index = cw_settings_find(pairs[2 * pair]);
+    if (index == CW_SETTINGS_NONE)
+        return ERR_NOT_FOUND;
+    unsigned flags = meant_by((size_t)index)->flags;
+    if (flags & (IMMUTABLE | PROTECTED)) {
+        buf_add_text(reason, flags & IMMUTABLE ? "can't set immutable config" : "can't set protected config");
+        return ERR_INVALID;
     }
+    for (size_t i = 0; i < pair; i++) {
+        if (cw_settings_find(pairs[2 * i]) == index) {
+            buf_add_text(reason, "duplicate parameter");
+            return ERR_EXISTS;
+        }
     }
+    return 0;
 }
 
-int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, size_t *ret_index,
+int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, struct slice *ret_name,
                     struct buf *reason)
 {
     for (size_t i = 0; i < count; i++) {
-        int index = cw_settings_find(pairs[2 * i]);
-        *ret_index = i;
-        if (index == CW_SETTINGS_NONE)
-            return ERR_NOT_FOUND;
-        for (size_t j = 0; j < i; j++) {
-            if (cw_settings_find(pairs[2 * j]) == index) {
-                buf_add_text(reason, "duplicate parameter");
-                return ERR_EXISTS;
-            }
-        }
-        judge(engine, (size_t)index, pairs[2 * i + 1], reason);
+        *ret_name = pairs[2 * i];
+        int result = judge_name(pairs, i, reason);
+        if (result < 0)
+            return result;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t index = (size_t)cw_settings_find(pairs[2 * i]);
+        *ret_name = slice_text(parameters[index].name);
+        judge(engine, index, pairs[2 * i + 1], reason);
         if (buf_length(reason) > 0)
             return ERR_INVALID;
     }
     for (size_t i = 0; i < count; i++)
-        assign(engine, &settings_table[cw_settings_find(pairs[2 * i])], pairs[2 * i + 1]);
+        assign(&engine->settings, meant_by((size_t)cw_settings_find(pairs[2 * i])), pairs[2 * i + 1]);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* settings.h: the parameters that CONFIG GET and CONFIG SET know.
+/* settings.h: the parameters that CONFIG GET and CONFIG SET know: all of Redis 7.2, and what of them a worker goes by.
  *
- * One row per parameter. What exists is a field of struct cw_settings or of struct cw_config; what clients and tools
- * ask for although this worker has nothing to adjust there is a constant with the value that is true of it. */
+ * The table is parameters.def. A parameter that has a meaning here is a field of struct cw_settings, or comes from
+ * struct cw_config and stays as it is; any other can be read, and be set to what it is. */
 #ifndef CACHEWORKER_ENGINE_SETTINGS_H
 #define CACHEWORKER_ENGINE_SETTINGS_H
 
@@ -17,6 +17,7 @@ struct cw_settings {
     struct resp_limits limits;   /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
     struct slice requirepass;    /* owned; empty: no password */
     size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
+    size_t query_buffer_max;
     int64_t max_clients;
     int64_t timeout_s; /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;
@@ -31,17 +32,27 @@ struct cw_settings {
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config);
 void cw_settings_destroy(struct cw_settings *settings);
 
+/* Why CONFIG SET does not change a parameter: nothing here goes by it, or only what the worker was started with. */
+#define CW_SETTINGS_NO_USE     "this server has no use for it, so it keeps its value"
+#define CW_SETTINGS_FROM_START "this server takes it from its own configuration when it starts"
+
+/* By index, from 0 to count - 1; aliases have an index of their own. */
 size_t cw_settings_count(void);
 const char *cw_settings_name(size_t index);
 void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf *out);
+bool cw_settings_is_hidden(size_t index);    /* only who knows the name gets it */
+bool cw_settings_is_sensitive(size_t index); /* MONITOR and SLOWLOG must not show what it is set to */
 
 enum { CW_SETTINGS_NONE = -1 };
-int cw_settings_find(struct slice name); /* index, or CW_SETTINGS_NONE */
+int cw_settings_find(struct slice name); /* in any case; index, or CW_SETTINGS_NONE */
 
-/* Sets all or nothing. Else ret_index is the pair that is wrong and `reason` got why, in Redis' words: ERR_NOT_FOUND
- * (no such parameter, no reason), ERR_EXISTS (given twice), ERR_INVALID. */
-MUST_CHECK int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count, size_t *ret_index,
-                               struct buf *reason);
+/* Sets all or nothing. Else ret_name is the parameter that is wrong and `reason` got why, in Redis' words:
+ * ERR_NOT_FOUND (no such parameter, no reason), ERR_EXISTS (given twice), ERR_INVALID. */
+MUST_CHECK int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count,
+                               struct slice *ret_name, struct buf *reason);
+
+/* Replaces the owned bytes of a field. */
+void cw_settings_set_text(struct slice *text, struct slice value);
 
 /* "100", "64mb", "1g": as Redis reads them, k being 1000 and kb 1024. ERR_INVALID. */
 MUST_CHECK int cw_settings_parse_memory(struct slice text, int64_t *ret_bytes);

@@ -67,6 +67,16 @@ tests_unit_cacheworker_engine_digest_test_SOURCES = tests/unit/cacheworker/engin
 tests_unit_cacheworker_engine_digest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_digest_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/settings_test
+UNIT_TESTS += tests/unit/cacheworker/engine/settings_test
+tests_unit_cacheworker_engine_settings_test_SOURCES = \
+	tests/unit/cacheworker/engine/settings_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
+tests_unit_cacheworker_engine_settings_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_settings_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/debug_commands_test
 UNIT_TESTS += tests/unit/cacheworker/engine/debug_commands_test
 tests_unit_cacheworker_engine_debug_commands_test_SOURCES = \
