@@ -14,6 +14,14 @@ struct cw_session;
 struct cw_keyspace;
 struct cw_settings;
 
+enum {                                  /* struct cw_call.flags; without any it is a client's own command */
+       CW_CALL_DENY_BLOCKING = 1 << 0,  /* whoever would wait answers at once, as after a timeout */
+       CW_CALL_IN_TRANSACTION = 1 << 1, /* executed by EXEC, or by a script that EXEC executes */
+       CW_CALL_FROM_SCRIPT = 1 << 2,    /* called by a script or a function */
+       CW_CALL_READ_ONLY = 1 << 3,      /* by one that must not write */
+       CW_CALL_ALLOW_OOM = 1 << 4,      /* by one that said it may go on when memory is full */
+};
+
 struct cw_call {
     struct cw_engine *engine;           /* borrowed */
     struct cw_session *session;         /* borrowed; NULL when the command comes from a stream or a file */
@@ -26,6 +34,7 @@ struct cw_call {
     uint64_t first_key_hash; /* cw_keyspace_hash of argv[command->first_key], where there is such an argument */
     struct buf *reply;       /* borrowed; the session's output */
     int protocol;            /* 2 or 3 */
+    uint32_t flags;          /* CW_CALL_ */
     int64_t now_ms;          /* wall clock, one value for the whole command: what expiry compares with */
 
     /* Out. A command that changed data adds to dirty; then argv is propagated as it stands, unless the function called

@@ -2,69 +2,16 @@
 
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
-#include "cacheworker/engine/memory.h"
-#include "cacheworker/engine/state.h"
+#include "cacheworker/engine/gates.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 
-#include <ctype.h>
-#include <stdio.h>
+enum { PUSHES_KEPT = 64 << 10 }; /* bytes of memory that stay for the next pushes */
 
-enum {
-    QUOTED_MAX = 128,       /* bytes of a client's words that an error repeats */
-    PUSHES_KEPT = 64 << 10, /* bytes of memory that stay for the next pushes */
-};
-
-/* --- what the gates say --- */
-
-static void refuse(struct cw_engine *engine, struct cw_session *session, const char *words)
-{
-    resp_write_error(cw_session_out(engine, session), slice_text(words));
-}
-
-static void refuse_unknown(struct cw_engine *engine, struct cw_session *session, const struct slice *argv, size_t argc)
-{
-    char words[2 * QUOTED_MAX + 128];
-    struct buf text = {.memory = words, .capacity = sizeof(words)};
-    buf_add_text(&text, "ERR unknown command '");
-    buf_add(&text, argv[0].data, argv[0].length < QUOTED_MAX ? argv[0].length : QUOTED_MAX);
-    buf_add_text(&text, "', with args beginning with: ");
-    size_t quoted = 0;
-    for (size_t i = 1; i < argc && quoted < QUOTED_MAX; i++) {
-        size_t length = argv[i].length < QUOTED_MAX - quoted ? argv[i].length : QUOTED_MAX - quoted;
-        buf_add(&text, "'", 1);
-        buf_add(&text, argv[i].data, length);
-        buf_add(&text, "' ", 2);
-        quoted += length + 3;
-    }
-    resp_write_error(cw_session_out(engine, session), buf_slice(&text));
-}
-
-static void refuse_unknown_subcommand(struct cw_engine *engine, struct cw_session *session,
-                                      const struct command *container, struct slice word)
-{
-    char name[32];
-    size_t length = 0;
-    for (; container->name[length] != '\0' && length < sizeof(name) - 1; length++)
-        name[length] = (char)toupper((unsigned char)container->name[length]);
-    name[length] = '\0';
-    int shown = (int)(word.length < QUOTED_MAX ? word.length : QUOTED_MAX);
-    char words[QUOTED_MAX + 128];
-    snprintf(words, sizeof(words), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown, word.data, name);
-    refuse(engine, session, words);
-}
-
-static void refuse_arity(struct cw_engine *engine, struct cw_session *session, const struct command *command)
-{
-    char words[128];
-    snprintf(words, sizeof(words), "ERR wrong number of arguments for '%s' command", command->full_name);
-    refuse(engine, session, words);
-}
-
-/* --- the gates --- */
+/* --- the role --- */
 
 void cw_engine_look_at_role(struct cw_engine *engine)
 {
@@ -74,84 +21,9 @@ void cw_engine_look_at_role(struct cw_engine *engine)
         cw_keyspace_set_expiry_mode(engine->keyspace, mode);
 }
 
-/* Why this node does not execute the command in its present role, or NULL. */
-static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session,
-                                const struct command *command)
-{
-    if (engine->serving != CW_SERVING_MASTER && (session->flags & CW_SESSION_ATTACHED))
-        return "NOTMASTER this node is not the master of the epoch that the link was opened for";
-    switch (engine->serving) {
-    case CW_SERVING_MASTER:
-    case CW_SERVING_HOLD: return NULL;
-    case CW_SERVING_REPLICA:
-        return command->flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;
-    case CW_SERVING_LOADING:
-        return command->flags & COMMAND_LOADING ? NULL : "LOADING Redis is loading the dataset in memory";
-    case CW_SERVING_STALE:
-    case CW_SERVING_UNADOPTED:
-        return command->flags & COMMAND_STALE
-                   ? NULL
-                   : "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
-    }
-    return NULL;
-}
-
-/* What a RESP2 connection with subscriptions may still say. */
-static bool may_be_said_while_subscribed(const struct command *command)
-{
-    switch (command->id) {
-    case COMMAND_ID_SUBSCRIBE:
-    case COMMAND_ID_PSUBSCRIBE:
-    case COMMAND_ID_UNSUBSCRIBE:
-    case COMMAND_ID_PUNSUBSCRIBE:
-    case COMMAND_ID_SSUBSCRIBE:
-    case COMMAND_ID_SUNSUBSCRIBE:
-    case COMMAND_ID_PING:
-    case COMMAND_ID_QUIT:
-    case COMMAND_ID_RESET: return true;
-    default: return false;
-    }
-}
-
-/* The gates that a session in its ordinary state, on a master whose memory has no limit, passes without being looked
- * at. True: refused. */
-static bool special_gates_refuse(struct cw_engine *engine, struct cw_session *session, const struct command *command)
-{
-    if (session->flags & CW_SESSION_SURPLUS) {
-        engine->statistics.rejected_connections++;
-        refuse(engine, session, "ERR max number of clients reached");
-        cw_session_flush(engine, session);
-        cw_session_drain(engine, session);
-        return true;
-    }
-    if (!(session->flags & (CW_SESSION_AUTHENTICATED | CW_SESSION_ATTACHED)) && !(command->flags & COMMAND_NO_AUTH)) {
-        refuse(engine, session, "NOAUTH Authentication required.");
-        return true;
-    }
-    if (cw_memory_refuses(engine, command)) {
-        refuse(engine, session, CW_ERROR_NO_MEMORY);
-        return true;
-    }
-    const char *words = role_refuses(engine, session, command);
-    if (words != NULL) {
-        refuse(engine, session, words);
-        return true;
-    }
-    if ((session->flags & CW_SESSION_IN_PUBSUB) && session->protocol == 2 && !may_be_said_while_subscribed(command)) {
-        char text[192];
-        snprintf(text, sizeof(text),
-                 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
-                 "this context",
-                 command->full_name);
-        refuse(engine, session, text);
-        return true;
-    }
-    return false;
-}
-
 /* --- execution --- */
 
-static void count_error(struct cw_engine *engine, struct slice reply)
+void cw_dispatch_count_error(struct cw_engine *engine, struct slice reply)
 {
     size_t length = 1;
     while (length < reply.length && reply.data[length] != ' ' && reply.data[length] != '\r')
@@ -184,7 +56,7 @@ static bool after_reply(struct cw_engine *engine, struct cw_session *session, si
     const char *reply = out->memory + out->start + before;
     bool is_error = buf_length(out) > before && *reply == '-';
     if (UNLIKELY(is_error))
-        count_error(engine, slice_of(reply, buf_length(out) - before));
+        cw_dispatch_count_error(engine, slice_of(reply, buf_length(out) - before));
     const uint32_t hushed = CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT;
     if (UNLIKELY(session->flags & hushed))
         hush(session, before);
@@ -216,6 +88,16 @@ static inline void execute(const struct cw_session *session, struct cw_call *cal
         cw_keyspace_overlook_uses(call->keyspace, false);
 }
 
+/* Counts, executes and propagates. */
+static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
+{
+    engine->statistics.total_commands++;
+    engine->statistics.commands[call->command->id].calls++;
+    execute(call->session, call);
+    if (call->dirty > 0)
+        propagate(engine, call);
+}
+
 static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                 const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
@@ -237,15 +119,24 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     };
     session->commands++;
     session->last_command = command;
-    engine->statistics.total_commands++;
-    engine->statistics.commands[command->id].calls++;
     engine->executing = session;
-    execute(session, &call);
+    carry_out(engine, &call);
     engine->executing = NULL;
-    if (call.dirty > 0)
-        propagate(engine, &call);
     if (UNLIKELY(after_reply(engine, session, before)))
         engine->statistics.commands[command->id].failed++;
+}
+
+bool cw_dispatch_call(struct cw_call *call)
+{
+    struct cw_engine *engine = call->engine;
+    size_t before = buf_length(call->reply);
+    carry_out(engine, call);
+    struct slice reply = slice_skip(buf_slice(call->reply), before);
+    if (reply.length == 0 || reply.data[0] != '-')
+        return false;
+    cw_dispatch_count_error(engine, reply);
+    engine->statistics.commands[call->command->id].failed++;
+    return true;
 }
 
 /* RESPITE, REPLCONF, PSYNC: their rooms see the link, write their own answers and check who asks. */
@@ -265,42 +156,6 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
         cw_session_flush(engine, session);
 }
 
-/* Whether the command may be executed; if not, the reply says why. */
-static bool gates_let_pass(struct cw_engine *engine, struct cw_session *session, const struct command *command,
-                           const struct slice *argv, size_t argc)
-{
-    if (UNLIKELY(command == NULL)) {
-        refuse_unknown(engine, session, argv, argc);
-        return false;
-    }
-    /* A container stands here only when its second word names none of its subcommands. */
-    if (UNLIKELY(command->subcommands != NULL && argc > 1)) {
-        refuse_unknown_subcommand(engine, session, command, argv[1]);
-        return false;
-    }
-    if (UNLIKELY(cw_functions[command->id] == NULL)) {
-        if (command->container != NULL)
-            refuse_unknown_subcommand(engine, session, command->container, argv[1]);
-        else if (command->subcommands != NULL)
-            refuse_arity(engine, session, command);
-        else
-            refuse_unknown(engine, session, argv, argc);
-        return false;
-    }
-    if (UNLIKELY(!command_arity_fits(command, argc))) {
-        engine->statistics.commands[command->id].rejected++;
-        refuse_arity(engine, session, command);
-        return false;
-    }
-    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB;
-    bool is_ordinary = (session->flags & special) == CW_SESSION_AUTHENTICATED && engine->serving == CW_SERVING_MASTER &&
-                       !cw_memory_is_limited_for(engine, command);
-    if (LIKELY(is_ordinary) || !special_gates_refuse(engine, session, command))
-        return true;
-    engine->statistics.commands[command->id].rejected++;
-    return false;
-}
-
 void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
@@ -309,7 +164,8 @@ void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         return;
     }
     size_t before = buf_length(&session->out);
-    if (UNLIKELY(!gates_let_pass(engine, session, command, argv, argc))) {
+    if (UNLIKELY(!cw_gates_are_open(engine, session, command, argc)) &&
+        !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
         after_reply(engine, session, before);
         return;
     }

@@ -2,6 +2,7 @@
 #ifndef CACHEWORKER_ENGINE_DISPATCH_H
 #define CACHEWORKER_ENGINE_DISPATCH_H
 
+#include "cacheworker/engine/call.h"
 #include "cacheworker/engine/session.h"
 #include "common/command/command.h"
 
@@ -9,6 +10,13 @@
  * `first_key_hash` the hash of its first key where it has one. */
 void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash);
+
+/* Executes a call that passed the gates, within another one (nested.h): counts it and propagates it. The reply is added
+ * to call->reply, which may be any buffer. Returns whether it is an error. */
+bool cw_dispatch_call(struct cw_call *call);
+
+/* Counts an error reply by its first word. */
+void cw_dispatch_count_error(struct cw_engine *engine, struct slice reply);
 
 /* One that concerns replication or the appliance: it waits for no lease, and its room checks who asks. */
 static inline bool cw_is_appliance_command(const struct command *command)

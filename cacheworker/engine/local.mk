@@ -10,9 +10,11 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/digest.c cacheworker/engine/digest.h \
 	cacheworker/engine/dispatch.c cacheworker/engine/dispatch.h \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
+	cacheworker/engine/gates.c cacheworker/engine/gates.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \
 	cacheworker/engine/memory.c cacheworker/engine/memory.h \
+	cacheworker/engine/nested.c cacheworker/engine/nested.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
 	cacheworker/engine/parameters.def \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \

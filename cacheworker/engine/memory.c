@@ -35,9 +35,9 @@ static enum cw_evict_result make_room(struct cw_engine *engine)
     return result;
 }
 
-bool cw_memory_refuses(struct cw_engine *engine, const struct command *command)
+bool cw_memory_refuses(struct cw_engine *engine, uint32_t flags)
 {
-    if (!cw_memory_is_limited_for(engine, command) || !may_evict(engine))
+    if (!cw_memory_is_limited_for(engine, flags) || !may_evict(engine))
         return false;
     return make_room(engine) == CW_EVICT_STUCK;
 }

@@ -8,13 +8,13 @@
 
 #include "cacheworker/engine/state.h"
 
-static inline bool cw_memory_is_limited_for(const struct cw_engine *engine, const struct command *command)
+static inline bool cw_memory_is_limited_for(const struct cw_engine *engine, uint32_t flags)
 {
-    return engine->settings.eviction.limit_bytes > 0 && command->flags & COMMAND_DENYOOM;
+    return engine->settings.eviction.limit_bytes > 0 && flags & COMMAND_DENYOOM;
 }
 
-/* Whether the command must be refused for want of memory, after keys were evicted for it. */
-bool cw_memory_refuses(struct cw_engine *engine, const struct command *command);
+/* Whether a command with these flags must be refused for want of memory, after keys were evicted for it. */
+bool cw_memory_refuses(struct cw_engine *engine, uint32_t flags);
 
 void cw_memory_begin_turn(struct cw_engine *engine);
 void cw_memory_end_turn(struct cw_engine *engine);

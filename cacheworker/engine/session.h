@@ -38,6 +38,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_OVERFLOWN = 1 << 15, /* its output is beyond the limit */
        CW_SESSION_DRAIN_DUE = 1 << 16, /* will be drained when all its replies may leave */
        CW_SESSION_PUSHED = 1 << 17,    /* the present reply is a push, which CLIENT REPLY does not silence */
+       CW_SESSION_IN_MULTI = 1 << 18,  /* its commands are queued until EXEC */
 };
 
 struct cw_session {

@@ -16,6 +16,12 @@
 struct cw_control;
 struct cw_pubsub;
 
+struct cw_unit {    /* of nested.h */
+    unsigned depth; /* 0: there is none */
+    bool is_out_of_memory;
+    struct cw_session *session; /* borrowed; on whose behalf */
+};
+
 #define CW_REDIS_VERSION "7.2.4" /* that we are compatible with: clients choose features by it */
 
 enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
@@ -40,7 +46,8 @@ struct cw_engine {
     int64_t start_ns;
     enum cw_serving serving;      /* of the batch being executed */
     struct cw_session *executing; /* whose command is being executed; NULL between commands, and for a stream's */
-    struct buf pushes;            /* owned; what that session is to get behind the reply */
+    struct cw_unit unit;
+    struct buf pushes; /* owned; what that session is to get behind the reply */
 
     struct cw_session **links; /* owned; by link_id */
     uint32_t link_capacity;

@@ -1,5 +1,6 @@
 #include "cacheworker/repl/repl.h"
 
+#include "cacheworker/engine/aside.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_file.h"
@@ -8,6 +9,8 @@
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
+
+enum { SCRATCH_KEPT = 1 << 20 }; /* bytes of memory for the next command */
 
 static void draw_id(struct cw_repl *repl)
 {
@@ -72,6 +75,7 @@ void cw_repl_destroy(struct cw_repl *repl)
     repl_follow_free(repl);
     cw_backlog_free(&repl->backlog);
     buf_free(&repl->scratch);
+    buf_free(&repl->unit);
     mem_free(repl);
 }
 
@@ -154,22 +158,66 @@ static void write_command(struct buf *out, const struct slice *argv, size_t argc
         resp_write_bulk(out, argv[i]);
 }
 
+/* With a SELECT before it where the database changes. */
+static void write_in_database(struct cw_repl *repl, struct buf *out, unsigned database, const struct slice *argv,
+                              size_t argc)
+{
+    if (repl->stream_database != (int)database) {
+        char text[NUMBER_TEXT_MAX];
+        const struct slice select[] = {SLICE_LITERAL("SELECT"), slice_of(text, number_format_u64(text, database))};
+        write_command(out, select, ARRAY_LENGTH(select));
+        repl->stream_database = (int)database;
+    }
+    write_command(out, argv, argc);
+}
+
+/* An aside is a part of the command that follows it. */
+static void append_to_unit(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc)
+{
+    struct slice record;
+    write_in_database(repl, &repl->unit, database, argv, argc);
+    repl->unit_commands += cw_aside_read(argv, argc, &record) != CW_ASIDE_OF_NEXT;
+}
+
 void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc)
 {
     if (!repl->is_feeding)
         return;
     CHECK(repl->role == REPL_LEADING && !repl->is_frozen);
-    buf_clear(&repl->scratch);
-    if (repl->stream_database != (int)database) {
-        char text[NUMBER_TEXT_MAX];
-        const struct slice select[] = {SLICE_LITERAL("SELECT"), slice_of(text, number_format_u64(text, database))};
-        write_command(&repl->scratch, select, ARRAY_LENGTH(select));
-        repl->stream_database = (int)database;
+    if (repl->in_unit) {
+        append_to_unit(repl, database, argv, argc);
+        return;
     }
-    write_command(&repl->scratch, argv, argc);
+    buf_clear(&repl->scratch);
+    write_in_database(repl, &repl->scratch, database, argv, argc);
     repl_add_to_stream(repl, buf_slice(&repl->scratch));
     buf_clear(&repl->scratch);
-    buf_shrink(&repl->scratch, 1 << 20);
+    buf_shrink(&repl->scratch, SCRATCH_KEPT);
+}
+
+void cw_repl_begin_unit(struct cw_repl *repl)
+{
+    CHECK(!repl->in_unit && buf_length(&repl->unit) == 0);
+    repl->in_unit = true;
+    repl->unit_commands = 0;
+}
+
+bool cw_repl_end_unit(struct cw_repl *repl)
+{
+    static const struct slice multi = SLICE_LITERAL("*1\r\n$5\r\nMULTI\r\n");
+    static const struct slice exec = SLICE_LITERAL("*1\r\n$4\r\nEXEC\r\n");
+    bool is_block = repl->unit_commands > 1;
+    repl->in_unit = false;
+    if (repl->unit_commands == 0)
+        return false;
+    if (is_block)
+        repl_add_to_stream(repl, multi);
+    repl_add_to_stream(repl, buf_slice(&repl->unit));
+    if (is_block)
+        repl_add_to_stream(repl, exec);
+    buf_clear(&repl->unit);
+    buf_shrink(&repl->unit, SCRATCH_KEPT);
+    return true;
 }
 
 /* One that belongs to no database. */
@@ -404,8 +452,8 @@ unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)
 
 size_t cw_repl_memory(const struct cw_repl *repl)
 {
-    size_t bytes =
-        sizeof(*repl) + cw_backlog_memory(&repl->backlog) + repl->scratch.capacity + repl->follow.input.capacity;
+    size_t bytes = sizeof(*repl) + cw_backlog_memory(&repl->backlog) + repl->scratch.capacity + repl->unit.capacity +
+                   repl->follow.input.capacity;
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
         if (repl->peers[i] != NULL)
             bytes += sizeof(struct peer) + repl->peers[i]->head.capacity;

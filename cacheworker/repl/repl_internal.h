@@ -108,6 +108,9 @@ struct cw_repl {
     struct history history;
     struct cw_backlog backlog;
     struct buf scratch; /* owned: the command being appended */
+    bool in_unit;
+    struct buf unit; /* owned: the commands of the unit that is going on */
+    uint64_t unit_commands;
     int stream_database;
     struct mark marks[MARKS]; /* ring, oldest at mark_count - MARKS */
     uint64_t mark_count;

@@ -1,6 +1,9 @@
 #include "tests/unit/cacheworker/engine/bench.h"
 
 #include "common/base/check.h"
+#include "common/resp/resp_reader.h"
+
+#include <stdio.h>
 
 enum { TURNS_MAX = 100000 };
 
@@ -167,4 +170,45 @@ struct slice bench_ask(struct bench *bench, link_id link, const char *request)
     bench_receive(bench, link, slice_text(request));
     bench_turn(bench);
     return bench_take(bench, link);
+}
+
+link_id bench_attach_replica(struct bench *bench)
+{
+    link_id replica = bench_connect(bench);
+    bench_receive(bench, replica, SLICE_LITERAL("PSYNC ? -1\r\n"));
+    bench_turn(bench);
+    struct slice reply = bench_take(bench, replica);
+    unsigned long long offset;
+    char head[128] = "", line[64];
+    memcpy(head, reply.data, reply.length < 127 ? reply.length : 127);
+    CHECK(sscanf(head, "+FULLRESYNC %*40s %llu", &offset) == 1);
+    snprintf(line, sizeof(line), "REPLCONF ACK %llu\r\n", offset);
+    bench_receive(bench, replica, slice_text(line));
+    bench_turn(bench);
+    CHECK(bench_take(bench, replica).length == 0);
+    return replica;
+}
+
+static void add_words(const struct resp_request *command, struct buf *out)
+{
+    if (buf_length(out) > 0)
+        buf_add_text(out, "; ");
+    for (size_t i = 0; i < command->argc; i++) {
+        buf_add_text(out, i > 0 ? " " : "");
+        for (size_t j = 0; j < command->argv[i].length; j++)
+            buf_add(out, command->argv[i].data[j] ? command->argv[i].data + j : "0", 1);
+    }
+}
+
+void bench_read_stream(struct slice bytes, struct buf *out)
+{
+    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    struct resp_request command = {0};
+    while (bytes.length > 0) {
+        int64_t used = resp_request_read(&command, bytes, &limits);
+        CHECK(used > 0);
+        add_words(&command, out);
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    resp_request_free(&command);
 }

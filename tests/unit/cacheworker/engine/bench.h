@@ -49,4 +49,10 @@ struct slice bench_take(struct bench *bench, link_id link);
 /* Sends, turns, takes. */
 struct slice bench_ask(struct bench *bench, link_id link, const char *request);
 
+/* A stock replica, in step with the worker. */
+link_id bench_attach_replica(struct bench *bench);
+
+/* Adds what a replica was sent: words with a space between, commands with "; "; a NUL is shown as "0". */
+void bench_read_stream(struct slice bytes, struct buf *out);
+
 #endif

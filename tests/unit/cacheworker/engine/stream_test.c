@@ -70,64 +70,23 @@ static const struct {
     {"ZMPOP 1 z MAX COUNT 10", ""},
 };
 
-static link_id attach(struct bench *bench)
-{
-    link_id replica = bench_connect(bench);
-    bench_receive(bench, replica, SLICE_LITERAL("PSYNC ? -1\r\n"));
-    bench_turn(bench);
-    struct slice reply = bench_take(bench, replica);
-    unsigned long long offset;
-    char head[128] = "", line[64];
-    memcpy(head, reply.data, reply.length < 127 ? reply.length : 127);
-    assert_int_equal(sscanf(head, "+FULLRESYNC %*40s %llu", &offset), 1);
-    snprintf(line, sizeof(line), "REPLCONF ACK %llu\r\n", offset);
-    bench_receive(bench, replica, slice_text(line));
-    bench_turn(bench);
-    assert_int_equal(bench_take(bench, replica).length, 0);
-    return replica;
-}
-
-static void add_words(const struct resp_request *command, struct buf *out)
-{
-    if (buf_length(out) > 0)
-        buf_add_text(out, "; ");
-    for (size_t i = 0; i < command->argc; i++) {
-        buf_add_text(out, i > 0 ? " " : "");
-        for (size_t j = 0; j < command->argv[i].length; j++)
-            buf_add(out, command->argv[i].data[j] ? command->argv[i].data + j : "0", 1);
-    }
-}
-
-static void read_stream(struct slice bytes, struct buf *out)
-{
-    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
-    struct resp_request command = {0};
-    while (bytes.length > 0) {
-        int64_t used = resp_request_read(&command, bytes, &limits);
-        assert_true(used > 0);
-        add_words(&command, out);
-        bytes = slice_skip(bytes, (size_t)used);
-    }
-    resp_request_free(&command);
-}
-
 static void test_stream(void **state)
 {
     (void)state;
     struct bench bench;
     bench_start_standalone(&bench);
     link_id client = bench_connect(&bench);
-    link_id replica = attach(&bench);
+    link_id replica = bench_attach_replica(&bench);
     bench_ask(&bench, client, "SET first write\r\n");
     struct buf words = {0};
-    read_stream(bench_take(&bench, replica), &words);
+    bench_read_stream(bench_take(&bench, replica), &words);
     assert_true(slice_equal(buf_slice(&words), SLICE_LITERAL("SELECT 0; SET first write")));
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         char request[256];
         snprintf(request, sizeof(request), "%s\r\n", cases[i].line);
         buf_clear(&words);
         struct slice reply = bench_ask(&bench, client, request);
-        read_stream(bench_take(&bench, replica), &words);
+        bench_read_stream(bench_take(&bench, replica), &words);
         if (!slice_equal(buf_slice(&words), slice_text(cases[i].stream)))
             fail_msg("%s: %.*s, reply %.*s", cases[i].line, (int)buf_length(&words), buf_slice(&words).data,
                      (int)reply.length, reply.data);

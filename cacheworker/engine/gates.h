@@ -1,0 +1,31 @@
+/* gates.h: what a command passes before it is executed, in Redis' order and words: it exists, has enough words, and may
+ * be said by whoever says it, to this node in its present role, with the memory that there is. */
+#ifndef CACHEWORKER_ENGINE_GATES_H
+#define CACHEWORKER_ENGINE_GATES_H
+
+#include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/memory.h"
+#include "cacheworker/engine/state.h"
+
+struct cw_nested;
+
+/* Whether a client's command passes without being looked at closely: that of a session in its ordinary state, on a
+ * master whose memory has no limit. */
+static inline bool cw_gates_are_open(const struct cw_engine *engine, const struct cw_session *session,
+                                     const struct command *command, size_t argc)
+{
+    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB | CW_SESSION_IN_MULTI;
+    return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
+           command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
+           engine->serving == CW_SERVING_MASTER && !cw_memory_is_limited_for(engine, command->flags);
+}
+
+/* Whether a client's command may be executed; if not, the reply says why. `command` is what command_resolve said. It
+ * may need keys to be evicted. */
+bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                       const struct slice *argv, size_t argc, struct buf *reply);
+
+/* The same for one that a script says (nested.h). */
+bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, size_t argc);
+
+#endif
