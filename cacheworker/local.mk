@@ -21,6 +21,7 @@ include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
 include cacheworker/pubsub/local.mk
 include cacheworker/info/local.mk
+include cacheworker/acl/local.mk
 
 sbin_PROGRAMS += respite-cacheworker
 respite_cacheworker_SOURCES = \

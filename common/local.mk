@@ -17,6 +17,7 @@ libcommon_core_a_SOURCES = \
 	common/base/mem.c common/base/mem.h \
 	common/base/number.c common/base/number.h \
 	common/base/rand.c common/base/rand.h \
+	common/base/sha256.c common/base/sha256.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/slice.h \
 	common/conf/conf_schema.c common/conf/conf_schema.h \

@@ -10,6 +10,7 @@ common_unit_tests = \
 	tests/unit/common/base/heap_test \
 	tests/unit/common/base/number_test \
 	tests/unit/common/base/rand_test \
+	tests/unit/common/base/sha256_test \
 	tests/unit/common/base/sm_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
@@ -37,6 +38,8 @@ tests_unit_common_base_rand_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_rand_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_resp_resp_writer_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_resp_resp_writer_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_sha256_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_sha256_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_hashmap_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_hashmap_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_heap_test_CFLAGS = $(common_unit_cflags)
