@@ -14,9 +14,14 @@ tests_system_end_after_so_LDFLAGS = -shared
 tests_system_end_after_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
+	tests/system/jobs.js \
+	tests/system/node/package.json \
+	tests/system/node/package-lock.json \
 	tests/system/node_clients.js \
+	tests/system/node_packages.py \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
+	tests/system/differential_geo.py \
 	tests/system/differential_hash.py \
 	tests/system/differential_list.py \
 	tests/system/differential_set.py \
@@ -38,6 +43,7 @@ EXTRA_DIST += \
 	tests/system/test_failover_again.py \
 	tests/system/test_fields.py \
 	tests/system/test_hyperloglog.py \
+	tests/system/test_jobs.py \
 	tests/system/test_limits.py \
 	tests/system/test_memory.py \
 	tests/system/test_network.py \

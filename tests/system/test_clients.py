@@ -1,26 +1,20 @@
 #!/usr/bin/python3
 """The clients that everybody has: through the proxy, at a worker by itself, and across the death of the master."""
-import contextlib
 import json
 import os
-import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
+import node_packages
 import redis
 import tap
-from appliance import SOURCE, Appliance, Client, build_directory, server, wait_until
+from appliance import Appliance, Client, build_directory, server, wait_until
 from tap import check, say
 
 PORT = 22340                  # of the appliance
 ALONE, REFERENCE = 22370, 22371  # a worker by itself, and redis-server
 BUILD = build_directory()
-NODE_PACKAGES = ("ioredis@6.0.0", "redis@6.3.1")
-NODE = "node@22.23.3"  # where the one on the PATH is older than what they need
-NODE_LEAST = 20
 PASSWORD = "pass word"
 appliance = Appliance(PORT)
 
@@ -208,43 +202,8 @@ def test_hiredis_reconnect():
 
 # --- Node.js ---
 
-def node_version(program):
-    try:
-        done = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True)
-        return int(re.match(r"v(\d+)", done.stdout).group(1))
-    except (OSError, subprocess.CalledProcessError):
-        return 0
-
-
-def install_node():
-    """(node, NODE_PATH); they stay in the build directory."""
-    directory = os.path.join(BUILD, "node-clients")
-    packages, program = NODE_PACKAGES, "node"
-    if node_version(program) < NODE_LEAST:
-        packages, program = (*NODE_PACKAGES, NODE), os.path.join(directory, "node_modules/node/bin/node")
-    stamp = os.path.join(directory, "installed")
-    wanted = " ".join(packages)
-    if not (os.path.exists(stamp) and open(stamp, encoding="ascii").read() == wanted):
-        if shutil.which("npm") is None:
-            raise tap.Skip("no npm")
-        os.makedirs(directory, exist_ok=True)
-        done = subprocess.run(["npm", "install", "--prefix", directory, "--no-audit", "--no-fund", "--no-save",
-                               "--loglevel=error", *packages], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=180, check=False)
-        if done.returncode != 0 and re.search(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH", done.stdout):
-            raise tap.Skip("the registry of npm cannot be reached")
-        check(done.returncode == 0, f"npm install: {done.stdout}")
-        with open(stamp, "w", encoding="ascii") as file:
-            file.write(wanted)
-    check(node_version(program) >= NODE_LEAST, f"{program} is older than {NODE_LEAST}")
-    return program, os.path.join(directory, "node_modules")
-
-
 def node(library, port, password, part):
-    program, packages = install_node()
-    return subprocess.Popen([program, os.path.join(SOURCE, "tests/system/node_clients.js"), library, str(port),
-                             password, part], env={**os.environ, "NODE_PATH": packages}, stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return node_packages.start(BUILD, "node_clients.js", library, port, password, part)
 
 
 def node_basics(library):
