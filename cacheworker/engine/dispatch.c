@@ -96,6 +96,7 @@ static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
     execute(call->session, call);
     if (call->dirty > 0)
         propagate(engine, call);
+    cw_changes_end_command(&engine->changes, call->session, call->dirty > 0);
 }
 
 static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
@@ -233,6 +234,7 @@ static void run_streamed(struct cw_engine *engine, const struct command *command
     };
     cw_functions[command->id](&call);
     engine->statistics.changes += call.dirty;
+    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0);
     buf_clear(scratch);
 }
 

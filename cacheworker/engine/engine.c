@@ -213,4 +213,5 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
     cw_keyspace_swap(engine->keyspace, keyspace);
     cw_keyspace_destroy(keyspace);
     engine->expire = (struct cw_expire){0};
+    cw_changes_tell_replaced(&engine->changes);
 }

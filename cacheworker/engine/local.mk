@@ -3,6 +3,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/aside.c cacheworker/engine/aside.h \
 	cacheworker/engine/batch.c cacheworker/engine/batch.h \
 	cacheworker/engine/bind.c cacheworker/engine/bind.h \
+	cacheworker/engine/changes.c cacheworker/engine/changes.h \
 	cacheworker/engine/client_commands.c cacheworker/engine/client_commands.h \
 	cacheworker/engine/command_commands.c cacheworker/engine/command_commands.h \
 	cacheworker/engine/connection_commands.c cacheworker/engine/connection_commands.h \

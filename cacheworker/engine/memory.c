@@ -18,6 +18,7 @@ static void evicted(void *context, unsigned database, struct slice key)
 {
     struct cw_engine *engine = context;
     engine->statistics.evicted_keys++;
+    cw_changes_tell(&engine->changes, database, key, false, CW_CHANGED_BY_EVICTION);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     const struct slice argv[] = {SLICE_LITERAL("DEL"), key};

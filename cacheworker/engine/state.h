@@ -4,6 +4,7 @@
 
 #include "cacheworker/engine/batch.h"
 #include "cacheworker/engine/call.h"
+#include "cacheworker/engine/changes.h"
 #include "cacheworker/engine/engine.h"
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
@@ -30,6 +31,7 @@ struct cw_engine {
     struct cw_config config; /* its slices owned */
     struct cw_settings settings;
     struct cw_keyspace *keyspace; /* owned */
+    struct cw_changes changes;    /* of the keyspace */
     struct cw_evict *evict;       /* owned */
     struct cw_desk *desk;         /* owned; NULL standalone */
     struct cw_ha *ha;             /* owned */

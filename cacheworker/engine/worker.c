@@ -57,6 +57,7 @@ static void free_slice(struct slice *bytes)
 static void expired(void *context, unsigned database, struct slice key)
 {
     struct cw_engine *engine = context;
+    cw_changes_tell(&engine->changes, database, key, false, CW_CHANGED_BY_EXPIRY);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
@@ -66,6 +67,7 @@ static void expired(void *context, unsigned database, struct slice key)
 static void expired_parts(void *context, unsigned database, struct slice key, const struct slice *names, size_t count)
 {
     struct cw_engine *engine = context;
+    cw_changes_tell(&engine->changes, database, key, true, CW_CHANGED_BY_EXPIRY);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     struct slice *argv = mem_alloc((2 + count) * sizeof(*argv));
@@ -99,6 +101,7 @@ static void free_engine(struct cw_engine *engine)
     cw_sessions_free_all(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_keyspace_destroy(engine->keyspace);
+    cw_changes_destroy(&engine->changes);
     cw_evict_destroy(engine->evict);
     cw_desk_destroy(engine->desk);
     cw_batch_free(engine->batch);
@@ -161,6 +164,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->batch = cw_batch_create();
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
+    cw_changes_create(&engine->changes, engine->keyspace);
     engine->startup_memory_bytes = cw_keyspace_data_bytes(engine->keyspace);
     engine->evict = cw_evict_create(engine->config.databases, rand_u64(&engine->rand));
     if (!config->standalone)

@@ -51,8 +51,9 @@ struct cw_keyspace {
     enum cw_expiry_mode expiry_mode;
     void (*expired)(void *context, unsigned database, struct slice key);
     void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
-    void *context;                        /* borrowed */
-    const struct cw_access_rules *access; /* borrowed */
+    void *context;                               /* borrowed */
+    const struct cw_keyspace_observer *observer; /* borrowed; NULL: nobody observes */
+    const struct cw_access_rules *access;        /* borrowed */
     bool overlooks_uses;
     const struct cw_packing *packing; /* borrowed */
     struct cw_keyspace_stats stats;
@@ -112,6 +113,11 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace)
     mem_free(data->tables);
     mem_free(data);
     mem_free(keyspace);
+}
+
+void cw_keyspace_observe(struct cw_keyspace *keyspace, const struct cw_keyspace_observer *observer)
+{
+    keyspace->observer = observer;
 }
 
 void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode)
@@ -397,6 +403,13 @@ static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
 
 /* ---- Looking ---- */
 
+bool cw_keyspace_contains(const struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash)
+{
+    struct cw_bucket *bucket;
+    unsigned slot;
+    return cw_table_find(table_of(keyspace, database), key, hash, &bucket, &slot) != NULL;
+}
+
 static bool is_past(const struct cw_entry *entry, int64_t now_ms)
 {
     return entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms;
@@ -522,6 +535,14 @@ const struct cw_entry *cw_keyspace_random(struct cw_keyspace *keyspace, unsigned
 
 /* ---- Changing ---- */
 
+static inline void tell_opened(const struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
+                               bool existed)
+{
+    const struct cw_keyspace_observer *observer = keyspace->observer;
+    if (UNLIKELY(observer != NULL))
+        observer->opened(observer->context, database, key, hash, existed);
+}
+
 struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
                                   int64_t now_ms, struct cw_ref *ref)
 {
@@ -532,6 +553,7 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     if (ref->entry)
         touch(keyspace, ref->entry, now_ms);
     ref->access = ref->entry ? ref->entry->access : cw_access_new(keyspace->access, now_ms);
+    tell_opened(keyspace, database, key, hash, ref->entry != NULL);
     return ref->entry;
 }
 
@@ -712,7 +734,9 @@ static struct cw_entry *find_raw(struct cw_keyspace *keyspace, const struct cw_k
 static void replace(struct cw_keyspace *keyspace, const struct cw_key *key, struct cw_entry *entry)
 {
     struct cw_ref ref;
-    if (find_raw(keyspace, key, &ref))
+    bool existed = find_raw(keyspace, key, &ref) != NULL;
+    tell_opened(keyspace, key->database, key->name, key->hash, existed);
+    if (existed)
         cw_keyspace_delete(keyspace, &ref);
     ref_insert(keyspace, &ref, entry);
 }
@@ -732,6 +756,7 @@ void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, c
 {
     struct cw_ref source;
     CHECK(find_raw(keyspace, from, &source) != NULL);
+    tell_opened(keyspace, from->database, from->name, from->hash, true);
     move(keyspace, &source, to);
 }
 
@@ -791,6 +816,8 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool
     struct data *data = keyspace->data;
     struct cw_table *table = table_of(keyspace, database);
     uint64_t count = table->count;
+    if (UNLIKELY(keyspace->observer != NULL))
+        keyspace->observer->flushed(keyspace->observer->context, database);
     if (count > 0) {
         data->tables[database] = cw_table_create(data->arena, &data->hash_key, data->objects);
         table->retired = true;
@@ -933,6 +960,10 @@ void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsign
     struct cw_table *table = table_of(keyspace, a);
     keyspace->data->tables[a] = table_of(keyspace, b);
     keyspace->data->tables[b] = table;
+    if (LIKELY(keyspace->observer == NULL))
+        return;
+    keyspace->observer->swapped(keyspace->observer->context, a);
+    keyspace->observer->swapped(keyspace->observer->context, b);
 }
 
 void cw_keyspace_swap(struct cw_keyspace *a, struct cw_keyspace *b)

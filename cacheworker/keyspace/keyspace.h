@@ -61,8 +61,21 @@ struct cw_keyspace_stats {
     uint64_t expired_parts;       /* the same of parts of keys */
 };
 
+/* Who is told of what is about to change, while there is one. The keyspace must not be touched from within. */
+struct cw_keyspace_observer {
+    void *context; /* borrowed */
+    /* The key was opened for a change, or another's value is about to become its. It did or did not exist to whoever
+     * opened it. */
+    void (*opened)(void *context, unsigned database, struct slice key, uint64_t hash, bool existed);
+    void (*flushed)(void *context, unsigned database);
+    void (*swapped)(void *context, unsigned database); /* of each of the two */
+};
+
 struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config);
 void cw_keyspace_destroy(struct cw_keyspace *keyspace); /* NULL is fine; cancels a snapshot */
+
+/* NULL: nobody. Borrowed. */
+void cw_keyspace_observe(struct cw_keyspace *keyspace, const struct cw_keyspace_observer *observer);
 
 void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode);
 enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace);
@@ -115,6 +128,9 @@ void cw_keyspace_overlook_uses(struct cw_keyspace *keyspace, bool overlook);
 /* The same without counting and touching: for OBJECT, TTL, TYPE, and whoever looks from outside. */
 const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
+
+/* Whether the key stands in the table, due or not. */
+bool cw_keyspace_contains(const struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash);
 
 /* Whether a key with this expiry is absent to a reader now, in the present mode. Pure. */
 bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms);
@@ -220,7 +236,8 @@ void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsign
 
 /* Exchanges the contents of two keyspaces (a replica's new data set comes in), which have the same number of databases:
  * the data with their hash seed, garbage and memory, and a running snapshot, which goes on in the other keyspace.
- * Expiry mode, callback and statistics stay. A hash computed before is void afterwards. */
+ * Expiry mode, callbacks, observer and statistics stay; the observer is not told. A hash computed before is void
+ * afterwards. */
 void cw_keyspace_swap(struct cw_keyspace *a, struct cw_keyspace *b);
 
 /* ---- Walking ---- */

@@ -101,3 +101,10 @@ tests_unit_cacheworker_engine_nested_test_SOURCES = tests/unit/cacheworker/engin
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 tests_unit_cacheworker_engine_nested_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_nested_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/cacheworker/engine/changes_test
+UNIT_TESTS += tests/unit/cacheworker/engine/changes_test
+tests_unit_cacheworker_engine_changes_test_SOURCES = tests/unit/cacheworker/engine/changes_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_changes_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_changes_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
