@@ -210,7 +210,8 @@ void cw_call_propagate_nothing(struct cw_call *call)
 
 bool cw_reply_is_full(const struct cw_call *call)
 {
-    return buf_length(call->reply) > call->engine->config.client_output_max;
+    size_t most = call->session != NULL ? cw_session_output_limit(call->engine, call->session)->hard : 0;
+    return most > 0 && buf_length(call->reply) >= most;
 }
 
 /* --- the stream of a master --- */

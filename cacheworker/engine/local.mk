@@ -5,6 +5,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/bind.c cacheworker/engine/bind.h \
 	cacheworker/engine/changes.c cacheworker/engine/changes.h \
 	cacheworker/engine/client_commands.c cacheworker/engine/client_commands.h \
+	cacheworker/engine/client_memory.c cacheworker/engine/client_memory.h \
 	cacheworker/engine/command_commands.c cacheworker/engine/command_commands.h \
 	cacheworker/engine/connection_commands.c cacheworker/engine/connection_commands.h \
 	cacheworker/engine/debug_commands.c cacheworker/engine/debug_commands.h \
@@ -17,6 +18,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/memory.c cacheworker/engine/memory.h \
 	cacheworker/engine/nested.c cacheworker/engine/nested.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
+	cacheworker/engine/output_limits.c cacheworker/engine/output_limits.h \
 	cacheworker/engine/parameters.def \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/session.h"
 
+#include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/marks.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/control.h"
@@ -57,6 +58,7 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
     list_init(&session->touched);
     list_init(&session->waiting);
     list_init(&session->held);
+    list_init(&session->soft);
     list_add_last(&engine->sessions, &session->all);
     engine->links[session->link] = session;
     return session;
@@ -206,6 +208,8 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
         session->flags &= ~(uint32_t)CW_SESSION_PAUSED;
         effect_resume(engine->effects, session->link);
     }
+    if (UNLIKELY(engine->counts_client_memory))
+        cw_client_memory_note(engine, session);
 }
 
 void cw_sessions_keep(struct cw_engine *engine)
@@ -256,12 +260,40 @@ void cw_session_flush(struct cw_engine *engine, struct cw_session *session)
     effect_flush(engine->effects, session->link);
 }
 
+const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *engine, const struct cw_session *session)
+{
+    enum cw_output_class class = CW_OUTPUT_NORMAL;
+    if (session->kind == CW_LINK_REPLICA)
+        class = CW_OUTPUT_REPLICA;
+    else if (session->flags & CW_SESSION_IN_PUBSUB)
+        class = CW_OUTPUT_PUBSUB;
+    return &engine->settings.output.of[class];
+}
+
+static void judge_output(struct cw_engine *engine, struct cw_session *session)
+{
+    const struct cw_output_limit *limit = cw_session_output_limit(engine, session);
+    bool exceeded = cw_output_limit_exceeded(limit, buf_length(&session->out), engine->now_ns, &session->soft_since_ns);
+    if (exceeded) {
+        session->flags |= CW_SESSION_CLOSING | CW_SESSION_OVERFLOWN;
+        cw_session_touch(engine, session);
+    }
+    if (exceeded || session->soft_since_ns == 0)
+        list_remove(&session->soft);
+    else if (list_is_empty(&session->soft))
+        list_add_last(&engine->soft, &session->soft);
+}
+
 void cw_session_check_output(struct cw_engine *engine, struct cw_session *session)
 {
-    if (LIKELY(buf_length(&session->out) <= engine->config.client_output_max))
-        return;
-    session->flags |= CW_SESSION_CLOSING | CW_SESSION_OVERFLOWN;
-    cw_session_touch(engine, session);
+    if (UNLIKELY(buf_length(&session->out) >= engine->settings.output.least))
+        judge_output(engine, session);
+}
+
+void cw_sessions_check_soft_limits(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->soft)
+    judge_output(engine, LIST_ENTRY(node, struct cw_session, soft));
 }
 
 void cw_session_push(struct cw_engine *engine, struct cw_session *session, struct slice bytes)
@@ -269,7 +301,8 @@ void cw_session_push(struct cw_engine *engine, struct cw_session *session, struc
     if (session->flags & CW_SESSION_CLOSING)
         return;
     if (session == engine->executing) {
-        if (buf_length(&engine->pushes) <= engine->config.client_output_max) /* or it will be closed for it anyway */
+        size_t most = cw_session_output_limit(engine, session)->hard;
+        if (most == 0 || buf_length(&engine->pushes) < most) /* or it will be closed for it anyway */
             buf_add_slice(&engine->pushes, bytes);
         return;
     }
@@ -284,11 +317,13 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
     engine->statistics.output_bytes += count;
     session->sent_bytes += count;
     buf_consume(&session->out, count);
-    if (buf_length(&session->out) > 0)
-        return;
-    give_back_output(engine, session);
-    if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
-        session->waiting_since_ns = 0;
+    if (buf_length(&session->out) == 0) {
+        give_back_output(engine, session);
+        if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
+            session->waiting_since_ns = 0;
+    }
+    if (UNLIKELY(engine->counts_client_memory))
+        cw_client_memory_note(engine, session);
 }
 
 /* --- replies that wait for an acknowledgement --- */
@@ -389,6 +424,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
     list_remove(&session->ready);
     list_remove(&session->touched);
     list_remove(&session->waiting);
+    list_remove(&session->soft);
     if (session->flags & CW_SESSION_COUNTED) {
         session->flags &= ~(uint32_t)CW_SESSION_COUNTED;
         engine->clients--;
@@ -400,6 +436,7 @@ static void bury(struct cw_engine *engine, struct cw_session *session)
 {
     leave_lists(engine, session);
     list_remove(&session->held);
+    cw_client_memory_forget(engine, session);
     engine->links[session->link] = NULL;
     engine->free_links[engine->free_count++] = session->link;
     list_remove(&session->all);
@@ -457,6 +494,8 @@ void cw_sessions_end_step(struct cw_engine *engine)
             mark(engine, session);
         if (UNLIKELY(session->flags & CW_SESSION_DRAIN_DUE) && session->marks == NULL)
             drain_now(engine, session);
+        if (UNLIKELY(engine->counts_client_memory))
+            cw_client_memory_note(engine, session);
     }
     engine->flushed_count = 0;
     LIST_FOR_EACH(node, &engine->dead)
@@ -534,8 +573,7 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
                    session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL),
                    cw_pubsub_count_of(session, CW_TOPIC_PATTERN), cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL),
                    input_length, session->kept.capacity - buf_length(&session->kept), output_length,
-                   output_length > 0 ? session->out.capacity : 0,
-                   sizeof(*session) + session->kept.capacity + session->out.capacity,
+                   output_length > 0 ? session->out.capacity : 0, cw_session_memory(session),
                    session->last_command ? session->last_command->full_name : "NULL", session->protocol,
                    session->library_name ? session->library_name : "",
                    session->library_version ? session->library_version : "");

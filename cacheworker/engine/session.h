@@ -17,6 +17,7 @@
 #include "common/resp/resp_reader.h"
 
 struct cw_marks;
+struct cw_output_limit;
 struct cw_subscriber;
 
 enum {                                      /* struct cw_session.flags */
@@ -64,10 +65,13 @@ struct cw_session {
     struct list touched; /* in engine->touched from its first bytes of a turn to the end of that turn */
     struct list all;     /* in engine->sessions, in the order of their ids */
     struct list waiting; /* in engine->waiting while CW_SESSION_WAITING */
+    struct list soft;    /* in engine->soft while soft_since_ns > 0 */
 
     uint64_t id;
     int64_t connected_ns;
     int64_t active_ns;        /* last bytes received */
+    int64_t soft_since_ns;    /* since when its output has been above the soft limit; 0: it is not */
+    size_t counted_bytes;     /* of engine->client_memory_bytes */
     int64_t waiting_since_ns; /* when the oldest thing that it waits for arrived; 0: nothing */
     uint64_t stream_offset;   /* of its last write, for WAIT */
     uint64_t wait_offset;
@@ -122,6 +126,12 @@ void cw_session_push(struct cw_engine *engine, struct cw_session *session, struc
 
 /* Has a session whose output has grown beyond the limit closed at the end of the turn. */
 void cw_session_check_output(struct cw_engine *engine, struct cw_session *session);
+
+/* The same for all that have been above a soft limit for long. */
+void cw_sessions_check_soft_limits(struct cw_engine *engine);
+
+/* The limits of what the session may leave unread. */
+const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *engine, const struct cw_session *session);
 
 /* The world took `count` bytes of out. */
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count);

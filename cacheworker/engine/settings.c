@@ -70,8 +70,20 @@ static void write_backlog_size(const struct cw_engine *engine, struct buf *out)
 
 static void write_output_limits(const struct cw_engine *engine, struct buf *out)
 {
-    buf_add_format(out, "normal %zu 0 0 slave 0 0 0 pubsub %zu 0 0", engine->config.client_output_max,
-                   engine->config.client_output_max);
+    cw_output_limits_write(&engine->settings.output, out);
+}
+
+static void judge_output_limits(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    struct cw_output_limits limits = engine->settings.output;
+    const char *words = cw_output_limits_parse(&limits, value);
+    if (words != NULL)
+        buf_add_text(reason, words);
+}
+
+static void assign_output_limits(struct cw_settings *settings, struct slice value)
+{
+    CHECK(cw_output_limits_parse(&settings->output, value) == NULL);
 }
 
 static void write_debug(const struct cw_engine *engine, struct buf *out)
@@ -89,7 +101,8 @@ static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
 static const struct hooks backlog_size_hooks = {.write = write_backlog_size};
-static const struct hooks output_limits_hooks = {.write = write_output_limits};
+static const struct hooks output_limits_hooks = {
+    .write = write_output_limits, .judge = judge_output_limits, .assign = assign_output_limits};
 static const struct hooks debug_hooks = {.write = write_debug};
 static const struct hooks policy_hooks = {.assign = policy_changed};
 
@@ -348,6 +361,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
     cw_settings_set_text(&settings->requirepass, config->requirepass);
     settings->max_clients = config->max_clients;
     settings->query_buffer_max = config->query_buffer_max;
+    cw_output_limits_create(&settings->output, config->client_output_max);
     settings->eviction.limit_bytes = config->maxmemory_bytes;
     settings->eviction.policy = config->maxmemory_policy;
     policy_changed(settings, slice_of(NULL, 0));

@@ -5,6 +5,7 @@
 #ifndef CACHEWORKER_ENGINE_SETTINGS_H
 #define CACHEWORKER_ENGINE_SETTINGS_H
 
+#include "cacheworker/engine/output_limits.h"
 #include "cacheworker/engine/worker.h"
 #include "cacheworker/evict/evict.h"
 #include "cacheworker/keyspace/packing.h"
@@ -18,6 +19,8 @@ struct cw_settings {
     struct slice requirepass;    /* owned; empty: no password */
     size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
     size_t query_buffer_max;
+    struct cw_output_limits output;
+    int64_t maxmemory_clients; /* bytes; below 0: percent of maxmemory; 0: no limit */
     int64_t max_clients;
     int64_t timeout_s; /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;

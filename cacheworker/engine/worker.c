@@ -1,6 +1,7 @@
 #include "cacheworker/engine/worker.h"
 
 #include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/engine/state.h"
@@ -125,6 +126,7 @@ static void init_lists(struct cw_engine *engine)
     list_init(&engine->waiting);
     list_init(&engine->held);
     list_init(&engine->dead);
+    list_init(&engine->soft);
 }
 
 static void free_worker(struct cw_worker *worker)
@@ -222,6 +224,8 @@ static link_id accept_link(void *core, int listener, const struct address *peer,
     engine->clients++;
     if (engine->settings.requirepass.length == 0)
         session->flags |= CW_SESSION_AUTHENTICATED;
+    if (UNLIKELY(engine->counts_client_memory))
+        cw_client_memory_note(engine, session);
     return session->link;
 }
 
@@ -317,7 +321,9 @@ static void turn(struct cw_engine *engine)
     cw_batch_run_replicas(engine); /* first: what they acknowledge opens the gate in this turn */
     cw_ha_turn(engine->ha);
     cw_batch_run(engine);
+    cw_sessions_check_soft_limits(engine);
     cw_sessions_keep(engine);
+    cw_client_memory_turn(engine);
     expire_keys(engine);
     cw_memory_end_turn(engine);
     cw_repl_turn(engine->repl);
@@ -487,7 +493,7 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
     next = earlier(next, LIST_ENTRY(node, struct cw_session, waiting)->wait_deadline_ns);
     if (cw_keyspace_has_slack(engine->keyspace))
         next = earlier(next, engine->compact_ns);
-    if (needs_cron(engine))
+    if (needs_cron(engine) || !list_is_empty(&engine->soft))
         next = earlier(next, engine->now_ns + CRON_INTERVAL_MS * NS_PER_MS);
     return next;
 }

@@ -155,7 +155,8 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "rejected_connections:%" PRIu64 "\r\n", statistics->rejected_connections);
     buf_add_format(out, "expired_keys:%" PRIu64 "\r\nexpired_subkeys:%" PRIu64 "\r\n", keys->expired,
                    keys->expired_parts);
-    buf_add_format(out, "evicted_keys:%" PRIu64 "\r\nevicted_clients:0\r\n", statistics->evicted_keys);
+    buf_add_format(out, "evicted_keys:%" PRIu64 "\r\nevicted_clients:%" PRIu64 "\r\n", statistics->evicted_keys,
+                   statistics->evicted_clients);
     buf_add_format(out, "total_eviction_exceeded_time:%" PRId64 "\r\ncurrent_eviction_exceeded_time:%" PRId64 "\r\n",
                    cw_memory_exceeded_ns(engine) / NS_PER_MS, cw_memory_exceeds_since_ns(engine) / NS_PER_MS);
     buf_add_format(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n", keys->hits, keys->misses);

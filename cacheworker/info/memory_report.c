@@ -1,6 +1,6 @@
 #include "cacheworker/info/memory_report.h"
 
-#include "cacheworker/engine/state.h"
+#include "cacheworker/engine/client_memory.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
 
@@ -19,7 +19,7 @@ static void add_sessions(const struct cw_engine *engine, struct cw_memory_report
     LIST_FOR_EACH(node, &engine->sessions)
     {
         const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-        size_t bytes = sizeof(*session) + session->kept.capacity + session->out.capacity;
+        size_t bytes = cw_session_memory(session);
         if (session->kind == CW_LINK_REPLICA)
             report->replicas += bytes;
         else

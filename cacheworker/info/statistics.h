@@ -45,6 +45,7 @@ struct cw_statistics {
     uint64_t output_limit_disconnections;
     uint64_t query_limit_disconnections;
     uint64_t evicted_keys;
+    uint64_t evicted_clients;
     int64_t memory_exceeded_ns; /* how long memory was above its limit, before now */
     uint64_t changes;           /* of data, since the last SAVE */
     int64_t longest_turn_ns;    /* processor time, from one EVENT_TURN to the next */

@@ -233,6 +233,16 @@ bool cw_pubsub_unsubscribe(struct cw_pubsub *pubsub, struct cw_session *session,
     return true;
 }
 
+size_t cw_pubsub_memory_of(const struct cw_session *session)
+{
+    size_t bytes = 0;
+    if (session->subscriber == NULL)
+        return 0;
+    for (enum cw_topic_kind kind = 0; kind < CW_TOPIC_KINDS; kind++)
+        bytes += cw_pubsub_count_of(session, kind) * sizeof(struct subscription);
+    return bytes + sizeof(*session->subscriber);
+}
+
 static struct subscription *first_subscription(const struct cw_session *session, enum cw_topic_kind kind)
 {
     const struct list *list = &session->subscriber->of[kind].subscriptions;

@@ -46,6 +46,9 @@ size_t cw_pubsub_publish(struct cw_engine *engine, enum cw_topic_kind kind, stru
 /* How many topics of that kind the session listens to. */
 size_t cw_pubsub_count_of(const struct cw_session *session, enum cw_topic_kind kind);
 
+/* Bytes that its subscriptions take; their names belong to all. */
+size_t cw_pubsub_memory_of(const struct cw_session *session);
+
 /* The oldest of those names that the session listens to; there must be one. */
 struct slice cw_pubsub_first_of(const struct cw_session *session, enum cw_topic_kind kind);
 

@@ -316,6 +316,12 @@ void resp_request_reset(struct resp_request *request)
     request->expected = request->parsed = request->position = request->missing = 0;
 }
 
+size_t resp_request_memory(const struct resp_request *request)
+{
+    return sizeof(*request) + request->argv_capacity * sizeof(*request->argv) +
+           request->arguments_capacity * sizeof(*request->arguments) + request->inline_text.capacity;
+}
+
 void resp_request_free(struct resp_request *request)
 {
     give_back(request);

@@ -60,6 +60,8 @@ size_t resp_request_missing(const struct resp_request *request);
 void resp_request_reset(struct resp_request *request); /* forgets an incomplete request */
 void resp_request_free(struct resp_request *request);
 
+size_t resp_request_memory(const struct resp_request *request); /* bytes that it takes, itself included */
+
 enum { RESP_FRAME_HEAD = 48, RESP_HEADER_MAX = 24 };
 
 /* Where in a value the next byte stands. */

@@ -56,6 +56,11 @@ tests_unit_cacheworker_engine_memory_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_memory_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/output_limits_test
+UNIT_TESTS += tests/unit/cacheworker/engine/output_limits_test
+tests_unit_cacheworker_engine_output_limits_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_output_limits_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/marks_test
 UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
 tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -67,6 +72,16 @@ tests_unit_cacheworker_engine_digest_test_SOURCES = tests/unit/cacheworker/engin
 	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
 tests_unit_cacheworker_engine_digest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_digest_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/cacheworker/engine/client_memory_test
+UNIT_TESTS += tests/unit/cacheworker/engine/client_memory_test
+tests_unit_cacheworker_engine_client_memory_test_SOURCES = \
+	tests/unit/cacheworker/engine/client_memory_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
+tests_unit_cacheworker_engine_client_memory_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_client_memory_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
 check_PROGRAMS += tests/unit/cacheworker/engine/settings_test
 UNIT_TESTS += tests/unit/cacheworker/engine/settings_test

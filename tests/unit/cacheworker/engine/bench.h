@@ -14,7 +14,8 @@ struct bench_link {
     bool is_open;
     bool is_draining;
     bool is_paused;
-    struct buf output; /* all that left and was not taken yet */
+    bool reads_nothing; /* set by a test: what the worker wants to send stays with it */
+    struct buf output;  /* all that left and was not taken yet */
 };
 
 struct bench {

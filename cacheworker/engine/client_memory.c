@@ -1,0 +1,117 @@
+#include "cacheworker/engine/client_memory.h"
+
+#include "cacheworker/pubsub/pubsub.h"
+
+#include <inttypes.h>
+
+enum { LIMIT_LEAST = 128 << 10 }; /* with less nobody could give an order any more: the reference's figure */
+
+static size_t text_memory(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 0;
+}
+
+size_t cw_session_memory(const struct cw_session *session)
+{
+    size_t bytes = sizeof(*session) + session->kept.capacity + session->out.capacity;
+    bytes += text_memory(session->name) + text_memory(session->library_name) + text_memory(session->library_version);
+    if (session->partial != NULL)
+        bytes += resp_request_memory(session->partial);
+    return bytes + cw_pubsub_memory_of(session);
+}
+
+size_t cw_client_memory_limit(const struct cw_settings *settings)
+{
+    int64_t limit = settings->maxmemory_clients;
+    if (limit < 0)
+        limit = (int64_t)((double)settings->eviction.limit_bytes * (double)-limit / 100);
+    if (limit <= 0)
+        return 0;
+    return limit < LIMIT_LEAST ? LIMIT_LEAST : (size_t)limit;
+}
+
+void cw_client_memory_note(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->kind != CW_LINK_CLIENT) {
+        cw_client_memory_forget(engine, session);
+        return;
+    }
+    size_t bytes = cw_session_memory(session);
+    engine->client_memory_bytes += bytes - session->counted_bytes;
+    session->counted_bytes = bytes;
+    if (engine->client_memory_bytes > cw_client_memory_limit(&engine->settings))
+        engine->turn_wanted = true;
+}
+
+void cw_client_memory_forget(struct cw_engine *engine, struct cw_session *session)
+{
+    engine->client_memory_bytes -= session->counted_bytes;
+    session->counted_bytes = 0;
+}
+
+static void begin_or_end_counting(struct cw_engine *engine, bool counts)
+{
+    engine->counts_client_memory = counts;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (counts)
+            cw_client_memory_note(engine, session);
+        else
+            cw_client_memory_forget(engine, session);
+    }
+}
+
+static bool may_go(const struct cw_session *session)
+{
+    return session->counted_bytes > 0 && !(session->flags & (CW_SESSION_NO_EVICT | CW_SESSION_ATTACHED));
+}
+
+static size_t find_largest(const struct cw_engine *engine)
+{
+    size_t largest = 0;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        const struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (may_go(session) && session->counted_bytes > largest)
+            largest = session->counted_bytes;
+    }
+    return largest;
+}
+
+static void evict(struct cw_engine *engine, struct cw_session *session)
+{
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "client id=%" PRIu64 " closed: maxmemory-clients, it took %zu bytes",
+               session->id, session->counted_bytes);
+    engine->statistics.evicted_clients++;
+    cw_session_abort(engine, session);
+}
+
+/* Closes those that take at least half of what the largest takes, the oldest first, until there is room. A round costs
+ * a look at all sessions, and there are no more rounds than powers of two. */
+static bool evict_largest(struct cw_engine *engine, size_t limit)
+{
+    size_t least = find_largest(engine) / 2;
+    if (least == 0)
+        return false;
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (engine->client_memory_bytes <= limit)
+            return false;
+        if (may_go(session) && session->counted_bytes >= least)
+            evict(engine, session);
+    }
+    return engine->client_memory_bytes > limit;
+}
+
+void cw_client_memory_turn(struct cw_engine *engine)
+{
+    size_t limit = cw_client_memory_limit(&engine->settings);
+    if (UNLIKELY((limit > 0) != engine->counts_client_memory))
+        begin_or_end_counting(engine, limit > 0);
+    if (LIKELY(limit == 0 || engine->client_memory_bytes <= limit))
+        return;
+    while (evict_largest(engine, limit))
+        continue;
+}

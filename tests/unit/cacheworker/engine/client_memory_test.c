@@ -1,0 +1,129 @@
+/* Limits of what clients take: maxmemory-clients, and soft limits of output, on a worker that is driven by hand. */
+#include "common/resp/resp_writer.h"
+#include "tests/unit/cacheworker/engine/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { KIB = 1 << 10 };
+
+static bool is_open(const struct bench *bench, link_id link)
+{
+    return bench->links[link].is_open;
+}
+
+/* The client takes at least that many bytes more: it began a request and does not end it. */
+static void leave_input(struct bench *bench, link_id link, size_t bytes)
+{
+    struct buf request = {0};
+    buf_add_format(&request, "*2\r\n$4\r\nECHO\r\n$%zu\r\n", 2 * bytes);
+    memset(buf_reserve(&request, bytes), 'x', bytes);
+    buf_commit(&request, bytes);
+    bench_receive(bench, link, buf_slice(&request));
+    bench_turn(bench);
+    buf_free(&request);
+}
+
+static bool stats_say(struct bench *bench, link_id link, const char *words)
+{
+    struct slice text = bench_ask(bench, link, "INFO stats\r\n");
+    return memmem(text.data, text.length, words, strlen(words)) != NULL;
+}
+
+static void test_the_largest_goes(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id asker = bench_connect(&bench), small = bench_connect(&bench), large = bench_connect(&bench);
+    leave_input(&bench, small, 60 * KIB);
+    leave_input(&bench, large, 300 * KIB);
+    assert_memory_equal(bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 1mb\r\n").data, "+OK\r\n", 5);
+    assert_true(is_open(&bench, large));
+    /* Who is there already is counted when the limit comes, and when it falls. */
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 300kb\r\n");
+    assert_false(is_open(&bench, large));
+    assert_true(is_open(&bench, small) && is_open(&bench, asker));
+    assert_true(stats_say(&bench, asker, "evicted_clients:1\r\n"));
+    /* Input that grows beyond it costs who sends it. */
+    link_id next = bench_connect(&bench);
+    leave_input(&bench, next, 250 * KIB);
+    assert_false(is_open(&bench, next));
+    assert_true(is_open(&bench, small));
+    assert_true(stats_say(&bench, asker, "evicted_clients:2\r\n"));
+    bench_end(&bench);
+}
+
+static void test_no_evict_stays(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id asker = bench_connect(&bench), large = bench_connect(&bench), small = bench_connect(&bench);
+    bench_ask(&bench, asker, "CLIENT NO-EVICT on\r\n");
+    bench_ask(&bench, large, "CLIENT NO-EVICT on\r\n");
+    leave_input(&bench, large, 300 * KIB);
+    leave_input(&bench, small, 20 * KIB);
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 200kb\r\n");
+    assert_false(is_open(&bench, small));
+    assert_true(is_open(&bench, large) && is_open(&bench, asker));
+    assert_true(stats_say(&bench, asker, "evicted_clients:1\r\n"));
+    bench_end(&bench);
+}
+
+static void test_a_share_of_maxmemory(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id asker = bench_connect(&bench), large = bench_connect(&bench);
+    leave_input(&bench, large, 300 * KIB);
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 10%\r\n");
+    assert_true(is_open(&bench, large)); /* of no limit, which is none */
+    bench_ask(&bench, asker, "CONFIG SET maxmemory 10mb\r\n");
+    assert_true(is_open(&bench, large));
+    bench_ask(&bench, asker, "CONFIG SET maxmemory 2mb\r\n");
+    assert_false(is_open(&bench, large));
+    bench_end(&bench);
+}
+
+/* A client that reads nothing is closed when it has been above the soft limit for long, also when nobody sends more. */
+static void test_soft_limit(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id asker = bench_connect(&bench), listener = bench_connect(&bench);
+    bench_ask(&bench, asker, "CONFIG SET client-output-buffer-limit \"pubsub 0 1kb 3\"\r\n");
+    bench_ask(&bench, listener, "SUBSCRIBE news\r\n");
+    bench.links[listener].reads_nothing = true;
+    struct buf request = {0};
+    buf_add_text(&request, "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$1100\r\n");
+    memset(buf_reserve(&request, 1100), 'x', 1100);
+    buf_commit(&request, 1100);
+    buf_add_text(&request, "\r\n");
+    bench_receive(&bench, asker, buf_slice(&request));
+    bench_turn(&bench);
+    bench_advance(&bench, 2900 * NS_PER_MS);
+    assert_true(is_open(&bench, listener));
+    bench_advance(&bench, 400 * NS_PER_MS);
+    assert_false(is_open(&bench, listener));
+    assert_true(stats_say(&bench, asker, "client_output_buffer_limit_disconnections:1\r\n"));
+    buf_free(&request);
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_largest_goes),
+        cmocka_unit_test(test_no_evict_stays),
+        cmocka_unit_test(test_a_share_of_maxmemory),
+        cmocka_unit_test(test_soft_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
