@@ -18,7 +18,8 @@ bool cw_call_bit_offset(struct cw_call *call, size_t index, unsigned width, uint
     int64_t unit = counts_fields ? width : 1;
     int64_t offset;
     if (number_parse_i64(slice_skip(text, counts_fields ? 1 : 0), &offset) < 0 ||
-        __builtin_mul_overflow(offset, unit, &offset) || offset < 0 || (uint64_t)offset / 8 >= CW_STRING_LENGTH_MAX) {
+        __builtin_mul_overflow(offset, unit, &offset) || offset < 0 ||
+        (uint64_t)offset / 8 >= cw_string_length_max(call)) {
         cw_reply_error(call, "ERR bit offset is not an integer or out of range");
         return false;
     }

@@ -330,8 +330,8 @@ void cw_settings_set_text(struct slice *text, struct slice value)
 /* `value` was judged. */
 static void assign(struct cw_settings *settings, const struct parameter *parameter, struct slice value)
 {
-    void *field = (char *)settings + parameter->offset;
     if (parameter->offset != KEPT) {
+        void *field = (char *)settings + parameter->offset;
         switch (parameter->kind) {
         case BOOLEAN: *(bool *)field = slice_equal_nocase(value, "yes"); break;
         case CHOICE: *(int *)field = choice_index(parameter, value); break;

@@ -19,7 +19,8 @@ static bool is_string(struct cw_call *call, const struct cw_entry *entry)
 /* Replies the error when a string of `length` bytes, and `more` behind them, would be too long. */
 static bool length_fits(struct cw_call *call, size_t length, size_t more)
 {
-    if (length <= CW_STRING_LENGTH_MAX && more <= CW_STRING_LENGTH_MAX - length)
+    size_t max = cw_string_length_max(call);
+    if (length <= max && more <= max - length)
         return true;
     cw_reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     return false;
@@ -796,7 +797,7 @@ void cw_lcs_command(struct cw_call *call)
     struct cw_lcs lcs;
     if (a_value.length >= UINT32_MAX - 1 || b_value.length >= UINT32_MAX - 1) {
         cw_reply_error(call, "ERR String too long for LCS");
-    } else if (!cw_lcs_table_bytes(a_value, b_value, &bytes) || bytes > CW_STRING_LENGTH_MAX) {
+    } else if (!cw_lcs_table_bytes(a_value, b_value, &bytes) || bytes > cw_string_length_max(call)) {
         cw_reply_error(call, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     } else if (cw_lcs_compute(a_value, b_value, &lcs) < 0) {
         cw_reply_error(call, "ERR Insufficient memory, failed allocating transient memory for LCS");

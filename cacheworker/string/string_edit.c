@@ -1,6 +1,14 @@
 #include "cacheworker/string/string_edit.h"
 
+#include "cacheworker/engine/settings.h"
 #include "cacheworker/keyspace/lookup.h"
+
+size_t cw_string_length_max(const struct cw_call *call)
+{
+    size_t allowed = call->settings->limits.bulk_length_max;
+    bool is_bound = call->session != NULL && allowed < CW_STRING_LENGTH_MAX;
+    return is_bound ? allowed : CW_STRING_LENGTH_MAX;
+}
 
 char *cw_string_edit(struct cw_call *call, struct cw_ref *ref, size_t length)
 {

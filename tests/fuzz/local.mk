@@ -2,6 +2,7 @@
 # checked-in corpus, or the files given to it.
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_configuration \
+	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_glob \
 	tests/fuzz/fuzz_hyperloglog \
 	tests/fuzz/fuzz_messages \
@@ -14,8 +15,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_restore \
 	tests/fuzz/fuzz_sentinel \
 	tests/fuzz/fuzz_sentinel_state \
-	tests/fuzz/fuzz_snapshot \
-	tests/fuzz/fuzz_worker
+	tests/fuzz/fuzz_snapshot
 check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus
 
@@ -73,10 +73,10 @@ tests_fuzz_fuzz_snapshot_SOURCES = tests/fuzz/fuzz_snapshot.c $(fuzz_common_sour
 tests_fuzz_fuzz_snapshot_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_snapshot_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_snapshot_LDADD = libcacheworker_core.a $(fuzz_ldadd)
-tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c $(fuzz_bench) $(fuzz_common_sources)
-tests_fuzz_fuzz_worker_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_worker_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c $(fuzz_bench) $(fuzz_common_sources)
+tests_fuzz_fuzz_dispatch_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_dispatch_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_dispatch_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_puppet) $(fuzz_common_sources)
 tests_fuzz_fuzz_node_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
