@@ -1,13 +1,10 @@
 #include "cacheworker/engine/dispatch.h"
 
-#include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/gates.h"
 #include "cacheworker/ha/ha.h"
-#include "cacheworker/hash/field_expiry.h"
-#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
-#include "common/base/errors.h"
 
 enum { PUSHES_KEPT = 64 << 10 }; /* bytes of memory that stay for the next pushes */
 
@@ -212,134 +209,4 @@ bool cw_reply_is_full(const struct cw_call *call)
 {
     size_t most = call->session != NULL ? cw_session_output_limit(call->engine, call->session)->hard : 0;
     return most > 0 && buf_length(call->reply) >= most;
-}
-
-/* --- the stream of a master --- */
-
-static void run_streamed(struct cw_engine *engine, const struct command *command, const struct slice *argv, size_t argc,
-                         struct buf *scratch)
-{
-    bool has_key = command->first_key > 0 && (size_t)command->first_key < argc;
-    struct cw_call call = {
-        .engine = engine,
-        .settings = &engine->settings,
-        .keyspace = engine->keyspace,
-        .database = engine->stream_database,
-        .command = command,
-        .argv = argv,
-        .argc = argc,
-        .first_key_hash = has_key ? cw_keyspace_hash(engine->keyspace, argv[command->first_key]) : 0,
-        .reply = scratch,
-        .protocol = 2,
-        .now_ms = engine->wall_us / 1000,
-    };
-    cw_functions[command->id](&call);
-    engine->statistics.changes += call.dirty;
-    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0);
-    buf_clear(scratch);
-}
-
-static const struct resp_limits stream_limits = RESP_LIMITS_DEFAULT;
-
-static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *scratch,
-                     bool *ret_ack_wanted)
-{
-    if (slice_equal_nocase(argv[0], "select")) {
-        uint64_t database;
-        if (argc != 2 || number_parse_u64(argv[1], &database) < 0 || database >= engine->config.databases)
-            return ERR_PROTOCOL;
-        engine->stream_database = (unsigned)database;
-        return 0;
-    }
-    if (slice_equal_nocase(argv[0], "replconf")) {
-        *ret_ack_wanted = true;
-        return 0;
-    }
-    struct slice record;
-    if (cw_aside_read(argv, argc, &record) == CW_ASIDE_NOW)
-        return cw_field_expiry_apply(engine->keyspace, record);
-    const struct command *command = command_resolve(argv, argc);
-    if (command == NULL || !command_arity_fits(command, argc))
-        return ERR_PROTOCOL;
-    if (!(command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
-        return 0; /* PING, MULTI and EXEC change nothing: the stream is already in order */
-    if (cw_functions[command->id] == NULL)
-        return ERR_UNSUPPORTED;
-    run_streamed(engine, command, argv, argc, scratch);
-    return 0;
-}
-
-/* Those that stand before a command, when it was executed. They were read before, and are read again. */
-static int apply_asides(struct cw_engine *engine, struct slice bytes)
-{
-    struct resp_request request = {0};
-    int result = 0;
-    while (result == 0 && bytes.length > 0) {
-        struct slice record;
-        int64_t used = resp_request_read(&request, bytes, &stream_limits);
-        if (used <= 0 || cw_aside_read(request.argv, request.argc, &record) != CW_ASIDE_OF_NEXT) {
-            result = ERR_PROTOCOL;
-            break;
-        }
-        result = cw_field_expiry_apply(engine->keyspace, record);
-        bytes = slice_skip(bytes, (size_t)used);
-    }
-    resp_request_free(&request);
-    return result;
-}
-
-/* One command from the front, with the asides before it, which are not counted without it. Returns 1, 0 when there is
- * none yet, or an error. */
-static int apply_next(struct cw_engine *engine, struct slice bytes, struct buf *scratch, size_t *ret_used,
-                      bool *ret_ack_wanted)
-{
-    struct resp_request *request = &engine->stream_request;
-    while (bytes.length > engine->stream_asides) {
-        struct slice record;
-        int64_t used = resp_request_read(request, slice_skip(bytes, engine->stream_asides), &stream_limits);
-        if (used <= 0)
-            return (int)used;
-        if (cw_aside_read(request->argv, request->argc, &record) == CW_ASIDE_OF_NEXT) {
-            engine->stream_asides += (size_t)used;
-            continue;
-        }
-        int result = request->argc > 0 ? apply_one(engine, request->argv, request->argc, scratch, ret_ack_wanted) : 0;
-        if (result == 0)
-            result = apply_asides(engine, slice_of(bytes.data, engine->stream_asides));
-        *ret_used = engine->stream_asides + (size_t)used;
-        engine->stream_asides = 0;
-        return result < 0 ? result : 1;
-    }
-    return 0;
-}
-
-int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed, bool *ret_ack_wanted)
-{
-    *ret_consumed = 0;
-    *ret_ack_wanted = false;
-    enum cw_expiry_mode mode = cw_keyspace_expiry_mode(engine->keyspace);
-    cw_keyspace_set_expiry_mode(engine->keyspace, CW_EXPIRY_IGNORED);
-    struct buf scratch = {0};
-    int result;
-    size_t used = 0;
-    while ((result = apply_next(engine, bytes, &scratch, &used, ret_ack_wanted)) > 0) {
-        *ret_consumed += used;
-        bytes = slice_skip(bytes, used);
-    }
-    buf_free(&scratch);
-    cw_keyspace_set_expiry_mode(engine->keyspace, mode);
-    return result;
-}
-
-void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database)
-{
-    CHECK(database < engine->config.databases);
-    engine->stream_database = database;
-    engine->stream_asides = 0;
-    resp_request_reset(&engine->stream_request);
-}
-
-unsigned cw_engine_stream_database(const struct cw_engine *engine)
-{
-    return engine->stream_database;
 }

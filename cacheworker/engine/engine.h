@@ -138,11 +138,12 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);
 
 /* Executes the complete commands at the front of `bytes` as a replica does: no reply, no gate, no propagation (the
- * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly.
- * The database selected by the stream is kept between calls; cw_engine_set_stream_database sets it (after a full sync
- * or a partial one that begins elsewhere). REPLCONF GETACK sets ret_ack_wanted. ERR_PROTOCOL for what is no command;
- * the commands before it were executed and are counted.
- * The next call begins with the bytes that were not consumed, unless cw_engine_set_stream_database came between. */
+ * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly,
+ * and what stands between MULTI and EXEC as one: it is executed when all of it is there, or not at all. The database
+ * selected by the stream is kept between calls; cw_engine_set_stream_database sets it (after a full sync or a partial
+ * one that begins elsewhere). REPLCONF GETACK sets ret_ack_wanted. ERR_PROTOCOL for what is no command, ERR_TOO_BIG for
+ * a unit of more than 1 GB; the commands before it were executed and are counted. The next call begins with the bytes
+ * that were not consumed, unless cw_engine_set_stream_database came between. */
 MUST_CHECK int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed,
                                bool *ret_ack_wanted);
 void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database);

@@ -23,6 +23,13 @@ struct cw_unit {    /* of nested.h */
     struct cw_session *session; /* borrowed; on whose behalf */
 };
 
+struct cw_stream {               /* of a master */
+    struct resp_request request; /* the one that is being read */
+    size_t scanned;              /* bytes at the front that were read, and wait for the rest of their unit */
+    bool in_block;               /* they began with MULTI */
+    unsigned database;
+};
+
 #define CW_REDIS_VERSION "7.2.4" /* that we are compatible with: clients choose features by it */
 
 enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
@@ -96,10 +103,7 @@ struct cw_engine {
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
     int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
 
-    /* The stream that is applied: cw_engine_apply. */
-    struct resp_request stream_request;
-    size_t stream_asides; /* bytes, in front of it, of the asides that belong to the command that comes */
-    unsigned stream_database;
+    struct cw_stream stream; /* that is applied: cw_engine_apply */
 };
 
 struct cw_worker {

@@ -110,7 +110,7 @@ static void free_engine(struct cw_engine *engine)
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
     cw_slowlog_destroy(&engine->slowlog);
-    resp_request_free(&engine->stream_request);
+    resp_request_free(&engine->stream.request);
     free_slice(&engine->config.requirepass);
     free_slice(&engine->config.secret);
     free_slice(&engine->config.state);

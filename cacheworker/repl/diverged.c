@@ -39,7 +39,7 @@ static void copy(const struct cw_backlog *backlog, uint64_t first, uint64_t end,
  * with it. */
 static bool is_write(const struct slice *argv, size_t argc)
 {
-    static const char *const others[] = {"SELECT", "PING", "REPLCONF"};
+    static const char *const others[] = {"SELECT", "PING", "REPLCONF", "MULTI", "EXEC"};
     struct slice record;
     if (cw_aside_read(argv, argc, &record) == CW_ASIDE_NOW)
         return true;

@@ -17,10 +17,15 @@ static const char stream[] = "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n"
                              "*1\r\n$4\r\nPING\r\n"
                              "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
                              "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+                             "*1\r\n$5\r\nMULTI\r\n"
+                             "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+                             "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n"
+                             "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+                             "*1\r\n$4\r\nEXEC\r\n"
                              "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
                              "*5\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\nx\r\n$4\r\nPXAT\r\n$4\r\n1000\r\n";
 
-static const size_t ends[] = {23, 50, 64, 85, 122, 145, sizeof(stream) - 1}; /* of the commands */
+static const size_t ends[] = {23, 50, 64, 85, 122, 216, 239, sizeof(stream) - 1}; /* of the units */
 
 static size_t last_end(size_t position)
 {
@@ -32,8 +37,8 @@ static size_t last_end(size_t position)
 
 static void assert_applied(struct bench *bench, link_id link)
 {
-    struct slice got = bench_ask(bench, link, "SELECT 2\r\nGET a\r\n");
-    assert_memory_equal(got.data, "+OK\r\n$1\r\n2\r\n", 12);
+    struct slice got = bench_ask(bench, link, "SELECT 2\r\nGET a\r\nSELECT 1\r\nGET a\r\n");
+    assert_memory_equal(got.data, "+OK\r\n$1\r\n3\r\n+OK\r\n$1\r\n1\r\n", 24);
     struct cw_keyspace *keyspace = bench->worker->engine.keyspace;
     /* Long due, and still there: only the master's DEL takes it away. */
     assert_int_equal(cw_keyspace_count(keyspace, 0), 1);
@@ -74,6 +79,8 @@ static void test_what_is_no_command(void **state)
         {"*1\r\n$6\r\nNOSUCH\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$3\r\nSET\r\n$1\r\na\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n", 0, ERR_PROTOCOL},
+        {"*1\r\n$4\r\nEXEC\r\n", 0, ERR_PROTOCOL},
+        {"*1\r\n$5\r\nMULTI\r\n*1\r\n$5\r\nMULTI\r\n", 0, ERR_PROTOCOL},
         {"*3\r\n$4\r\nEVAL\r\n$1\r\ns\r\n$1\r\n0\r\n", 0, ERR_UNSUPPORTED},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -86,6 +93,60 @@ static void test_what_is_no_command(void **state)
         assert_int_equal(consumed, cases[i].consumed);
         bench_end(&bench);
     }
+}
+
+/* A block with something in it that cannot be executed: none of it is. */
+static void test_a_broken_block(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"*1\r\n$6\r\nNOSUCH\r\n", "*2\r\n$3\r\nSET\r\n$1\r\nb\r\n",
+                                         "*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n", "*x\r\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(broken); i++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        struct cw_engine *engine = &bench.worker->engine;
+        struct buf text = {0};
+        buf_add_text(&text, "*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n");
+        buf_add_text(&text, broken[i]);
+        buf_add_text(&text, "*1\r\n$4\r\nEXEC\r\n");
+        size_t consumed;
+        bool ack;
+        assert_int_equal(cw_engine_apply(engine, buf_slice(&text), &consumed, &ack), ERR_PROTOCOL);
+        assert_int_equal(consumed, 0);
+        assert_int_equal(cw_keyspace_count(engine->keyspace, 0), 0);
+        buf_free(&text);
+        bench_end(&bench);
+    }
+}
+
+/* A long block in many pieces: nothing of it is seen before its end, and what was read is not read again. */
+static void test_a_long_block(void **state)
+{
+    (void)state;
+    enum { COMMANDS = 2000, PIECE = 7 };
+    struct bench bench;
+    bench_start_standalone(&bench);
+    struct cw_engine *engine = &bench.worker->engine;
+    struct buf text = {0};
+    buf_add_text(&text, "*1\r\n$5\r\nMULTI\r\n");
+    for (unsigned i = 0; i < COMMANDS; i++)
+        buf_add_format(&text, "*3\r\n$3\r\nSET\r\n$5\r\n%05u\r\n$1\r\n1\r\n", i);
+    buf_add_text(&text, "*1\r\n$4\r\nEXEC\r\n");
+    struct slice all = buf_slice(&text);
+    size_t consumed;
+    bool ack;
+    for (size_t length = PIECE; length < all.length; length += PIECE) {
+        size_t before = engine->stream.scanned;
+        assert_int_equal(cw_engine_apply(engine, slice_of(all.data, length), &consumed, &ack), 0);
+        assert_int_equal(consumed, 0);
+        assert_true(engine->stream.scanned >= before && engine->stream.scanned + 32 > length);
+        assert_int_equal(cw_keyspace_count(engine->keyspace, 0), 0);
+    }
+    assert_int_equal(cw_engine_apply(engine, all, &consumed, &ack), 0);
+    assert_int_equal(consumed, all.length);
+    assert_int_equal(cw_keyspace_count(engine->keyspace, 0), COMMANDS);
+    buf_free(&text);
+    bench_end(&bench);
 }
 
 /* A connection that broke in the middle of a command: the next one begins with a whole command. */
@@ -137,6 +198,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_what_is_no_command),
+        cmocka_unit_test(test_a_broken_block),
+        cmocka_unit_test(test_a_long_block),
         cmocka_unit_test(test_a_new_stream_forgets_the_old_tail),
         cmocka_unit_test(test_messages_reach_listeners),
     };
