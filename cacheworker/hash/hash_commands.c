@@ -226,7 +226,7 @@ void cw_hrandfield_command(struct cw_call *call)
     int64_t count = 0;
     bool with_values = call->argc == 4;
     if (call->argc > 2) {
-        if (!cw_call_integer(call, 2, &count))
+        if (!cw_call_signed_count(call, 2, &count))
             return;
         if (call->argc > 4 || (with_values && !slice_equal_nocase(call->argv[3], "withvalues"))) {
             cw_reply_error(call, CW_ERROR_SYNTAX);

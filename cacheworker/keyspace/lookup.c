@@ -10,6 +10,16 @@ bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number)
     return false;
 }
 
+bool cw_call_signed_count(struct cw_call *call, size_t index, int64_t *ret_count)
+{
+    if (!cw_call_integer(call, index, ret_count))
+        return false;
+    if (*ret_count != INT64_MIN)
+        return true;
+    cw_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+    return false;
+}
+
 bool cw_call_int(struct cw_call *call, size_t index, const char *not_integer, int *ret_number)
 {
     int64_t number;

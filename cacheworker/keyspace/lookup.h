@@ -48,6 +48,9 @@ static inline bool cw_call_is_type(struct cw_call *call, const struct cw_entry *
 /* A whole argument as an integer. Else replies the error. */
 bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number);
 
+/* The same of a number whose sign says how it is meant: the least one, which has no opposite, is out of range. */
+bool cw_call_signed_count(struct cw_call *call, size_t index, int64_t *ret_count);
+
 /* An argument as an int. Replies `not_integer`, or the reference's words for what is none or out of range when NULL. */
 bool cw_call_int(struct cw_call *call, size_t index, const char *not_integer, int *ret_number);
 

@@ -128,14 +128,11 @@ static bool parse_search_option(struct cw_call *call, size_t index, struct searc
 {
     int64_t number;
     if (slice_equal_nocase(call->argv[index], "rank")) {
-        if (!cw_call_integer(call, index + 1, &number))
+        if (!cw_call_signed_count(call, index + 1, &number))
             return false;
-        if (number == 0 || number == INT64_MIN) {
-            cw_reply_error(call, number == 0
-                                     ? "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second "
-                                       "... or use negative to start from the end of the list"
-                                     : "ERR value is out of range, value must between -9223372036854775807 and "
-                                       "9223372036854775807");
+        if (number == 0) {
+            cw_reply_error(call, "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+                                 "or use negative to start from the end of the list");
             return false;
         }
         search->from = number > 0 ? CW_LIST_HEAD : CW_LIST_TAIL;

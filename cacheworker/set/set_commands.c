@@ -168,16 +168,6 @@ static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int6
         pick_by_walking(call, entry, wanted);
 }
 
-static bool parse_pick_count(struct cw_call *call, int64_t *ret_count)
-{
-    if (!cw_call_integer(call, 2, ret_count))
-        return false;
-    if (*ret_count != INT64_MIN)
-        return true;
-    cw_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-    return false;
-}
-
 void cw_srandmember_command(struct cw_call *call)
 {
     int64_t count;
@@ -185,7 +175,7 @@ void cw_srandmember_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    if (call->argc == 3 && !parse_pick_count(call, &count))
+    if (call->argc == 3 && !cw_call_signed_count(call, 2, &count))
         return;
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_set(call, entry))

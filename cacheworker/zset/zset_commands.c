@@ -356,13 +356,8 @@ void cw_zrandmember_command(struct cw_call *call)
     int64_t count = 0;
     bool with_scores = call->argc == 4;
     if (call->argc > 2) {
-        if (!cw_call_integer(call, 2, &count))
+        if (!cw_call_signed_count(call, 2, &count))
             return;
-        if (count == INT64_MIN) {
-            cw_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and "
-                                 "9223372036854775807");
-            return;
-        }
         if (call->argc > 4 || (with_scores && !slice_equal_nocase(call->argv[3], "withscores"))) {
             cw_reply_error(call, CW_ERROR_SYNTAX);
             return;

@@ -88,7 +88,7 @@ class HashCommands:
     def make_hrandfield(self):
         if self.chance(0.3):
             return [self.key_of(b"h")]
-        return [self.key_of(b"h"), self.integer()[:4]] + self.options([b"withvalues"], 0.4)
+        return [self.key_of(b"h"), self.pick_count()] + self.options([b"withvalues"], 0.4)
 
     def make_hscan(self):
         return [self.key_of(b"h"), b"0" if self.chance(0.9) else self.integer()] + self.options(

@@ -86,10 +86,13 @@ class SetCommands:
             return [b"o" + self.key(), self.random.choice([b"0", b"1", b"2", b"9223372036854775807"])]
         return [self.set_key(), self.random.choice(COUNTS + [b"-1", b"100000"])]
 
+    def pick_count(self):
+        return self.random.choice(COUNTS) if self.chance(0.2) else self.integer()[:4]
+
     def make_srandmember(self):
         if self.chance(0.3):
             return [self.set_key()]
-        return [self.set_key(), self.random.choice(COUNTS) if self.chance(0.2) else self.integer()[:4]]
+        return [self.set_key(), self.pick_count()]
 
     def make_sinter(self):
         return self.set_keys(4)

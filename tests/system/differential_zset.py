@@ -151,7 +151,7 @@ class SortedSetCommands:
     def make_zrandmember(self):
         if self.chance(0.3):
             return [self.key_of(b"z")]
-        return [self.key_of(b"z"), self.integer()[:4]] + self.options([b"withscores"], 0.4)
+        return [self.key_of(b"z"), self.pick_count()] + self.options([b"withscores"], 0.4)
 
     def sources(self):
         """Two to combine, mostly; sets count as sorted sets."""

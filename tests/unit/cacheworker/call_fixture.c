@@ -190,6 +190,7 @@ static const struct {
     {"zinter", cw_zinter_command},
     {"zintercard", cw_zintercard_command},
     {"zinterstore", cw_zinterstore_command},
+    {"zrandmember", cw_zrandmember_command},
     {"zrange", cw_zrange_command},
     {"zrangestore", cw_zrangestore_command},
     {"zrem", cw_zrem_command},

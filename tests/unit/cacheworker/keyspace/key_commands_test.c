@@ -58,6 +58,24 @@ static void test_rename(void **state)
     assert_effect(fixture, "RENAMENX b c", ":1 ", "RENAMENX b c");
 }
 
+/* Of commands that pick members, in three types: no number that has no opposite says how many. */
+static void test_signed_counts(void **state)
+{
+    struct call_fixture *fixture = *state;
+    static const char range[] = "-ERR value is out of range, value must between -9223372036854775807 and "
+                                "9223372036854775807 ";
+    assert_reply(fixture, "HRANDFIELD none -9223372036854775808", range);
+    assert_reply(fixture, "HRANDFIELD none -9223372036854775808 x", range);
+    assert_reply(fixture, "HRANDFIELD none -9223372036854775807", "*0 ");
+    assert_reply(fixture, "HRANDFIELD none -4611686018427387904 WITHVALUES", "-ERR value is out of range ");
+    assert_reply(fixture, "SRANDMEMBER none -9223372036854775808", range);
+    assert_reply(fixture, "SRANDMEMBER none -9223372036854775807", "*0 ");
+    assert_reply(fixture, "ZRANDMEMBER none -9223372036854775808 x", range);
+    assert_reply(fixture, "ZRANDMEMBER none -9223372036854775808", range);
+    assert_reply(fixture, "ZRANDMEMBER none 9223372036854775808", "-ERR value is not an integer or out of range ");
+    assert_reply(fixture, "ZRANDMEMBER none 9223372036854775807", "*0 ");
+}
+
 static void test_copy_and_move(void **state)
 {
     struct call_fixture *fixture = *state;
@@ -182,8 +200,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
-        TEST(test_existence),       TEST(test_rename), TEST(test_copy_and_move), TEST(test_databases),
-        TEST(test_keys_and_random), TEST(test_scan),   TEST(test_object),
+        TEST(test_existence), TEST(test_rename),          TEST(test_signed_counts), TEST(test_copy_and_move),
+        TEST(test_databases), TEST(test_keys_and_random), TEST(test_scan),          TEST(test_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
