@@ -176,6 +176,8 @@ void cw_bitfield_command(struct cw_call *call)
     if (!bitmap.bytes)
         return;
     carry_out(call, &plan, slice_of(bitmap.bytes, bitmap.length), &bitmap);
+    if (call->dirty > 0)
+        cw_call_notify(call, CW_NOTIFY_STRING, "setbit", ref.key);
     if (bitmap.has_grown && call->dirty == 0)
         call->dirty = 1; /* nothing fitted, but the string is longer: the replicas must know */
 }

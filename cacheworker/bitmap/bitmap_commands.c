@@ -67,7 +67,10 @@ void cw_setbit_command(struct cw_call *call)
         return;
     int64_t old = (int64_t)cw_bits_read(slice_of(bitmap.bytes, bitmap.length), offset, 1);
     cw_bits_write(bitmap.bytes, offset, 1, (uint64_t)bit);
-    call->dirty += bitmap.has_grown || old != bit;
+    bool is_change = bitmap.has_grown || old != bit;
+    if (is_change)
+        cw_call_notify(call, CW_NOTIFY_STRING, "setbit", ref.key);
+    call->dirty += is_change;
     resp_write_integer(call->reply, old);
 }
 
@@ -268,9 +271,11 @@ static void store(struct cw_call *call, struct slice value)
     const struct cw_entry *entry = cw_call_open(call, 2, &ref);
     if (value.length > 0) {
         cw_keyspace_put_expiring(call->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_RAW, value, CW_NO_EXPIRY);
+        cw_call_notify(call, CW_NOTIFY_STRING, "set", ref.key);
         call->dirty++;
     } else if (entry) {
         cw_keyspace_delete(call->keyspace, &ref);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "del", ref.key);
         call->dirty++;
     }
 }

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/memory.h"
 
+#include "cacheworker/pubsub/notify.h"
 #include "cacheworker/repl/repl.h"
 
 enum { /* units of cw_evict_step, of about 20 ns */
@@ -19,6 +20,7 @@ static void evicted(void *context, unsigned database, struct slice key)
     struct cw_engine *engine = context;
     engine->statistics.evicted_keys++;
     cw_changes_tell(&engine->changes, database, key, false, CW_CHANGED_BY_EVICTION);
+    cw_notify(engine, CW_NOTIFY_EVICTED, "evicted", database, key);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     const struct slice argv[] = {SLICE_LITERAL("DEL"), key};

@@ -1,6 +1,8 @@
 #include "cacheworker/engine/settings.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/pubsub/notify_classes.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -97,6 +99,24 @@ static void policy_changed(struct cw_settings *settings, struct slice value)
     settings->access.counts_uses = cw_policy_is_lfu(settings->eviction.policy);
 }
 
+static void write_classes(const struct cw_engine *engine, struct buf *out)
+{
+    cw_notify_classes_format(engine->settings.notify_classes, out);
+}
+
+static void judge_classes(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    (void)engine;
+    uint32_t classes;
+    if (cw_notify_classes_parse(value, &classes) < 0)
+        buf_add_text(reason, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+}
+
+static void assign_classes(struct cw_settings *settings, struct slice value)
+{
+    CHECK(cw_notify_classes_parse(value, &settings->notify_classes) == 0);
+}
+
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
@@ -105,6 +125,7 @@ static const struct hooks output_limits_hooks = {
     .write = write_output_limits, .judge = judge_output_limits, .assign = assign_output_limits};
 static const struct hooks debug_hooks = {.write = write_debug};
 static const struct hooks policy_hooks = {.assign = policy_changed};
+static const struct hooks classes_hooks = {.write = write_classes, .judge = judge_classes, .assign = assign_classes};
 
 #define AT(field) offsetof(struct cw_settings, field)
 #define PARAMETER(named, of_kind, place, first, minimum, maximum, with_flags, ...)                                     \
@@ -444,5 +465,7 @@ int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t 
     }
     for (size_t i = 0; i < count; i++)
         assign(&engine->settings, meant_by((size_t)cw_settings_find(pairs[2 * i])), pairs[2 * i + 1]);
+    cw_keyspace_announce(engine->keyspace, engine->settings.notify_classes & CW_NOTIFY_NEW,
+                         engine->settings.notify_classes & CW_NOTIFY_MISS);
     return 0;
 }

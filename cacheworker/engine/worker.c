@@ -9,6 +9,7 @@
 #include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/pubsub/notify.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
@@ -59,16 +60,28 @@ static void expired(void *context, unsigned database, struct slice key)
 {
     struct cw_engine *engine = context;
     cw_changes_tell(&engine->changes, database, key, false, CW_CHANGED_BY_EXPIRY);
+    cw_notify(engine, CW_NOTIFY_EXPIRED, "expired", database, key);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
     cw_repl_append(engine->repl, database, argv, ARRAY_LENGTH(argv));
 }
 
+static void key_added(void *context, unsigned database, struct slice key)
+{
+    cw_notify(context, CW_NOTIFY_NEW, "new", database, key);
+}
+
+static void key_missed(void *context, unsigned database, struct slice key)
+{
+    cw_notify(context, CW_NOTIFY_MISS, "keymiss", database, key);
+}
+
 static void expired_parts(void *context, unsigned database, struct slice key, const struct slice *names, size_t count)
 {
     struct cw_engine *engine = context;
     cw_changes_tell(&engine->changes, database, key, true, CW_CHANGED_BY_EXPIRY);
+    cw_notify(engine, CW_NOTIFY_HASH, "hexpired", database, key);
     if (!cw_repl_is_feeding(engine->repl))
         return;
     struct slice *argv = mem_alloc((2 + count) * sizeof(*argv));
@@ -90,6 +103,8 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine)
         .expiry_mode = CW_EXPIRY_IGNORED,
         .expired = expired,
         .expired_parts = expired_parts,
+        .added = key_added,
+        .missed = key_missed,
         .context = engine,
     };
     return cw_keyspace_create(&config);

@@ -69,9 +69,11 @@ static void expire_key(struct cw_call *call, int64_t unit_ms, int64_t base_ms)
     }
     if (cw_call_deletes_at(call, expire_ms)) {
         cw_keyspace_delete(call->keyspace, &ref);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "del", call->argv[1]);
         cw_call_propagate_del(call, call->argv[1]);
     } else {
         cw_keyspace_expire(call->keyspace, &ref, expire_ms);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", call->argv[1]);
         cw_call_propagate_pexpireat(call, call->argv[1], expire_ms);
     }
     call->dirty++;
@@ -103,7 +105,7 @@ enum { NO_KEY = -2, NO_EXPIRY = -1 }; /* replies */
 /* The date less `base_ms`, not below zero, or one of the above. */
 static int64_t time_left(const struct cw_call *call, int64_t base_ms)
 {
-    const struct cw_entry *entry = cw_call_peek(call, 1);
+    const struct cw_entry *entry = cw_call_look(call, 1);
     if (!entry)
         return NO_KEY;
     int64_t expire_ms = cw_entry_expire_ms(entry);
@@ -141,6 +143,8 @@ void cw_persist_command(struct cw_call *call)
 {
     struct cw_ref ref;
     bool persisted = cw_call_open(call, 1, &ref) && cw_keyspace_persist(call->keyspace, &ref);
+    if (persisted)
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "persist", call->argv[1]);
     call->dirty += persisted;
     resp_write_integer(call->reply, persisted);
 }

@@ -314,7 +314,7 @@ static void store(struct cw_call *call, const struct search *search, const struc
         double score = search->stores_distances ? found->distance_m / search->unit_m : found->score;
         cw_zset_set(call->keyspace, &draft, cw_packed_value_text(&found->member, space), score);
     }
-    cw_zset_store(call, &draft, search->store_index);
+    cw_zset_store(call, &draft, search->store_index, search->is_search ? "geosearchstore" : "georadiusstore");
     if (list->count > 1)
         call->dirty += list->count - 1;
 }

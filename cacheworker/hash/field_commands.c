@@ -92,6 +92,8 @@ struct change {
     struct cw_field_expiry dates; /* that fields have got */
     struct slice *deletion;       /* owned: HDEL, the key, fields */
     size_t deleted;               /* fields */
+    bool dated;                   /* a field has got a date */
+    bool persisted;               /* or lost it */
 };
 
 static void begin(struct change *change, struct cw_call *call, struct cw_ref *ref)
@@ -113,11 +115,19 @@ static void give_date(struct change *change, struct slice field, int64_t date_ms
 {
     (void)cw_hash_expire(change->call->keyspace, change->ref, field, date_ms);
     cw_field_expiry_add(&change->dates, field, date_ms);
+    change->dated |= date_ms != CW_NO_EXPIRY;
+    change->persisted |= date_ms == CW_NO_EXPIRY;
     change->call->dirty++;
 }
 
 static void end(struct change *change)
 {
+    if (change->dated)
+        cw_call_notify(change->call, CW_NOTIFY_HASH, "hexpire", change->ref->key);
+    if (change->persisted)
+        cw_call_notify(change->call, CW_NOTIFY_HASH, "hpersist", change->ref->key);
+    if (change->deleted > 0)
+        cw_call_notify_removal(change->call, CW_NOTIFY_HASH, "hdel", change->ref->key, !change->ref->entry);
     if (change->deleted > 0)
         cw_call_propagate(change->call, change->deletion, 2 + change->deleted);
     cw_field_expiry_end(&change->dates);
@@ -473,6 +483,9 @@ static void set_pairs(struct cw_call *call, const struct set *set, struct cw_ref
             cw_field_expiry_add(&dates, call->argv[i], date_ms);
     }
     cw_field_expiry_end(&dates);
+    cw_call_notify(call, CW_NOTIFY_HASH, "hset", ref->key);
+    if (set->expire_ms >= 0)
+        cw_call_notify(call, CW_NOTIFY_HASH, "hexpire", ref->key);
 
     size_t words = call->argc - set->first;
     struct slice *argv = mem_alloc((2 + words) * sizeof(*argv));

@@ -269,6 +269,7 @@ static void set_fields(struct cw_call *call, bool replies_count)
         return;
     size_t count = (call->argc - 2) / 2;
     uint64_t created = cw_hash_set_pairs(call->keyspace, &ref, &call->argv[2], count);
+    cw_call_notify(call, CW_NOTIFY_HASH, "hset", ref.key);
     call->dirty += count;
     if (replies_count)
         resp_write_integer(call->reply, (int64_t)created);
@@ -295,6 +296,7 @@ void cw_hsetnx_command(struct cw_call *call)
     bool exists = ref.entry && cw_hash_get(ref.entry, cw_call_parts_from(call), call->argv[2], &value);
     if (!exists) {
         cw_hash_set(call->keyspace, &ref, call->argv[2], call->argv[3]);
+        cw_call_notify(call, CW_NOTIFY_HASH, "hset", ref.key);
         call->dirty++;
     }
     resp_write_integer(call->reply, !exists);
@@ -308,6 +310,8 @@ void cw_hdel_command(struct cw_call *call)
     int64_t deleted = 0;
     for (size_t i = 2; i < call->argc && ref.entry; i++)
         deleted += cw_hash_delete(call->keyspace, &ref, call->argv[i]);
+    if (deleted > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_HASH, "hdel", ref.key, !ref.entry);
     call->dirty += (uint64_t)deleted;
     resp_write_integer(call->reply, deleted);
 }
@@ -332,6 +336,7 @@ void cw_hincrby_command(struct cw_call *call)
     }
     size_t length = number_format_i64(space, number);
     cw_hash_set_expiring(call->keyspace, &ref, call->argv[2], slice_of(space, length), CW_HASH_KEEPS_EXPIRY);
+    cw_call_notify(call, CW_NOTIFY_HASH, "hincrby", ref.key);
     call->dirty++;
     resp_write_integer(call->reply, number);
 }
@@ -354,6 +359,7 @@ static void set_float(struct cw_call *call, struct cw_ref *ref, long double numb
     char *text = mem_alloc(CW_LONG_DOUBLE_TEXT_MAX);
     struct slice result = slice_of(text, cw_long_double_format(text, number));
     cw_hash_set_expiring(call->keyspace, ref, call->argv[2], result, CW_HASH_KEEPS_EXPIRY);
+    cw_call_notify(call, CW_NOTIFY_HASH, "hincrbyfloat", ref->key);
     call->dirty++;
     tell_expiry(call, ref);
     const struct slice argv[] = {SLICE_LITERAL("HSET"), call->argv[1], call->argv[2], result};

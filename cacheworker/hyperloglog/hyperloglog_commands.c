@@ -49,8 +49,10 @@ static void add_to_dense(struct cw_call *call, struct cw_ref *ref)
         return;
     for (size_t i = 2; i < call->argc; i++)
         call->dirty += cw_hll_dense_add(value, call->argv[i]);
-    if (call->dirty > 0)
+    if (call->dirty > 0) {
         cw_hll_forget_count(value);
+        cw_call_notify(call, CW_NOTIFY_STRING, "pfadd", ref->key);
+    }
     resp_write_integer(call->reply, call->dirty > 0);
 }
 
@@ -72,6 +74,8 @@ static void add_to_sparse(struct cw_call *call, struct cw_ref *ref)
     } else {
         cw_keyspace_set_encoding(ref, CW_ENCODING_RAW);
     }
+    if (result >= 0 && call->dirty > 0)
+        cw_call_notify(call, CW_NOTIFY_STRING, "pfadd", ref->key);
     if (result < 0)
         reply_corrupt(call);
     else
@@ -180,6 +184,7 @@ void cw_pfmerge_command(struct cw_call *call)
     }
     cw_hll_forget_count(hll.bytes);
     store(call, &ref, &hll);
+    cw_call_notify(call, CW_NOTIFY_STRING, "pfadd", ref.key);
     call->dirty++;
     resp_write_ok(call->reply);
 }

@@ -22,6 +22,7 @@ static void delete_keys(struct cw_call *call)
                                   call->now_ms, &ref))
                 continue;
             cw_keyspace_delete(call->keyspace, &ref);
+            cw_call_notify(call, CW_NOTIFY_GENERIC, "del", ref.key);
             deleted++;
         }
     call->dirty += (uint64_t)deleted;
@@ -49,14 +50,22 @@ void cw_touch_command(struct cw_call *call)
     resp_write_integer(call->reply, found);
 }
 
+static bool exists(const struct cw_call *call, size_t index, uint64_t hash)
+{
+    struct slice key = call->argv[index];
+    bool is_there = cw_keyspace_peek(call->keyspace, call->database, key, hash, call->now_ms) != NULL;
+    if (!is_there)
+        cw_call_notify(call, CW_NOTIFY_MISS, "keymiss", key);
+    return is_there;
+}
+
 void cw_exists_command(struct cw_call *call)
 {
     uint64_t found = 0;
     struct cw_key_group group = {.next = 1};
     while (cw_key_group_next(&group, call, 1))
         for (size_t i = 0; i < group.count; i++)
-            found += cw_keyspace_peek(call->keyspace, call->database, call->argv[group.first + i], group.hashes[i],
-                                      call->now_ms) != NULL;
+            found += exists(call, group.first + i, group.hashes[i]);
     cw_keyspace_stats(call->keyspace)->hits += found;
     cw_keyspace_stats(call->keyspace)->misses += call->argc - 1 - found;
     resp_write_integer(call->reply, (int64_t)found);
@@ -64,7 +73,7 @@ void cw_exists_command(struct cw_call *call)
 
 void cw_type_command(struct cw_call *call)
 {
-    const struct cw_entry *entry = cw_call_peek(call, 1);
+    const struct cw_entry *entry = cw_call_look(call, 1);
     resp_write_simple(call->reply, slice_text(entry ? cw_type_name(cw_entry_type(entry)) : "none"));
 }
 
@@ -177,6 +186,8 @@ static void rename_key(struct cw_call *call, bool replace)
         struct cw_key from = cw_call_key(call, 1);
         struct cw_key to = cw_call_key(call, 2);
         cw_keyspace_move(call->keyspace, &from, &to);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "rename_from", from.name);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "rename_to", to.name);
         call->dirty++;
     }
     if (replace)
@@ -200,6 +211,13 @@ void cw_renamenx_command(struct cw_call *call)
 static bool exists_at(const struct cw_call *call, const struct cw_key *key)
 {
     return cw_keyspace_peek(call->keyspace, key->database, key->name, key->hash, call->now_ms) != NULL;
+}
+
+/* An event of a key that may be in another database. */
+static void notify_at(const struct cw_call *call, const char *event, const struct cw_key *key)
+{
+    if (UNLIKELY(call->settings->notify_classes & CW_NOTIFY_GENERIC))
+        cw_notify(call->engine, CW_NOTIFY_GENERIC, event, key->database, key->name);
 }
 
 static bool parse_database(struct cw_call *call, size_t index, unsigned *ret_database)
@@ -239,6 +257,7 @@ void cw_copy_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NO_MEMORY);
         return;
     }
+    notify_at(call, "copy_to", &to);
     call->dirty++;
     resp_write_integer(call->reply, 1);
 }
@@ -258,6 +277,8 @@ void cw_move_command(struct cw_call *call)
         return;
     }
     cw_keyspace_move(call->keyspace, &from, &to);
+    notify_at(call, "move_from", &from);
+    notify_at(call, "move_to", &to);
     call->dirty++;
     resp_write_integer(call->reply, 1);
 }

@@ -51,6 +51,10 @@ struct cw_keyspace {
     enum cw_expiry_mode expiry_mode;
     void (*expired)(void *context, unsigned database, struct slice key);
     void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
+    void (*added)(void *context, unsigned database, struct slice key);
+    void (*missed)(void *context, unsigned database, struct slice key);
+    bool announces_added;
+    bool announces_missed;
     void *context;                               /* borrowed */
     const struct cw_keyspace_observer *observer; /* borrowed; NULL: nobody observes */
     const struct cw_access_rules *access;        /* borrowed */
@@ -89,6 +93,8 @@ struct cw_keyspace *cw_keyspace_create(const struct cw_keyspace_config *config)
     keyspace->expiry_mode = config->expiry_mode;
     keyspace->expired = config->expired;
     keyspace->expired_parts = config->expired_parts;
+    keyspace->added = config->added;
+    keyspace->missed = config->missed;
     keyspace->context = config->context;
     keyspace->packing = config->packing ? config->packing : &default_packing;
     keyspace->access = config->access ? config->access : &lru;
@@ -123,6 +129,12 @@ void cw_keyspace_observe(struct cw_keyspace *keyspace, const struct cw_keyspace_
 void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode)
 {
     keyspace->expiry_mode = mode;
+}
+
+void cw_keyspace_announce(struct cw_keyspace *keyspace, bool added, bool missed)
+{
+    keyspace->announces_added = added && keyspace->added;
+    keyspace->announces_missed = missed && keyspace->missed;
 }
 
 enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace)
@@ -514,6 +526,8 @@ const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned d
     struct cw_entry *entry = find(keyspace, database, key, hash, now_ms, &ref);
     if (!entry) {
         keyspace->stats.misses++;
+        if (UNLIKELY(keyspace->announces_missed))
+            keyspace->missed(keyspace->context, database, key);
         return NULL;
     }
     keyspace->stats.hits++;
@@ -557,6 +571,14 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     return ref->entry;
 }
 
+/* Drafts are in no database: nobody is told of them. */
+static void announce_added(const struct cw_keyspace *keyspace, const struct cw_ref *ref)
+{
+    for (unsigned database = 0; database < keyspace->databases; database++)
+        if (ref->table == keyspace->data->tables[database])
+            keyspace->added(keyspace->context, database, cw_entry_key(ref->entry));
+}
+
 static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct cw_entry *entry)
 {
     if (UNLIKELY(keyspace->expiry_mode == CW_EXPIRY_HIDES)) {
@@ -568,6 +590,8 @@ static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct 
     }
     cw_table_insert(ref->table, entry, ref->hash, &ref->bucket, &ref->slot);
     ref->entry = entry;
+    if (UNLIKELY(keyspace->announces_added))
+        announce_added(keyspace, ref);
 }
 
 static void set_kind(struct cw_ref *ref, enum cw_type type, enum cw_encoding encoding)
@@ -741,7 +765,8 @@ static void replace(struct cw_keyspace *keyspace, const struct cw_key *key, stru
     ref_insert(keyspace, &ref, entry);
 }
 
-static void move(struct cw_keyspace *keyspace, struct cw_ref *from, const struct cw_key *to)
+/* The entry of a key leaves its place; returns it as that of another name. */
+static struct cw_entry *take_out(struct cw_ref *from, const struct cw_key *to)
 {
     struct cw_entry *old = from->entry;
     struct cw_entry *entry = cw_entry_relay(from->table->arena, old, to->name, cw_entry_expire_ms(old));
@@ -749,7 +774,7 @@ static void move(struct cw_keyspace *keyspace, struct cw_ref *from, const struct
     cw_entry_free_shell(from->table->arena, old);
     cw_table_merge(from->table, from->hash);
     from->entry = NULL;
-    replace(keyspace, to, entry);
+    return entry;
 }
 
 void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, const struct cw_key *to)
@@ -757,7 +782,7 @@ void cw_keyspace_move(struct cw_keyspace *keyspace, const struct cw_key *from, c
     struct cw_ref source;
     CHECK(find_raw(keyspace, from, &source) != NULL);
     tell_opened(keyspace, from->database, from->name, from->hash, true);
-    move(keyspace, &source, to);
+    replace(keyspace, to, take_out(&source, to));
 }
 
 /* What another entry would point to for the same value; NULL when there is no memory. */
@@ -806,7 +831,11 @@ void cw_keyspace_open_draft(struct cw_keyspace *keyspace, int64_t now_ms, struct
 void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct cw_key *to)
 {
     CHECK(ref->table == keyspace->data->drafts && ref->entry != NULL);
-    move(keyspace, ref, to);
+    struct cw_entry *entry = take_out(ref, to);
+    struct cw_ref place;
+    bool existed = find_raw(keyspace, to, &place) != NULL;
+    tell_opened(keyspace, to->database, to->name, to->hash, existed);
+    ref_replace(keyspace, &place, entry);
 }
 
 /* ---- Whole databases ---- */

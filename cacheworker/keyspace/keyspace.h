@@ -47,6 +47,10 @@ struct cw_keyspace_config {
     /* The same of parts of a key that expire on their own (object.h): the place to propagate HDEL. The last part takes
      * its key with it, and nobody is told of that. May be NULL. */
     void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
+    /* A key came into being, or a reader found none; called only while cw_keyspace_announce asks for it, and under the
+     * same rules. May be NULL. */
+    void (*added)(void *context, unsigned database, struct slice key);
+    void (*missed)(void *context, unsigned database, struct slice key);
     void *context;                        /* borrowed */
     cw_object_types *objects;             /* borrowed for the call; NULL: no values but bytes */
     const struct cw_access_rules *access; /* borrowed, may change; NULL: LRU */
@@ -78,6 +82,10 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace); /* NULL is fine; cancels
 void cw_keyspace_observe(struct cw_keyspace *keyspace, const struct cw_keyspace_observer *observer);
 
 void cw_keyspace_set_expiry_mode(struct cw_keyspace *keyspace, enum cw_expiry_mode mode);
+
+/* Whether `added` and `missed` are called; at first they are not. */
+void cw_keyspace_announce(struct cw_keyspace *keyspace, bool added, bool missed);
+
 enum cw_expiry_mode cw_keyspace_expiry_mode(const struct cw_keyspace *keyspace);
 const struct cw_access_rules *cw_keyspace_access_rules(const struct cw_keyspace *keyspace);
 unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace);
@@ -210,7 +218,8 @@ MUST_CHECK bool cw_keyspace_copy(struct cw_keyspace *keyspace, const struct cw_k
 /* Opens the draft, which is empty; there is one at a time (CHECKed). It ends by being stored or deleted. */
 void cw_keyspace_open_draft(struct cw_keyspace *keyspace, int64_t now_ms, struct cw_ref *ref);
 
-/* Value and expiry of the draft go to a key; what was there is replaced. ref->entry is NULL afterwards. */
+/* Value and expiry of the draft go to a key; what was there is replaced, and is the same key still. ref->entry is NULL
+ * afterwards. */
 void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, const struct cw_key *to);
 
 /* ---- Whole databases ---- */

@@ -74,15 +74,18 @@ void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
 
-void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft)
+void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft, enum cw_notify_class class,
+                         const char *event)
 {
     struct cw_ref ref;
     if (draft->entry) {
         struct cw_key key = cw_call_key(call, index);
         cw_keyspace_store_draft(call->keyspace, draft, &key);
+        cw_call_notify(call, class, event, call->argv[index]);
         call->dirty++;
     } else if (cw_call_open(call, index, &ref)) {
         cw_keyspace_delete(call->keyspace, &ref);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "del", call->argv[index]);
         call->dirty++;
     }
 }

@@ -4,6 +4,7 @@
 
 #include "cacheworker/engine/call.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/pubsub/notify.h"
 
 #define CW_ERROR_NO_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 
@@ -79,9 +80,20 @@ static inline bool cw_call_deletes_at(const struct cw_call *call, int64_t expire
 void cw_call_propagate_del(struct cw_call *call, struct slice key);
 void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms);
 
-/* What a command made out of other keys (keyspace.h): the draft becomes the value of the key argv[index]; without an
- * entry that key is deleted, if there is one. Counts one change where there is one. */
-void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft);
+/* A key looked up by peek, for a command that reads: nobody is told of it but who wants to know of misses. */
+static inline const struct cw_entry *cw_call_look(const struct cw_call *call, size_t index)
+{
+    const struct cw_entry *entry = cw_call_peek(call, index);
+    if (!entry)
+        cw_call_notify(call, CW_NOTIFY_MISS, "keymiss", call->argv[index]);
+    return entry;
+}
+
+/* What a command made out of other keys (keyspace.h): the draft becomes the value of the key argv[index], which is an
+ * event of that class and name; without an entry that key is deleted, if there is one. Counts one change where there is
+ * one. */
+void cw_call_store_draft(struct cw_call *call, size_t index, struct cw_ref *draft, enum cw_notify_class class,
+                         const char *event);
 
 /* The keys of a command that names several, looked at in groups whose cache misses overlap. `step` is the distance of
  * two keys in argv. Begin with a zeroed struct and `next` set to the first key. */

@@ -211,6 +211,7 @@ static void push(struct cw_call *call, struct cw_ref *ref, const struct slice *t
                  enum cw_list_end end)
 {
     cw_list_push(call->keyspace, ref, texts, count, end);
+    cw_call_notify(call, CW_NOTIFY_LIST, end == CW_LIST_HEAD ? "lpush" : "rpush", ref->key);
 }
 
 static void push_arguments(struct cw_call *call, enum cw_list_end end, bool must_exist)
@@ -260,6 +261,7 @@ void cw_linsert_command(struct cw_call *call)
     if (!ref.entry) {
         resp_write_integer(call->reply, 0);
     } else if (cw_list_insert(call->keyspace, &ref, call->argv[3], call->argv[4], before)) {
+        cw_call_notify(call, CW_NOTIFY_LIST, "linsert", ref.key);
         call->dirty++;
         resp_write_integer(call->reply, (int64_t)cw_list_count(ref.entry));
     } else {
@@ -277,6 +279,7 @@ void cw_lset_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NO_KEY);
     } else if (cw_call_integer(call, 2, &index)) {
         if (cw_list_set(call->keyspace, &ref, index, call->argv[3])) {
+            cw_call_notify(call, CW_NOTIFY_LIST, "lset", ref.key);
             call->dirty++;
             resp_write_ok(call->reply);
         } else {
@@ -294,6 +297,11 @@ static void drop(struct cw_call *call, struct cw_ref *ref, uint64_t count, enum 
     call->dirty += count;
 }
 
+static void notify_popped(const struct cw_call *call, struct slice key, enum cw_list_end end, bool is_gone)
+{
+    cw_call_notify_removal(call, CW_NOTIFY_LIST, end == CW_LIST_HEAD ? "lpop" : "rpop", key, is_gone);
+}
+
 /* Replies the array of what it pops; at most `most`, at least one. How many. */
 static uint64_t pop_some(struct cw_call *call, struct cw_ref *ref, uint64_t most, enum cw_list_end end)
 {
@@ -301,6 +309,7 @@ static uint64_t pop_some(struct cw_call *call, struct cw_ref *ref, uint64_t most
     uint64_t count = most < all ? most : all;
     reply_elements(call, ref->entry, index_of_end(end), count, end);
     drop(call, ref, count, end);
+    notify_popped(call, ref->key, end, !ref->entry);
     return count;
 }
 
@@ -312,6 +321,7 @@ static void pop_one(struct cw_call *call, struct cw_ref *ref, enum cw_list_end e
     struct cw_packed_value value = cw_list_value(&walk);
     reply_value(call, &value);
     drop(call, ref, 1, end);
+    notify_popped(call, ref->key, end, !ref->entry);
 }
 
 static void pop(struct cw_call *call, enum cw_list_end end)
@@ -428,6 +438,8 @@ void cw_ltrim_command(struct cw_call *call)
         if (start > 0)
             drop(call, &ref, (uint64_t)start, CW_LIST_HEAD);
     }
+    if (count > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_LIST, "ltrim", ref.key, !ref.entry);
     resp_write_ok(call->reply);
 }
 
@@ -443,6 +455,8 @@ void cw_lrem_command(struct cw_call *call)
         enum cw_list_end from = count < 0 ? CW_LIST_TAIL : CW_LIST_HEAD;
         deleted = cw_list_delete_equal(call->keyspace, &ref, call->argv[3], from, most);
     }
+    if (deleted > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_LIST, "lrem", ref.key, !ref.entry);
     call->dirty += deleted;
     resp_write_integer(call->reply, (int64_t)deleted);
 }
@@ -477,12 +491,18 @@ static void move(struct cw_call *call, enum cw_list_end from, enum cw_list_end t
     struct slice text = cw_packed_value_text(&value, space);
     resp_write_bulk(call->reply, text);
     call->dirty++;
-    if (cw_list_count(ref.entry) == 1 && slice_equal(call->argv[1], call->argv[2]))
-        return; /* from itself to itself: it must not cease to exist meanwhile, for it may have an expiry */
+    if (cw_list_count(ref.entry) == 1 && slice_equal(call->argv[1], call->argv[2])) {
+        /* From itself to itself: it must not cease to exist meanwhile, for it may have an expiry. */
+        cw_call_notify(call, CW_NOTIFY_LIST, to == CW_LIST_HEAD ? "lpush" : "rpush", ref.key);
+        notify_popped(call, ref.key, from, false);
+        return;
+    }
     text = last_bulk(call->reply, text.length); /* the element's own bytes go with it */
     cw_list_delete(call->keyspace, &ref, from == CW_LIST_HEAD ? 0 : cw_list_count(ref.entry) - 1, 1);
+    bool is_gone = !ref.entry;
     cw_call_open(call, 2, &ref);
     push(call, &ref, &text, 1, to);
+    notify_popped(call, call->argv[1], from, is_gone); /* behind the push, as in the reference */
 }
 
 void cw_lmove_command(struct cw_call *call)

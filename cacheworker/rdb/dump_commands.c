@@ -214,6 +214,7 @@ static void delete_key(struct cw_call *call, struct cw_ref *ref)
     if (!ref->entry)
         return;
     cw_keyspace_delete(call->keyspace, ref);
+    cw_call_notify(call, CW_NOTIFY_GENERIC, "del", call->argv[1]);
     cw_call_propagate_del(call, call->argv[1]);
     call->dirty++;
 }
@@ -239,7 +240,10 @@ static void replace(struct cw_call *call, struct cw_ref *ref, const struct resto
         cw_keyspace_expire(call->keyspace, &draft, restore->expire_ms);
     set_access(call, restore, draft.entry);
     propagate_restore(call, restore, draft.entry);
+    if (ref->entry)
+        cw_keyspace_delete(call->keyspace, ref);
     cw_keyspace_store_draft(call->keyspace, &draft, &key);
+    cw_call_notify(call, CW_NOTIFY_GENERIC, "restore", call->argv[1]);
 }
 
 void cw_restore_command(struct cw_call *call)

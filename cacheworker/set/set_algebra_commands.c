@@ -103,7 +103,7 @@ static void end_result(struct result *result)
     case COUNTED: resp_write_integer(call->reply, (int64_t)result->count); break;
     case STORED:
         resp_write_integer(call->reply, draft ? (int64_t)cw_set_count(draft) : 0);
-        cw_call_store_draft(call, 1, &result->draft);
+        cw_call_store_draft(call, 1, &result->draft, CW_NOTIFY_SET, call->command->name);
         break;
     }
 }

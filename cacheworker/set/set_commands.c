@@ -204,6 +204,8 @@ void cw_sadd_command(struct cw_call *call)
             cw_set_expect(call->keyspace, &ref, &member, call->argc - 2);
         added += cw_set_add(call->keyspace, &ref, &member);
     }
+    if (added > 0)
+        cw_call_notify(call, CW_NOTIFY_SET, "sadd", ref.key);
     call->dirty += (uint64_t)added;
     resp_write_integer(call->reply, added);
 }
@@ -218,6 +220,8 @@ void cw_srem_command(struct cw_call *call)
         struct cw_packed_value member = cw_set_member(call->argv[i]);
         removed += cw_set_remove(call->keyspace, &ref, &member);
     }
+    if (removed > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_SET, "srem", ref.key, !ref.entry);
     call->dirty += (uint64_t)removed;
     resp_write_integer(call->reply, removed);
 }
@@ -228,12 +232,14 @@ static void move_member(struct cw_call *call, const struct cw_packed_value *memb
     struct cw_ref ref;
     cw_call_open(call, 1, &ref);
     cw_set_remove(call->keyspace, &ref, member);
+    cw_call_notify_removal(call, CW_NOTIFY_SET, "srem", ref.key, !ref.entry);
     call->dirty++;
     if (is_there)
         return;
     if (!cw_call_open(call, 2, &ref))
         cw_set_expect(call->keyspace, &ref, member, 1);
     cw_set_add_new(call->keyspace, &ref, member);
+    cw_call_notify(call, CW_NOTIFY_SET, "sadd", ref.key);
     call->dirty++;
 }
 
@@ -309,6 +315,7 @@ static void pop_some(struct cw_call *call, struct cw_ref *ref, uint64_t count)
     else
         pop_by_drawing(&removed, ref, count);
     cw_many_words_end(&removed);
+    cw_call_notify(call, CW_NOTIFY_SET, "spop", call->argv[1]);
 }
 
 static void pop_all(struct cw_call *call, struct cw_ref *ref)
@@ -316,6 +323,7 @@ static void pop_all(struct cw_call *call, struct cw_ref *ref)
     write_members(call, ref->entry);
     call->dirty += cw_set_count(ref->entry);
     cw_keyspace_delete(call->keyspace, ref);
+    cw_call_notify_removal(call, CW_NOTIFY_SET, "spop", call->argv[1], true);
     cw_call_propagate_del(call, call->argv[1]);
 }
 
@@ -355,6 +363,7 @@ static void pop_one(struct cw_call *call)
     resp_write_bulk(call->reply, argv[2]);
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
     cw_set_remove(call->keyspace, &ref, &member);
+    cw_call_notify_removal(call, CW_NOTIFY_SET, "spop", call->argv[1], !ref.entry);
     call->dirty++;
 }
 

@@ -324,7 +324,7 @@ static void store(struct sort *sort, uint64_t first, uint64_t count)
     if (draft.entry && sort->saw_expiring)
         propagate_list(call, call->argv[sort->stored], draft.entry);
     resp_write_integer(call->reply, draft.entry ? (int64_t)cw_list_count(draft.entry) : 0);
-    cw_call_store_draft(call, sort->stored, &draft);
+    cw_call_store_draft(call, sort->stored, &draft, CW_NOTIFY_LIST, "sortstore");
 }
 
 /* ---- Commands ---- */

@@ -206,6 +206,7 @@ struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct 
     const struct slice argv[] = {SLICE_LITERAL("XGROUP"), SLICE_LITERAL("CREATECONSUMER"), key, group->named.name,
                                  name};
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+    cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-createconsumer", key);
     call->dirty++;
     return consumer;
 }

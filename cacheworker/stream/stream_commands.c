@@ -188,7 +188,9 @@ static void add(struct cw_call *call, const struct arguments *arguments, struct 
     }
     if (!ref->entry)
         cw_keyspace_put_object(call->keyspace, ref, CW_TYPE_STREAM, CW_ENCODING_STREAM, stream);
-    cw_stream_trim(cw_call_arena(call), stream, &arguments->trim);
+    cw_call_notify(call, CW_NOTIFY_STREAM, "xadd", ref->key);
+    if (cw_stream_trim(cw_call_arena(call), stream, &arguments->trim) > 0)
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xtrim", ref->key);
     cw_reply_stream_id(call, id);
     call->dirty++;
     propagate_chosen(call, arguments, stream, &id);
@@ -230,6 +232,8 @@ void cw_xtrim_command(struct cw_call *call)
     struct cw_stream *stream = cw_stream_of(ref.entry);
     uint64_t removed = stream ? cw_stream_trim(cw_call_arena(call), stream, &arguments.trim) : 0;
     call->dirty += removed;
+    if (removed > 0)
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xtrim", ref.key);
     if (removed > 0)
         propagate_chosen(call, &arguments, stream, NULL);
     resp_write_integer(call->reply, (int64_t)removed);
@@ -308,6 +312,8 @@ void cw_xdel_command(struct cw_call *call)
     for (size_t i = 2; i < call->argc; i++)
         deleted += cw_stream_delete(cw_call_arena(call), cw_stream_of(ref.entry), ids[i - 2]);
     mem_free(ids);
+    if (deleted > 0)
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xdel", ref.key);
     call->dirty += (uint64_t)deleted;
     resp_write_integer(call->reply, deleted);
 }
@@ -383,6 +389,7 @@ void cw_xsetid_command(struct cw_call *call)
         stream->entries_added = setid.entries_added;
     if (!cw_stream_id_is_zero(setid.max_deleted_id))
         stream->max_deleted_id = setid.max_deleted_id;
+    cw_call_notify(call, CW_NOTIFY_STREAM, "xsetid", ref.key);
     call->dirty++;
     resp_write_ok(call->reply);
 }

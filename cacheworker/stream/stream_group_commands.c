@@ -85,6 +85,7 @@ static void create_group(struct cw_call *call, struct cw_ref *ref, struct cw_str
     }
     if (!ref->entry)
         cw_keyspace_put_object(call->keyspace, ref, CW_TYPE_STREAM, CW_ENCODING_STREAM, stream);
+    cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-create", ref->key);
     call->dirty++;
     resp_write_ok(call->reply);
 }
@@ -133,6 +134,7 @@ void cw_xgroup_setid_command(struct cw_call *call)
     }
     group->last_id = id;
     group->entries_read = options.entries_read;
+    cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-setid", call->argv[2]);
     call->dirty++;
     resp_write_ok(call->reply);
 }
@@ -145,6 +147,7 @@ void cw_xgroup_destroy_command(struct cw_call *call)
     struct cw_stream_group *group = cw_stream_group_find(stream, call->argv[3]);
     if (group) {
         cw_stream_group_destroy(cw_call_arena(call), stream, group);
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-destroy", call->argv[2]);
         call->dirty++;
     }
     resp_write_integer(call->reply, group != NULL);
@@ -162,6 +165,8 @@ void cw_xgroup_createconsumer_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NO_MEMORY);
         return;
     }
+    if (result == 0)
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-createconsumer", call->argv[2]);
     call->dirty += result == 0;
     resp_write_integer(call->reply, result == 0);
 }
@@ -176,6 +181,7 @@ void cw_xgroup_delconsumer_command(struct cw_call *call)
     uint64_t pending = consumer ? consumer->pending.count : 0;
     if (consumer) {
         cw_stream_consumer_delete(cw_call_arena(call), stream, group, consumer);
+        cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-delconsumer", call->argv[2]);
         call->dirty++;
     }
     resp_write_integer(call->reply, (int64_t)pending);

@@ -40,6 +40,20 @@ static void put_plain(struct cw_call *call, struct cw_ref *ref, struct slice val
     call->dirty++;
 }
 
+static void set(struct cw_call *call, struct cw_ref *ref, struct slice value, int64_t expire_ms)
+{
+    put_plain(call, ref, value, expire_ms);
+    cw_call_notify(call, CW_NOTIFY_STRING, "set", ref->key);
+}
+
+static void delete (struct cw_call *call, struct cw_ref *ref)
+{
+    cw_keyspace_delete(call->keyspace, ref);
+    cw_call_notify(call, CW_NOTIFY_GENERIC, "del", ref->key);
+    cw_call_propagate_del(call, ref->key);
+    call->dirty++;
+}
+
 /* ---- GET and its relatives ---- */
 
 void cw_get_command(struct cw_call *call)
@@ -105,9 +119,7 @@ void cw_getdel_command(struct cw_call *call)
     struct cw_ref ref;
     if (!entry || !cw_call_open(call, 1, &ref))
         return;
-    cw_keyspace_delete(call->keyspace, &ref);
-    call->dirty++;
-    cw_call_propagate_del(call, call->argv[1]);
+    delete (call, &ref);
 }
 
 void cw_getset_command(struct cw_call *call)
@@ -118,7 +130,7 @@ void cw_getset_command(struct cw_call *call)
     reply_value(call, entry);
     struct cw_ref ref;
     cw_call_open(call, 1, &ref);
-    put_plain(call, &ref, call->argv[2], CW_NO_EXPIRY);
+    set(call, &ref, call->argv[2], CW_NO_EXPIRY);
     const struct slice argv[] = {SLICE_LITERAL("SET"), call->argv[1], call->argv[2]};
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
@@ -291,7 +303,9 @@ static void set_with_options(struct cw_call *call)
         return;
     if (options.seen & OPTION_KEEPTTL && entry)
         expire_ms = cw_entry_expire_ms(entry);
-    put_plain(call, &ref, call->argv[2], expire_ms);
+    set(call, &ref, call->argv[2], expire_ms);
+    if (options.seen & OPTIONS_TIME)
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", ref.key);
     if (options.seen & (OPTIONS_TIME | OPTIONS_MATCH | OPTION_GET))
         propagate_set(call, call->argv[1], call->argv[2], options.seen, expire_ms);
 }
@@ -304,7 +318,7 @@ void cw_set_command(struct cw_call *call)
     }
     struct cw_ref ref;
     cw_call_open(call, 1, &ref);
-    put_plain(call, &ref, call->argv[2], CW_NO_EXPIRY);
+    set(call, &ref, call->argv[2], CW_NO_EXPIRY);
     resp_write_ok(call->reply);
 }
 
@@ -313,7 +327,7 @@ void cw_setnx_command(struct cw_call *call)
     struct cw_ref ref;
     bool exists = cw_call_open(call, 1, &ref) != NULL;
     if (!exists)
-        put_plain(call, &ref, call->argv[2], CW_NO_EXPIRY);
+        set(call, &ref, call->argv[2], CW_NO_EXPIRY);
     resp_write_integer(call->reply, !exists);
 }
 
@@ -324,7 +338,8 @@ static void set_expiring(struct cw_call *call, int64_t unit_ms)
         return;
     struct cw_ref ref;
     cw_call_open(call, 1, &ref);
-    put_plain(call, &ref, call->argv[3], expire_ms);
+    set(call, &ref, call->argv[3], expire_ms);
+    cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", ref.key);
     propagate_set_pxat(call, call->argv[1], call->argv[3], expire_ms);
     resp_write_ok(call->reply);
 }
@@ -345,15 +360,15 @@ static void getex_apply(struct cw_call *call, unsigned options, int64_t expire_m
     struct cw_ref ref;
     cw_call_open(call, 1, &ref);
     if (options & (OPTION_EXAT | OPTION_PXAT) && cw_call_deletes_at(call, expire_ms)) {
-        cw_keyspace_delete(call->keyspace, &ref);
-        cw_call_propagate_del(call, call->argv[1]);
-        call->dirty++;
+        delete (call, &ref);
     } else if (options & OPTIONS_TIME) {
         cw_keyspace_expire(call->keyspace, &ref, expire_ms);
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", ref.key);
         cw_call_propagate_pexpireat(call, call->argv[1], expire_ms);
         call->dirty++;
     } else if (cw_keyspace_persist(call->keyspace, &ref)) {
         const struct slice argv[] = {SLICE_LITERAL("PERSIST"), call->argv[1]};
+        cw_call_notify(call, CW_NOTIFY_GENERIC, "persist", ref.key);
         cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
         call->dirty++;
     }
@@ -416,9 +431,7 @@ static void delete_if(struct cw_call *call, struct cw_ref *ref, enum verdict ver
     resp_write_integer(call->reply, verdict == VERDICT_YES);
     if (verdict == VERDICT_NO)
         return;
-    cw_keyspace_delete(call->keyspace, ref);
-    call->dirty++;
-    cw_call_propagate_del(call, call->argv[1]);
+    delete (call, ref);
 }
 
 void cw_delex_command(struct cw_call *call)
@@ -461,7 +474,7 @@ static void set_pairs(struct cw_call *call, size_t first, bool keep_expiry, int6
             struct cw_ref ref;
             const struct cw_entry *entry = cw_keyspace_open(call->keyspace, call->database, call->argv[index],
                                                             group.hashes[i], call->now_ms, &ref);
-            put_plain(call, &ref, call->argv[index + 1], keep_expiry && entry ? cw_entry_expire_ms(entry) : expire_ms);
+            set(call, &ref, call->argv[index + 1], keep_expiry && entry ? cw_entry_expire_ms(entry) : expire_ms);
         }
 }
 
@@ -560,6 +573,7 @@ void cw_append_command(struct cw_call *call)
         return;
     if (!entry) {
         put_plain(call, &ref, more, CW_NO_EXPIRY);
+        cw_call_notify(call, CW_NOTIFY_STRING, "append", ref.key);
         resp_write_integer(call->reply, (int64_t)more.length);
         return;
     }
@@ -570,6 +584,7 @@ void cw_append_command(struct cw_call *call)
     if (!bytes)
         return;
     memcpy(bytes + length, more.data, more.length);
+    cw_call_notify(call, CW_NOTIFY_STRING, "append", ref.key);
     resp_write_integer(call->reply, (int64_t)(length + more.length));
 }
 
@@ -599,6 +614,7 @@ void cw_setrange_command(struct cw_call *call)
     if (!bytes)
         return;
     memcpy(bytes + offset, patch.data, patch.length);
+    cw_call_notify(call, CW_NOTIFY_STRING, "setrange", ref.key);
     resp_write_integer(call->reply, (int64_t)(end > length ? end : length));
 }
 
@@ -620,6 +636,7 @@ static void add_integer(struct cw_call *call, int64_t increment)
     char text[NUMBER_TEXT_MAX];
     size_t length = number_format_i64(text, number);
     cw_keyspace_put(call->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, slice_of(text, length));
+    cw_call_notify(call, CW_NOTIFY_STRING, "incrby", ref.key);
     call->dirty++;
     resp_write_integer(call->reply, number);
 }
@@ -673,6 +690,7 @@ void cw_incrbyfloat_command(struct cw_call *call)
     char text[CW_LONG_DOUBLE_TEXT_MAX];
     struct slice value = slice_of(text, cw_long_double_format(text, number));
     cw_keyspace_put(call->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_TEXT, value);
+    cw_call_notify(call, CW_NOTIFY_STRING, "incrbyfloat", ref.key);
     call->dirty++;
     resp_write_bulk(call->reply, value);
     /* Another machine may round otherwise, so the others get the result. */

@@ -351,7 +351,7 @@ static void run(struct cw_call *call, void (*operate)(struct combination *combin
         switch (use) {
         case SHOWN: show(&combination); break;
         case COUNTED: resp_write_integer(call->reply, (int64_t)combination.counted); break;
-        case STORED: cw_zset_store(call, &combination.draft, 1); break;
+        case STORED: cw_zset_store(call, &combination.draft, 1, call->command->name); break;
         }
     }
     mem_free(combination.sources);

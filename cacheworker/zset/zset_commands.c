@@ -122,13 +122,15 @@ static void add_all(struct cw_call *call, struct addition *addition, const doubl
     struct cw_ref ref;
     if (!is_zset(call, cw_call_open(call, 1, &ref)))
         return;
-    for (size_t i = addition->first; i < call->argc; i += 2) {
-        bool is_number = add_one(call, &ref, addition, call->argv[i + 1], scores[(i - addition->first) / 2]);
-        call->dirty = addition->added + addition->updated;
-        if (!is_number) {
-            cw_reply_error(call, "ERR resulting score is not a number (NaN)");
-            return;
-        }
+    bool is_number = true;
+    for (size_t i = addition->first; i < call->argc && is_number; i += 2)
+        is_number = add_one(call, &ref, addition, call->argv[i + 1], scores[(i - addition->first) / 2]);
+    call->dirty = addition->added + addition->updated;
+    if (call->dirty > 0)
+        cw_call_notify(call, CW_NOTIFY_ZSET, addition->flags & ADD_INCR ? "zincr" : "zadd", ref.key);
+    if (!is_number) {
+        cw_reply_error(call, "ERR resulting score is not a number (NaN)");
+        return;
     }
     if (call->dirty > 0 && addition->flags & ADD_INCR)
         propagate_sum(call, addition, call->argv[addition->first + 1]);
@@ -169,6 +171,8 @@ void cw_zrem_command(struct cw_call *call)
     int64_t removed = 0;
     for (size_t i = 2; i < call->argc && ref.entry; i++)
         removed += cw_zset_remove(call->keyspace, &ref, call->argv[i]);
+    if (removed > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_ZSET, "zrem", ref.key, !ref.entry);
     call->dirty += (uint64_t)removed;
     resp_write_integer(call->reply, removed);
 }
@@ -403,6 +407,7 @@ static void pop(struct cw_call *call, struct cw_ref *ref, bool highest, uint64_t
     if (popped == 0)
         return;
     cw_zset_remove_ranks(call->keyspace, ref, highest ? size - popped : 0, highest ? size - 1 : popped - 1);
+    cw_call_notify_removal(call, CW_NOTIFY_ZSET, highest ? "zpopmax" : "zpopmin", ref->key, !ref->entry);
     call->dirty += popped;
 }
 

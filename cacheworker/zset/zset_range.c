@@ -247,7 +247,7 @@ void cw_zrangestore_command(struct cw_call *call)
             cw_zset_set(call->keyspace, &draft, cw_packed_value_text(&place.member, space), place.score);
         }
     }
-    cw_zset_store(call, &draft, 1);
+    cw_zset_store(call, &draft, 1, "zrangestore");
 }
 
 static void remove_range(struct cw_call *call, enum kind kind)
@@ -264,6 +264,8 @@ static void remove_range(struct cw_call *call, enum kind kind)
         removed = (int64_t)(ranks.last - ranks.first + 1);
         cw_zset_remove_ranks(call->keyspace, &ref, ranks.first, ranks.last);
     }
+    if (removed > 0)
+        cw_call_notify_removal(call, CW_NOTIFY_ZSET, call->command->name, ref.key, !ref.entry);
     call->dirty += (uint64_t)removed;
     resp_write_integer(call->reply, removed);
 }

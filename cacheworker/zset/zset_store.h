@@ -7,6 +7,6 @@
 
 /* The draft, which cw_zset_begin has made, goes to the key argv[index]; without an entry the key goes, if there is one.
  * Replies how many members it has, and counts one change where there is one. */
-void cw_zset_store(struct cw_call *call, struct cw_ref *draft, size_t index);
+void cw_zset_store(struct cw_call *call, struct cw_ref *draft, size_t index, const char *event);
 
 #endif

@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_geo.py \
+	tests/system/differential_events.py \
 	tests/system/differential_hash.py \
 	tests/system/differential_list.py \
 	tests/system/differential_set.py \

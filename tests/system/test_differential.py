@@ -11,6 +11,7 @@ import time
 
 import differential_bits
 import differential_dump
+import differential_events
 import differential_geo
 import differential_hash
 import differential_list
@@ -500,6 +501,22 @@ def test_streams_alone():
     say(f"{move_streams(*pairs[0])} streams were dumped and restored")
 
 
+def test_events():
+    """random commands are told in keyspace notifications as by redis-server"""
+    generator = Generator(arguments.seed)
+    listeners = [differential_events.Listener(Side(port, 2), Side(port, 2)) for port in (OURS, REFERENCE)]
+    different = eventful = done = 0
+    for listener in listeners:
+        listener.run([[b"FLUSHALL"]])
+    while done < arguments.count and different < SHOWN_MAX:
+        more = differential_events.compare(*listeners, [generator.command() for _ in range(BATCH)])
+        different, eventful, done = different + more[0], eventful + more[1], done + BATCH
+    for listener in listeners:
+        listener.run([[b"CONFIG", b"SET", b"notify-keyspace-events", b""], [b"FLUSHALL"]])
+    say(f"{eventful} of {done} commands had events")
+    check(different == 0, f"the events of {different} commands differ")
+
+
 def test_arity():
     """every number of arguments is refused, or not, in the same words"""
     comparison = Comparison()
@@ -558,11 +575,12 @@ arguments_parser = argparse.ArgumentParser()
 arguments_parser.add_argument("--build")
 arguments_parser.add_argument("--seed", type=int, default=1)
 arguments_parser.add_argument("--count", type=int, default=20000)
+arguments_parser.add_argument("--reference", default="redis-server")
 arguments = arguments_parser.parse_args()
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
-with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
+with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
         server(OURS, BINARY, "--standalone", "--port", str(OURS)):
     # Without it the reference takes packed values as they come; ours looks into them.
     check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
     tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
-             test_streams_alone])
+             test_streams_alone, test_events])

@@ -10,6 +10,8 @@
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/list/list_commands.h"
+#include "cacheworker/pubsub/notify.h"
+#include "cacheworker/list/list_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/rdb/rdb_cursor.h"
 #include "cacheworker/set/set_algebra_commands.h"
@@ -102,6 +104,15 @@ static const struct {
     {"keys", cw_keys_command},
     {"lcs", cw_lcs_command},
     {"lrange", cw_lrange_command},
+    {"linsert", cw_linsert_command},
+    {"lmove", cw_lmove_command},
+    {"lmpop", cw_lmpop_command},
+    {"lpop", cw_lpop_command},
+    {"lpush", cw_lpush_command},
+    {"lpushx", cw_lpushx_command},
+    {"lrem", cw_lrem_command},
+    {"lset", cw_lset_command},
+    {"ltrim", cw_ltrim_command},
     {"memory|usage", cw_memory_usage_command},
     {"mget", cw_mget_command},
     {"move", cw_move_command},
@@ -129,6 +140,10 @@ static const struct {
     {"renamenx", cw_renamenx_command},
     {"restore", cw_restore_command},
     {"rpush", cw_rpush_command},
+    {"rpop", cw_rpop_command},
+    {"rpoplpush", cw_rpoplpush_command},
+    {"rpush", cw_rpush_command},
+    {"rpushx", cw_rpushx_command},
     {"sadd", cw_sadd_command},
     {"scan", cw_scan_command},
     {"scard", cw_scard_command},
@@ -193,6 +208,12 @@ static const struct {
     {"zrandmember", cw_zrandmember_command},
     {"zrange", cw_zrange_command},
     {"zrangestore", cw_zrangestore_command},
+    {"zincrby", cw_zincrby_command},
+    {"zpopmax", cw_zpopmax_command},
+    {"zpopmin", cw_zpopmin_command},
+    {"zremrangebylex", cw_zremrangebylex_command},
+    {"zremrangebyrank", cw_zremrangebyrank_command},
+    {"zremrangebyscore", cw_zremrangebyscore_command},
     {"zrem", cw_zrem_command},
     {"zunion", cw_zunion_command},
     {"zunionstore", cw_zunionstore_command},
@@ -243,6 +264,29 @@ void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t ar
     }
 }
 
+/* As "event key"; "event 3:key" of another database than the selected one. */
+void cw_notify(struct cw_engine *engine, enum cw_notify_class class, const char *event, unsigned database,
+               struct slice key)
+{
+    struct call_fixture *fixture = (struct call_fixture *)(void *)engine;
+    if (!(fixture->settings.notify_classes & class))
+        return;
+    buf_add_format(&fixture->events, "%s%s ", buf_length(&fixture->events) > 0 ? "; " : "", event);
+    if (database != fixture->database)
+        buf_add_format(&fixture->events, "%u:", database);
+    buf_add_slice(&fixture->events, key);
+}
+
+static void on_added(void *context, unsigned database, struct slice key)
+{
+    cw_notify(context, CW_NOTIFY_NEW, "new", database, key);
+}
+
+static void on_missed(void *context, unsigned database, struct slice key)
+{
+    cw_notify(context, CW_NOTIFY_MISS, "keymiss", database, key);
+}
+
 bool cw_reply_is_full(const struct cw_call *call)
 {
     (void)call;
@@ -281,6 +325,8 @@ void call_fixture_open(struct call_fixture *fixture)
                                         .seed = 7,
                                         .expired = on_expired,
                                         .expired_parts = on_expired_parts,
+                                        .added = on_added,
+                                        .missed = on_missed,
                                         .context = fixture,
                                         .objects = &cw_objects};
     fixture->keyspace = cw_keyspace_create(&config);
@@ -291,6 +337,7 @@ void call_fixture_close(struct call_fixture *fixture)
     cw_keyspace_destroy(fixture->keyspace);
     buf_free(&fixture->reply);
     buf_free(&fixture->propagated);
+    buf_free(&fixture->events);
     resp_request_free(&fixture->line);
 }
 
@@ -306,6 +353,7 @@ void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv
 {
     buf_clear(&fixture->reply);
     buf_clear(&fixture->propagated);
+    buf_clear(&fixture->events);
     fixture->dirty = 0;
     if (argc == 2 && slice_equal_nocase(argv[0], "select")) {
         int64_t number = 0;
@@ -364,6 +412,17 @@ static void assert_text(struct slice bytes, const char *expected, const char *li
         print_error("%s\n", line);
     _assert_string_equal(buf_slice(&text).data, expected, file, line_number);
     buf_free(&text);
+}
+
+void call_fixture_assert_events(struct call_fixture *fixture, const char *line, const char *expected, const char *file,
+                                int line_number)
+{
+    fixture->settings.notify_classes = CW_NOTIFY_ALL | CW_NOTIFY_NEW | CW_NOTIFY_MISS;
+    cw_keyspace_announce(fixture->keyspace, true, true);
+    call_fixture_run(fixture, line);
+    fixture->settings.notify_classes = 0;
+    cw_keyspace_announce(fixture->keyspace, false, false);
+    assert_text(buf_slice(&fixture->events), expected, line, file, line_number);
 }
 
 void call_fixture_assert(struct call_fixture *fixture, const char *line, const char *expected, const char *effect,

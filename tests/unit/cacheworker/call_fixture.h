@@ -18,6 +18,7 @@ struct call_fixture {
     struct buf reply;         /* of the last command */
     struct buf propagated;    /* by the last command: words with a space between, commands with "; "; asides (aside.h)
                                * as <key field=date>, dates counted from FIXTURE_NOW_MS */
+    struct buf events;        /* of the last command, where assert_events asked: "event key; event key" */
     struct resp_request line; /* the last command */
 };
 
@@ -37,6 +38,11 @@ void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv
 #define assert_effect(fixture, line, expected, effect)                                                                 \
     call_fixture_assert(fixture, line, expected, effect, __FILE__, __LINE__)
 
+/* Runs the line and compares its keyspace notifications: "new k; set k", "copy_to 3:k" in another database. */
+#define assert_events(fixture, line, expected) call_fixture_assert_events(fixture, line, expected, __FILE__, __LINE__)
+
+void call_fixture_assert_events(struct call_fixture *fixture, const char *line, const char *expected, const char *file,
+                                int line_number);
 void call_fixture_assert(struct call_fixture *fixture, const char *line, const char *expected, const char *effect,
                          const char *file, int line_number);
 

@@ -34,6 +34,7 @@ include tests/unit/cacheworker/list.mk
 include tests/unit/cacheworker/set.mk
 include tests/unit/cacheworker/sort.mk
 include tests/unit/cacheworker/packed.mk
+include tests/unit/cacheworker/pubsub.mk
 include tests/unit/cacheworker/stream.mk
 include tests/unit/cacheworker/zset.mk
 include tests/unit/cacheworker/acl.mk
