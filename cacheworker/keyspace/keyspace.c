@@ -1,67 +1,14 @@
 #include "cacheworker/keyspace/keyspace.h"
 
 #include "cacheworker/keyspace/entry_memory.h"
-#include "cacheworker/keyspace/table.h"
+#include "cacheworker/keyspace/keyspace_internal.h"
 #include "common/base/mem.h"
 
 enum {
-    GROWTH_MAX = 1 << 20,    /* a growing value gets as much room again, but not more than this */
-    CURSOR_SHIFT = 64 - 53,  /* hashes are cut to what a double holds; no bucket is that small */
-    FREE_AT_ONCE_MAX = 64,   /* parts of an object */
-    SLACK_BYTES = 8 << 20,   /* held in vain that nobody minds */
-    FLUSH_NOW_MAX = 1 << 16, /* entries; more are freed in steps, lest a flush takes long */
+    GROWTH_MAX = 1 << 20,   /* a growing value gets as much room again, but not more than this */
+    CURSOR_SHIFT = 64 - 53, /* hashes are cut to what a double holds; no bucket is that small */
 };
 _Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
-
-struct snapshot {
-    uint64_t version; /* of the running snapshot; 0: none runs */
-    cw_visitor visitor;
-    void *context;            /* borrowed */
-    struct cw_table **tables; /* per database at begin; NULL once completely shown; retired ones are owned */
-    unsigned database;        /* being shown ... */
-    uint64_t position;        /* ... from this hash on */
-};
-
-struct compaction {
-    bool is_active;
-    unsigned database;
-    uint64_t position; /* the hash from where on nothing was moved */
-    uint64_t object; /* the place in the database of the object that is being compacted, as a number of its bucket's */
-    uint64_t inner;  /* position in that object */
-};
-
-struct data { /* what cw_keyspace_swap exchanges */
-    struct cw_hash_key hash_key;
-    struct rand rand;
-    struct cw_arena *arena; /* owned */
-    const struct cw_object_operations *objects[CW_TYPES];
-    struct cw_table **tables; /* owned; per database */
-    struct cw_table *drafts;  /* owned; of the one draft, if any */
-    struct list garbage;      /* of tables, owned: to be freed in steps */
-    struct list unwanted;     /* of struct unwanted, owned: objects to be freed in steps */
-    uint64_t unwanted_count;
-    uint64_t last_version; /* of all snapshots so far */
-    struct snapshot snapshot;
-    struct compaction compaction;
-};
-
-struct cw_keyspace {
-    struct data *data; /* owned */
-    unsigned databases;
-    enum cw_expiry_mode expiry_mode;
-    void (*expired)(void *context, unsigned database, struct slice key);
-    void (*expired_parts)(void *context, unsigned database, struct slice key, const struct slice *names, size_t count);
-    void (*added)(void *context, unsigned database, struct slice key);
-    void (*missed)(void *context, unsigned database, struct slice key);
-    bool announces_added;
-    bool announces_missed;
-    void *context;                               /* borrowed */
-    const struct cw_keyspace_observer *observer; /* borrowed; NULL: nobody observes */
-    const struct cw_access_rules *access;        /* borrowed */
-    bool overlooks_uses;
-    const struct cw_packing *packing; /* borrowed */
-    struct cw_keyspace_stats stats;
-};
 
 /* ---- Life ---- */
 
@@ -157,25 +104,19 @@ unsigned cw_keyspace_databases(const struct cw_keyspace *keyspace)
     return keyspace->databases;
 }
 
-static struct cw_table *table_of(const struct cw_keyspace *keyspace, unsigned database)
-{
-    CHECK(database < keyspace->databases);
-    return keyspace->data->tables[database];
-}
-
 uint64_t cw_keyspace_count(const struct cw_keyspace *keyspace, unsigned database)
 {
-    return table_of(keyspace, database)->count;
+    return cw_keyspace_table(keyspace, database)->count;
 }
 
 uint64_t cw_keyspace_count_expires(const struct cw_keyspace *keyspace, unsigned database)
 {
-    return table_of(keyspace, database)->expires;
+    return cw_keyspace_table(keyspace, database)->expires;
 }
 
 bool cw_keyspace_expects_due(const struct cw_keyspace *keyspace, unsigned database)
 {
-    const struct cw_table *table = table_of(keyspace, database);
+    const struct cw_table *table = cw_keyspace_table(keyspace, database);
     return table->expires > 0 || table->with_parts > 0;
 }
 
@@ -202,7 +143,7 @@ size_t cw_keyspace_data_bytes(const struct cw_keyspace *keyspace)
 
 size_t cw_keyspace_table_bytes(const struct cw_keyspace *keyspace, unsigned database)
 {
-    return cw_table_used_bytes(table_of(keyspace, database)) - sizeof(struct cw_table);
+    return cw_table_used_bytes(cw_keyspace_table(keyspace, database)) - sizeof(struct cw_table);
 }
 
 void cw_keyspace_trim(struct cw_keyspace *keyspace)
@@ -247,14 +188,14 @@ uint64_t cw_keyspace_hash(const struct cw_keyspace *keyspace, struct slice key)
 
 void cw_keyspace_prefetch_bucket(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash)
 {
-    const struct cw_table *table = table_of(keyspace, database);
+    const struct cw_table *table = cw_keyspace_table(keyspace, database);
     if (table->directory)
         __builtin_prefetch(cw_table_bucket(table, hash));
 }
 
 void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash)
 {
-    const struct cw_table *table = table_of(keyspace, database);
+    const struct cw_table *table = cw_keyspace_table(keyspace, database);
     if (!table->directory)
         return;
     const struct cw_bucket *bucket = cw_table_bucket(table, hash);
@@ -266,137 +207,7 @@ void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned dat
     __builtin_prefetch(wanted + sizeof(struct cw_bucket) - 1); /* An entry may lie across two cache lines. */
 }
 
-/* ---- Snapshot ---- */
-
-struct show {
-    const struct snapshot *snapshot;
-    unsigned database;
-};
-
-static void show_entry(void *context, struct cw_entry *entry)
-{
-    const struct show *show = context;
-    show->snapshot->visitor(show->snapshot->context, show->database, entry);
-}
-
-/* Shows a bucket to the snapshot that its table is part of, unless that was done. */
-static void show_bucket(const struct snapshot *snapshot, const struct cw_table *table, const struct cw_place *place)
-{
-    struct cw_segment *segment = place->segment;
-    if (segment->version != snapshot->version) {
-        segment->version = snapshot->version;
-        segment->written = 0;
-    }
-    uint32_t bit = (uint32_t)1 << place->index;
-    if (segment->written & bit)
-        return;
-    segment->written |= bit;
-    struct show show = {snapshot, table->snapshot_database};
-    cw_bucket_for_each(&segment->buckets[place->index], show_entry, &show);
-}
-
-/* Stands before every change of what a snapshot shows. */
-static void before_change(const struct cw_keyspace *keyspace, const struct cw_table *table, uint64_t hash)
-{
-    if (LIKELY(table->snapshot == 0))
-        return;
-    struct cw_place place = cw_table_place(table, hash);
-    if (place.segment)
-        show_bucket(&keyspace->data->snapshot, table, &place);
-}
-
-static void snapshot_leave_table(struct data *data, struct cw_table *table)
-{
-    table->snapshot = 0;
-    if (table->retired)
-        list_add_last(&data->garbage, &table->garbage);
-}
-
-void cw_keyspace_snapshot_begin(struct cw_keyspace *keyspace, cw_visitor visitor, void *context)
-{
-    struct data *data = keyspace->data;
-    CHECK(data->snapshot.version == 0);
-    data->snapshot = (struct snapshot){.version = ++data->last_version, .visitor = visitor, .context = context};
-    data->snapshot.tables = mem_zero(keyspace->databases * sizeof(struct cw_table *));
-    for (unsigned i = 0; i < keyspace->databases; i++) {
-        data->snapshot.tables[i] = data->tables[i];
-        data->tables[i]->snapshot = data->snapshot.version;
-        data->tables[i]->snapshot_database = i;
-    }
-}
-
-static void snapshot_end(struct cw_keyspace *keyspace)
-{
-    struct snapshot *snapshot = &keyspace->data->snapshot;
-    for (unsigned i = 0; i < keyspace->databases; i++)
-        if (snapshot->tables[i])
-            snapshot_leave_table(keyspace->data, snapshot->tables[i]);
-    mem_free(snapshot->tables);
-    *snapshot = (struct snapshot){0};
-}
-
-bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget)
-{
-    struct snapshot *snapshot = &keyspace->data->snapshot;
-    CHECK(snapshot->version != 0);
-    for (; budget > 0 && snapshot->database < keyspace->databases; budget--) {
-        struct cw_table *table = snapshot->tables[snapshot->database];
-        struct cw_place place = cw_table_place(table, snapshot->position);
-        if (place.segment && place.index == 0)
-            cw_segment_prefetch_entries(place.segment);
-        if (place.segment)
-            show_bucket(snapshot, table, &place);
-        snapshot->position = place.next;
-        if (place.next != 0)
-            continue;
-        snapshot->tables[snapshot->database++] = NULL;
-        snapshot_leave_table(keyspace->data, table);
-    }
-    if (snapshot->database < keyspace->databases)
-        return true;
-    snapshot_end(keyspace);
-    return false;
-}
-
-void cw_keyspace_snapshot_cancel(struct cw_keyspace *keyspace)
-{
-    if (keyspace->data->snapshot.version != 0)
-        snapshot_end(keyspace);
-}
-
-bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace)
-{
-    return keyspace->data->snapshot.version != 0;
-}
-
 /* ---- Entries ---- */
-
-/* Objects are freed in steps: one that is small at once, any other when free_step comes to it. */
-struct unwanted { /* an object that no entry owns any more */
-    struct list node;
-    const struct cw_object_operations *operations; /* borrowed */
-    void *object;
-};
-
-static void object_free(struct cw_keyspace *keyspace, enum cw_type type, void *object)
-{
-    struct data *data = keyspace->data;
-    const struct cw_object_operations *operations = keyspace->data->objects[type];
-    unsigned budget = FREE_AT_ONCE_MAX;
-    if (operations->count(object) <= FREE_AT_ONCE_MAX && !operations->free_step(data->arena, object, &budget))
-        return;
-    struct unwanted *unwanted = cw_arena_alloc(data->arena, sizeof(*unwanted));
-    *unwanted = (struct unwanted){.operations = operations, .object = object};
-    list_add_last(&data->unwanted, &unwanted->node);
-    data->unwanted_count++;
-}
-
-static void entry_free(struct cw_keyspace *keyspace, struct cw_entry *entry)
-{
-    if (cw_entry_is_object(entry))
-        object_free(keyspace, cw_entry_type(entry), cw_entry_object(entry));
-    cw_entry_free(keyspace->data->arena, entry);
-}
 
 /* Puts another entry of the same key into the slot and frees the memory of the old one, but no block. */
 static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
@@ -419,90 +230,26 @@ bool cw_keyspace_contains(const struct cw_keyspace *keyspace, unsigned database,
 {
     struct cw_bucket *bucket;
     unsigned slot;
-    return cw_table_find(table_of(keyspace, database), key, hash, &bucket, &slot) != NULL;
-}
-
-static bool is_past(const struct cw_entry *entry, int64_t now_ms)
-{
-    return entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms;
-}
-
-static const struct cw_object_operations *operations_of(const struct cw_keyspace *keyspace,
-                                                        const struct cw_entry *entry)
-{
-    return keyspace->data->objects[cw_entry_type(entry)];
-}
-
-static bool has_due_parts(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms)
-{
-    return entry->flags & CW_ENTRY_PARTS &&
-           operations_of(keyspace, entry)->earliest_due(cw_entry_object(entry)) < now_ms;
-}
-
-bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms)
-{
-    if (LIKELY(!(entry->flags & (CW_ENTRY_EXPIRES | CW_ENTRY_PARTS))) || keyspace->expiry_mode == CW_EXPIRY_IGNORED)
-        return false;
-    return is_past(entry, now_ms) || (has_due_parts(keyspace, entry, now_ms) &&
-                                      operations_of(keyspace, entry)->is_due(cw_entry_object(entry), now_ms));
-}
-
-struct parts { /* of a key, that are due */
-    struct cw_keyspace *keyspace;
-    unsigned database;
-    struct slice key;
-    uint64_t count;
-};
-
-static void expire_names(void *context, const struct slice *names, size_t count)
-{
-    struct parts *parts = context;
-    struct cw_keyspace *keyspace = parts->keyspace;
-    if (keyspace->expired_parts)
-        keyspace->expired_parts(keyspace->context, parts->database, parts->key, names, count);
-    keyspace->stats.expired_parts += count;
-    parts->count += count;
-}
-
-/* Removes parts of the entry that are due, as far as the budget goes; returns how many. */
-static uint64_t expire_parts(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table, uint64_t hash,
-                             struct cw_entry *entry, unsigned *budget, int64_t now_ms)
-{
-    struct parts parts = {keyspace, database, cw_entry_key(entry), 0};
-    before_change(keyspace, table, hash);
-    (void)operations_of(keyspace, entry)->expire_step(cw_entry_object(entry), now_ms, budget, expire_names, &parts);
-    return parts.count;
-}
-
-static void expire_entry(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table, uint64_t hash,
-                         struct cw_bucket *bucket, unsigned slot)
-{
-    struct cw_entry *entry = bucket->slots[slot];
-    if (keyspace->expired)
-        keyspace->expired(keyspace->context, database, cw_entry_key(entry));
-    keyspace->stats.expired++;
-    before_change(keyspace, table, hash);
-    cw_table_remove(table, hash, bucket, slot);
-    entry_free(keyspace, entry);
+    return cw_table_find(cw_keyspace_table(keyspace, database), key, hash, &bucket, &slot) != NULL;
 }
 
 /* The entry, unless it is due; what is due, the entry or parts of it, is deleted where that is this node's to do. */
 static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash,
                              int64_t now_ms, struct cw_ref *ref)
 {
-    ref->table = table_of(keyspace, database);
+    ref->table = cw_keyspace_table(keyspace, database);
     struct cw_entry *entry = cw_table_find(ref->table, key, hash, &ref->bucket, &ref->slot);
     if (!entry || LIKELY(!(entry->flags & (CW_ENTRY_EXPIRES | CW_ENTRY_PARTS))))
         return entry;
     bool deletes = keyspace->expiry_mode == CW_EXPIRY_DELETES;
     if (!cw_keyspace_is_due(keyspace, entry, now_ms)) {
         unsigned budget = UINT32_MAX;
-        if (deletes && has_due_parts(keyspace, entry, now_ms))
-            (void)expire_parts(keyspace, database, ref->table, hash, entry, &budget, now_ms);
+        if (deletes && cw_keyspace_has_due_parts(keyspace, entry, now_ms))
+            (void)cw_keyspace_expire_parts(keyspace, database, ref->table, hash, entry, &budget, now_ms);
         return entry;
     }
     if (deletes) {
-        expire_entry(keyspace, database, ref->table, hash, ref->bucket, ref->slot);
+        cw_keyspace_expire_entry(keyspace, database, ref->table, hash, ref->bucket, ref->slot);
         cw_table_merge(ref->table, hash);
     }
     return NULL;
@@ -544,7 +291,7 @@ const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned d
 
 const struct cw_entry *cw_keyspace_random(struct cw_keyspace *keyspace, unsigned database)
 {
-    return cw_table_random(table_of(keyspace, database), &keyspace->data->rand);
+    return cw_table_random(cw_keyspace_table(keyspace, database), &keyspace->data->rand);
 }
 
 /* ---- Changing ---- */
@@ -563,7 +310,7 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     ref->key = key;
     ref->hash = hash;
     ref->entry = find(keyspace, database, key, hash, now_ms, ref);
-    before_change(keyspace, ref->table, hash);
+    cw_keyspace_before_change(keyspace, ref->table, hash);
     if (ref->entry)
         touch(keyspace, ref->entry, now_ms);
     ref->access = ref->entry ? ref->entry->access : cw_access_new(keyspace->access, now_ms);
@@ -585,7 +332,7 @@ static void ref_insert(struct cw_keyspace *keyspace, struct cw_ref *ref, struct 
         struct cw_entry *hidden = cw_table_find(ref->table, ref->key, ref->hash, &ref->bucket, &ref->slot);
         if (hidden) {
             cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
-            entry_free(keyspace, hidden);
+            cw_keyspace_discard(keyspace, hidden);
         }
     }
     cw_table_insert(ref->table, entry, ref->hash, &ref->bucket, &ref->slot);
@@ -614,7 +361,7 @@ static void ref_replace(struct cw_keyspace *keyspace, struct cw_ref *ref, struct
     if (block)
         cw_arena_free_big(ref->table->arena, block);
     if (object)
-        object_free(keyspace, type, object);
+        cw_keyspace_discard_object(keyspace, type, object);
 }
 
 void cw_keyspace_put_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, enum cw_type type,
@@ -710,7 +457,7 @@ void cw_keyspace_set_encoding(struct cw_ref *ref, enum cw_encoding encoding)
 void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref)
 {
     cw_table_remove(ref->table, ref->hash, ref->bucket, ref->slot);
-    entry_free(keyspace, ref->entry);
+    cw_keyspace_discard(keyspace, ref->entry);
     cw_table_merge(ref->table, ref->hash);
     ref->entry = NULL;
     ref->bucket = NULL;
@@ -749,9 +496,9 @@ bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref)
 /* The entry of a key as it stands in the table, due or not. */
 static struct cw_entry *find_raw(struct cw_keyspace *keyspace, const struct cw_key *key, struct cw_ref *ref)
 {
-    *ref = (struct cw_ref){.key = key->name, .hash = key->hash, .table = table_of(keyspace, key->database)};
+    *ref = (struct cw_ref){.key = key->name, .hash = key->hash, .table = cw_keyspace_table(keyspace, key->database)};
     ref->entry = cw_table_find(ref->table, key->name, key->hash, &ref->bucket, &ref->slot);
-    before_change(keyspace, ref->table, key->hash);
+    cw_keyspace_before_change(keyspace, ref->table, key->hash);
     return ref->entry;
 }
 
@@ -840,154 +587,10 @@ void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, c
 
 /* ---- Whole databases ---- */
 
-uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now)
-{
-    struct data *data = keyspace->data;
-    struct cw_table *table = table_of(keyspace, database);
-    uint64_t count = table->count;
-    if (UNLIKELY(keyspace->observer != NULL))
-        keyspace->observer->flushed(keyspace->observer->context, database);
-    if (count > 0) {
-        data->tables[database] = cw_table_create(data->arena, &data->hash_key, data->objects);
-        table->retired = true;
-        if (table->snapshot == 0)
-            list_add_last(&data->garbage, &table->garbage);
-    }
-    if (now)
-        (void)cw_keyspace_free_step(keyspace, FLUSH_NOW_MAX);
-    return count;
-}
-
-static void free_entry(void *context, struct cw_entry *entry)
-{
-    entry_free((struct cw_keyspace *)context, entry);
-}
-
-/* Frees the entries of the first segment that has any; returns how many. */
-static unsigned free_segment(struct cw_keyspace *keyspace, struct cw_table *table)
-{
-    unsigned depth;
-    struct cw_segment *segment = cw_table_segment(table, table->free_position, &depth);
-    cw_segment_prefetch_entries(segment);
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
-        cw_bucket_for_each(&segment->buckets[i], free_entry, keyspace);
-    table->free_position = cw_table_segment_end(segment, table->free_position);
-    table->count -= segment->count;
-    return segment->count;
-}
-
-/* Takes from the budget what it freed; false when no object waits. */
-static bool free_objects(struct cw_keyspace *keyspace, unsigned *budget)
-{
-    struct data *data = keyspace->data;
-    while (*budget > 0 && !list_is_empty(&data->unwanted)) {
-        struct unwanted *unwanted = LIST_ENTRY(data->unwanted.next, struct unwanted, node);
-        if (unwanted->operations->free_step(data->arena, unwanted->object, budget))
-            break;
-        *budget -= *budget > 0;
-        list_remove(&unwanted->node);
-        cw_arena_free(data->arena, unwanted, sizeof(*unwanted));
-        data->unwanted_count--;
-        keyspace->stats.objects_freed_later++;
-    }
-    return !list_is_empty(&data->unwanted);
-}
-
-bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget)
-{
-    struct data *data = keyspace->data;
-    bool has_objects = free_objects(keyspace, &budget);
-    while (budget > 0 && !list_is_empty(&data->garbage)) {
-        struct cw_table *table = LIST_ENTRY(data->garbage.next, struct cw_table, garbage);
-        unsigned cost = 1;
-        if (table->count > 0)
-            cost += free_segment(keyspace, table);
-        else
-            cw_table_destroy(table);
-        budget -= cost < budget ? cost : budget;
-        has_objects = free_objects(keyspace, &budget);
-    }
-    return has_objects || !list_is_empty(&data->garbage);
-}
-
-uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace)
-{
-    return keyspace->data->unwanted_count;
-}
-
-/* ---- Compaction ---- */
-
-/* The objects of a segment, one after the other; false when the budget is used up before the last was done. */
-static bool compact_objects(struct cw_keyspace *keyspace, struct cw_table *table, unsigned *budget)
-{
-    struct compaction *compaction = &keyspace->data->compaction;
-    struct cw_place place = cw_table_place(table, compaction->position);
-    uint64_t number = 0;
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
-        const struct cw_bucket *bucket = &place.segment->buckets[i];
-        unsigned count = cw_bucket_count(bucket);
-        for (unsigned j = 0; j < count; j++, number++) {
-            const struct cw_entry *entry = cw_bucket_at(bucket, j);
-            if (number < compaction->object || !cw_entry_is_object(entry))
-                continue;
-            const struct cw_object_operations *operations = keyspace->data->objects[cw_entry_type(entry)];
-            compaction->object = number;
-            if (operations->compact_step &&
-                (*budget == 0 || operations->compact_step(cw_entry_object(entry), &compaction->inner, budget)))
-                return false;
-            compaction->inner = 0;
-            compaction->object = number + 1;
-        }
-    }
-    return true;
-}
-
-/* False: the database is done. */
-static bool compact_segment(struct cw_keyspace *keyspace, unsigned *budget)
-{
-    struct compaction *compaction = &keyspace->data->compaction;
-    struct cw_table *table = keyspace->data->tables[compaction->database];
-    if (!table->directory)
-        return false;
-    uint64_t next = cw_table_compact(table, compaction->position, NULL, NULL);
-    *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
-    if (!compact_objects(keyspace, table, budget))
-        return true;
-    compaction->object = compaction->inner = 0;
-    compaction->position = next;
-    return next != 0;
-}
-
-bool cw_keyspace_has_slack(const struct cw_keyspace *keyspace)
-{
-    size_t held = cw_arena_held_bytes(keyspace->data->arena);
-    size_t used = cw_arena_used_bytes(keyspace->data->arena);
-    return held - used > used / 4 + SLACK_BYTES;
-}
-
-bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget)
-{
-    struct compaction *compaction = &keyspace->data->compaction;
-    if (!compaction->is_active && !cw_arena_begin_compaction(keyspace->data->arena))
-        return false;
-    compaction->is_active = true;
-    while (budget > 0) {
-        if (compact_segment(keyspace, &budget))
-            continue;
-        compaction->position = 0;
-        if (++compaction->database < keyspace->databases)
-            continue;
-        cw_arena_end_compaction(keyspace->data->arena);
-        *compaction = (struct compaction){.is_active = false};
-        return false;
-    }
-    return true;
-}
-
 void cw_keyspace_swap_databases(struct cw_keyspace *keyspace, unsigned a, unsigned b)
 {
-    struct cw_table *table = table_of(keyspace, a);
-    keyspace->data->tables[a] = table_of(keyspace, b);
+    struct cw_table *table = cw_keyspace_table(keyspace, a);
+    keyspace->data->tables[a] = cw_keyspace_table(keyspace, b);
     keyspace->data->tables[b] = table;
     if (LIKELY(keyspace->observer == NULL))
         return;
@@ -1018,7 +621,7 @@ uint64_t cw_keyspace_scan(const struct cw_keyspace *keyspace, unsigned database,
 {
     if (cursor > UINT64_MAX >> CURSOR_SHIFT)
         return 0;
-    struct cw_place place = cw_table_place(table_of(keyspace, database), cursor << CURSOR_SHIFT);
+    struct cw_place place = cw_table_place(cw_keyspace_table(keyspace, database), cursor << CURSOR_SHIFT);
     if (!place.segment)
         return 0;
     visit_bucket(&place, database, visitor, context);
@@ -1031,196 +634,4 @@ void cw_keyspace_for_each(const struct cw_keyspace *keyspace, unsigned database,
     do {
         cursor = cw_keyspace_scan(keyspace, database, cursor, visitor, context);
     } while (cursor != 0);
-}
-
-/* ---- Active expiry ---- */
-
-struct cycle { /* over a database */
-    struct cw_keyspace *keyspace;
-    unsigned database;
-    int64_t now_ms;
-    unsigned *budget;
-    uint64_t deleted; /* keys, and parts of keys */
-};
-
-static bool is_behind(const struct cycle *cycle, const struct cw_bucket *bucket, unsigned slot)
-{
-    if (!(bucket->control >> slot & 1))
-        return false;
-    const struct cw_entry *entry = bucket->slots[slot];
-    return is_past(entry, cycle->now_ms) || has_due_parts(cycle->keyspace, entry, cycle->now_ms);
-}
-
-/* Deletes the entry, or what is due of it. False: the budget was used up before. */
-static bool expire_slot(struct cycle *cycle, const struct cw_place *place, struct cw_bucket *bucket, unsigned slot)
-{
-    struct cw_keyspace *keyspace = cycle->keyspace;
-    struct cw_table *table = table_of(keyspace, cycle->database);
-    struct cw_entry *entry = bucket->slots[slot];
-    if (is_past(entry, cycle->now_ms)) {
-        expire_entry(keyspace, cycle->database, table, place->first, bucket, slot);
-        cycle->deleted++;
-        return true;
-    }
-    cycle->deleted += expire_parts(keyspace, cycle->database, table, place->first, entry, cycle->budget, cycle->now_ms);
-    if (operations_of(keyspace, entry)->count(cw_entry_object(entry)) == 0) {
-        cw_table_remove(table, place->first, bucket, slot); /* Whoever was told of the last part knows. */
-        entry_free(keyspace, entry);
-        return true;
-    }
-    return !has_due_parts(keyspace, entry, cycle->now_ms);
-}
-
-/* Deletes what is due in one bucket and its chain. False: the budget was used up before. */
-static bool expire_bucket(struct cycle *cycle, const struct cw_place *place)
-{
-    struct cw_bucket *bucket = &place->segment->buckets[place->index];
-    while (bucket) {
-        unsigned slot = 0;
-        while (slot < CW_BUCKET_SLOTS && !is_behind(cycle, bucket, slot))
-            slot++;
-        if (slot == CW_BUCKET_SLOTS) {
-            bucket = cw_bucket_next(bucket);
-            continue;
-        }
-        /* A hole is filled from the end of the chain, which may vanish, so the chain is begun anew. */
-        if (!expire_slot(cycle, place, bucket, slot))
-            return false;
-        bucket = &place->segment->buckets[place->index];
-    }
-    return true;
-}
-
-/* Deletes what is due in the segment that `position` lies in. False: the budget was used up in the middle of an object,
- * which is due as before. */
-static bool expire_segment(struct cycle *cycle, struct cw_segment *segment, uint64_t position)
-{
-    const struct cw_table *table = table_of(cycle->keyspace, cycle->database);
-    unsigned bits = 64 - CW_SEGMENT_BUCKET_BITS - segment->depth;
-    uint64_t hash = segment->depth == 0 ? 0 : position >> (64 - segment->depth) << (64 - segment->depth);
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++) {
-        if (segment->due[i] >= cycle->now_ms)
-            continue;
-        struct cw_place place = cw_table_place(table, hash + ((uint64_t)i << bits));
-        cw_spend(cycle->budget, CW_READ_COST);
-        if (!expire_bucket(cycle, &place))
-            return false;
-        cw_table_renew_due(table, segment, i);
-    }
-    return true;
-}
-
-uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms)
-{
-    CHECK(keyspace->expiry_mode == CW_EXPIRY_DELETES);
-    struct cycle cycle = {keyspace, database, now_ms, budget, 0};
-    struct cw_table *table = table_of(keyspace, database);
-    if (!table->directory || !cw_table_begin_round(table, now_ms))
-        return 0;
-    while (*budget > 0) {
-        uint64_t position = table->round_position;
-        unsigned depth;
-        struct cw_segment *segment = cw_table_segment(table, position, &depth);
-        bool has_due = segment->earliest_due < now_ms;
-        cw_spend(budget, CW_LOOK_COST);
-        if (has_due && !expire_segment(&cycle, segment, position))
-            break;
-        bool ended = cw_table_end_look(table, segment);
-        if (has_due)
-            cw_table_merge(table, position);
-        if (ended)
-            break;
-    }
-    return cycle.deleted;
-}
-
-/* ---- Eviction ---- */
-
-struct looked {
-    bool expiring;
-    const struct cw_entry **entries;
-    unsigned capacity;
-    unsigned count;
-};
-
-static void look_at_entry(void *context, struct cw_entry *entry)
-{
-    struct looked *looked = context;
-    bool is_wanted = !looked->expiring || entry->flags & CW_ENTRY_EXPIRES;
-    if (is_wanted && looked->count < looked->capacity)
-        looked->entries[looked->count++] = entry;
-}
-
-static void prefetch_entry(void *context, struct cw_entry *entry)
-{
-    (void)context;
-    __builtin_prefetch(entry);
-}
-
-void cw_keyspace_prefetch_look(const struct cw_keyspace *keyspace, unsigned database, uint64_t position)
-{
-    const struct cw_table *table = table_of(keyspace, database);
-    if (table->directory)
-        cw_bucket_for_each(cw_table_bucket(table, position), prefetch_entry, NULL);
-}
-
-/* Whether there may be such entries in the place; moves the position behind what it answers for. */
-static bool is_worth_a_look(const struct cw_place *place, bool expiring, uint64_t *position)
-{
-    bool none_expires = place->segment->earliest_due == CW_NEVER_DUE;
-    *position = expiring && none_expires ? cw_table_segment_end(place->segment, place->first) : place->next;
-    if (expiring)
-        return !none_expires && place->segment->due[place->index] != CW_NEVER_DUE;
-    return cw_bucket_count(&place->segment->buckets[place->index]) > 0;
-}
-
-unsigned cw_keyspace_look(struct cw_keyspace *keyspace, unsigned database, bool expiring, uint64_t *position,
-                          const struct cw_entry **entries, unsigned capacity, unsigned *budget)
-{
-    const struct cw_table *table = table_of(keyspace, database);
-    struct looked looked = {expiring, entries, capacity, 0};
-    while (table->directory && looked.count == 0 && *budget > 0) {
-        struct cw_place place = cw_table_place(table, *position);
-        unsigned cost = 1;
-        if (is_worth_a_look(&place, expiring, position)) {
-            cw_bucket_for_each(&place.segment->buckets[place.index], look_at_entry, &looked);
-            cost = CW_READ_COST;
-            if (looked.count == 0)
-                cw_table_renew_due(table, place.segment, place.index); /* Its keys with an expiry were deleted. */
-        }
-        *budget -= cost < *budget ? cost : *budget;
-    }
-    return looked.count;
-}
-
-/* The bucket and the slot of an entry; false when it is not there. */
-static bool find_entry(const struct cw_table *table, uint64_t hash, const struct cw_entry *entry,
-                       struct cw_bucket **ret_bucket, unsigned *ret_slot)
-{
-    struct cw_bucket *bucket = table->directory ? cw_table_bucket(table, hash) : NULL;
-    for (; bucket; bucket = cw_bucket_next(bucket))
-        for (unsigned slot = 0; slot < CW_BUCKET_SLOTS; slot++)
-            if (bucket->control >> slot & 1 && bucket->slots[slot] == entry) {
-                *ret_bucket = bucket;
-                *ret_slot = slot;
-                return true;
-            }
-    return false;
-}
-
-bool cw_keyspace_holds(const struct cw_keyspace *keyspace, unsigned database, uint64_t hash,
-                       const struct cw_entry *entry)
-{
-    struct cw_bucket *bucket;
-    unsigned slot;
-    return find_entry(table_of(keyspace, database), hash, entry, &bucket, &slot);
-}
-
-void cw_keyspace_evict(struct cw_keyspace *keyspace, unsigned database, uint64_t hash, const struct cw_entry *entry)
-{
-    struct cw_ref ref = {.hash = hash, .table = table_of(keyspace, database)};
-    CHECK(find_entry(ref.table, hash, entry, &ref.bucket, &ref.slot));
-    ref.entry = ref.bucket->slots[ref.slot];
-    before_change(keyspace, ref.table, hash);
-    cw_keyspace_delete(keyspace, &ref);
 }
