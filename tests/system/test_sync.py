@@ -25,9 +25,9 @@ def pid_of(appliance, name):
 
 def topology(appliance):
     client = Client(appliance.port + 1, timeout=5)
-    lines = client.call("RESPITE", "TOPOLOGY").decode().splitlines()
+    text = client.call("RESPITE", "TOPOLOGY")  # None: it was started a moment ago and has learned nothing yet
     client.close()
-    return lines
+    return text.decode().splitlines() if text is not None else []
 
 
 def in_sync(appliance):
