@@ -3,6 +3,7 @@
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
@@ -178,28 +179,17 @@ static void refuse_broken(struct cw_engine *engine, struct cw_session *session, 
     cw_session_drain(engine, session);
 }
 
-static inline void execute_item(struct cw_engine *engine, const struct item *item, const struct resp_request *request)
+static inline bool execute_item(struct cw_engine *engine, const struct item *item, const struct resp_request *request)
 {
     struct cw_session *session = item->session;
     session->batched = false;
     if (UNLIKELY(session->flags & CW_SESSION_CLOSING))
-        return;
-    if (UNLIKELY(item->broken))
+        return false;
+    if (UNLIKELY(item->broken)) {
         refuse_broken(engine, session, request);
-    else
-        cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
-}
-
-/* What one command took. A session that ended by it lives on, with its bytes, until the step ends. */
-static inline void measure(struct cw_engine *engine, const struct item *item, const struct resp_request *request,
-                           int64_t took_ns)
-{
-    if (UNLIKELY(item->command == NULL))
-        return;
-    engine->statistics.commands[item->command->id].total_ns += (uint64_t)took_ns;
-    int64_t took_us = took_ns / NS_PER_US;
-    if (UNLIKELY(took_us >= engine->settings.slowlog_slower_than_us))
-        cw_slowlog_offer(engine, item->session, item->command, request->argv, request->argc, took_us);
+        return false;
+    }
+    return cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
 }
 
 static void execute(struct cw_engine *engine)
@@ -208,11 +198,14 @@ static void execute(struct cw_engine *engine)
     int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
     int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
     for (size_t i = 0; i < batch->count; i++) {
-        execute_item(engine, &batch->items[i], &batch->requests[i]);
+        const struct item *item = &batch->items[i];
+        const struct resp_request *request = &batch->requests[i];
+        bool executed = execute_item(engine, item, request);
         if (stopwatch_ns == NULL)
             continue;
         int64_t ended_ns = stopwatch_ns();
-        measure(engine, &batch->items[i], &batch->requests[i], ended_ns - began_ns);
+        if (LIKELY(executed)) /* a session that ended by it lives on, with its bytes, until the step ends */
+            cw_timing_note(engine, item->session, item->command, request->argv, request->argc, ended_ns - began_ns);
         began_ns = ended_ns;
     }
 }

@@ -12,6 +12,7 @@
 #include "cacheworker/hash/field_commands.h"
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
+#include "cacheworker/info/latency_commands.h"
 #include "cacheworker/info/memory_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/list/list_commands.h"
@@ -76,6 +77,10 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(FUNCTION_FLUSH, function_flush),
     BIND(INFO, info),
     BIND(LASTSAVE, lastsave),
+    BIND(LATENCY_DOCTOR, latency_doctor),
+    BIND(LATENCY_GRAPH, latency_graph),
+    BIND(LATENCY_HELP, latency_help),
+    BIND(LATENCY_HISTOGRAM, latency_histogram),
     BIND(LATENCY_HISTORY, latency_history),
     BIND(LATENCY_LATEST, latency_latest),
     BIND(LATENCY_RESET, latency_reset),

@@ -2,7 +2,7 @@
 
 #include "cacheworker/engine/digest.h"
 #include "cacheworker/engine/server_commands.h"
-#include "cacheworker/engine/state.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/rdb/rdb_value.h"
@@ -33,7 +33,7 @@ static void debug_sleep(struct cw_call *call)
     }
     call->engine->sleep_since_ns = call->engine->now_ns;
     call->engine->sleep_until_ns = call->engine->now_ns + sleep_ns;
-    cw_slowlog_offer(call->engine, call->session, call->command, call->argv, call->argc, (int64_t)(seconds * 1e6));
+    cw_timing_note(call->engine, call->session, call->command, call->argv, call->argc, sleep_ns);
     resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
 }
 

@@ -88,9 +88,9 @@ static inline void execute(const struct cw_session *session, struct cw_call *cal
 /* Counts, executes and propagates. */
 static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
 {
-    engine->statistics.total_commands++;
-    engine->statistics.commands[call->command->id].calls++;
     execute(call->session, call);
+    engine->statistics.total_commands++; /* CONFIG RESETSTAT counts itself */
+    engine->statistics.commands[call->command->id].calls++;
     if (call->dirty > 0)
         propagate(engine, call);
     cw_changes_end_command(&engine->changes, call->session, call->dirty > 0);
@@ -154,21 +154,22 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
         cw_session_flush(engine, session);
 }
 
-void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
     if (UNLIKELY(command != NULL && cw_is_appliance_command(command))) {
         run_appliance(engine, session, command, argv, argc);
-        return;
+        return true;
     }
     size_t before = buf_length(&session->out);
     if (UNLIKELY(!cw_gates_are_open(engine, session, command, argc)) &&
         !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
         after_reply(engine, session, before);
-        return;
+        return false;
     }
     session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
     run(engine, session, command, argv, argc, first_key_hash);
+    return true;
 }
 
 void cw_engine_answer_question(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *out)

@@ -6,9 +6,9 @@
 #include "cacheworker/engine/session.h"
 #include "common/command/command.h"
 
-/* Executes one command of a client or refuses it, and has the reply flushed. `command` is what command_resolve said,
- * `first_key_hash` the hash of its first key where it has one. */
-void cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+/* Executes one command of a client or refuses it, and has the reply flushed; whether it was executed. `command` is what
+ * command_resolve said, `first_key_hash` the hash of its first key where it has one. */
+bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash);
 
 /* Executes a call that passed the gates, within another one (nested.h): counts it and propagates it. The reply is added

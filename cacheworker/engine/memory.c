@@ -1,6 +1,7 @@
 #include "cacheworker/engine/memory.h"
 
 #include "cacheworker/pubsub/notify.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/repl/repl.h"
 
 enum { /* units of cw_evict_step, of about 20 ns */
@@ -31,8 +32,10 @@ static enum cw_evict_result make_room(struct cw_engine *engine)
 {
     unsigned granted = engine->evict_budget > LEAST_BUDGET ? engine->evict_budget : LEAST_BUDGET;
     unsigned left = granted;
+    int64_t began_ns = cw_timing_begin(engine);
     enum cw_evict_result result = cw_evict_step(engine->evict, engine->keyspace, &engine->settings.eviction,
                                                 engine->wall_us / 1000, &left, evicted, engine);
+    cw_timing_end(engine, CW_LATENCY_EVICTION_CYCLE, began_ns);
     unsigned cost = granted - left;
     engine->evict_budget -= cost < engine->evict_budget ? cost : engine->evict_budget;
     return result;

@@ -29,19 +29,6 @@ void cw_output_limits_create(struct cw_output_limits *limits, size_t most)
     find_least(limits);
 }
 
-/* The next word, which is taken from the front of `text`; empty at the end. */
-static struct slice take_word(struct slice *text)
-{
-    while (text->length > 0 && *text->data == ' ')
-        *text = slice_skip(*text, 1);
-    size_t length = 0;
-    while (length < text->length && text->data[length] != ' ')
-        length++;
-    struct slice word = slice_of(text->data, length);
-    *text = slice_skip(*text, length);
-    return word;
-}
-
 static bool parse_class(struct slice word, size_t *ret_class)
 {
     if (slice_equal_nocase(word, "replica"))
@@ -67,7 +54,7 @@ static bool parse_limit(const struct slice *words, struct cw_output_limit *ret_l
 static size_t count_words(struct slice text)
 {
     size_t count = 0;
-    while (take_word(&text).length > 0)
+    while (slice_take_word(&text).length > 0)
         count++;
     return count;
 }
@@ -77,13 +64,13 @@ const char *cw_output_limits_parse(struct cw_output_limits *limits, struct slice
     if (count_words(text) % 4 != 0)
         return "Wrong number of arguments in buffer limit configuration.";
     struct cw_output_limits wanted = *limits;
-    for (struct slice word = take_word(&text); word.length > 0; word = take_word(&text)) {
+    for (struct slice word = slice_take_word(&text); word.length > 0; word = slice_take_word(&text)) {
         size_t index;
         if (!parse_class(word, &index))
             return "Invalid client class specified in buffer limit configuration.";
         struct slice words[3];
         for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-            words[i] = take_word(&text);
+            words[i] = slice_take_word(&text);
         if (!parse_limit(words, &wanted.of[index]))
             return "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
     }

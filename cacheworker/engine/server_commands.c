@@ -253,62 +253,6 @@ void cw_function_flush_command(struct cw_call *call)
     flush_nothing(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
 }
 
-/* --- SLOWLOG --- */
-
-void cw_slowlog_get_command(struct cw_call *call)
-{
-    int64_t limit = 10;
-    if (call->argc > 3) {
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.");
-        return;
-    }
-    if (call->argc == 3 && (number_parse_i64(call->argv[2], &limit) < 0 || limit < -1)) {
-        cw_reply_error(call, "ERR count should be greater than or equal to -1");
-        return;
-    }
-    cw_slowlog_write(&call->engine->slowlog, limit < 0 ? SIZE_MAX : (size_t)limit, call->reply);
-}
-
-void cw_slowlog_len_command(struct cw_call *call)
-{
-    resp_write_integer(call->reply, (int64_t)call->engine->slowlog.count);
-}
-
-void cw_slowlog_reset_command(struct cw_call *call)
-{
-    cw_slowlog_reset(&call->engine->slowlog);
-    resp_write_ok(call->reply);
-}
-
-void cw_slowlog_help_command(struct cw_call *call)
-{
-    static const char *const lines[] = {
-        "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "GET [<count>] -- the newest entries, 10 unless told, -1 for all: number, date, microseconds, arguments,",
-        "    address and name of the client.",
-        "LEN -- how many entries there are.",
-        "RESET -- forget them.",
-    };
-    cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
-}
-
-/* --- LATENCY watches nothing yet, and says so --- */
-
-void cw_latency_latest_command(struct cw_call *call)
-{
-    resp_write_array(call->reply, 0);
-}
-
-void cw_latency_history_command(struct cw_call *call)
-{
-    resp_write_array(call->reply, 0);
-}
-
-void cw_latency_reset_command(struct cw_call *call)
-{
-    resp_write_integer(call->reply, 0);
-}
-
 void cw_lolwut_command(struct cw_call *call)
 {
     resp_write_verbatim(call->reply, call->protocol, "txt",

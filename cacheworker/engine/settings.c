@@ -8,6 +8,7 @@
 #include "common/base/number.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* --- the table --- */
 
@@ -117,6 +118,71 @@ static void assign_classes(struct cw_settings *settings, struct slice value)
     CHECK(cw_notify_classes_parse(value, &settings->notify_classes) == 0);
 }
 
+static void slowness_changed(struct cw_settings *settings, struct slice value)
+{
+    (void)value;
+    int64_t log_us = settings->slowlog_slower_than_us, monitor_ms = settings->latency_threshold_ms;
+    int64_t slow_ns = log_us < 0 || log_us > INT64_MAX / NS_PER_US ? INT64_MAX : log_us * NS_PER_US;
+    if (monitor_ms > 0 && monitor_ms <= slow_ns / NS_PER_MS)
+        slow_ns = monitor_ms * NS_PER_MS;
+    settings->slow_ns = slow_ns;
+}
+
+static const char *parse_percentiles(struct slice text, struct cw_percentiles *ret_percentiles)
+{
+    struct cw_percentiles percentiles = {.count = 0};
+    for (struct slice word = slice_take_word(&text); word.length > 0; word = slice_take_word(&text)) {
+        double percent;
+        if (number_parse_double(word, &percent) < 0)
+            return "Invalid latency-tracking-info-percentiles parameters";
+        if (!(percent >= 0 && percent <= 100))
+            return "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+        if (percentiles.count == CW_PERCENTILES_MAX)
+            return "there are too many of them";
+        percentiles.of[percentiles.count++] = percent;
+    }
+    *ret_percentiles = percentiles;
+    return NULL;
+}
+
+void cw_settings_write_percentile(double percent, struct buf *out)
+{
+    char text[32];
+    int length = snprintf(text, sizeof(text), "%f", percent);
+    while (text[length - 1] == '0')
+        length--;
+    if (text[length - 1] == '.')
+        length--;
+    buf_add(out, text, (size_t)length);
+}
+
+static void write_percentiles(const struct cw_engine *engine, struct buf *out)
+{
+    const struct cw_percentiles *percentiles = &engine->settings.percentiles;
+    for (size_t i = 0; i < percentiles->count; i++) {
+        if (i > 0)
+            buf_add_text(out, " ");
+        cw_settings_write_percentile(percentiles->of[i], out);
+    }
+}
+
+static void judge_percentiles(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    (void)engine;
+    struct cw_percentiles percentiles;
+    const char *words = parse_percentiles(value, &percentiles);
+    if (words != NULL)
+        buf_add_text(reason, words);
+}
+
+static void assign_percentiles(struct cw_settings *settings, struct slice value)
+{
+    CHECK(parse_percentiles(value, &settings->percentiles) == NULL);
+}
+
+static const struct hooks slowness_hooks = {.assign = slowness_changed};
+static const struct hooks percentiles_hooks = {
+    .write = write_percentiles, .judge = judge_percentiles, .assign = assign_percentiles};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
@@ -368,6 +434,12 @@ static void assign(struct cw_settings *settings, const struct parameter *paramet
         parameter->hooks->assign(settings, value);
 }
 
+/* Whether there is a way to set it at all. */
+static bool is_settable(const struct parameter *parameter)
+{
+    return parameter->offset != KEPT || (parameter->hooks != NULL && parameter->hooks->assign != NULL);
+}
+
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config)
 {
     *settings = (struct cw_settings){
@@ -376,7 +448,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
         .eviction = {.access = &settings->access},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(parameters); i++) {
-        if (parameters[i].of == NULL && parameters[i].offset != KEPT)
+        if (parameters[i].of == NULL && is_settable(&parameters[i]) && parameters[i].initial != NULL)
             assign(settings, &parameters[i], slice_text(parameters[i].initial));
     }
     cw_settings_set_text(&settings->requirepass, config->requirepass);
@@ -403,12 +475,6 @@ static bool is_present_value(const struct cw_engine *engine, size_t index, struc
     bool same = slice_equal(buf_slice(&present), value);
     buf_free(&present);
     return same;
-}
-
-/* Whether there is a way to set it at all. */
-static bool is_settable(const struct parameter *parameter)
-{
-    return parameter->offset != KEPT || (parameter->hooks != NULL && parameter->hooks->assign != NULL);
 }
 
 /* Adds why `value` cannot be given to the parameter; nothing when it can. */

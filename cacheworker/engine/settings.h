@@ -14,6 +14,13 @@
 
 struct cw_engine;
 
+enum { CW_PERCENTILES_MAX = 32 };
+
+struct cw_percentiles { /* that INFO shows of the latencies of commands */
+    double of[CW_PERCENTILES_MAX];
+    size_t count;
+};
+
 struct cw_settings {
     struct resp_limits limits;   /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
     struct slice requirepass;    /* owned; empty: no password */
@@ -25,6 +32,10 @@ struct cw_settings {
     int64_t timeout_s; /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;
     int64_t slowlog_max_length;
+    int64_t latency_threshold_ms; /* the latency monitor keeps what takes so long; 0: nothing */
+    int64_t slow_ns;              /* follows both: what takes less concerns neither */
+    bool latency_tracking;        /* a histogram for each command */
+    struct cw_percentiles percentiles;
     struct cw_packing packing;
     struct cw_access_rules access; /* counts_uses follows the policy */
     struct cw_evict_rules eviction;
@@ -54,6 +65,9 @@ int cw_settings_find(struct slice name); /* in any case; index, or CW_SETTINGS_N
  * ERR_NOT_FOUND (no such parameter, no reason), ERR_EXISTS (given twice), ERR_INVALID. */
 MUST_CHECK int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t count,
                                struct slice *ret_name, struct buf *reason);
+
+/* "99.9" */
+void cw_settings_write_percentile(double percent, struct buf *out);
 
 /* Replaces the owned bytes of a field. */
 void cw_settings_set_text(struct slice *text, struct slice value);

@@ -9,6 +9,7 @@
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
 #include "cacheworker/expire/expire.h"
+#include "cacheworker/info/latency.h"
 #include "cacheworker/info/slowlog.h"
 #include "cacheworker/info/statistics.h"
 #include "common/base/list.h"
@@ -47,6 +48,7 @@ struct cw_engine {
     struct cw_batch *batch;       /* owned */
     struct cw_statistics statistics;
     struct cw_slowlog slowlog;
+    struct cw_latency latency;
     struct rand rand;
 
     struct effects *effects; /* borrowed while a step runs */

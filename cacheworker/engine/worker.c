@@ -8,6 +8,7 @@
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/notify.h"
 #include "cacheworker/pubsub/pubsub.h"
@@ -264,7 +265,9 @@ static void expire_keys(struct cw_engine *engine)
     if (!engine->expire_again && engine->now_ns - engine->expire_ns < CRON_INTERVAL_MS * NS_PER_MS)
         return;
     engine->expire_ns = engine->now_ns;
+    int64_t began_ns = cw_timing_begin(engine);
     uint64_t deleted = cw_expire_cycle(&engine->expire, engine->keyspace, engine->wall_us / 1000, EXPIRE_BUDGET);
+    cw_timing_end(engine, CW_LATENCY_EXPIRE_CYCLE, began_ns);
     engine->expire_again = deleted > 0 && engine->expire.more; /* where nothing was due there is no hurry */
 }
 

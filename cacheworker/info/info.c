@@ -201,6 +201,30 @@ static void write_errorstats(const struct cw_engine *engine, struct buf *out)
                        engine->statistics.errors[i].count);
 }
 
+static void add_percentiles(const struct cw_engine *engine, const struct cw_histogram *histogram, struct buf *out)
+{
+    const struct cw_percentiles *percentiles = &engine->settings.percentiles;
+    for (size_t i = 0; i < percentiles->count; i++) {
+        buf_add_text(out, i > 0 ? ",p" : "p");
+        cw_settings_write_percentile(percentiles->of[i], out);
+        buf_add_format(out, "=%.3f", (double)cw_histogram_percentile_ns(histogram, percentiles->of[i]) / 1000);
+    }
+}
+
+static void write_latencystats(const struct cw_engine *engine, struct buf *out)
+{
+    if (!engine->settings.latency_tracking)
+        return;
+    for (unsigned id = 0; id < COMMAND_ID_COUNT; id++) {
+        const struct cw_histogram *histogram = engine->statistics.commands[id].histogram;
+        if (histogram == NULL)
+            continue;
+        buf_add_format(out, "latency_percentiles_usec_%s:", command_table[id].full_name);
+        add_percentiles(engine, histogram, out);
+        buf_add_text(out, "\r\n");
+    }
+}
+
 static void write_cluster(const struct cw_engine *engine, struct buf *out)
 {
     (void)engine;
@@ -259,6 +283,7 @@ static const struct section {
     {"Respite", true, write_respite},
     {"Commandstats", false, write_commandstats},
     {"Errorstats", true, write_errorstats},
+    {"Latencystats", false, write_latencystats},
     {"Cluster", true, write_cluster},
     {"Keyspace", true, write_keyspace},
 };

@@ -14,8 +14,18 @@ void cw_statistics_create(struct cw_statistics *statistics)
     statistics->commands = mem_zero(COMMAND_ID_COUNT * sizeof(struct cw_command_statistics));
 }
 
+static void free_histograms(struct cw_command_statistics *commands)
+{
+    for (unsigned id = 0; id < COMMAND_ID_COUNT; id++) {
+        mem_free(commands[id].histogram);
+        commands[id].histogram = NULL;
+    }
+}
+
 void cw_statistics_destroy(struct cw_statistics *statistics)
 {
+    if (statistics->commands != NULL)
+        free_histograms(statistics->commands);
     mem_free(statistics->commands);
     statistics->commands = NULL;
 }
@@ -24,6 +34,7 @@ void cw_statistics_reset(struct cw_statistics *statistics)
 {
     struct cw_command_statistics *commands = statistics->commands;
     uint64_t changes = statistics->changes;
+    free_histograms(commands);
     memset(commands, 0, COMMAND_ID_COUNT * sizeof(*commands));
     *statistics = (struct cw_statistics){.commands = commands, .changes = changes};
 }

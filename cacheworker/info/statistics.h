@@ -2,6 +2,7 @@
 #ifndef CACHEWORKER_INFO_STATISTICS_H
 #define CACHEWORKER_INFO_STATISTICS_H
 
+#include "cacheworker/info/histogram.h"
 #include "common/base/slice.h"
 
 #include <stdint.h>
@@ -14,9 +15,10 @@ enum {
 
 struct cw_command_statistics {
     uint64_t calls;
-    uint64_t rejected; /* refused before they were executed */
-    uint64_t failed;   /* answered an error */
-    uint64_t total_ns; /* that the calls took, where somebody measures */
+    uint64_t rejected;              /* refused before they were executed */
+    uint64_t failed;                /* answered an error */
+    uint64_t total_ns;              /* that the calls took, where somebody measures */
+    struct cw_histogram *histogram; /* owned; the same one by one; NULL before the first */
 };
 
 struct cw_error_statistics {

@@ -49,4 +49,17 @@ static inline bool slice_equal_secret(struct slice given, struct slice secret)
     return difference == 0;
 }
 
+/* Takes the next word, up to a space, from the front of `text`; empty at the end. */
+static inline struct slice slice_take_word(struct slice *text)
+{
+    while (text->length > 0 && *text->data == ' ')
+        *text = slice_skip(*text, 1);
+    size_t length = 0;
+    while (length < text->length && text->data[length] != ' ')
+        length++;
+    struct slice word = slice_of(text->data, length);
+    *text = slice_skip(*text, length);
+    return word;
+}
+
 #endif
