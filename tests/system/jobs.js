@@ -9,6 +9,7 @@ const assert = require("node:assert/strict");
 const { randomUUID } = require("node:crypto");
 const { setTimeout: sleep } = require("node:timers/promises");
 const Redis = require("ioredis");
+const runAll = require("./node_runner.js");
 
 const [port, ...wanted] = process.argv.slice(2);
 const ROUNDING_MS = 3;
@@ -486,23 +487,11 @@ async function connection() {
 const jobs = { cacheAside, jitter, bulk, stampede, objects, sessions, leaderboard, uniqueVisitors, counters,
                fixedWindow, slidingWindow, locks, namespaces, keyBrowser, monitor, connection };
 
-async function main() {
-  const results = {};
-  for (const [name, job] of Object.entries(jobs)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const redis = connect();
-    const began = performance.now();
-    try {
-      await redis.flushall();
-      await job(redis);
-      results[name] = null;
-    } catch (error) {
-      results[name] = error.stack;
-    }
-    if (process.env.JOBS_TIMES) console.error(`${name}: ${Math.round(performance.now() - began)} ms`);
-    for (const client of clients.splice(0)) client.disconnect();
-  }
-  console.log(JSON.stringify(results));
-}
-
-main();
+const parts = Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, async () => {
+  const redis = connect();
+  await redis.flushall();
+  await job(redis);
+}]));
+runAll(parts, wanted, async () => {
+  for (const client of clients.splice(0)) client.disconnect();
+});

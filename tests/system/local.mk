@@ -19,6 +19,8 @@ EXTRA_DIST += \
 	tests/system/node/package-lock.json \
 	tests/system/node_clients.js \
 	tests/system/node_packages.py \
+	tests/system/node_runner.js \
+	tests/system/places.py \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_geo.py \
@@ -30,6 +32,7 @@ EXTRA_DIST += \
 	tests/system/differential_stream.py \
 	tests/system/differential_zset.py \
 	tests/system/disks.py \
+	tests/system/frameworks.js \
 	tests/system/hosts.py \
 	tests/system/tap.py \
 	tests/system/threads.py
@@ -43,6 +46,7 @@ EXTRA_DIST += \
 	tests/system/test_failover.py \
 	tests/system/test_failover_again.py \
 	tests/system/test_fields.py \
+	tests/system/test_frameworks.py \
 	tests/system/test_hyperloglog.py \
 	tests/system/test_jobs.py \
 	tests/system/test_limits.py \

@@ -5,21 +5,18 @@ The jobs of ioredis stand in jobs.js; those of python3-redis here. None of them 
 import collections
 import concurrent.futures
 import json
-import os
 import random
 import struct
 import threading
 import time
 
-import node_packages
 import redis
 import tap
-from appliance import Appliance, build_directory, server, wait_until
+from appliance import wait_until
+from places import NodeParts, places
 from tap import check
 
-PORT = 25430   # of the appliance
-ALONE = 25470  # a worker by itself
-BUILD = build_directory()
+PORT = 25430  # and the 40 behind it
 ROUNDING = 0.003  # seconds
 
 NODE_JOBS = {
@@ -458,36 +455,9 @@ def job_bounded_memory(client, port):
 PYTHON_JOBS = [value for name, value in list(globals().items()) if name.startswith("job_")]
 
 
-# --- where they run ---
-
-class Memo:
-    """What the jobs of ioredis came to at each port, asked for once: at both at the same time."""
-
-    def __init__(self):
-        self.results = {}
-
-    def of(self, port):
-        if not self.results:
-            for each, process in {each: node_packages.start(BUILD, "jobs.js", each) for each in (ALONE, PORT)}.items():
-                output, _ = process.communicate(timeout=180)
-                check(process.returncode == 0 and output.startswith("{"), f"jobs.js: {output}")
-                self.results[each] = json.loads(output)
-        return self.results[port]
-
-
-def node_test(memo, name, text):
+def python_test(job, ports):
     def test():
-        for port in (ALONE, PORT):
-            results = memo.of(port)
-            check(name in results, f"jobs.js does not know {name}")
-            check(results[name] is None, f"port {port}: {results[name]}")
-    test.__doc__ = f"ioredis: {text}"
-    return test
-
-
-def python_test(job):
-    def test():
-        for port in (ALONE, PORT):
+        for port in ports:
             client = redis.Redis(port=port, decode_responses=True)
             client.flushall()
             try:
@@ -499,12 +469,7 @@ def python_test(job):
     return test
 
 
-def test_known():
-    """every job of jobs.js is among those above"""
-    check(set(memo.of(ALONE)) == set(NODE_JOBS), set(memo.of(ALONE)) ^ set(NODE_JOBS))
-
-
-memo = Memo()
-with Appliance(PORT), server(ALONE, os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(ALONE)):
-    tap.run([node_test(memo, *pair) for pair in NODE_JOBS.items()] + [test_known] +
-            [python_test(job) for job in PYTHON_JOBS])
+with places(PORT) as ports:
+    node = NodeParts("jobs.js", ports)
+    tap.run([node.test(name, f"ioredis: {text}") for name, text in NODE_JOBS.items()] + [node.test_known(NODE_JOBS)] +
+            [python_test(job, ports) for job in PYTHON_JOBS])
