@@ -176,6 +176,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     config.stopwatch_ns = clock_boot_ns;
     config.cpu_times = cpu_times;
     config.resident_bytes = resident_bytes;
+    config.random_bytes = daemon_random;
     config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/bind.h"
 
+#include "cacheworker/acl/acl_commands.h"
 #include "cacheworker/bitmap/bitmap_commands.h"
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/command_commands.h"
@@ -325,6 +326,19 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(PUBLISH, publish),
     BIND(PUBSUB_CHANNELS, pubsub_channels),
     BIND(PUBSUB_HELP, pubsub_help),
+    BIND(ACL_CAT, acl_cat),
+    BIND(ACL_DELUSER, acl_deluser),
+    BIND(ACL_DRYRUN, acl_dryrun),
+    BIND(ACL_GENPASS, acl_genpass),
+    BIND(ACL_GETUSER, acl_getuser),
+    BIND(ACL_HELP, acl_help),
+    BIND(ACL_LIST, acl_list),
+    BIND(ACL_LOAD, acl_load),
+    BIND(ACL_LOG, acl_log),
+    BIND(ACL_SAVE, acl_save),
+    BIND(ACL_SETUSER, acl_setuser),
+    BIND(ACL_USERS, acl_users),
+    BIND(ACL_WHOAMI, acl_whoami),
     BIND(PUBSUB_NUMPAT, pubsub_numpat),
     BIND(PUBSUB_NUMSUB, pubsub_numsub),
     BIND(PUBSUB_SHARDCHANNELS, pubsub_shardchannels),

@@ -47,8 +47,7 @@ void cw_reset_command(struct cw_call *call)
     session->protocol = 2;
     mem_free(session->name);
     session->name = NULL;
-    if (call->engine->settings.requirepass.length > 0 && !(session->flags & CW_SESSION_ATTACHED))
-        session->flags &= ~(uint32_t)CW_SESSION_AUTHENTICATED;
+    cw_access_begin(call->engine, session);
     resp_write_simple(call->reply, SLICE_LITERAL("RESET"));
 }
 
@@ -61,36 +60,23 @@ void cw_select_command(struct cw_call *call)
     resp_write_ok(call->reply);
 }
 
-/* The one user is "default". */
-static bool authenticate(struct cw_call *call, struct slice user, struct slice password)
-{
-    const struct cw_settings *settings = &call->engine->settings;
-    bool user_fits = slice_equal(user, SLICE_LITERAL("default"));
-    bool password_fits = settings->requirepass.length == 0 || slice_equal_secret(password, settings->requirepass);
-    if (!user_fits || !password_fits)
-        return false;
-    call->session->flags |= CW_SESSION_AUTHENTICATED;
-    return true;
-}
-
-#define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
-
 void cw_auth_command(struct cw_call *call)
 {
     if (call->argc > 3) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    if (call->argc == 2 && call->engine->settings.requirepass.length == 0) {
+    if (call->argc == 2 && call->engine->access.acl.nobody->nopass) {
         cw_reply_error(call, "ERR AUTH <password> called without any password configured for the default user. Are "
                              "you sure your configuration is correct?");
         return;
     }
     struct slice user = call->argc == 3 ? call->argv[1] : SLICE_LITERAL("default");
-    if (authenticate(call, user, call->argv[call->argc - 1]))
+    const char *error = cw_access_authenticate(call, user, call->argv[call->argc - 1]);
+    if (error == NULL)
         resp_write_ok(call->reply);
     else
-        cw_reply_error(call, WRONG_PASSWORD);
+        cw_reply_error(call, error);
 }
 
 static void write_hello(struct cw_call *call)
@@ -129,13 +115,11 @@ void cw_hello_command(struct cw_call *call)
     }
     struct slice name = {0};
     bool has_name = false;
+    const struct slice *credentials = NULL; /* user, password */
     for (size_t i = 2; i < call->argc; i++) {
         size_t more = call->argc - i - 1;
         if (slice_equal_nocase(call->argv[i], "auth") && more >= 2) {
-            if (!authenticate(call, call->argv[i + 1], call->argv[i + 2])) {
-                cw_reply_error(call, WRONG_PASSWORD);
-                return;
-            }
+            credentials = call->argv + i + 1;
             i += 2;
         } else if (slice_equal_nocase(call->argv[i], "setname") && more >= 1) {
             name = call->argv[++i];
@@ -149,6 +133,11 @@ void cw_hello_command(struct cw_call *call)
                                     call->argv[i].data);
             return;
         }
+    }
+    const char *error = credentials ? cw_access_authenticate(call, credentials[0], credentials[1]) : NULL;
+    if (error != NULL) {
+        cw_reply_error(call, error);
+        return;
     }
     if (!(session->flags & CW_SESSION_AUTHENTICATED)) {
         cw_reply_error(call, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "

@@ -137,6 +137,16 @@ bool cw_dispatch_call(struct cw_call *call)
     return true;
 }
 
+/* Who may not do everything may follow a server by itself only if its rules say so. In a group, a secret does. */
+static bool following_is_refused(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                                 const struct slice *argv, size_t argc)
+{
+    const uint32_t restricted = CW_SESSION_AUTHENTICATED | CW_SESSION_RESTRICTED;
+    return engine->config.standalone && (session->flags & restricted) == restricted &&
+           !(command->flags & COMMAND_IS_RESPITE) &&
+           cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, cw_session_out(engine, session));
+}
+
 /* RESPITE, REPLCONF, PSYNC: their rooms see the link, write their own answers and check who asks. */
 static void run_appliance(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                           const struct slice *argv, size_t argc)
@@ -146,7 +156,9 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
     engine->statistics.total_commands++;
     engine->statistics.commands[command->id].calls++;
     session->last_command = command;
-    if (command->flags & COMMAND_IS_RESPITE)
+    if (following_is_refused(engine, session, command, argv, argc))
+        engine->statistics.commands[command->id].rejected++;
+    else if (command->flags & COMMAND_IS_RESPITE)
         cw_ha_request(engine->ha, session->link, argv, argc);
     else
         cw_repl_request(engine->repl, session->link, argv, argc);

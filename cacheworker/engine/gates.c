@@ -96,7 +96,7 @@ static bool may_be_said_while_subscribed(const struct command *command)
 
 /* Who may not say anything, or not this. True: refused. */
 static bool session_is_refused(struct cw_engine *engine, struct cw_session *session, const struct command *command,
-                               struct buf *reply)
+                               const struct slice *argv, size_t argc, struct buf *reply)
 {
     if (session->flags & CW_SESSION_SURPLUS) {
         engine->statistics.rejected_connections++;
@@ -113,7 +113,10 @@ static bool session_is_refused(struct cw_engine *engine, struct cw_session *sess
         refuse(reply, "ERR Command not allowed inside a transaction");
         return true;
     }
-    return false;
+    if (!(session->flags & CW_SESSION_RESTRICTED))
+        return false;
+    session->last_command = command; /* which ACL LOG shows */
+    return cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, reply);
 }
 
 /* What this node cannot do now. True: refused. */
@@ -173,8 +176,8 @@ bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, con
         return false;
     if (!command_arity_fits(command, argc))
         refuse_arity(command, reply);
-    else if (!session_is_refused(engine, session, command, reply) && !node_refuses(engine, session, command, reply) &&
-             !subscriptions_refuse(session, command, reply))
+    else if (!session_is_refused(engine, session, command, argv, argc, reply) &&
+             !node_refuses(engine, session, command, reply) && !subscriptions_refuse(session, command, reply))
         return true;
     engine->statistics.commands[command->id].rejected++;
     return false;

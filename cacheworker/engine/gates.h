@@ -14,7 +14,8 @@ struct cw_nested;
 static inline bool cw_gates_are_open(const struct cw_engine *engine, const struct cw_session *session,
                                      const struct command *command, size_t argc)
 {
-    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB | CW_SESSION_IN_MULTI;
+    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB |
+                             CW_SESSION_IN_MULTI | CW_SESSION_RESTRICTED;
     return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
            command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
            engine->serving == CW_SERVING_MASTER && !cw_memory_is_limited_for(engine, command->flags);

@@ -50,6 +50,7 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
     session->kind = kind;
     session->link = take_link(engine);
     session->protocol = 2;
+    session->user = engine->access.acl.nobody;
     session->id = ++engine->next_session_id;
     session->connected_ns = session->active_ns = engine->now_ns;
     if (peer != NULL)
@@ -568,13 +569,13 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
     describe_flags(session, out);
     buf_add_format(out,
                    " db=%u sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
-                   "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s "
+                   "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s "
                    "lib-ver=%s\n",
                    session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL),
                    cw_pubsub_count_of(session, CW_TOPIC_PATTERN), cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL),
                    input_length, session->kept.capacity - buf_length(&session->kept), output_length,
                    output_length > 0 ? session->out.capacity : 0, cw_session_memory(session),
-                   session->last_command ? session->last_command->full_name : "NULL", session->protocol,
-                   session->library_name ? session->library_name : "",
+                   session->last_command ? session->last_command->full_name : "NULL", session->user->name,
+                   session->protocol, session->library_name ? session->library_name : "",
                    session->library_version ? session->library_version : "");
 }

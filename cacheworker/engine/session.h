@@ -16,12 +16,13 @@
 #include "common/command/command.h"
 #include "common/resp/resp_reader.h"
 
+struct cw_acl_user;
 struct cw_marks;
 struct cw_output_limit;
 struct cw_subscriber;
 
 enum {                                      /* struct cw_session.flags */
-       CW_SESSION_AUTHENTICATED = 1 << 0,   /* as the default user */
+       CW_SESSION_AUTHENTICATED = 1 << 0,   /* has proved to be its user */
        CW_SESSION_CLOSING = 1 << 1,         /* no more commands of it are read or executed */
        CW_SESSION_FLUSHED = 1 << 2,         /* an EFFECT_FLUSH for it stands in this step's effects */
        CW_SESSION_PAUSED = 1 << 3,          /* the world was asked to read no more */
@@ -32,14 +33,15 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_REPLY_SKIP = 1 << 8,      /* the present command is the one to be skipped */
        CW_SESSION_NO_EVICT = 1 << 9,
        CW_SESSION_NO_TOUCH = 1 << 10,
-       CW_SESSION_WAITING = 1 << 11,   /* in WAIT: nothing more of it is executed until that is answered */
-       CW_SESSION_COUNTED = 1 << 12,   /* counts against maxclients */
-       CW_SESSION_UNGATED = 1 << 13,   /* its output holds nothing but answers to the appliance's own commands */
-       CW_SESSION_IN_PUBSUB = 1 << 14, /* has subscriptions */
-       CW_SESSION_OVERFLOWN = 1 << 15, /* its output is beyond the limit */
-       CW_SESSION_DRAIN_DUE = 1 << 16, /* will be drained when all its replies may leave */
-       CW_SESSION_PUSHED = 1 << 17,    /* the present reply is a push, which CLIENT REPLY does not silence */
-       CW_SESSION_IN_MULTI = 1 << 18,  /* its commands are queued until EXEC */
+       CW_SESSION_WAITING = 1 << 11,    /* in WAIT: nothing more of it is executed until that is answered */
+       CW_SESSION_COUNTED = 1 << 12,    /* counts against maxclients */
+       CW_SESSION_UNGATED = 1 << 13,    /* its output holds nothing but answers to the appliance's own commands */
+       CW_SESSION_IN_PUBSUB = 1 << 14,  /* has subscriptions */
+       CW_SESSION_OVERFLOWN = 1 << 15,  /* its output is beyond the limit */
+       CW_SESSION_DRAIN_DUE = 1 << 16,  /* will be drained when all its replies may leave */
+       CW_SESSION_PUSHED = 1 << 17,     /* the present reply is a push, which CLIENT REPLY does not silence */
+       CW_SESSION_IN_MULTI = 1 << 18,   /* its commands are queued until EXEC */
+       CW_SESSION_RESTRICTED = 1 << 19, /* its user may not do everything: the gates look at the rules */
 };
 
 struct cw_session {
@@ -47,7 +49,8 @@ struct cw_session {
     link_id link;
     uint32_t flags;
     uint32_t database;
-    int protocol; /* 2 or 3 */
+    int protocol;             /* 2 or 3 */
+    struct cw_acl_user *user; /* borrowed; who it is, or "default" until it says */
 
     struct slice received;        /* borrowed until this turn ends */
     struct buf kept;              /* owned; input of earlier turns, before `received` */

@@ -20,6 +20,7 @@ struct hooks {
     void (*write)(const struct cw_engine *engine, struct buf *out);
     void (*judge)(const struct cw_engine *engine, struct slice value, struct buf *reason);
     void (*assign)(struct cw_settings *settings, struct slice value); /* of OWN; of others, after the field was set */
+    void (*changed)(struct cw_engine *engine);                        /* by CONFIG SET, after all of it was assigned */
 };
 
 struct parameter {
@@ -183,6 +184,20 @@ static void assign_percentiles(struct cw_settings *settings, struct slice value)
 static const struct hooks slowness_hooks = {.assign = slowness_changed};
 static const struct hooks percentiles_hooks = {
     .write = write_percentiles, .judge = judge_percentiles, .assign = assign_percentiles};
+
+static void requirepass_changed(struct cw_engine *engine)
+{
+    cw_acl_set_default_password(&engine->access.acl, engine->settings.requirepass);
+    cw_access_users_changed(engine);
+}
+
+static void acl_changed(struct cw_engine *engine)
+{
+    engine->access.acl.all_channels = engine->settings.pubsub_default == 0;
+}
+
+static const struct hooks acl_hooks = {.changed = acl_changed};
+static const struct hooks requirepass_hooks = {.changed = requirepass_changed};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
@@ -533,5 +548,10 @@ int cw_settings_set(struct cw_engine *engine, const struct slice *pairs, size_t 
         assign(&engine->settings, meant_by((size_t)cw_settings_find(pairs[2 * i])), pairs[2 * i + 1]);
     cw_keyspace_announce(engine->keyspace, engine->settings.notify_classes & CW_NOTIFY_NEW,
                          engine->settings.notify_classes & CW_NOTIFY_MISS);
+    for (size_t i = 0; i < count; i++) {
+        const struct hooks *hooks = meant_by((size_t)cw_settings_find(pairs[2 * i]))->hooks;
+        if (hooks != NULL && hooks->changed != NULL)
+            hooks->changed(engine);
+    }
     return 0;
 }

@@ -36,6 +36,8 @@ struct cw_settings {
     int64_t slow_ns;              /* follows both: what takes less concerns neither */
     bool latency_tracking;        /* a histogram for each command */
     struct cw_percentiles percentiles;
+    int64_t acllog_max_length;
+    int pubsub_default; /* acl-pubsub-default; 0: new users hear all channels */
     struct cw_packing packing;
     struct cw_access_rules access; /* counts_uses follows the policy */
     struct cw_evict_rules eviction;

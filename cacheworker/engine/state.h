@@ -2,6 +2,7 @@
 #ifndef CACHEWORKER_ENGINE_STATE_H
 #define CACHEWORKER_ENGINE_STATE_H
 
+#include "cacheworker/acl/access.h"
 #include "cacheworker/engine/batch.h"
 #include "cacheworker/engine/call.h"
 #include "cacheworker/engine/changes.h"
@@ -49,6 +50,7 @@ struct cw_engine {
     struct cw_statistics statistics;
     struct cw_slowlog slowlog;
     struct cw_latency latency;
+    struct cw_access access;
     struct rand rand;
 
     struct effects *effects; /* borrowed while a step runs */

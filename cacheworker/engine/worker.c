@@ -116,6 +116,7 @@ static void free_engine(struct cw_engine *engine)
     cw_ha_destroy(engine->ha);
     cw_repl_destroy(engine->repl);
     cw_sessions_free_all(engine);
+    cw_access_destroy(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_keyspace_destroy(engine->keyspace);
     cw_changes_destroy(&engine->changes);
@@ -178,6 +179,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     cw_statistics_create(&engine->statistics);
     cw_slowlog_create(&engine->slowlog);
     cw_settings_create(&engine->settings, &engine->config);
+    cw_access_create(engine);
     engine->pubsub = cw_pubsub_create(rand_u64(&engine->rand));
     engine->batch = cw_batch_create();
     engine->active_expiry = true;
@@ -238,8 +240,7 @@ static link_id accept_link(void *core, int listener, const struct address *peer,
         session->flags |= CW_SESSION_SURPLUS;
     session->flags |= CW_SESSION_COUNTED;
     engine->clients++;
-    if (engine->settings.requirepass.length == 0)
-        session->flags |= CW_SESSION_AUTHENTICATED;
+    cw_access_begin(engine, session);
     if (UNLIKELY(engine->counts_client_memory))
         cw_client_memory_note(engine, session);
     return session->link;
@@ -403,6 +404,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_STOP: stop(engine); break;
     }
     cw_sessions_end_step(engine);
+    cw_access_end_step(engine);
 }
 
 static bool is_of_control(const struct cw_worker *worker, link_id link)
@@ -481,6 +483,7 @@ static void sent(void *core, link_id link, size_t count, struct effects *effects
         cw_session_sent(engine, session, count);
     }
     cw_sessions_end_step(engine);
+    cw_access_end_step(engine);
 }
 
 /* --- deadlines --- */

@@ -51,6 +51,7 @@ struct cw_config {      /* copied at creation, slices included */
     int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */
     void (*cpu_times)(struct cw_cpu_times *ret_times); /* shown by INFO; NULL: none */
     size_t (*resident_bytes)(void);                    /* shown by INFO; NULL: what the worker knows of itself */
+    void (*random_bytes)(void *bytes, size_t length);  /* for ACL GENPASS; NULL: drawn from the seed */
     void (*sleep_ns)(int64_t ns); /* for DEBUG SLEEP; NULL: commands are held for that time instead */
     unsigned mutants;             /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };

@@ -164,6 +164,10 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
                    cw_pubsub_topics(engine->pubsub, CW_TOPIC_CHANNEL),
                    cw_pubsub_topics(engine->pubsub, CW_TOPIC_PATTERN),
                    cw_pubsub_topics(engine->pubsub, CW_TOPIC_SHARD_CHANNEL));
+    buf_add_format(out, "acl_access_denied_auth:%" PRIu64 "\r\nacl_access_denied_cmd:%" PRIu64 "\r\n",
+                   statistics->denied[CW_ACL_REASON_AUTH], statistics->denied[CW_ACL_REASON_COMMAND]);
+    buf_add_format(out, "acl_access_denied_key:%" PRIu64 "\r\nacl_access_denied_channel:%" PRIu64 "\r\n",
+                   statistics->denied[CW_ACL_REASON_KEY], statistics->denied[CW_ACL_REASON_CHANNEL]);
     buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n");
     buf_add_format(out, "total_error_replies:%" PRIu64 "\r\n", statistics->total_errors);
     buf_add_format(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n",

@@ -11,6 +11,7 @@ enum {
     CW_ERROR_KINDS_MAX = 64, /* further kinds are in the total only */
     CW_ERROR_CODE_MAX = 32,  /* bytes of an error's first word, with the NUL */
     CW_RATE_SAMPLES = 16,    /* of the instantaneous figures */
+    CW_DENIALS = 4,          /* reasons for them */
 };
 
 struct cw_command_statistics {
@@ -48,9 +49,10 @@ struct cw_statistics {
     uint64_t query_limit_disconnections;
     uint64_t evicted_keys;
     uint64_t evicted_clients;
-    int64_t memory_exceeded_ns; /* how long memory was above its limit, before now */
-    uint64_t changes;           /* of data, since the last SAVE */
-    int64_t longest_turn_ns;    /* processor time, from one EVENT_TURN to the next */
+    uint64_t denied[CW_DENIALS]; /* by access control; enum cw_acl_reason */
+    int64_t memory_exceeded_ns;  /* how long memory was above its limit, before now */
+    uint64_t changes;            /* of data, since the last SAVE */
+    int64_t longest_turn_ns;     /* processor time, from one EVENT_TURN to the next */
     struct cw_rate commands_rate;
     struct cw_rate input_rate;
     struct cw_rate output_rate;

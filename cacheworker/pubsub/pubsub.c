@@ -316,6 +316,19 @@ size_t cw_pubsub_publish(struct cw_engine *engine, enum cw_topic_kind kind, stru
 
 /* --- looking --- */
 
+bool cw_pubsub_all(const struct cw_session *session,
+                   bool (*fits)(void *context, struct slice name, enum cw_topic_kind kind), void *context)
+{
+    for (enum cw_topic_kind kind = 0; kind < CW_TOPIC_KINDS && session->subscriber != NULL; kind++) {
+        LIST_FOR_EACH(node, &session->subscriber->of[kind].subscriptions)
+        {
+            if (!fits(context, name_of(LIST_ENTRY(node, struct subscription, of_session)->topic), kind))
+                return false;
+        }
+    }
+    return true;
+}
+
 size_t cw_pubsub_count_of(const struct cw_session *session, enum cw_topic_kind kind)
 {
     return session->subscriber != NULL ? session->subscriber->of[kind].count : 0;

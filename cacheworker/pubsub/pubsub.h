@@ -52,6 +52,10 @@ size_t cw_pubsub_memory_of(const struct cw_session *session);
 /* The oldest of those names that the session listens to; there must be one. */
 struct slice cw_pubsub_first_of(const struct cw_session *session, enum cw_topic_kind kind);
 
+/* Whether all that the session listens to fits. */
+bool cw_pubsub_all(const struct cw_session *session,
+                   bool (*fits)(void *context, struct slice name, enum cw_topic_kind kind), void *context);
+
 /* How many topics of that kind somebody listens to. */
 size_t cw_pubsub_topics(const struct cw_pubsub *pubsub, enum cw_topic_kind kind);
 size_t cw_pubsub_listeners(const struct cw_pubsub *pubsub, enum cw_topic_kind kind, struct slice channel);

@@ -1,0 +1,58 @@
+/* access.h: who a session is, and what it may therefore do.
+ *
+ * Every session refers to a user from its first moment: to "default" until it says another name. Whether it has proved
+ * to be that user is CW_SESSION_AUTHENTICATED; CW_SESSION_RESTRICTED says that the user may not do everything, so that
+ * the gates have to look at its rules. Both flags stand in the session, so that a command of who may do everything
+ * costs nothing here. */
+#ifndef CACHEWORKER_ACL_ACCESS_H
+#define CACHEWORKER_ACL_ACCESS_H
+
+#include "cacheworker/acl/acl_log.h"
+#include "cacheworker/acl/throttle.h"
+#include "cacheworker/acl/users.h"
+
+struct cw_call;
+struct cw_engine;
+struct cw_session;
+
+struct cw_access { /* of an engine */
+    struct cw_acl acl;
+    struct cw_acl_log log;
+    struct cw_throttle throttle;
+};
+
+/* The default user, with the password of the configuration. */
+void cw_access_create(struct cw_engine *engine);
+void cw_access_destroy(struct cw_engine *engine);
+
+/* A session that has just been opened, or reset: it is the default user, who may or may not need a password. */
+void cw_access_begin(const struct cw_engine *engine, struct cw_session *session);
+
+/* The session is that user from now on. */
+void cw_access_enter(struct cw_session *session, struct cw_acl_user *user);
+
+/* AUTH, and HELLO's AUTH. NULL when the session is that user now; else the error. */
+const char *cw_access_authenticate(struct cw_call *call, struct slice name, struct slice password);
+
+/* How a denial is told: as a client's own command, as one that EXEC executes, as one that a script calls. */
+enum cw_access_manner { CW_ACCESS_OWN, CW_ACCESS_EXEC, CW_ACCESS_SCRIPT };
+
+/* Whether the session's user may not say this; then the reply says why, and ACL LOG tells it. */
+bool cw_access_refuses(struct cw_engine *engine, const struct cw_session *session, enum cw_access_manner manner,
+                       const struct command *command, const struct slice *argv, size_t argc, struct buf *reply);
+
+/* "User alice has no permissions to run the 'get' command"; keys and channels are named only where `names`. */
+void cw_access_explain(const struct cw_acl_user *user, enum cw_acl_verdict verdict, const struct command *command,
+                       struct slice object, bool names, struct buf *out);
+
+/* Whether what the call does may look at any key, whatever its name: SORT with BY or GET. */
+bool cw_access_may_read_every_key(const struct cw_call *call);
+
+/* Users were changed or removed: sessions of removed ones are closed, as are those that listen to what their user may
+ * not hear any more. To be called behind the reply. */
+void cw_access_users_changed(struct cw_engine *engine);
+
+/* Nothing refers to removed users any more: the step is over. */
+void cw_access_end_step(struct cw_engine *engine);
+
+#endif
