@@ -6,6 +6,7 @@
 #include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -53,8 +54,14 @@ static const struct resp_limits *limits_of(const struct cw_engine *engine, const
     return &unauthenticated;
 }
 
+/* EXEC does what is queued. */
+static inline uint32_t flags_of(const struct cw_session *session, const struct command *command)
+{
+    return UNLIKELY(session->flags & CW_SESSION_IN_MULTI) ? cw_transaction_flags(session, command) : command->flags;
+}
+
 /* Whether this command has to wait until the node may serve again. What concerns the appliance itself never waits. */
-static bool must_wait(const struct cw_engine *engine, const struct command *command)
+static bool must_wait(const struct cw_engine *engine, const struct cw_session *session, const struct command *command)
 {
     if (LIKELY(engine->serving != CW_SERVING_HOLD && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
         return false;
@@ -63,7 +70,7 @@ static bool must_wait(const struct cw_engine *engine, const struct command *comm
     if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0)
         return true;
     return !engine->pause_writes_only ||
-           (command != NULL && (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)));
+           (command != NULL && (flags_of(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)));
 }
 
 /* Behind such a command nothing may be parsed before it was executed: it changes what may be read, and how. */
@@ -71,7 +78,9 @@ static bool is_barrier(const struct cw_session *session, const struct command *c
 {
     if (UNLIKELY(!(session->flags & CW_SESSION_AUTHENTICATED)))
         return true;
-    return command != NULL && ((command->flags & (COMMAND_ADMIN | COMMAND_BLOCKING)) || command->id == COMMAND_ID_WAIT);
+    if (command == NULL)
+        return false;
+    return (flags_of(session, command) & (COMMAND_ADMIN | COMMAND_BLOCKING)) || command->id == COMMAND_ID_WAIT;
 }
 
 static inline const struct command *find_command(const struct resp_request *request)
@@ -111,7 +120,7 @@ static enum gathered gather_session(struct cw_engine *engine, struct cw_session 
         if (result > 0 && request->argc == 0)
             continue; /* an empty line */
         const struct command *command = result > 0 ? find_command(request) : NULL;
-        if (UNLIKELY(must_wait(engine, command))) {
+        if (UNLIKELY(must_wait(engine, session, command))) {
             cw_session_unread(session);
             return GATHERED_PARKED;
         }

@@ -24,6 +24,7 @@
 #include "cacheworker/sort/sort_commands.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
+#include "cacheworker/txn/transaction_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 
 #define BIND(id, name) [COMMAND_ID_##id] = cw_##name##_command
@@ -55,6 +56,13 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(QUIT, quit),
     BIND(RESET, reset),
     BIND(SELECT, select),
+
+    /* Transactions. */
+    BIND(DISCARD, discard),
+    BIND(EXEC, exec),
+    BIND(MULTI, multi),
+    BIND(UNWATCH, unwatch),
+    BIND(WATCH, watch),
 
     /* The server. */
     BIND(COMMAND, command),

@@ -1,6 +1,7 @@
 #include "cacheworker/engine/client_memory.h"
 
 #include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/txn/transaction.h"
 
 #include <inttypes.h>
 
@@ -15,6 +16,8 @@ size_t cw_session_memory(const struct cw_session *session)
 {
     size_t bytes = sizeof(*session) + session->kept.capacity + session->out.capacity;
     bytes += text_memory(session->name) + text_memory(session->library_name) + text_memory(session->library_version);
+    if (session->transaction != NULL)
+        bytes += cw_transaction_memory(session->transaction);
     if (session->partial != NULL)
         bytes += resp_request_memory(session->partial);
     return bytes + cw_pubsub_memory_of(session);

@@ -5,6 +5,7 @@
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/txn/transaction_commands.h"
 
 enum { PUSHES_KEPT = 64 << 10 }; /* bytes of memory that stay for the next pushes */
 
@@ -176,10 +177,17 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
     size_t before = buf_length(&session->out);
     if (UNLIKELY(!cw_gates_are_open(engine, session, command, argc)) &&
         !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
+        if (session->flags & CW_SESSION_IN_MULTI)
+            cw_transaction_refuse(engine, session, command, &session->out, before);
         after_reply(engine, session, before);
         return false;
     }
     session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
+    if (UNLIKELY(session->flags & CW_SESSION_IN_MULTI) &&
+        cw_transaction_queue(engine, session, command, argv, argc, first_key_hash)) {
+        after_reply(engine, session, before);
+        return;
+    }
     run(engine, session, command, argv, argc, first_key_hash);
     return true;
 }

@@ -2,6 +2,7 @@
 
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/txn/transaction_commands.h"
 
 /* --- the step that runs now --- */
 
@@ -61,6 +62,7 @@ void cw_engine_become_replica(struct cw_engine *engine, link_id link)
 {
     struct cw_session *session = session_of(engine, link);
     CHECK(session->kind == CW_LINK_CLIENT);
+    cw_transaction_discard(engine, session);
     session->kind = CW_LINK_REPLICA;
     if (session->flags & CW_SESSION_COUNTED)
         engine->clients--;
@@ -213,5 +215,6 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
     cw_keyspace_swap(engine->keyspace, keyspace);
     cw_keyspace_destroy(keyspace);
     engine->expire = (struct cw_expire){0};
+    engine->keyspace_generation++;
     cw_changes_tell_replaced(&engine->changes);
 }

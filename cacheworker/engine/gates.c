@@ -2,6 +2,7 @@
 
 #include "cacheworker/engine/nested.h"
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/txn/transaction_commands.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -56,8 +57,7 @@ static void refuse_arity(const struct command *command, struct buf *reply)
 /* --- the gates --- */
 
 /* Why this node does not execute the command in its present role, or NULL. */
-static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session,
-                                const struct command *command)
+static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session, uint32_t flags)
 {
     if (engine->serving != CW_SERVING_MASTER && (session->flags & CW_SESSION_ATTACHED))
         return "NOTMASTER this node is not the master of the epoch that the link was opened for";
@@ -65,12 +65,11 @@ static const char *role_refuses(const struct cw_engine *engine, const struct cw_
     case CW_SERVING_MASTER:
     case CW_SERVING_HOLD: return NULL;
     case CW_SERVING_REPLICA:
-        return command->flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;
-    case CW_SERVING_LOADING:
-        return command->flags & COMMAND_LOADING ? NULL : "LOADING Redis is loading the dataset in memory";
+        return flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;
+    case CW_SERVING_LOADING: return flags & COMMAND_LOADING ? NULL : "LOADING Redis is loading the dataset in memory";
     case CW_SERVING_STALE:
     case CW_SERVING_UNADOPTED:
-        return command->flags & COMMAND_STALE
+        return flags & COMMAND_STALE
                    ? NULL
                    : "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
     }
@@ -123,11 +122,12 @@ static bool session_is_refused(struct cw_engine *engine, struct cw_session *sess
 static bool node_refuses(struct cw_engine *engine, const struct cw_session *session, const struct command *command,
                          struct buf *reply)
 {
-    if (cw_memory_refuses(engine, command->flags)) {
+    uint32_t flags = cw_transaction_flags(session, command);
+    if (cw_memory_refuses(engine, flags)) {
         refuse(reply, CW_ERROR_NO_MEMORY);
         return true;
     }
-    const char *words = role_refuses(engine, session, command);
+    const char *words = role_refuses(engine, session, flags);
     if (words != NULL)
         refuse(reply, words);
     return words != NULL;
@@ -198,7 +198,7 @@ static const char *script_refusal(const struct cw_nested *nested, const struct c
         return "ERR Write commands are not allowed from read-only scripts.";
     if (nested->has_written)
         return NULL;
-    const char *words = role_refuses(engine, nested->session, command);
+    const char *words = role_refuses(engine, nested->session, command->flags);
     if (words == NULL && engine->unit.is_out_of_memory && (command->flags & COMMAND_DENYOOM) &&
         !(nested->flags & CW_CALL_ALLOW_OOM))
         words = CW_ERROR_NO_MEMORY;

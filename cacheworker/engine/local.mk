@@ -15,6 +15,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/engine.c cacheworker/engine/engine.h \
 	cacheworker/engine/gates.c cacheworker/engine/gates.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
+	cacheworker/engine/interests.c cacheworker/engine/interests.h \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \
 	cacheworker/engine/memory.c cacheworker/engine/memory.h \
 	cacheworker/engine/nested.c cacheworker/engine/nested.h \

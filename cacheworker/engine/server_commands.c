@@ -144,7 +144,7 @@ void cw_wait_command(struct cw_call *call)
     }
     struct cw_session *session = call->session;
     unsigned acknowledged = cw_repl_acknowledged(engine->repl, session->stream_offset);
-    if (acknowledged >= replicas) {
+    if (acknowledged >= replicas || (call->flags & CW_CALL_DENY_BLOCKING)) {
         resp_write_integer(call->reply, acknowledged);
         return;
     }

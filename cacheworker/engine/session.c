@@ -7,6 +7,7 @@
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -196,7 +197,9 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
     bool waits = !list_is_empty(&session->ready) || (session->flags & CW_SESSION_WAITING);
     if (!waits && buf_length(&session->out) == 0)
         session->waiting_since_ns = 0; /* half a request is not one that waits */
-    if (length > (session->kind == CW_LINK_CLIENT ? engine->settings.query_buffer_max : REPLICA_INPUT_MAX)) {
+    /* What is queued for EXEC is input that was not executed. */
+    size_t queued = session->transaction != NULL ? cw_transaction_queued_bytes(session->transaction) : 0;
+    if (length + queued > (session->kind == CW_LINK_CLIENT ? engine->settings.query_buffer_max : REPLICA_INPUT_MAX)) {
         effect_log(engine->effects, LOG_LEVEL_WARNING, "client id=%" PRIu64 " closed: query buffer limit", session->id);
         engine->statistics.query_limit_disconnections++;
         cw_session_abort(engine, session);
@@ -431,6 +434,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
         engine->clients--;
     }
     cw_pubsub_forget(engine->pubsub, session);
+    cw_transaction_discard(engine, session);
 }
 
 static void bury(struct cw_engine *engine, struct cw_session *session)
@@ -514,6 +518,7 @@ void cw_sessions_free_all(struct cw_engine *engine)
     {
         struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
         cw_pubsub_forget(engine->pubsub, session);
+        cw_transaction_discard(engine, session);
         list_remove(node);
         free_session(session);
     }
@@ -535,8 +540,12 @@ static void describe_flags(const struct cw_session *session, struct buf *out)
         buf_add_text(out, "M");
     if (session->subscriber != NULL)
         buf_add_text(out, "P");
+    if (session->flags & CW_SESSION_IN_MULTI)
+        buf_add_text(out, "x");
     if (session->flags & CW_SESSION_WAITING)
         buf_add_text(out, "b");
+    if (session->transaction != NULL && session->transaction->is_spoiled)
+        buf_add_text(out, "d");
     if (session->flags & CW_SESSION_CLOSING)
         buf_add_text(out, "c");
     if (session->flags & CW_SESSION_NO_EVICT)
@@ -559,6 +568,7 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
 {
     size_t input_length = buf_length(&session->kept) + (asks ? session->last_used : 0);
     size_t output_length = buf_length(&session->out);
+    bool in_multi = session->flags & CW_SESSION_IN_MULTI;
     buf_add_format(out, "id=%" PRIu64 " addr=", session->id);
     cw_session_describe_address(&session->peer, out);
     buf_add_text(out, " laddr=");
@@ -567,15 +577,16 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
                    (engine->now_ns - session->connected_ns) / NS_PER_S,
                    (engine->now_ns - session->active_ns) / NS_PER_S);
     describe_flags(session, out);
-    buf_add_format(out,
-                   " db=%u sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
-                   "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s "
-                   "lib-ver=%s\n",
-                   session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL),
-                   cw_pubsub_count_of(session, CW_TOPIC_PATTERN), cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL),
-                   input_length, session->kept.capacity - buf_length(&session->kept), output_length,
-                   output_length > 0 ? session->out.capacity : 0, cw_session_memory(session),
-                   session->last_command ? session->last_command->full_name : "NULL", session->user->name,
-                   session->protocol, session->library_name ? session->library_name : "",
-                   session->library_version ? session->library_version : "");
+    buf_add_format(
+        out,
+        " db=%u sub=%zu psub=%zu ssub=%zu multi=%" PRId64 " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
+        "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s "
+        "lib-ver=%s\n",
+        session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL), cw_pubsub_count_of(session, CW_TOPIC_PATTERN),
+        cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL), in_multi ? (int64_t)session->transaction->count : -1,
+        input_length, session->kept.capacity - buf_length(&session->kept),
+        in_multi ? cw_transaction_queued_bytes(session->transaction) : 0, output_length,
+        output_length > 0 ? session->out.capacity : 0, cw_session_memory(session),
+        session->last_command ? session->last_command->full_name : "NULL", session->user->name, session->protocol,
+        session->library_name ? session->library_name : "", session->library_version ? session->library_version : "");
 }

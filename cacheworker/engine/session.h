@@ -20,6 +20,7 @@ struct cw_acl_user;
 struct cw_marks;
 struct cw_output_limit;
 struct cw_subscriber;
+struct cw_transaction;
 
 enum {                                      /* struct cw_session.flags */
        CW_SESSION_AUTHENTICATED = 1 << 0,   /* has proved to be its user */
@@ -86,6 +87,7 @@ struct cw_session {
     char *library_name;                 /* owned or NULL */
     char *library_version;              /* owned or NULL */
     struct cw_subscriber *subscriber;   /* owned by the pub/sub room; NULL without subscriptions */
+    struct cw_transaction *transaction; /* owned by the room txn/; NULL outside of MULTI while no key is watched */
     void *context;                      /* borrowed; of the room that owns the link */
     struct address peer;
 };

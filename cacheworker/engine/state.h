@@ -18,6 +18,7 @@
 
 struct cw_control;
 struct cw_pubsub;
+struct cw_transactions;
 
 struct cw_unit {    /* of nested.h */
     unsigned depth; /* 0: there is none */
@@ -39,14 +40,16 @@ enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
 struct cw_engine {
     struct cw_config config; /* its slices owned */
     struct cw_settings settings;
-    struct cw_keyspace *keyspace; /* owned */
-    struct cw_changes changes;    /* of the keyspace */
-    struct cw_evict *evict;       /* owned */
-    struct cw_desk *desk;         /* owned; NULL standalone */
-    struct cw_ha *ha;             /* owned */
-    struct cw_repl *repl;         /* owned */
-    struct cw_pubsub *pubsub;     /* owned */
-    struct cw_batch *batch;       /* owned */
+    struct cw_keyspace *keyspace;         /* owned */
+    uint64_t keyspace_generation;         /* of the data set: with another one, hashes of keys are others */
+    struct cw_changes changes;            /* of the keyspace */
+    struct cw_evict *evict;               /* owned */
+    struct cw_desk *desk;                 /* owned; NULL standalone */
+    struct cw_ha *ha;                     /* owned */
+    struct cw_repl *repl;                 /* owned */
+    struct cw_pubsub *pubsub;             /* owned */
+    struct cw_transactions *transactions; /* owned */
+    struct cw_batch *batch;               /* owned */
     struct cw_statistics statistics;
     struct cw_slowlog slowlog;
     struct cw_latency latency;

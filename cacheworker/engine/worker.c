@@ -13,6 +13,7 @@
 #include "cacheworker/pubsub/notify.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -116,6 +117,7 @@ static void free_engine(struct cw_engine *engine)
     cw_ha_destroy(engine->ha);
     cw_repl_destroy(engine->repl);
     cw_sessions_free_all(engine);
+    cw_transactions_destroy(engine->transactions);
     cw_access_destroy(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_keyspace_destroy(engine->keyspace);
@@ -185,6 +187,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
     cw_changes_create(&engine->changes, engine->keyspace);
+    engine->transactions = cw_transactions_create(engine);
     engine->startup_memory_bytes = cw_keyspace_data_bytes(engine->keyspace);
     engine->evict = cw_evict_create(engine->config.databases, rand_u64(&engine->rand));
     if (!config->standalone)
