@@ -186,7 +186,7 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
     if (UNLIKELY(session->flags & CW_SESSION_IN_MULTI) &&
         cw_transaction_queue(engine, session, command, argv, argc, first_key_hash)) {
         after_reply(engine, session, before);
-        return;
+        return false;
     }
     run(engine, session, command, argv, argc, first_key_hash);
     return true;

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/gates.h"
 
+#include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/nested.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -205,21 +206,46 @@ static const char *script_refusal(const struct cw_nested *nested, const struct c
     return words;
 }
 
-bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, size_t argc)
+static bool user_may(const struct cw_nested *nested, enum cw_access_manner manner, const struct command *command,
+                     const struct slice *argv, size_t argc)
+{
+    if (!(nested->session->flags & CW_SESSION_RESTRICTED))
+        return true;
+    size_t before = buf_length(nested->reply);
+    if (!cw_access_refuses(nested->engine, nested->session, manner, command, argv, argc, nested->reply))
+        return true;
+    cw_dispatch_count_error(nested->engine, slice_skip(buf_slice(nested->reply), before));
+    return false;
+}
+
+bool cw_gates_let_queued_pass(const struct cw_nested *nested, const struct command *command, const struct slice *argv,
+                              size_t argc)
+{
+    return user_may(nested, CW_ACCESS_EXEC, command, argv, argc);
+}
+
+/* What a script is told, and what is counted as an error. */
+static bool refuse_script(const struct cw_nested *nested, const char *words)
+{
+    size_t before = buf_length(nested->reply);
+    refuse(nested->reply, words);
+    cw_dispatch_count_error(nested->engine, slice_skip(buf_slice(nested->reply), before));
+    return false;
+}
+
+bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, const struct slice *argv,
+                              size_t argc)
 {
     bool is_bare_container = command != NULL && command->subcommands != NULL && argc == 1;
     bool is_there =
         command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || is_bare_container);
-    if (!is_there && !is_bare_container) {
-        refuse(nested->reply, "ERR Unknown Redis command called from script");
-        return false;
-    }
+    if (!is_there && !is_bare_container)
+        return refuse_script(nested, "ERR Unknown Redis command called from script");
     const char *words = is_there && command_arity_fits(command, argc)
                             ? script_refusal(nested, command)
                             : "ERR Wrong number of args calling Redis command from script";
-    if (words == NULL)
+    if (words == NULL && user_may(nested, CW_ACCESS_SCRIPT, command, argv, argc))
         return true;
-    refuse(nested->reply, words);
     nested->engine->statistics.commands[command->id].rejected++;
-    return false;
+    return words != NULL ? refuse_script(nested, words) : false;
 }

@@ -27,6 +27,11 @@ bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, con
                        const struct slice *argv, size_t argc, struct buf *reply);
 
 /* The same for one that a script says (nested.h). */
-bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, size_t argc);
+bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, const struct slice *argv,
+                              size_t argc);
+
+/* The same for one that passed when it was queued: its user's rules may have changed since. */
+bool cw_gates_let_queued_pass(const struct cw_nested *nested, const struct command *command, const struct slice *argv,
+                              size_t argc);
 
 #endif

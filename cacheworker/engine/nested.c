@@ -2,7 +2,7 @@
 
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/gates.h"
-#include "cacheworker/info/slowlog.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
 
@@ -31,13 +31,12 @@ void cw_unit_end(struct cw_engine *engine)
 
 /* --- commands --- */
 
-/* What one command took. */
-static void measure(const struct cw_call *call, int64_t took_ns)
+/* The end of a transaction's command is the beginning of the next one's; a script computes in between. */
+static void measure(struct cw_nested *nested, const struct cw_call *call, int64_t began_ns)
 {
-    struct cw_engine *engine = call->engine;
-    engine->statistics.commands[call->command->id].total_ns += (uint64_t)took_ns;
-    if (!(call->flags & CW_CALL_FROM_SCRIPT))
-        cw_slowlog_offer(engine, call->session, call->command, call->argv, call->argc, took_ns / NS_PER_US);
+    int64_t ended_ns = nested->engine->config.stopwatch_ns();
+    cw_timing_note(nested->engine, call->session, call->command, call->argv, call->argc, ended_ns - began_ns);
+    nested->ended_ns = nested->flags & CW_CALL_FROM_SCRIPT ? 0 : ended_ns;
 }
 
 bool cw_nested_run(struct cw_nested *nested, const struct command *command, const struct slice *argv, size_t argc,
@@ -65,10 +64,10 @@ bool cw_nested_run(struct cw_nested *nested, const struct command *command, cons
         .now_ms = engine->wall_us / 1000,
     };
     int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
-    int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
+    int64_t began_ns = stopwatch_ns != NULL && nested->ended_ns == 0 ? stopwatch_ns() : nested->ended_ns;
     bool failed = cw_dispatch_call(&call);
     if (stopwatch_ns != NULL)
-        measure(&call, stopwatch_ns() - began_ns);
+        measure(nested, &call, began_ns);
     nested->database = session->database;
     nested->protocol = session->protocol;
     session->database = database;
@@ -79,12 +78,8 @@ bool cw_nested_run(struct cw_nested *nested, const struct command *command, cons
 bool cw_nested_execute(struct cw_nested *nested, const struct slice *argv, size_t argc)
 {
     const struct command *command = command_resolve(argv, argc);
-    size_t before = buf_length(nested->reply);
-    if (!cw_gates_let_script_pass(nested, command, argc)) {
-        struct slice reply = slice_skip(buf_slice(nested->reply), before);
-        cw_dispatch_count_error(nested->engine, reply);
+    if (!cw_gates_let_script_pass(nested, command, argv, argc))
         return true;
-    }
     nested->has_written |= (command->flags & COMMAND_WRITE) != 0;
     bool has_key = command->first_key > 0 && (size_t)command->first_key < argc;
     uint64_t hash = has_key ? cw_keyspace_hash(nested->engine->keyspace, argv[command->first_key]) : 0;

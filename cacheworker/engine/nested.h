@@ -23,6 +23,7 @@ struct cw_nested { /* who executes, and where */
     uint32_t database;          /* in and out: a SELECT changes it. The session's own stays as it was */
     int protocol;               /* in and out: the form of replies; HELLO changes it */
     struct buf *reply; /* borrowed; each command's reply is added. Not a session's output that others write to */
+    int64_t ended_ns;  /* by the stopwatch, when the last command ended; 0 in the beginning */
     bool has_written;  /* in and out: a command that writes was let pass, so the next ones are too */
 };
 

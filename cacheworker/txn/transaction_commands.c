@@ -1,7 +1,7 @@
 #include "cacheworker/txn/transaction_commands.h"
 
+#include "cacheworker/engine/gates.h"
 #include "cacheworker/engine/nested.h"
-#include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/txn/watch.h"
 #include "common/base/mem.h"
@@ -219,7 +219,8 @@ static void execute(struct cw_call *call, struct cw_transaction *transaction)
         /* Another data set, which came in since, has other hashes. */
         uint64_t hash = transaction->generation == engine->keyspace_generation ? queued->first_key_hash
                                                                                : hash_of(call, queued, argv);
-        cw_nested_run(&nested, queued->command, argv, queued->argc, hash);
+        if (cw_gates_let_queued_pass(&nested, queued->command, argv, queued->argc))
+            cw_nested_run(&nested, queued->command, argv, queued->argc, hash);
     }
     cw_unit_end(engine);
     session->database = nested.database;
