@@ -28,8 +28,8 @@ def places(port):
 
 
 class NodeParts:
-    """What the parts of one of our scripts for Node.js came to at each place; it runs when the first is asked for, at all
-    places at the same time."""
+    """What the parts of one of our scripts for Node.js came to at each place. It runs when the first of them is asked
+    for, at all places at the same time."""
 
     def __init__(self, script, ports):
         self.script, self.ports, self.results = script, ports, {}

@@ -406,6 +406,37 @@ def job_expiring_places(client, port):
     wait_until(lambda: client.hgetall("devices") == {"laptop": "2"}, 10, "the phone is gone")
 
 
+def job_notifications(client, port):
+    """copies of values in the memory of a process, which hears of each key that is written, deleted or expires"""
+    events = client.config_get("notify-keyspace-events")["notify-keyspace-events"]
+    client.config_set("notify-keyspace-events", "Kg$x")
+    listener = client.pubsub(ignore_subscribe_messages=True)
+    try:
+        listener.psubscribe("__keyspace@0__:copy:*")
+        copies = {}
+
+        def hears(key, event):
+            def have():
+                while message := listener.get_message(timeout=0.01):
+                    copies.setdefault(message["channel"].split(":", 1)[1], []).append(message["data"])
+                return event in copies.get(key, [])
+            wait_until(have, 10, f"{event} of {key} is heard")
+
+        listener.get_message(timeout=10)  # that it is subscribed
+        client.set("copy:a", 1, px=200)
+        client.set("other", 1)
+        hears("copy:a", "expire")
+        hears("copy:a", "expired")
+        client.set("copy:b", 1)
+        hears("copy:b", "set")
+        client.delete("copy:b")
+        hears("copy:b", "del")
+        check(copies == {"copy:a": ["set", "expire", "expired"], "copy:b": ["set", "del"]}, copies)
+    finally:
+        client.config_set("notify-keyspace-events", events)
+        listener.close()
+
+
 def fill(client, prefix, count, hot=()):
     """Writes so many values of 10 KB that expire some day, and reads the hot keys all the while."""
     for at in range(0, count, 20):
