@@ -7,9 +7,11 @@
 #include "common/shell/storage_directory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 enum { LISTENERS_MAX = 3, LINKS_OF_MEMBERS = 128 };
@@ -164,6 +166,21 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+struct facts { /* that INFO shows */
+    char executable[PATH_MAX];
+    char system[256];
+};
+
+static void find_facts(struct facts *ret_facts)
+{
+    struct utsname names;
+    *ret_facts = (struct facts){{0}, {0}};
+    if (readlink("/proc/self/exe", ret_facts->executable, sizeof(ret_facts->executable) - 1) < 0)
+        ret_facts->executable[0] = '\0';
+    if (uname(&names) == 0)
+        snprintf(ret_facts->system, sizeof(ret_facts->system), "%s %s %s", names.sysname, names.release, names.machine);
+}
+
 static int run(struct daemon *daemon, const struct worker_settings *settings)
 {
     struct process process = {0};
@@ -177,6 +194,12 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     config.cpu_times = cpu_times;
     config.resident_bytes = resident_bytes;
     config.random_bytes = daemon_random;
+    struct facts facts;
+    find_facts(&facts);
+    config.executable = facts.executable;
+    config.config_file = daemon->config_path;
+    config.system = facts.system;
+    config.system_memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
     if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&

@@ -32,10 +32,12 @@ static enum cw_evict_result make_room(struct cw_engine *engine)
 {
     unsigned granted = engine->evict_budget > LEAST_BUDGET ? engine->evict_budget : LEAST_BUDGET;
     unsigned left = granted;
-    int64_t began_ns = cw_timing_begin(engine);
+    bool is_watched = engine->settings.latency_threshold_ms > 0; /* else this happens too often to read a clock for */
+    int64_t began_ns = is_watched ? cw_timing_begin(engine) : 0;
     enum cw_evict_result result = cw_evict_step(engine->evict, engine->keyspace, &engine->settings.eviction,
                                                 engine->wall_us / 1000, &left, evicted, engine);
-    cw_timing_end(engine, CW_LATENCY_EVICTION_CYCLE, began_ns);
+    if (is_watched)
+        cw_timing_end(engine, CW_LATENCY_EVICTION_CYCLE, began_ns);
     unsigned cost = granted - left;
     engine->evict_budget -= cost < engine->evict_budget ? cost : engine->evict_budget;
     return result;

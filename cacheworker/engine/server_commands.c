@@ -78,6 +78,7 @@ void cw_config_set_command(struct cw_call *call)
 void cw_config_resetstat_command(struct cw_call *call)
 {
     cw_statistics_reset(&call->engine->statistics);
+    *cw_repl_counts(call->engine->repl) = (struct cw_repl_counts){0};
     *cw_keyspace_stats(call->keyspace) = (struct cw_keyspace_stats){0};
     resp_write_ok(call->reply);
 }
@@ -172,6 +173,7 @@ bool cw_save_or_refuse(struct cw_call *call)
     }
     call->engine->saved_us = call->engine->wall_us;
     call->engine->statistics.changes = 0;
+    call->engine->statistics.saves++;
     return true;
 }
 

@@ -93,6 +93,7 @@ void cw_session_receive(struct cw_engine *engine, struct cw_session *session, st
     if (session->flags & CW_SESSION_CLOSING)
         return;
     session->active_ns = engine->now_ns;
+    engine->statistics.reads++;
     engine->statistics.input_bytes += bytes.length;
     if (session->waiting_since_ns == 0)
         session->waiting_since_ns = engine->now_ns;
@@ -318,6 +319,7 @@ void cw_session_push(struct cw_engine *engine, struct cw_session *session, struc
 
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count)
 {
+    engine->statistics.writes++;
     engine->statistics.output_bytes += count;
     session->sent_bytes += count;
     buf_consume(&session->out, count);

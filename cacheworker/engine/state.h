@@ -108,6 +108,7 @@ struct cw_engine {
     bool active_expiry;    /* DEBUG SET-ACTIVE-EXPIRE */
     int64_t idle_check_ns; /* when sessions were last looked through */
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
+    uint64_t loaded_keys;  /* from the disk, when it started */
     int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
 
     struct cw_stream stream; /* that is applied: cw_engine_apply */

@@ -198,6 +198,8 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
         free_worker(worker);
         return result;
     }
+    for (unsigned i = 0; i < engine->config.databases; i++)
+        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
     result = cw_ha_create(engine, &engine->ha);
     if (result < 0) {
         free_worker(worker);
@@ -271,7 +273,8 @@ static void expire_keys(struct cw_engine *engine)
     engine->expire_ns = engine->now_ns;
     int64_t began_ns = cw_timing_begin(engine);
     uint64_t deleted = cw_expire_cycle(&engine->expire, engine->keyspace, engine->wall_us / 1000, EXPIRE_BUDGET);
-    cw_timing_end(engine, CW_LATENCY_EXPIRE_CYCLE, began_ns);
+    engine->statistics.expire_cycles_ns += (uint64_t)cw_timing_end(engine, CW_LATENCY_EXPIRE_CYCLE, began_ns);
+    engine->statistics.expire_cycles_cut += engine->expire.more;
     engine->expire_again = deleted > 0 && engine->expire.more; /* where nothing was due there is no hurry */
 }
 
@@ -331,8 +334,12 @@ static void compact(struct cw_engine *engine)
 static void measure_turn(struct cw_engine *engine, int64_t cpu_ns)
 {
     int64_t cost_ns = cpu_ns - engine->turn_cpu_ns;
-    if (engine->turn_cpu_ns > 0 && cost_ns > engine->statistics.longest_turn_ns)
-        engine->statistics.longest_turn_ns = cost_ns;
+    engine->statistics.turns++;
+    if (engine->turn_cpu_ns > 0) {
+        engine->statistics.turns_ns += (uint64_t)cost_ns;
+        if (cost_ns > engine->statistics.longest_turn_ns)
+            engine->statistics.longest_turn_ns = cost_ns;
+    }
     engine->turn_cpu_ns = cpu_ns;
 }
 
@@ -361,7 +368,9 @@ static void received(struct cw_engine *engine, struct cw_session *session, struc
 {
     if (session->kind == CW_LINK_MASTER) {
         session->active_ns = engine->now_ns;
+        engine->statistics.reads++;
         engine->statistics.input_bytes += bytes.length;
+        engine->statistics.replication_input_bytes += bytes.length;
         cw_repl_received(engine->repl, session->link, bytes);
     } else {
         cw_session_receive(engine, session, bytes);
@@ -480,7 +489,9 @@ static void sent(void *core, link_id link, size_t count, struct effects *effects
     if (session == NULL)
         return;
     if (session->kind == CW_LINK_REPLICA && buf_length(&session->out) == 0) {
+        engine->statistics.writes++;
         engine->statistics.output_bytes += count;
+        engine->statistics.replication_output_bytes += count;
         cw_repl_sent(engine->repl, link, count);
     } else {
         cw_session_sent(engine, session, count);

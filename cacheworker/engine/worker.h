@@ -48,6 +48,10 @@ struct cw_config {      /* copied at creation, slices included */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
+    const char *executable;        /* these are shown by INFO too; borrowed, outlive the worker; NULL: not known */
+    const char *config_file;
+    const char *system; /* "Linux 6.1.0 x86_64" */
+    size_t system_memory_bytes;
     int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */
     void (*cpu_times)(struct cw_cpu_times *ret_times); /* shown by INFO; NULL: none */
     size_t (*resident_bytes)(void);                    /* shown by INFO; NULL: what the worker knows of itself */

@@ -12,6 +12,11 @@
 
 /* --- sections --- */
 
+static const char *known(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
 static void write_server(const struct cw_engine *engine, struct buf *out)
 {
     int64_t uptime_s = (engine->now_ns - engine->start_ns) / NS_PER_S;
@@ -21,16 +26,19 @@ static void write_server(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "respite_version:%s\r\n", PACKAGE_VERSION);
     buf_add_text(out, "redis_git_sha1:00000000\r\nredis_git_dirty:0\r\nredis_build_id:0\r\n");
     buf_add_text(out, "redis_mode:standalone\r\n");
-    buf_add_format(out, "os:Linux\r\narch_bits:%zu\r\n", sizeof(void *) * 8);
-    buf_add_text(out, "multiplexing_api:epoll\r\n");
+    buf_add_format(out, "os:%s\r\narch_bits:%zu\r\n", known(engine->config.system), sizeof(void *) * 8);
+    buf_add_text(out, "monotonic_clock:POSIX clock_gettime\r\nmultiplexing_api:epoll\r\natomicvar_api:c11-builtin\r\n");
     buf_add_format(out, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
-    buf_add_format(out, "process_id:%d\r\n", engine->config.pid);
+    buf_add_format(out, "process_id:%d\r\nprocess_supervised:no\r\n", engine->config.pid);
     buf_add_format(out, "run_id:%s%08" PRIx64 "\r\n", identity, engine->config.incarnation_bits & UINT32_MAX);
     buf_add_format(out, "tcp_port:%u\r\n", engine->config.port);
     buf_add_format(out, "server_time_usec:%" PRId64 "\r\n", engine->wall_us);
     buf_add_format(out, "uptime_in_seconds:%" PRId64 "\r\nuptime_in_days:%" PRId64 "\r\n", uptime_s, uptime_s / 86400);
     buf_add_text(out, "hz:10\r\nconfigured_hz:10\r\nio_threads_active:0\r\n");
     buf_add_format(out, "lru_clock:%" PRId64 "\r\n", engine->wall_us / 1000000 & 0xffffff);
+    buf_add_format(out, "executable:%s\r\nconfig_file:%s\r\n", known(engine->config.executable),
+                   known(engine->config.config_file));
+    buf_add_format(out, "listener0:name=tcp,bind=%s,port=%u\r\n", engine->config.data.host, engine->config.port);
 }
 
 /* Clients with a command that waits for the end of CLIENT PAUSE. */
@@ -66,7 +74,7 @@ static void write_clients(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "client_recent_max_input_buffer:%zu\r\n", largest_input);
     buf_add_format(out, "client_recent_max_output_buffer:%zu\r\n", largest_output);
     buf_add_format(out, "blocked_clients:%u\r\ntracking_clients:0\r\npubsub_clients:%u\r\n", waiting, listening);
-    buf_add_text(out, "clients_in_timeout_table:0\r\n");
+    buf_add_text(out, "total_blocking_keys:0\r\ntotal_blocking_keys_on_nokey:0\r\nclients_in_timeout_table:0\r\n");
 }
 
 static void add_human_size(struct buf *out, size_t bytes)
@@ -98,6 +106,17 @@ static void add_excess(struct buf *out, const char *name, size_t whole, size_t p
                    (int64_t)whole - (int64_t)part);
 }
 
+/* There are neither scripts nor functions. */
+static void write_scripts_memory(struct buf *out)
+{
+    add_size(out, "used_memory_lua", 0);
+    buf_add_text(out, "used_memory_vm_eval:0\r\nused_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"
+                      "number_of_functions:0\r\nnumber_of_libraries:0\r\nused_memory_vm_functions:0\r\n");
+    add_size(out, "used_memory_vm_total", 0);
+    buf_add_text(out, "used_memory_functions:0\r\n");
+    add_size(out, "used_memory_scripts", 0);
+}
+
 static void write_memory(const struct cw_engine *engine, struct buf *out)
 {
     const struct cw_evict_rules *eviction = &engine->settings.eviction;
@@ -112,12 +131,17 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
     add_share(out, "used_memory_dataset_perc", report.dataset, report.used - report.startup);
     buf_add_format(out, "allocator_allocated:%zu\r\nallocator_active:%zu\r\nallocator_resident:%zu\r\n", report.data,
                    report.data_held, report.data_held);
-    buf_add_text(out, "used_memory_scripts:0\r\nnumber_of_cached_scripts:0\r\nnumber_of_functions:0\r\n");
+    add_size(out, "total_system_memory", engine->config.system_memory_bytes);
+    write_scripts_memory(out);
     add_size(out, "maxmemory", eviction->limit_bytes);
     buf_add_format(out, "maxmemory_policy:%s\r\n", cw_policy_name(eviction->policy));
     add_excess(out, "allocator_frag", report.data_held, report.data);
     add_excess(out, "mem_fragmentation", report.resident, report.used);
+    add_excess(out, "allocator_rss", report.data_held, report.data_held);
+    add_excess(out, "rss_overhead", report.resident,
+               report.resident < report.data_held ? report.resident : report.data_held);
     buf_add_format(out, "mem_not_counted_for_evict:%zu\r\n", report.used - report.data);
+    buf_add_format(out, "mem_total_replication_buffers:%zu\r\n", report.replication + report.replicas);
     buf_add_format(out, "mem_replication_backlog:%zu\r\nmem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\n",
                    report.replication, report.replicas, report.clients);
     buf_add_text(out, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:libc\r\n");
@@ -126,33 +150,69 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
                    cw_keyspace_stats(engine->keyspace)->objects_freed_later);
 }
 
+/* There is no append-only file, and no process is ever forked: what tells of those stands still. */
 static void write_persistence(const struct cw_engine *engine, struct buf *out)
 {
-    buf_add_format(out, "loading:%d\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
+    buf_add_format(out, "loading:%d\r\nasync_loading:0\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
+    buf_add_text(out, "current_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
+                      "current_save_keys_processed:0\r\ncurrent_save_keys_total:0\r\n");
     buf_add_format(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", engine->statistics.changes);
     buf_add_text(out, "rdb_bgsave_in_progress:0\r\n");
     buf_add_format(out, "rdb_last_save_time:%" PRId64 "\r\n", engine->saved_us / 1000000);
     buf_add_format(out, "rdb_last_bgsave_status:%s\r\n", cw_repl_disk_failed(engine->repl) ? "err" : "ok");
-    buf_add_text(out, "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\naof_enabled:0\r\n"
-                      "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_bgrewrite_status:ok\r\n"
-                      "aof_last_write_status:ok\r\n");
+    buf_add_format(out, "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\nrdb_saves:%" PRIu64 "\r\n",
+                   engine->statistics.saves);
+    buf_add_format(out, "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
+                   engine->loaded_keys);
+    buf_add_text(out, "rdb_last_cow_size:0\r\naof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
+                      "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
+                      "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\naof_rewrites_consecutive_failures:0\r\n"
+                      "aof_last_write_status:ok\r\naof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\n"
+                      "module_fork_last_cow_size:0\r\n");
+}
+
+static void add_rate(const struct cw_engine *engine, const struct cw_rate *rate, const char *name, struct buf *out)
+{
+    buf_add_format(out, "%s:%.2f\r\n", name, (double)cw_rate_per_second(rate, engine->now_ns) / 1024);
+}
+
+/* The reference tells of its event loop; here that is turns, and the processor time that they took. */
+static void add_turns(const struct cw_engine *engine, struct buf *out)
+{
+    const struct cw_statistics *statistics = &engine->statistics;
+    uint64_t commands_ns = 0;
+    for (unsigned id = 0; id < COMMAND_ID_COUNT; id++)
+        commands_ns += statistics->commands[id].total_ns;
+    uint64_t turns = cw_rate_per_second(&statistics->turns_rate, engine->now_ns);
+    uint64_t turns_ns = cw_rate_per_second(&statistics->turns_ns_rate, engine->now_ns);
+    buf_add_format(out,
+                   "eventloop_cycles:%" PRIu64 "\r\neventloop_duration_sum:%" PRIu64
+                   "\r\neventloop_duration_cmd_sum:%" PRIu64 "\r\ninstantaneous_eventloop_cycles_per_sec:%" PRIu64
+                   "\r\ninstantaneous_eventloop_duration_usec:%" PRIu64 "\r\n",
+                   statistics->turns, statistics->turns_ns / (uint64_t)NS_PER_US, commands_ns / (uint64_t)NS_PER_US,
+                   turns, turns > 0 ? turns_ns / turns / (uint64_t)NS_PER_US : 0);
 }
 
 static void write_stats(const struct cw_engine *engine, struct buf *out)
 {
     const struct cw_statistics *statistics = &engine->statistics;
     const struct cw_keyspace_stats *keys = cw_keyspace_stats(engine->keyspace);
-    double input_kbps = (double)cw_rate_per_second(&statistics->input_rate, engine->now_ns) / 1024;
-    double output_kbps = (double)cw_rate_per_second(&statistics->output_rate, engine->now_ns) / 1024;
     buf_add_format(out, "total_connections_received:%" PRIu64 "\r\n", statistics->total_connections);
     buf_add_format(out, "total_commands_processed:%" PRIu64 "\r\n", statistics->total_commands);
     buf_add_format(out, "instantaneous_ops_per_sec:%" PRIu64 "\r\n",
                    cw_rate_per_second(&statistics->commands_rate, engine->now_ns));
     buf_add_format(out, "total_net_input_bytes:%" PRIu64 "\r\n", statistics->input_bytes);
     buf_add_format(out, "total_net_output_bytes:%" PRIu64 "\r\n", statistics->output_bytes);
-    buf_add_format(out, "instantaneous_input_kbps:%.2f\r\n", input_kbps);
-    buf_add_format(out, "instantaneous_output_kbps:%.2f\r\n", output_kbps);
+    buf_add_format(out, "total_net_repl_input_bytes:%" PRIu64 "\r\n", statistics->replication_input_bytes);
+    buf_add_format(out, "total_net_repl_output_bytes:%" PRIu64 "\r\n", statistics->replication_output_bytes);
+    add_rate(engine, &statistics->input_rate, "instantaneous_input_kbps", out);
+    add_rate(engine, &statistics->output_rate, "instantaneous_output_kbps", out);
+    add_rate(engine, &statistics->replication_input_rate, "instantaneous_input_repl_kbps", out);
+    add_rate(engine, &statistics->replication_output_rate, "instantaneous_output_repl_kbps", out);
     buf_add_format(out, "rejected_connections:%" PRIu64 "\r\n", statistics->rejected_connections);
+    const struct cw_repl_counts *syncs = cw_repl_counts(engine->repl);
+    buf_add_format(out, "sync_full:%" PRIu64 "\r\nsync_partial_ok:%" PRIu64 "\r\nsync_partial_err:%" PRIu64 "\r\n",
+                   syncs->full_syncs, syncs->partial_syncs, syncs->refused_partial_syncs);
     buf_add_format(out, "expired_keys:%" PRIu64 "\r\nexpired_subkeys:%" PRIu64 "\r\n", keys->expired,
                    keys->expired_parts);
     buf_add_format(out, "evicted_keys:%" PRIu64 "\r\nevicted_clients:%" PRIu64 "\r\n", statistics->evicted_keys,
@@ -168,13 +228,33 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
                    statistics->denied[CW_ACL_REASON_AUTH], statistics->denied[CW_ACL_REASON_COMMAND]);
     buf_add_format(out, "acl_access_denied_key:%" PRIu64 "\r\nacl_access_denied_channel:%" PRIu64 "\r\n",
                    statistics->denied[CW_ACL_REASON_KEY], statistics->denied[CW_ACL_REASON_CHANNEL]);
-    buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n");
+    buf_add_format(out,
+                   "expired_stale_perc:0.00\r\nexpired_time_cap_reached_count:%" PRIu64
+                   "\r\nexpire_cycle_cpu_milliseconds:%" PRIu64 "\r\n",
+                   statistics->expire_cycles_cut, statistics->expire_cycles_ns / (uint64_t)NS_PER_MS);
+    buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
+                      "slave_expires_tracked_keys:0\r\n");
     buf_add_format(out, "total_error_replies:%" PRIu64 "\r\n", statistics->total_errors);
     buf_add_format(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n",
                    statistics->query_limit_disconnections);
     buf_add_format(out, "client_output_buffer_limit_disconnections:%" PRIu64 "\r\n",
                    statistics->output_limit_disconnections);
+    buf_add_format(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
+                   statistics->reads, statistics->writes);
+    buf_add_text(out, "active_defrag_hits:0\r\nactive_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
+                      "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\ncurrent_active_defrag_time:0\r\n"
+                      "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
+                      "unexpected_error_replies:0\r\ndump_payload_sanitizations:0\r\n"
+                      "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n");
+    buf_add_text(out, "io_threaded_reads_processed:0\r\nio_threaded_writes_processed:0\r\n");
+    add_turns(engine, out);
     buf_add_format(out, "respite_longest_turn_usec:%" PRId64 "\r\n", statistics->longest_turn_ns / NS_PER_US);
+}
+
+static void write_modules(const struct cw_engine *engine, struct buf *out)
+{
+    (void)engine;
+    (void)out; /* there are none */
 }
 
 static void write_replication(const struct cw_engine *engine, struct buf *out)
@@ -284,6 +364,7 @@ static const struct section {
     {"Stats", true, write_stats},
     {"Replication", true, write_replication},
     {"CPU", true, write_cpu},
+    {"Modules", true, write_modules},
     {"Respite", true, write_respite},
     {"Commandstats", false, write_commandstats},
     {"Errorstats", true, write_errorstats},

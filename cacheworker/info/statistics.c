@@ -76,6 +76,10 @@ void cw_statistics_sample(struct cw_statistics *statistics, int64_t now_ns)
     sample(&statistics->commands_rate, statistics->total_commands, now_ns);
     sample(&statistics->input_rate, statistics->input_bytes, now_ns);
     sample(&statistics->output_rate, statistics->output_bytes, now_ns);
+    sample(&statistics->replication_input_rate, statistics->replication_input_bytes, now_ns);
+    sample(&statistics->replication_output_rate, statistics->replication_output_bytes, now_ns);
+    sample(&statistics->turns_rate, statistics->turns, now_ns);
+    sample(&statistics->turns_ns_rate, statistics->turns_ns, now_ns);
 }
 
 uint64_t cw_rate_per_second(const struct cw_rate *rate, int64_t now_ns)

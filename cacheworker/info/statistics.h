@@ -45,17 +45,30 @@ struct cw_statistics {
     uint64_t rejected_connections;
     uint64_t input_bytes;
     uint64_t output_bytes;
+    uint64_t replication_input_bytes;  /* of these */
+    uint64_t replication_output_bytes; /* of these, what the stream and snapshots took */
+    uint64_t reads;                    /* of something from a link */
+    uint64_t writes;
+    uint64_t turns;
+    uint64_t turns_ns; /* processor time */
     uint64_t output_limit_disconnections;
     uint64_t query_limit_disconnections;
+    uint64_t expire_cycles_cut; /* that ran out of their budget */
+    uint64_t expire_cycles_ns;
     uint64_t evicted_keys;
     uint64_t evicted_clients;
     uint64_t denied[CW_DENIALS]; /* by access control; enum cw_acl_reason */
     int64_t memory_exceeded_ns;  /* how long memory was above its limit, before now */
     uint64_t changes;            /* of data, since the last SAVE */
     int64_t longest_turn_ns;     /* processor time, from one EVENT_TURN to the next */
+    uint64_t saves;              /* of the data, to the disk */
     struct cw_rate commands_rate;
     struct cw_rate input_rate;
     struct cw_rate output_rate;
+    struct cw_rate replication_input_rate;
+    struct cw_rate replication_output_rate;
+    struct cw_rate turns_rate;
+    struct cw_rate turns_ns_rate;
 };
 
 void cw_statistics_create(struct cw_statistics *statistics);

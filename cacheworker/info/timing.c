@@ -23,13 +23,14 @@ void cw_timing_begin_histogram(struct cw_command_statistics *statistics)
 
 int64_t cw_timing_begin(const struct cw_engine *engine)
 {
-    if (LIKELY(engine->settings.latency_threshold_ms == 0) || engine->config.stopwatch_ns == NULL)
-        return 0;
-    return engine->config.stopwatch_ns();
+    return engine->config.stopwatch_ns != NULL ? engine->config.stopwatch_ns() : 0;
 }
 
-void cw_timing_end(struct cw_engine *engine, enum cw_latency_event event, int64_t began_ns)
+int64_t cw_timing_end(struct cw_engine *engine, enum cw_latency_event event, int64_t began_ns)
 {
-    if (UNLIKELY(began_ns != 0))
-        watch(engine, event, engine->config.stopwatch_ns() - began_ns);
+    if (engine->config.stopwatch_ns == NULL)
+        return 0;
+    int64_t took_ns = engine->config.stopwatch_ns() - began_ns;
+    watch(engine, event, took_ns);
+    return took_ns;
 }

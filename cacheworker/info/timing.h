@@ -28,8 +28,8 @@ static inline void cw_timing_note(struct cw_engine *engine, const struct cw_sess
         cw_timing_note_slow(engine, session, command, argv, argc, took_ns);
 }
 
-/* Around what the worker does of itself; without the latency monitor no clock is read. */
+/* Around what the worker does of itself; says how long that took, 0 where there is no stopwatch. */
 int64_t cw_timing_begin(const struct cw_engine *engine);
-void cw_timing_end(struct cw_engine *engine, enum cw_latency_event event, int64_t began_ns);
+int64_t cw_timing_end(struct cw_engine *engine, enum cw_latency_event event, int64_t began_ns);
 
 #endif

@@ -459,3 +459,8 @@ size_t cw_repl_memory(const struct cw_repl *repl)
             bytes += sizeof(struct peer) + repl->peers[i]->head.capacity;
     return bytes;
 }
+
+struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl)
+{
+    return &repl->counts;
+}

@@ -79,6 +79,13 @@ bool cw_repl_holds_data(const struct cw_repl *repl);  /* replica: it has been in
 
 const struct cw_diverged *cw_repl_diverged(const struct cw_repl *repl); /* what full syncs have discarded */
 
+struct cw_repl_counts { /* reset by CONFIG RESETSTAT */
+    uint64_t full_syncs;
+    uint64_t partial_syncs;
+    uint64_t refused_partial_syncs; /* that became full ones */
+};
+struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl);
+
 struct cw_replica_view {
     struct life life;       /* nobody: not one of ours (a stock server) */
     struct address address; /* the port as it told */

@@ -119,6 +119,7 @@ struct cw_repl {
     char id[CW_REPLID_LENGTH + 1];
     struct peer *peers[CW_REPLICAS_MAX]; /* owned; on a replica, some who are about to be refused */
     unsigned peer_count;
+    struct cw_repl_counts counts;
     struct peer *snapshot; /* the one whose snapshot is being made */
     struct follow follow;
     struct cw_diverged diverged;

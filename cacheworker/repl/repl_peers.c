@@ -253,6 +253,8 @@ static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, 
         go_on(repl, peer, (uint64_t)wanted - 1);
     else
         peer->state = PEER_WAITING;
+    repl->counts.partial_syncs += peer->state != PEER_WAITING;
+    repl->counts.refused_partial_syncs += peer->state == PEER_WAITING && !slice_equal(argv[1], SLICE_LITERAL("?"));
     peer->heard_ns = cw_engine_now_ns(repl->engine);
 }
 
@@ -288,6 +290,7 @@ static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
     for (size_t i = 0; i < DELIMITER_LENGTH; i++)
         peer->delimiter[i] = digits[rand_below(&repl->rand, 16)];
     repl->snapshot = peer;
+    repl->counts.full_syncs++;
     repl->stream_database = STREAM_DATABASE_NONE; /* whoever loads this has none selected */
     peer->state = PEER_SNAPSHOT;
     peer->first_offset = peer->next_offset = repl->history.last_offset;

@@ -188,6 +188,7 @@ bool daemon_begin(struct daemon *daemon, const struct daemon_program *program, v
     } else if (error == 0 && line.version) {
         printf("%s %s\n", program->name, VERSION);
     } else if (error == 0) {
+        daemon->config_path = line.config_path;
         error = configure(daemon, argc, argv, &line, &why);
         if (error == 0 && line.check_only)
             printf("%s: the configuration is good\n", line.config_path ? line.config_path : program->name);

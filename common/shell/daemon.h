@@ -51,6 +51,7 @@ struct daemon_program {
 struct daemon {
     const struct daemon_program *program; /* constant */
     void *settings;                       /* borrowed */
+    const char *config_path;              /* borrowed from the command line; NULL: no file */
     struct log_sink log;
     bool pid_file_written;
 };
