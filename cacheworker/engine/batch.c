@@ -1,5 +1,6 @@
 #include "cacheworker/engine/batch.h"
 
+#include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
@@ -251,6 +252,8 @@ void cw_batch_run(struct cw_engine *engine)
         gather(engine);
         prefetch_entries(engine);
         execute(engine);
+        if (UNLIKELY(cw_client_memory_exceeded(engine)))
+            return; /* no more is written before this has left */
     }
 }
 

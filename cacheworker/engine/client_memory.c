@@ -23,7 +23,8 @@ size_t cw_session_memory(const struct cw_session *session)
     return bytes + cw_pubsub_memory_of(session);
 }
 
-size_t cw_client_memory_limit(const struct cw_settings *settings)
+/* In bytes; 0: none. */
+static size_t asked_limit(const struct cw_settings *settings)
 {
     int64_t limit = settings->maxmemory_clients;
     if (limit < 0)
@@ -33,16 +34,29 @@ size_t cw_client_memory_limit(const struct cw_settings *settings)
     return limit < LIMIT_LEAST ? LIMIT_LEAST : (size_t)limit;
 }
 
+/* SIZE_MAX: none. */
+static size_t limit_of(const struct cw_engine *engine)
+{
+    size_t most = engine->config.client_memory_max > 0 ? engine->config.client_memory_max : SIZE_MAX;
+    size_t asked = asked_limit(&engine->settings);
+    return asked > 0 && asked < most ? asked : most;
+}
+
+bool cw_client_memory_exceeded(const struct cw_engine *engine)
+{
+    return engine->client_memory_bytes > limit_of(engine);
+}
+
 void cw_client_memory_note(struct cw_engine *engine, struct cw_session *session)
 {
-    if (session->kind != CW_LINK_CLIENT) {
+    if (session->kind != CW_LINK_CLIENT || engine->links[session->link] != session) { /* closed in this step */
         cw_client_memory_forget(engine, session);
         return;
     }
     size_t bytes = cw_session_memory(session);
     engine->client_memory_bytes += bytes - session->counted_bytes;
     session->counted_bytes = bytes;
-    if (engine->client_memory_bytes > cw_client_memory_limit(&engine->settings))
+    if (UNLIKELY(cw_client_memory_exceeded(engine)))
         engine->turn_wanted = true;
 }
 
@@ -50,19 +64,6 @@ void cw_client_memory_forget(struct cw_engine *engine, struct cw_session *sessio
 {
     engine->client_memory_bytes -= session->counted_bytes;
     session->counted_bytes = 0;
-}
-
-static void begin_or_end_counting(struct cw_engine *engine, bool counts)
-{
-    engine->counts_client_memory = counts;
-    LIST_FOR_EACH(node, &engine->sessions)
-    {
-        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-        if (counts)
-            cw_client_memory_note(engine, session);
-        else
-            cw_client_memory_forget(engine, session);
-    }
 }
 
 static bool may_go(const struct cw_session *session)
@@ -84,8 +85,9 @@ static size_t find_largest(const struct cw_engine *engine)
 
 static void evict(struct cw_engine *engine, struct cw_session *session)
 {
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "client id=%" PRIu64 " closed: maxmemory-clients, it took %zu bytes",
-               session->id, session->counted_bytes);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE,
+               "client id=%" PRIu64 " closed: it took %zu of the %zu bytes that all clients take", session->id,
+               session->counted_bytes, engine->client_memory_bytes);
     engine->statistics.evicted_clients++;
     cw_session_abort(engine, session);
 }
@@ -110,11 +112,9 @@ static bool evict_largest(struct cw_engine *engine, size_t limit)
 
 void cw_client_memory_turn(struct cw_engine *engine)
 {
-    size_t limit = cw_client_memory_limit(&engine->settings);
-    if (UNLIKELY((limit > 0) != engine->counts_client_memory))
-        begin_or_end_counting(engine, limit > 0);
-    if (LIKELY(limit == 0 || engine->client_memory_bytes <= limit))
+    if (LIKELY(!cw_client_memory_exceeded(engine)))
         return;
+    size_t limit = limit_of(engine);
     while (evict_largest(engine, limit))
         continue;
 }

@@ -1,8 +1,9 @@
-/* client_memory.h: maxmemory-clients (redis.io/docs/reference/clients): when what all clients' buffers take is beyond
- * it, those that take most are closed, until it is not.
+/* client_memory.h: what the buffers of all clients take together. When that is beyond client_memory_max of the
+ * configuration, or maxmemory-clients (redis.io/docs/reference/clients) if that is less, those that take most are
+ * closed, until it is not.
  *
- * What a session takes is counted anew whenever it was given or sent something, while there is such a limit; without
- * one nothing is counted. Replicas and the master's link are not counted, nor is who said CLIENT NO-EVICT closed. */
+ * What a session takes is counted anew whenever it was given or sent something: at the end of a step, and at once where
+ * its output is long. Replicas and the master's link are not counted, nor is who said CLIENT NO-EVICT closed. */
 #ifndef CACHEWORKER_ENGINE_CLIENT_MEMORY_H
 #define CACHEWORKER_ENGINE_CLIENT_MEMORY_H
 
@@ -11,16 +12,16 @@
 /* Bytes that the session takes: CLIENT LIST's tot-mem. */
 size_t cw_session_memory(const struct cw_session *session);
 
-/* The limit in bytes; 0: none. */
-size_t cw_client_memory_limit(const struct cw_settings *settings);
+/* Whether it is beyond the limit now: as long as nobody reads, no more should be written. */
+bool cw_client_memory_exceeded(const struct cw_engine *engine);
 
-/* The session may take another amount than before: to be told while engine->counts_client_memory. */
+/* The session may take another amount than before. */
 void cw_client_memory_note(struct cw_engine *engine, struct cw_session *session);
 
 /* The session ends. */
 void cw_client_memory_forget(struct cw_engine *engine, struct cw_session *session);
 
-/* Once per turn, when its input was kept: closes whom it must. */
+/* At the beginning of a turn, when what could leave has left: closes whom it must. */
 void cw_client_memory_turn(struct cw_engine *engine);
 
 #endif

@@ -15,7 +15,7 @@ static size_t smaller(size_t a, size_t b)
 
 static void find_least(struct cw_output_limits *limits)
 {
-    size_t least = SIZE_MAX;
+    size_t least = CW_OUTPUT_JUDGED_FROM;
     for (size_t i = 0; i < CW_OUTPUT_CLASSES; i++)
         least = smaller(smaller(least, limits->of[i].hard), limits->of[i].soft);
     limits->least = least;

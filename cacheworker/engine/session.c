@@ -213,8 +213,7 @@ static void keep(struct cw_engine *engine, struct cw_session *session)
         session->flags &= ~(uint32_t)CW_SESSION_PAUSED;
         effect_resume(engine->effects, session->link);
     }
-    if (UNLIKELY(engine->counts_client_memory))
-        cw_client_memory_note(engine, session);
+    cw_client_memory_note(engine, session);
 }
 
 void cw_sessions_keep(struct cw_engine *engine)
@@ -287,6 +286,7 @@ static void judge_output(struct cw_engine *engine, struct cw_session *session)
         list_remove(&session->soft);
     else if (list_is_empty(&session->soft))
         list_add_last(&engine->soft, &session->soft);
+    cw_client_memory_note(engine, session);
 }
 
 void cw_session_check_output(struct cw_engine *engine, struct cw_session *session)
@@ -328,8 +328,7 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
         if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
             session->waiting_since_ns = 0;
     }
-    if (UNLIKELY(engine->counts_client_memory))
-        cw_client_memory_note(engine, session);
+    cw_client_memory_note(engine, session);
 }
 
 /* --- replies that wait for an acknowledgement --- */
@@ -501,8 +500,7 @@ void cw_sessions_end_step(struct cw_engine *engine)
             mark(engine, session);
         if (UNLIKELY(session->flags & CW_SESSION_DRAIN_DUE) && session->marks == NULL)
             drain_now(engine, session);
-        if (UNLIKELY(engine->counts_client_memory))
-            cw_client_memory_note(engine, session);
+        cw_client_memory_note(engine, session);
     }
     engine->flushed_count = 0;
     LIST_FOR_EACH(node, &engine->dead)

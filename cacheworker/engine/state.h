@@ -79,8 +79,7 @@ struct cw_engine {
     struct list dead;           /* ended in this step */
     struct list soft;           /* clients above a soft limit of what they may leave unread */
     uint32_t clients;           /* that count against maxclients */
-    bool counts_client_memory;  /* there is a maxmemory-clients */
-    size_t client_memory_bytes; /* then: what all clients take */
+    size_t client_memory_bytes; /* what all clients take */
     uint64_t next_session_id;
     struct buf spare_buffers[CW_SPARE_BUFFERS]; /* owned; empty, with memory */
     uint32_t spare_count;

@@ -43,6 +43,7 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .stuck_limit_ns = CW_STUCK_LIMIT_NS,
         .query_buffer_max = (size_t)1 << 30,
         .client_output_max = (size_t)1 << 30,
+        .client_memory_max = (size_t)2 << 30,
         .maxmemory_policy = CW_POLICY_NOEVICTION,
     };
 }
@@ -246,8 +247,7 @@ static link_id accept_link(void *core, int listener, const struct address *peer,
     session->flags |= CW_SESSION_COUNTED;
     engine->clients++;
     cw_access_begin(engine, session);
-    if (UNLIKELY(engine->counts_client_memory))
-        cw_client_memory_note(engine, session);
+    cw_client_memory_note(engine, session);
     return session->link;
 }
 
@@ -347,12 +347,12 @@ static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
     cw_memory_begin_turn(engine);
+    cw_client_memory_turn(engine); /* after the world took what it could of the last turn's output */
     cw_batch_run_replicas(engine); /* first: what they acknowledge opens the gate in this turn */
     cw_ha_turn(engine->ha);
     cw_batch_run(engine);
     cw_sessions_check_soft_limits(engine);
     cw_sessions_keep(engine);
-    cw_client_memory_turn(engine);
     expire_keys(engine);
     cw_memory_end_turn(engine);
     cw_repl_turn(engine->repl);

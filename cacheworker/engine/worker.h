@@ -38,7 +38,8 @@ struct cw_config {      /* copied at creation, slices included */
     bool enable_debug_command;
     size_t query_buffer_max;
     size_t client_output_max;
-    size_t maxmemory_bytes; /* of data; 0: no limit. This and the policy are where CONFIG SET begins */
+    size_t client_memory_max; /* what the buffers of all clients take; 0: no limit */
+    size_t maxmemory_bytes;   /* of data; 0: no limit. This and the policy are where CONFIG SET begins */
     enum cw_policy maxmemory_policy;
     uint64_t random_seed;         /* keyspace hashing and random commands */
     struct identity new_identity; /* drawn by the shell; becomes the node's id when there is no readable state */

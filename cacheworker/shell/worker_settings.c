@@ -127,6 +127,13 @@ static const struct conf_option options[] = {
      .maximum = (int64_t)1 << 40,
      .initial = "1gb",
      .description = "A client with more unread replies is closed."},
+    {.name = "client_memory_max",
+     .kind = CONF_BYTES,
+     FIELD(client_memory_max),
+     .minimum = 0,
+     .maximum = (int64_t)1 << 40,
+     .initial = "2gb",
+     .description = "Above this in buffers of all clients those with most are closed; 0: no limit."},
     {.name = "enable-debug-command",
      .kind = CONF_BOOLEAN,
      FIELD(enable_debug_command),
@@ -215,6 +222,7 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.enable_debug_command = settings->enable_debug_command;
     config.query_buffer_max = (size_t)settings->client_query_buffer_limit;
     config.client_output_max = (size_t)settings->client_output_max;
+    config.client_memory_max = (size_t)settings->client_memory_max;
     config.port = (uint16_t)settings->port;
     *ret_config = config;
 }

@@ -29,6 +29,7 @@ struct worker_settings {
     int sync_missing; /* enum worker_sync_missing */
     int64_t client_query_buffer_limit;
     int64_t client_output_max;
+    int64_t client_memory_max;
     bool enable_debug_command;
     struct daemon_settings daemon;
 };

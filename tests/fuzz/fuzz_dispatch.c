@@ -71,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bench_config(&config, true);
     config.max_clients = 3;
     config.client_output_max = 1 << 20;
+    config.client_memory_max = 4 << 20;
     config.query_buffer_max = 1 << 20;
     bench_start(&bench, &config);
     link_id first = bench_connect(&bench);

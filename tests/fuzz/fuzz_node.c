@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.incarnation_bits = 7;
     config.random_seed = 1;
     config.client_output_max = 1 << 20;
+    config.client_memory_max = 4 << 20;
     config.query_buffer_max = 1 << 20;
     config.backlog_bytes = 1 << 20;
     if (cw_worker_create(&config, &worker) < 0)

@@ -1,4 +1,5 @@
-/* Limits of what clients take: maxmemory-clients, and soft limits of output, on a worker that is driven by hand. */
+/* Limits of what clients take: client_memory_max, maxmemory-clients, and soft limits of output, on a worker that is
+ * driven by hand. */
 #include "common/resp/resp_writer.h"
 #include "tests/unit/cacheworker/engine/bench.h"
 
@@ -91,6 +92,60 @@ static void test_a_share_of_maxmemory(void **state)
     bench_end(&bench);
 }
 
+/* What the configuration allows holds from the start, and whatever CONFIG SET asks for. */
+static void test_the_configured_limit(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct cw_config config;
+    bench_config(&config, true);
+    config.client_memory_max = 400 * KIB;
+    bench_start(&bench, &config);
+    link_id asker = bench_connect(&bench), small = bench_connect(&bench);
+    link_id large = bench_connect(&bench), next = bench_connect(&bench);
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 1gb\r\n");
+    leave_input(&bench, small, 60 * KIB);
+    leave_input(&bench, large, 200 * KIB);
+    assert_true(is_open(&bench, large));
+    leave_input(&bench, next, 200 * KIB);
+    assert_false(is_open(&bench, large));
+    assert_true(is_open(&bench, small) && is_open(&bench, next));
+    assert_true(stats_say(&bench, asker, "evicted_clients:1\r\n"));
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 0\r\n");
+    leave_input(&bench, bench_connect(&bench), 200 * KIB);
+    assert_false(is_open(&bench, next));
+    bench_end(&bench);
+}
+
+/* However many ask for long replies at once: a turn ends when these take too much, and who reads them is not closed. */
+static void test_a_turn_writes_no_more_than_leaves(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 8, REQUESTS = 64, LENGTH = 100 * KIB };
+    struct bench bench;
+    struct cw_config config;
+    bench_config(&config, true);
+    config.client_memory_max = 4 << 20;
+    bench_start(&bench, &config);
+    link_id asker = bench_connect(&bench), links[CLIENTS];
+    bench_ask(&bench, asker, "SETRANGE long 102399 x\r\n");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        links[i] = bench_connect(&bench);
+        for (size_t request = 0; request < REQUESTS; request++)
+            bench_receive(&bench, links[i], SLICE_LITERAL("GET long\r\n"));
+    }
+    unsigned turns = 1;
+    while (bench_turn_once(&bench))
+        turns++;
+    assert_true(turns >= CLIENTS * REQUESTS / 128);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        assert_true(is_open(&bench, links[i]));
+        assert_int_equal(bench_take(&bench, links[i]).length, REQUESTS * (LENGTH + strlen("$102400\r\n\r\n")));
+    }
+    assert_true(stats_say(&bench, asker, "evicted_clients:0\r\n"));
+    bench_end(&bench);
+}
+
 /* A client that reads nothing is closed when it has been above the soft limit for long, also when nobody sends more. */
 static void test_soft_limit(void **state)
 {
@@ -123,6 +178,8 @@ int main(void)
         cmocka_unit_test(test_the_largest_goes),
         cmocka_unit_test(test_no_evict_stays),
         cmocka_unit_test(test_a_share_of_maxmemory),
+        cmocka_unit_test(test_the_configured_limit),
+        cmocka_unit_test(test_a_turn_writes_no_more_than_leaves),
         cmocka_unit_test(test_soft_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

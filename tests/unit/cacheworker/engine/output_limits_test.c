@@ -24,7 +24,7 @@ static void test_initial(void **state)
     struct cw_output_limits limits;
     cw_output_limits_create(&limits, 0);
     assert_limits(&limits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
-    assert_int_equal(limits.least, 8 << 20);
+    assert_int_equal(limits.least, CW_OUTPUT_JUDGED_FROM);
     cw_output_limits_create(&limits, 1000);
     assert_limits(&limits, "normal 1000 0 0 slave 1000 67108864 60 pubsub 1000 8388608 60");
     assert_int_equal(limits.least, 1000);
@@ -58,7 +58,7 @@ static void test_parse(void **state)
     assert_null(cw_output_limits_parse(&limits, SLICE_LITERAL("normal 0 0 0")));
     assert_int_equal(limits.least, 2048);
     assert_null(cw_output_limits_parse(&limits, SLICE_LITERAL("pubsub 0 0 0")));
-    assert_true(limits.least == SIZE_MAX);
+    assert_int_equal(limits.least, CW_OUTPUT_JUDGED_FROM);
     assert_null(cw_output_limits_parse(&limits, SLICE_LITERAL("")));
 }
 
