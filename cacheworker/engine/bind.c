@@ -15,6 +15,7 @@
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/info/latency_commands.h"
 #include "cacheworker/info/memory_commands.h"
+#include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/key_commands.h"
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
@@ -99,6 +100,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(MEMORY_MALLOC_STATS, memory_malloc_stats),
     BIND(MEMORY_PURGE, memory_purge),
     BIND(MEMORY_STATS, memory_stats),
+    BIND(MONITOR, monitor),
     BIND(MEMORY_USAGE, memory_usage),
     BIND(ROLE, role),
     BIND(SAVE, save),

@@ -3,6 +3,7 @@
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -42,6 +43,7 @@ void cw_reset_command(struct cw_call *call)
 {
     struct cw_session *session = call->session;
     cw_pubsub_forget(call->engine->pubsub, session);
+    cw_monitor_forget(session);
     cw_transaction_discard(call->engine, session);
     session->flags &= ~(uint32_t)(CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT |
                                   CW_SESSION_NO_EVICT | CW_SESSION_NO_TOUCH);

@@ -3,6 +3,7 @@
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/gates.h"
 #include "cacheworker/ha/ha.h"
+#include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -89,7 +90,9 @@ static inline void execute(const struct cw_session *session, struct cw_call *cal
 /* Counts, executes and propagates. */
 static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
 {
+    cw_monitor_before(engine, call);
     execute(call->session, call);
+    cw_monitor_after(engine, call);
     engine->statistics.total_commands++; /* CONFIG RESETSTAT counts itself */
     engine->statistics.commands[call->command->id].calls++;
     if (call->dirty > 0)

@@ -61,6 +61,7 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
     list_init(&session->waiting);
     list_init(&session->held);
     list_init(&session->soft);
+    list_init(&session->monitor);
     list_add_last(&engine->sessions, &session->all);
     engine->links[session->link] = session;
     return session;
@@ -430,6 +431,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
     list_remove(&session->touched);
     list_remove(&session->waiting);
     list_remove(&session->soft);
+    list_remove(&session->monitor);
     if (session->flags & CW_SESSION_COUNTED) {
         session->flags &= ~(uint32_t)CW_SESSION_COUNTED;
         engine->clients--;
@@ -538,6 +540,8 @@ static void describe_flags(const struct cw_session *session, struct buf *out)
         buf_add_text(out, "S");
     if (session->kind == CW_LINK_MASTER)
         buf_add_text(out, "M");
+    if (!list_is_empty(&session->monitor))
+        buf_add_text(out, "O");
     if (session->subscriber != NULL)
         buf_add_text(out, "P");
     if (session->flags & CW_SESSION_IN_MULTI)

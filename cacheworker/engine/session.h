@@ -69,6 +69,7 @@ struct cw_session {
     struct list touched; /* in engine->touched from its first bytes of a turn to the end of that turn */
     struct list all;     /* in engine->sessions, in the order of their ids */
     struct list waiting; /* in engine->waiting while CW_SESSION_WAITING */
+    struct list monitor; /* in engine->monitors after MONITOR */
     struct list soft;    /* in engine->soft while soft_since_ns > 0 */
 
     uint64_t id;

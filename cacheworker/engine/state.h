@@ -77,6 +77,7 @@ struct cw_engine {
     struct list waiting;        /* in WAIT */
     struct list held;           /* clients with replies that wait for an acknowledgement */
     struct list dead;           /* ended in this step */
+    struct list monitors;       /* clients in MONITOR */
     struct list soft;           /* clients above a soft limit of what they may leave unread */
     uint32_t clients;           /* that count against maxclients */
     size_t client_memory_bytes; /* what all clients take */

@@ -147,6 +147,7 @@ static void init_lists(struct cw_engine *engine)
     list_init(&engine->held);
     list_init(&engine->dead);
     list_init(&engine->soft);
+    list_init(&engine->monitors);
 }
 
 static void free_worker(struct cw_worker *worker)
@@ -302,7 +303,8 @@ static void close_idle(struct cw_engine *engine)
             cw_session_flush(engine, session);
             cw_session_drain(engine, session);
         } else if (timeout_ns > 0 && engine->now_ns - session->active_ns > timeout_ns &&
-                   !(session->flags & (CW_SESSION_WAITING | CW_SESSION_IN_PUBSUB))) {
+                   !(session->flags & (CW_SESSION_WAITING | CW_SESSION_IN_PUBSUB)) &&
+                   list_is_empty(&session->monitor)) {
             cw_session_close(engine, session);
         }
     }

@@ -6,6 +6,8 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/info/latency_commands.c cacheworker/info/latency_commands.h \
 	cacheworker/info/memory_commands.c cacheworker/info/memory_commands.h \
 	cacheworker/info/memory_report.c cacheworker/info/memory_report.h \
+	cacheworker/info/monitor.c cacheworker/info/monitor.h \
+	cacheworker/info/redact.c cacheworker/info/redact.h \
 	cacheworker/info/slowlog.c cacheworker/info/slowlog.h \
 	cacheworker/info/statistics.c cacheworker/info/statistics.h \
 	cacheworker/info/timing.c cacheworker/info/timing.h

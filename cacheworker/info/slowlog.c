@@ -1,6 +1,7 @@
 #include "cacheworker/info/slowlog.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/info/redact.h"
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
 
@@ -56,7 +57,7 @@ static void write_argument(struct buf *out, struct slice argument)
     buf_free(&text);
 }
 
-static void write_arguments(struct buf *out, const struct slice *argv, size_t argc)
+static void write_arguments(struct buf *out, const struct command *command, const struct slice *argv, size_t argc)
 {
     size_t kept = argc <= ARGUMENTS_KEPT ? argc : ARGUMENTS_KEPT;
     resp_write_array(out, kept);
@@ -67,7 +68,7 @@ static void write_arguments(struct buf *out, const struct slice *argv, size_t ar
             resp_write_bulk(out, buf_slice(&text));
             buf_free(&text);
         } else {
-            write_argument(out, argv[i]);
+            write_argument(out, cw_is_secret(command, argv, argc, i) ? CW_REDACTED : argv[i]);
         }
     }
 }
@@ -84,7 +85,7 @@ void cw_slowlog_offer(struct cw_engine *engine, const struct cw_session *session
     entry->id = slowlog->next_id++;
     entry->wall_us = engine->wall_us;
     entry->duration_us = duration_us;
-    write_arguments(&entry->arguments, argv, argc);
+    write_arguments(&entry->arguments, command, argv, argc);
     cw_session_describe_address(&session->peer, &entry->peer);
     if (session->name != NULL)
         entry->name = mem_copy_text(session->name, strlen(session->name));
