@@ -19,7 +19,9 @@ struct cw_entry;
 enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
 enum { CW_RDB_VERSION_DATED = 12 }; /* the first one that knows fields that expire */
 
-#define CW_RDB_STRING_MAX ((uint64_t)512 << 20)
+/* A value that is a string has half of it at the most (proto-max-bulk-len); a listpack, which is one string here, all.
+ */
+#define CW_RDB_STRING_MAX ((uint64_t)1 << 30)
 
 /* Appends to `out`, and adds what it appended to the checksum; the caller empties `out` between calls as it likes. A
  * zeroed struct with `out` set is ready. Expiry is CW_NO_EXPIRY or a date in milliseconds. */

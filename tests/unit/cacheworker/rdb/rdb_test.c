@@ -191,6 +191,8 @@ static void what_others_write_is_judged(void **state)
               "a\xe0\x00\x00\xff"),
          ERR_CORRUPT, ""},                                                        /* a declared length that cannot be */
         {BODY("\x00\x01k\x81\x7f\xff\xff\xff\xff\xff\xff\xff"), ERR_CORRUPT, ""}, /* the same, not packed */
+        {BODY("\x00\x01k\x80\x40\x00\x00\x00"), 0, ""},                           /* as long as a listpack may be */
+        {BODY("\x00\x01k\x80\x40\x00\x00\x01"), ERR_CORRUPT, ""},                 /* longer */
         {BODY("\x00\x01k\x82zzzz"), ERR_CORRUPT, ""},                             /* no such length */
         {BODY("\x00\x01k\xc4"), ERR_CORRUPT, ""},                                 /* no such packing */
         {BODY("\xfe\x04"), ERR_CORRUPT, ""},                                      /* database 4 of 4 */
