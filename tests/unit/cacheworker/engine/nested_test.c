@@ -227,12 +227,40 @@ static void test_memory(void **state)
     close_scene(&scene);
 }
 
+static void test_a_script_has_the_rights_of_its_user(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_plain_scene(&scene);
+    struct cw_acl *acl = &scene.engine->access.acl;
+    const struct slice rules[] = {SLICE_LITERAL("+get"), SLICE_LITERAL("+set"), SLICE_LITERAL("%R~a"),
+                                  SLICE_LITERAL("~b")};
+    struct buf reason = {0};
+    assert_int_equal(cw_acl_set(acl, SLICE_LITERAL("u"), rules, ARRAY_LENGTH(rules), &reason), 0);
+    cw_access_enter(scene.nested.session, cw_acl_find(acl, SLICE_LITERAL("u")));
+    assert_false(say(&scene, "SET b 1"));
+    assert_false(say(&scene, "GET a"));
+    assert_true(say(&scene, "SET a 1"));
+    assert_true(say(&scene, "DEL b"));
+    assert_true(say(&scene, "ACL WHOAMI"));
+    assert_reply(&scene, "+OK\r\n$-1\r\n-NOPERM ACL failure in script: No permissions to access a key\r\n"
+                         "-NOPERM ACL failure in script: User u has no permissions to run the 'del' command\r\n"
+                         "-ERR This Redis command is not allowed from script\r\n");
+    assert_int_equal(scene.engine->access.log.count, 2);
+    cw_access_enter(scene.nested.session, acl->nobody);
+    close_scene(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_unit_is_one_in_the_stream),    cmocka_unit_test(test_units_in_units),
-        cmocka_unit_test(test_asides_stay_with_their_command), cmocka_unit_test(test_replies_and_refusals),
-        cmocka_unit_test(test_select_is_the_units_own),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_a_unit_is_one_in_the_stream),
+        cmocka_unit_test(test_units_in_units),
+        cmocka_unit_test(test_asides_stay_with_their_command),
+        cmocka_unit_test(test_replies_and_refusals),
+        cmocka_unit_test(test_select_is_the_units_own),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_a_script_has_the_rights_of_its_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
