@@ -34,6 +34,8 @@ static int add_range(const struct command_key_spec *spec, int64_t first, int64_t
         last = first + (argc - first) / spec->limit + spec->last_key;
     else if (spec->last_key < 0)
         last = argc + spec->last_key;
+    if (first == argc && spec->last_key < 0)
+        return 0; /* PFMERGE with a destination alone */
     if (last < first || last >= argc)
         return ERR_INVALID;
     for (int64_t i = first; i <= last; i += spec->key_step)
@@ -131,6 +133,32 @@ static void add_sort_destination(const struct slice *argv, int64_t argc, struct 
         add_key(list, destination, KEY_OW | KEY_UPDATE);
 }
 
+/* GEORADIUS ... [STORE key] [STOREDIST key]: the last one is written, but which words are options depends on the ones
+ * before them; so every one counts. */
+static void add_radius_destinations(const struct command *command, const struct slice *argv, int64_t argc,
+                                    struct key_list *list)
+{
+    for (int64_t i = command->id == COMMAND_ID_GEORADIUS ? 6 : 5; i < argc - 1; i++)
+        if (slice_equal_nocase(argv[i], "store") || slice_equal_nocase(argv[i], "storedist"))
+            add_key(list, ++i, KEY_OW | KEY_UPDATE);
+}
+
+/* XREAD and XREADGROUP: as many keys as ids behind the word STREAMS. Before it, a group and a consumer may be called so
+ * as well, wherever GROUP stands. */
+static int add_streams(const struct command_key_spec *spec, const struct slice *argv, int64_t argc,
+                       struct key_list *list)
+{
+    for (int64_t i = 1; i < argc - 1; i++) {
+        if (slice_equal_nocase(argv[i], "streams"))
+            return add_range(spec, i + 1, argc, list);
+        if (slice_equal_nocase(argv[i], "group"))
+            i += 2;
+        else if (slice_equal_nocase(argv[i], "count") || slice_equal_nocase(argv[i], "block"))
+            i += 1;
+    }
+    return 0;
+}
+
 /* MIGRATE host port key|"" database timeout [COPY] [REPLACE] [AUTH password] [AUTH2 user password] [KEYS key ...] */
 static int add_migrated(const struct slice *argv, int64_t argc, struct key_list *list)
 {
@@ -153,13 +181,21 @@ static int add_migrated(const struct slice *argv, int64_t argc, struct key_list 
     return 0;
 }
 
+static bool is_radius(const struct command *command)
+{
+    return command->id == COMMAND_ID_GEORADIUS || command->id == COMMAND_ID_GEORADIUSBYMEMBER;
+}
+
 static int add_all(const struct command *command, const struct slice *argv, int64_t argc, struct key_list *list)
 {
     if (command->id == COMMAND_ID_MIGRATE)
         return add_migrated(argv, argc, list);
+    if (command->id == COMMAND_ID_XREAD || command->id == COMMAND_ID_XREADGROUP)
+        return add_streams(&command->key_specs[0], argv, argc, list);
     for (unsigned i = 0; i < command->key_spec_count; i++) {
         const struct command_key_spec *spec = &command->key_specs[i];
-        if (spec->flags & KEY_NOT_KEY || spec->begin == KEY_BEGIN_UNKNOWN)
+        if (spec->flags & KEY_NOT_KEY || spec->begin == KEY_BEGIN_UNKNOWN ||
+            (spec->begin == KEY_BEGIN_KEYWORD && is_radius(command)))
             continue;
         int result = add_by_spec(spec, argv, argc, list);
         if (result)
@@ -167,6 +203,8 @@ static int add_all(const struct command *command, const struct slice *argv, int6
     }
     if (command->id == COMMAND_ID_SORT)
         add_sort_destination(argv, argc, list);
+    if (is_radius(command))
+        add_radius_destinations(command, argv, argc, list);
     return 0;
 }
 

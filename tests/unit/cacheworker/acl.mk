@@ -9,3 +9,10 @@ tests_unit_cacheworker_acl_user_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_acl_user_test_LDADD = $(cacheworker_acl_ldadd)
 tests_unit_cacheworker_acl_users_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_acl_users_test_LDADD = $(cacheworker_acl_ldadd)
+check_PROGRAMS += tests/unit/cacheworker/acl/keys_test
+UNIT_TESTS += tests/unit/cacheworker/acl/keys_test
+tests_unit_cacheworker_acl_keys_test_SOURCES = \
+	tests/unit/cacheworker/acl/keys_test.c tests/unit/cacheworker/acl/samples.h \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_acl_keys_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_acl_keys_test_LDADD = $(cacheworker_acl_ldadd)
