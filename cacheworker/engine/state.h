@@ -89,7 +89,7 @@ struct cw_engine {
     uint32_t flushed_capacity;
 
     bool turn_wanted; /* something that parked sessions wait for has changed */
-    bool freeing;     /* a flushed database still has memory to give back */
+    bool freeing;     /* there is memory to be given back */
     bool compacting;
     int64_t compact_ns; /* not looked at before, while it is not compacting */
     int64_t sleep_since_ns;

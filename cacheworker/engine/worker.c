@@ -24,7 +24,7 @@ enum {
     SURPLUS_PATIENCE_MS = 1000, /* by then a surplus session has proved what it is, or is told to go */
     CRON_INTERVAL_MS = 100,
     EXPIRE_BUDGET = 25000, /* of cw_expire_cycle: half a millisecond */
-    FREE_BUDGET = 4096,    /* entries of flushed databases per turn */
+    FREE_BUDGET = 4096,    /* of cw_keyspace_free_step, per turn: a fifth of a millisecond */
     COMPACT_BUDGET = 1024, /* entries looked at per turn, to be moved or not */
 };
 
@@ -321,10 +321,13 @@ static void answer_waits(struct cw_engine *engine)
     }
 }
 
-/* Looks now and then whether memory can be given back, and goes on for as long as it can. */
+/* Looks now and then whether memory can be given back, and goes on for as long as it can. Not while memory is being
+ * freed: what that leaves is still to be seen. */
 static void compact(struct cw_engine *engine)
 {
-    if (!engine->compacting && (engine->now_ns < engine->compact_ns || !cw_keyspace_has_slack(engine->keyspace)))
+    bool is_wanted =
+        engine->compacting || (engine->now_ns >= engine->compact_ns && cw_keyspace_has_slack(engine->keyspace));
+    if (engine->freeing || !is_wanted)
         return;
     engine->compacting = cw_keyspace_compact_step(engine->keyspace, COMPACT_BUDGET);
     if (!engine->compacting)
@@ -360,8 +363,8 @@ static void turn(struct cw_engine *engine)
     cw_repl_turn(engine->repl);
     answer_waits(engine);
     close_idle(engine);
-    engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
     compact(engine);
+    engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);
 }

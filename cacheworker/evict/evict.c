@@ -235,7 +235,7 @@ enum cw_evict_result cw_evict_step(struct cw_evict *evict, struct cw_keyspace *k
     while (rules->limit_bytes > 0 && cw_keyspace_data_bytes(keyspace) > rules->limit_bytes) {
         struct candidate victim;
         bool any = false;
-        if (cw_keyspace_free_step(keyspace, 0)) {
+        if (cw_keyspace_to_free(keyspace) > 0) {
             if (*budget == 0)
                 return CW_EVICT_MORE;
             free_some(keyspace, budget);

@@ -1,8 +1,10 @@
 #include "cacheworker/keyspace/arena.h"
 
+#include "cacheworker/keyspace/budget.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -24,22 +26,25 @@
 
 enum {
     PAGE_SIZE = 64 << 10,
-    CHUNK_SIZE = 2 << 20,
+    CHUNK_SIZE = 2 << 20, /* as huge pages are */
     PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE,
     STEP = 8,
     SMALL_CLASSES = CW_ARENA_SMALL_MAX / STEP,
     CLASSES = SMALL_CLASSES + 1, /* the last one is for segments */
     RESERVE_PAGES = 32,          /* empty pages that keep their memory */
+    PAGE_COST = 16,              /* of giving one back, in units of cw_arena_trim_step */
     FILLS = 16,                  /* pages are told apart by sixteenths of what they could hold */
     WORTH_PAGES = 32,            /* to be gained, or a compaction does not begin */
     MALLOC_OVERHEAD = 8,
+    KERNEL_PAGE_SIZE = 4096,
 };
 
 struct chunk {
-    struct list node; /* in arena->chunks */
-    char *base;       /* owned mapping */
-    uint32_t free;    /* bit per page that no class has */
-    uint32_t backed;  /* bit per page that has memory of the kernel, as far as we know */
+    struct list node;  /* in arena->chunks */
+    struct list spare; /* in arena->spare, while a free page has memory */
+    char *base;        /* owned mapping */
+    uint32_t free;     /* bit per page that no class has */
+    uint32_t backed;   /* bit per page that has memory of the kernel, as far as we know */
 };
 
 struct page {         /* at the front of its 64 KiB, which are aligned to their size */
@@ -59,6 +64,7 @@ _Static_assert((PAGE_SIZE - sizeof(struct page)) % CW_ARENA_SEGMENT_SIZE == 0, "
 struct cw_arena {
     struct list partial[CLASSES];
     struct list chunks;
+    struct list spare;     /* chunks with free pages that have memory */
     size_t reserved_pages; /* free and backed */
     size_t backed_pages;
     size_t small_bytes; /* in blocks that are given out */
@@ -90,6 +96,7 @@ struct cw_arena *cw_arena_create(void)
     for (unsigned i = 0; i < CLASSES; i++)
         list_init(&arena->partial[i]);
     list_init(&arena->chunks);
+    list_init(&arena->spare);
     return arena;
 }
 
@@ -101,6 +108,7 @@ static void chunk_destroy(struct cw_arena *arena, struct chunk *chunk)
     UNPOISON(chunk->base, CHUNK_SIZE);
     CHECK(munmap(chunk->base, CHUNK_SIZE) == 0);
     list_remove(&chunk->node);
+    list_remove(&chunk->spare);
     mem_free(chunk);
 }
 
@@ -127,6 +135,7 @@ static struct chunk *chunk_create(struct cw_arena *arena)
     struct chunk *chunk = mem_zero(sizeof(*chunk));
     chunk->base = mapping + head;
     chunk->free = UINT32_MAX;
+    list_init(&chunk->spare);
     /* A small data set would pay 2 MiB for a few keys; random access to a big one pays a TLB miss per key without. */
     bool first = list_is_empty(&arena->chunks);
     (void)madvise(chunk->base, CHUNK_SIZE, first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
@@ -152,6 +161,8 @@ static struct page *page_take(struct cw_arena *arena, size_t block_size)
         arena->backed_pages++;
     chunk->free &= ~bit;
     chunk->backed |= bit;
+    if (!(chunk->free & chunk->backed))
+        list_remove(&chunk->spare);
     list_remove(&chunk->node);
     if (chunk->free == 0)
         list_add_last(&arena->chunks, &chunk->node);
@@ -167,48 +178,69 @@ static struct page *page_take(struct cw_arena *arena, size_t block_size)
     return page;
 }
 
-/* Returns the memory of a free page to the kernel. */
-static void page_release(struct cw_arena *arena, struct chunk *chunk, unsigned index)
-{
-    char *page = chunk->base + (size_t)index * PAGE_SIZE;
-    UNPOISON(page, PAGE_SIZE);
-    CHECK(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
-    chunk->backed &= ~((uint32_t)1 << index);
-    arena->reserved_pages--;
-    arena->backed_pages--;
-}
-
 static void page_give_back(struct cw_arena *arena, struct page *page)
 {
     struct chunk *chunk = page->chunk;
     unsigned index = (unsigned)(((char *)page - chunk->base) / PAGE_SIZE);
-    uint32_t bit = (uint32_t)1 << index;
-    chunk->free |= bit;
+    chunk->free |= (uint32_t)1 << index;
     arena->reserved_pages++;
     list_remove(&chunk->node);
     list_add_first(&arena->chunks, &chunk->node);
-    if (arena->reserved_pages <= RESERVE_PAGES)
-        return;
-    if (chunk->free == UINT32_MAX) {
-        chunk_destroy(arena, chunk);
-        return;
+    if (list_is_empty(&chunk->spare))
+        list_add_last(&arena->spare, &chunk->spare);
+}
+
+/* ---- Back to the kernel ---- */
+
+/* The lowest run of these bits. */
+static uint32_t first_run(uint32_t bits)
+{
+    uint32_t above = bits + (bits & -bits); /* the bit behind the run, and what was above it */
+    return bits & ~above;
+}
+
+/* Returns the memory of the chunk's free pages. */
+static void chunk_release_spare(struct cw_arena *arena, struct chunk *chunk)
+{
+    for (uint32_t run; (run = first_run(chunk->free & chunk->backed)) != 0;) {
+        unsigned pages = (unsigned)__builtin_popcount(run);
+        char *first = chunk->base + (size_t)__builtin_ctz(run) * PAGE_SIZE;
+        UNPOISON(first, (size_t)pages * PAGE_SIZE);
+        CHECK(madvise(first, (size_t)pages * PAGE_SIZE, MADV_DONTNEED) == 0);
+        chunk->backed &= ~run;
+        arena->reserved_pages -= pages;
+        arena->backed_pages -= pages;
     }
-    page_release(arena, chunk, index);
+    list_remove(&chunk->spare);
+}
+
+/* Until no more than `kept` free pages have memory. */
+static bool trim(struct cw_arena *arena, size_t kept, unsigned *budget)
+{
+    while (*budget > 0 && arena->reserved_pages > kept) {
+        struct chunk *chunk = LIST_ENTRY(arena->spare.next, struct chunk, spare);
+        cw_spend(budget, PAGE_COST * (unsigned)__builtin_popcount(chunk->free & chunk->backed));
+        if (chunk->free == UINT32_MAX)
+            chunk_destroy(arena, chunk);
+        else
+            chunk_release_spare(arena, chunk);
+    }
+    return arena->reserved_pages > kept;
+}
+
+bool cw_arena_trim_step(struct cw_arena *arena, unsigned *budget)
+{
+    return trim(arena, RESERVE_PAGES, budget);
 }
 
 void cw_arena_trim(struct cw_arena *arena)
 {
-    LIST_FOR_EACH(node, &arena->chunks)
-    {
-        struct chunk *chunk = LIST_ENTRY(node, struct chunk, node);
-        if (chunk->free == UINT32_MAX) {
-            chunk_destroy(arena, chunk);
-            continue;
-        }
-        for (uint32_t spare; (spare = chunk->free & chunk->backed) != 0;)
-            page_release(arena, chunk, (unsigned)__builtin_ctz(spare));
-    }
+    unsigned budget = UINT_MAX;
+    while (trim(arena, 0, &budget))
+        budget = UINT_MAX;
 }
+
+/* ---- Blocks ---- */
 
 static void *small_alloc(struct cw_arena *arena, unsigned class)
 {
@@ -283,6 +315,17 @@ void cw_arena_free_big(struct cw_arena *arena, void *block)
 {
     arena->big_bytes -= mem_usable(block) + MALLOC_OVERHEAD;
     mem_free(block);
+}
+
+size_t cw_arena_drop_end(void *block, size_t length)
+{
+    uintptr_t start = (uintptr_t)block;
+    uintptr_t end = (start + length) / KERNEL_PAGE_SIZE * KERNEL_PAGE_SIZE;
+    uintptr_t first = (end - 1) / CHUNK_SIZE * CHUNK_SIZE;
+    if (first < start)
+        return 0;
+    (void)madvise((char *)block + (first - start), end - first, MADV_DONTNEED);
+    return first - start;
 }
 
 /* ---- Compaction ---- */

@@ -2,8 +2,8 @@
  *
  * Small blocks come from pages of 64 KiB that hold one size each, in steps of eight bytes, without a header per block:
  * five million entries would otherwise pay eight bytes each to malloc, and its rounding. Pages come from chunks of 2
- * MiB, which the kernel may back by huge pages. A page that is empty is used again for any size; beyond a small reserve
- * its memory goes back to the kernel at once. Larger blocks are malloc's.
+ * MiB, which the kernel may back by huge pages. A page that is empty is used again for any size, or its memory goes
+ * back to the kernel in steps. Larger blocks are malloc's.
  *
  * Whoever frees a block says how big it is: the owner always knows. */
 #ifndef CACHEWORKER_KEYSPACE_ARENA_H
@@ -34,10 +34,17 @@ void cw_arena_free(struct cw_arena *arena, void *block, size_t size);
 MUST_CHECK void *cw_arena_try_alloc_big(struct cw_arena *arena, size_t size);
 void cw_arena_free_big(struct cw_arena *arena, void *block);
 
+/* Of a big block that is to be freed: gives the kernel the end of its first `length` bytes back, up to a huge page of
+ * it, and returns how many bytes in front of that are left. So what is very big need not go at once. */
+size_t cw_arena_drop_end(void *block, size_t length);
+
 /* What cw_arena_alloc really takes for a size. Two sizes that round to the same may use one block. */
 size_t cw_arena_rounded(size_t size);
 
-/* Gives pages that are empty and were kept for the next need back to the kernel. */
+/* Gives the memory of empty pages back to the kernel, but for a small reserve, until the budget is used up (units of
+ * about 50 ns); true while there is more to give. */
+bool cw_arena_trim_step(struct cw_arena *arena, unsigned *budget);
+/* All of it, the reserve too. */
 void cw_arena_trim(struct cw_arena *arena);
 
 /* ---- Compaction ----

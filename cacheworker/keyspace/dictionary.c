@@ -9,7 +9,6 @@ enum { CURSOR_SHIFT = 64 - 53 }; /* as the keyspace's cursors */
 struct cw_dictionary {
     struct cw_table *table; /* owned; its garbage list is unused */
     size_t bytes;           /* of entries and their values */
-    uint64_t free_position; /* of one that is being freed */
 };
 
 struct cw_dictionary *cw_dictionary_create(struct cw_arena *arena, const struct cw_hash_key *hash_key)
@@ -19,27 +18,18 @@ struct cw_dictionary *cw_dictionary_create(struct cw_arena *arena, const struct 
     return dictionary;
 }
 
-static void free_entry(void *context, struct cw_entry *entry)
+static unsigned free_entry(void *context, struct cw_entry *entry)
 {
-    struct cw_dictionary *dictionary = context;
-    cw_entry_free(dictionary->table->arena, entry);
+    unsigned cost = cw_free_cost(cw_entry_used_bytes(entry));
+    cw_entry_free((struct cw_arena *)context, entry);
+    return cost;
 }
 
 bool cw_dictionary_free_step(struct cw_dictionary *dictionary, unsigned *budget)
 {
     struct cw_table *table = dictionary->table;
-    while (table->count > 0) {
-        if (*budget == 0)
-            return true;
-        unsigned depth;
-        struct cw_segment *segment = cw_table_segment(table, table->free_position, &depth);
-        cw_segment_prefetch_entries(segment);
-        for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
-            cw_bucket_for_each(&segment->buckets[i], free_entry, dictionary);
-        table->free_position = cw_table_segment_end(segment, table->free_position);
-        table->count -= segment->count;
-        *budget -= segment->count < *budget ? segment->count : *budget;
-    }
+    if (cw_table_free_step(table, budget, free_entry, table->arena))
+        return true;
     cw_table_destroy(table);
     mem_free(dictionary);
     return false;

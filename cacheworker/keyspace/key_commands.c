@@ -7,6 +7,7 @@
 
 enum {
     RANDOM_TRIES = 100,
+    FLUSH_NOW_MAX = 4096, /* of cw_keyspace_free_step: a fifth of a millisecond */
 };
 
 /* ---- Existence ---- */
@@ -301,14 +302,17 @@ static bool parse_flush(struct cw_call *call, bool *ret_now)
     return true;
 }
 
-/* A flush goes into the stream also when there was nothing to flush: a replica may have been given more. */
+/* What is not asynchronous frees as much as it may at once: all of what is small. A flush goes into the stream also
+ * when there was nothing to flush: a replica may have been given more. */
 static void flush_databases(struct cw_call *call, unsigned first, unsigned last)
 {
     bool now;
     if (!parse_flush(call, &now))
         return;
     for (unsigned i = first; i <= last; i++)
-        call->dirty += cw_keyspace_flush(call->keyspace, i, now);
+        call->dirty += cw_keyspace_flush(call->keyspace, i);
+    if (now)
+        (void)cw_keyspace_free_step(call->keyspace, FLUSH_NOW_MAX);
     cw_call_propagate(call, call->argv, call->argc);
     resp_write_ok(call->reply);
 }

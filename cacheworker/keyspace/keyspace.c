@@ -55,7 +55,7 @@ void cw_keyspace_destroy(struct cw_keyspace *keyspace)
         return;
     cw_keyspace_snapshot_cancel(keyspace);
     for (unsigned i = 0; i < keyspace->databases; i++)
-        cw_keyspace_flush(keyspace, i, false);
+        cw_keyspace_flush(keyspace, i);
     while (cw_keyspace_free_step(keyspace, UINT32_MAX))
         ;
     struct data *data = keyspace->data;
@@ -359,7 +359,7 @@ static void ref_replace(struct cw_keyspace *keyspace, struct cw_ref *ref, struct
     enum cw_type type = cw_entry_type(ref->entry);
     ref_exchange(ref, entry);
     if (block)
-        cw_arena_free_big(ref->table->arena, block);
+        cw_keyspace_discard_block(keyspace, block);
     if (object)
         cw_keyspace_discard_object(keyspace, type, object);
 }

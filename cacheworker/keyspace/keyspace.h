@@ -58,11 +58,11 @@ struct cw_keyspace_config {
 };
 
 struct cw_keyspace_stats {
-    uint64_t hits;                /* cw_keyspace_read found the key */
-    uint64_t misses;              /* or did not */
-    uint64_t expired;             /* keys deleted because they were due, lazily or by the cycle */
-    uint64_t objects_freed_later; /* by cw_keyspace_free_step, for they were too big to be freed at once */
-    uint64_t expired_parts;       /* the same of parts of keys */
+    uint64_t hits;          /* cw_keyspace_read found the key */
+    uint64_t misses;        /* or did not */
+    uint64_t expired;       /* keys deleted because they were due, lazily or by the cycle */
+    uint64_t freed_later;   /* by cw_keyspace_free_step: keys of flushed databases, and values too big to go at once */
+    uint64_t expired_parts; /* the same as `expired` of parts of keys */
 };
 
 /* Who is told of what is about to change, while there is one. The keyspace must not be touched from within. */
@@ -224,15 +224,15 @@ void cw_keyspace_store_draft(struct cw_keyspace *keyspace, struct cw_ref *ref, c
 
 /* ---- Whole databases ---- */
 
-/* Empties a database at once; its memory is given back by cw_keyspace_free_step, with `now` a first part of it before
- * the call returns, which is all of a small one. Returns how many keys there were. A running snapshot still shows them.
- */
-uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database, bool now);
+/* Empties a database at once; its memory is given back by cw_keyspace_free_step. Returns how many keys there were. A
+ * running snapshot still shows them. */
+uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database);
 
-/* Gives back memory of flushed databases and of big objects that were deleted, about `budget` entries or parts; false
- * when nothing is left to do. */
+/* Gives back memory of flushed databases and of big values that were deleted, until the budget is used up; false when
+ * nothing is left to do. An entry or part costs 1, and another 1 for each 2 KiB: a unit is about 50 ns. */
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget);
-uint64_t cw_keyspace_objects_to_free(const struct cw_keyspace *keyspace);
+uint64_t
+cw_keyspace_to_free(const struct cw_keyspace *keyspace); /* what free_step has before it: keys, and big values */
 
 /* Compaction: gives back memory that is held in pages of which little is used, by moving what is there. Begins where
  * that is worth it, and goes on with about `budget` entries; false when nothing is left to do. Whoever holds a ref or

@@ -2,6 +2,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/keyspace/access.c cacheworker/keyspace/access.h \
 	cacheworker/keyspace/active_expiry.c \
 	cacheworker/keyspace/arena.c cacheworker/keyspace/arena.h \
+	cacheworker/keyspace/budget.h \
 	cacheworker/keyspace/compaction.c \
 	cacheworker/keyspace/dictionary.c cacheworker/keyspace/dictionary.h \
 	cacheworker/keyspace/entry.c cacheworker/keyspace/entry.h \

@@ -16,11 +16,11 @@ typedef void (*cw_expired_parts)(void *context, const struct slice *names, size_
 struct cw_object_operations {
     /* Another one with the same content; NULL, and nothing is held, when there is no memory. */
     void *(*copy)(struct cw_arena *arena, const void *object);
-    /* Frees about `*budget` parts and takes them from it; false when all is gone, the object too. Between two calls the
-     * object is used for nothing else. */
+    /* Frees parts until the budget is used up (units as those of cw_keyspace_free_step); false when all is gone, the
+     * object too. Between two calls the object is used for nothing else. */
     bool (*free_step)(struct cw_arena *arena, void *object, unsigned *budget);
     size_t (*used_bytes)(const void *object);
-    uint64_t (*count)(const void *object); /* of parts: what freeing costs */
+    uint64_t (*count)(const void *object); /* of parts, of which there is one at least */
     /* Moves what the arena wants moved (arena.h) of about `*budget` parts from `*position` on, and takes them from the
      * budget; true while more is left, at the new position. Begins at 0. NULL: of this type nothing is moved. */
     bool (*compact_step)(void *object, uint64_t *position, unsigned *budget);

@@ -2,6 +2,8 @@
 
 #include "common/base/mem.h"
 
+#include <limits.h>
+
 enum {
     CHAIN_SLOT = CW_BUCKET_SLOTS - 1,
     PICKS_MAX = 100, /* random segments tried before the one at hand must do */
@@ -298,21 +300,58 @@ void cw_table_merge(struct cw_table *table, uint64_t hash)
     }
 }
 
+/* ---- The end ---- */
+
+struct freeing {
+    cw_entry_freer freer;
+    void *context;
+    uint64_t count;
+    unsigned cost;
+};
+
+static void free_entry(void *context, struct cw_entry *entry)
+{
+    struct freeing *freeing = context;
+    freeing->count++;
+    freeing->cost += freeing->freer(freeing->context, entry);
+}
+
+static void free_directory(struct cw_table *table)
+{
+    cw_arena_free(table->arena, table->directory, directory_bytes(table->depth));
+    table->directory = NULL;
+}
+
+bool cw_table_free_step(struct cw_table *table, unsigned *budget, cw_entry_freer freer, void *context)
+{
+    while (*budget > 0 && table->directory) {
+        struct cw_place place = cw_table_place(table, table->free_position);
+        struct cw_bucket *bucket = &place.segment->buckets[place.index];
+        struct freeing freeing = {.freer = freer, .context = context, .cost = 1};
+        if (place.index == 0)
+            cw_segment_prefetch_entries(place.segment);
+        cw_bucket_for_each(bucket, free_entry, &freeing);
+        bucket_reset(table->arena, bucket);
+        table->count -= freeing.count;
+        cw_spend(budget, freeing.cost);
+
+        table->free_position = place.next;
+        if (place.index == CW_SEGMENT_BUCKETS - 1)
+            segment_destroy(table, place.segment);
+        if (place.next == 0)
+            free_directory(table);
+    }
+    return table->directory != NULL;
+}
+
 void cw_table_destroy(struct cw_table *table)
 {
     if (!table)
         return;
     CHECK(table->count == 0);
-    if (table->directory) {
-        uint64_t hash = 0;
-        do {
-            unsigned depth;
-            struct cw_segment *segment = cw_table_segment(table, hash, &depth);
-            hash = cw_table_segment_end(segment, hash);
-            segment_destroy(table, segment);
-        } while (hash != 0);
-        cw_arena_free(table->arena, table->directory, directory_bytes(table->depth));
-    }
+    unsigned budget = UINT_MAX;
+    while (cw_table_free_step(table, &budget, NULL, NULL))
+        budget = UINT_MAX;
     list_remove(&table->garbage);
     mem_free(table);
 }

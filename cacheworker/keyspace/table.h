@@ -15,6 +15,7 @@
 #define CACHEWORKER_KEYSPACE_TABLE_H
 
 #include "cacheworker/keyspace/arena.h"
+#include "cacheworker/keyspace/budget.h"
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/keyspace/hash.h"
 #include "cacheworker/keyspace/object.h"
@@ -76,12 +77,20 @@ struct cw_table {
     unsigned snapshot_database;
     bool retired;           /* flushed while part of a snapshot, which frees it */
     struct list garbage;    /* of flushed tables */
-    uint64_t free_position; /* of a flushed table: the entries before it are freed already */
+    uint64_t free_position; /* of cw_table_free_step: what is before it is freed already */
 };
 
 struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key,
                                  const struct cw_object_operations *const *objects);
 void cw_table_destroy(struct cw_table *table); /* must be empty of entries */
+
+/* Frees an entry of a table that goes; returns what that cost, in units of cw_table_free_step. */
+typedef unsigned (*cw_entry_freer)(void *context, struct cw_entry *entry);
+
+/* Empties a table that goes, bucket by bucket, until the budget is used up; false when nothing is left but what
+ * cw_table_destroy frees. A bucket costs 1, and what `freer` says: a unit is about 50 ns. In between only `count` may
+ * be looked at, which is that of the entries that are left. */
+bool cw_table_free_step(struct cw_table *table, unsigned *budget, cw_entry_freer freer, void *context);
 
 /* A bucket, as one goes through the table in order. */
 struct cw_place {
@@ -165,11 +174,6 @@ enum {                      /* what active expiry costs, of a budget: units of a
        CW_READ_COST = 16,   /* of a bucket with its entries */
        CW_REMOVE_COST = 16, /* of a part of an object */
 };
-
-static inline void cw_spend(unsigned *budget, unsigned cost)
-{
-    *budget -= cost < *budget ? cost : *budget;
-}
 
 /* Active expiry goes through the table in rounds, so that it knows afterwards when the next one is worth it. False: no
  * round is under way, and nothing is due before `now_ms`. */

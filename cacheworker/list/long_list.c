@@ -1,5 +1,7 @@
 #include "cacheworker/list/long_list.h"
 
+#include "cacheworker/keyspace/budget.h"
+
 enum {
     ELEMENT_HEAD = 8,        /* what an element may take beside its bytes: the reference's guess, from above */
     REPLACED_MAX = 64 << 10, /* replacing elements does not split a node, although it may pass its limits: up to here */
@@ -33,9 +35,10 @@ static void *copy_object(struct cw_arena *arena, const void *object)
 static bool free_object(struct cw_arena *arena, void *object, unsigned *budget)
 {
     struct cw_long_list *list = object;
-    for (; list->nodes.last; --*budget) {
+    while (list->nodes.last) {
         if (*budget == 0)
             return true;
+        cw_spend(budget, cw_free_cost(list->nodes.last->capacity));
         cw_list_nodes_remove(&list->nodes, &list->memory, list->nodes.last);
     }
     cw_arena_free(arena, list, sizeof(*list));

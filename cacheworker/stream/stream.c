@@ -1,5 +1,6 @@
 #include "cacheworker/stream/stream.h"
 
+#include "cacheworker/keyspace/budget.h"
 #include "cacheworker/stream/stream_group.h"
 #include "common/base/errors.h"
 
@@ -49,14 +50,17 @@ static void drop_node(const struct cw_stream_memory *memory, struct cw_stream *s
 bool cw_stream_free_step(struct cw_arena *arena, struct cw_stream *stream, unsigned *budget)
 {
     struct cw_stream_memory memory = cw_stream_memory(arena, stream);
-    for (; *budget > 0; --*budget) {
-        if (cw_stream_groups_free_part(&memory, &stream->groups))
-            continue;
-        if (stream->nodes.count == 0) {
+    while (*budget > 0) {
+        if (cw_stream_groups_free_part(&memory, &stream->groups)) {
+            cw_spend(budget, 1);
+        } else if (stream->nodes.count > 0) {
+            const struct cw_id_item *last = cw_id_map_item(cw_id_map_last(&stream->nodes));
+            cw_spend(budget, cw_free_cost(((const struct cw_stream_node *)last->value)->capacity));
+            drop_node(&memory, stream, last->id);
+        } else {
             cw_arena_free(arena, stream, sizeof(*stream));
             return false;
         }
-        drop_node(&memory, stream, cw_id_map_item(cw_id_map_last(&stream->nodes))->id);
     }
     return true;
 }

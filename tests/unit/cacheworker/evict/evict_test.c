@@ -127,7 +127,7 @@ static unsigned evict_all(struct world *world)
 
 static void flush(struct world *world, unsigned database)
 {
-    cw_keyspace_flush(world->keyspace, database, false);
+    cw_keyspace_flush(world->keyspace, database);
     for (unsigned i = 0; i < KEYS; i++)
         world->exists[database][i] = false;
 }

@@ -77,6 +77,19 @@ static void test_rounding(void **state)
         assert_in_range(cw_arena_rounded(size), size, size + 15);
 }
 
+/* Each step costs what it may, and not much more. */
+static void trim(struct cw_arena *arena)
+{
+    bool more = true;
+    while (more) {
+        size_t before = cw_arena_held_bytes(arena);
+        unsigned budget = 100;
+        more = cw_arena_trim_step(arena, &budget);
+        assert_true(!more || budget == 0);
+        assert_in_range(before - cw_arena_held_bytes(arena), 0, 4 << 20);
+    }
+}
+
 /* Pages that were emptied serve another size, and what is too much goes back to the kernel. */
 static void test_pages_come_back(void **state)
 {
@@ -92,6 +105,7 @@ static void test_pages_come_back(void **state)
         assert_in_range(held_full, size * COUNT, size * COUNT * 11 / 10 + ((size_t)4 << 20));
         for (unsigned i = 0; i < COUNT; i++)
             cw_arena_free(arena, blocks[(i * 7919ull) % COUNT], size);
+        trim(arena);
         assert_true(cw_arena_held_bytes(arena) <= (size_t)4 << 20);
     }
     cw_arena_destroy(arena);
@@ -111,6 +125,7 @@ static void test_scattered_blocks_hold_little(void **state)
             cw_arena_free(arena, blocks[i], 40);
     size_t kept = COUNT / KEPT_EVERY;
     assert_int_equal(cw_arena_used_bytes(arena), kept * 40);
+    trim(arena);
     assert_true(cw_arena_held_bytes(arena) <= (kept + 33) * (64 << 10));
     for (unsigned i = 0; i < COUNT; i += KEPT_EVERY)
         cw_arena_free(arena, blocks[i], 40);

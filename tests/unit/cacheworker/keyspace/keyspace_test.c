@@ -308,7 +308,7 @@ static void operate_database(struct world *world)
     unsigned a = (unsigned)rand_below(&world->rand, DATABASES);
     unsigned b = (unsigned)rand_below(&world->rand, DATABASES);
     if (rand_below(&world->rand, 2)) {
-        uint64_t flushed = cw_keyspace_flush(world->keyspace, a, rand_below(&world->rand, 2));
+        uint64_t flushed = cw_keyspace_flush(world->keyspace, a);
         for (unsigned i = 0; i < KEYS; i++) {
             flushed -= world->model->values[a][i].exists;
             model_clear(&world->model->values[a][i]);
@@ -496,7 +496,7 @@ static void test_snapshot_outlives_flush_and_swap(void **state)
     cw_keyspace_snapshot_begin(keyspace, count_visit, seen);
     assert_true(cw_keyspace_snapshot_step(keyspace, 10));
     cw_keyspace_swap_databases(keyspace, 0, 1);
-    assert_int_equal(cw_keyspace_flush(keyspace, 1, true), 4000);
+    assert_int_equal(cw_keyspace_flush(keyspace, 1), 4000);
     put_number(keyspace, 1, 1, CW_NO_EXPIRY);
     while (cw_keyspace_snapshot_step(keyspace, 50))
         ;
@@ -505,6 +505,56 @@ static void test_snapshot_outlives_flush_and_swap(void **state)
     assert_int_equal(cw_keyspace_count(keyspace, 1), 1);
     while (cw_keyspace_free_step(keyspace, 100))
         ;
+    cw_keyspace_destroy(keyspace);
+}
+
+/* No step frees much more than its budget says, what leads to the keys included. */
+static void test_flushed_keys_go_in_steps(void **state)
+{
+    (void)state;
+    struct cw_keyspace *keyspace = plain_keyspace(1, 1);
+    for (unsigned i = 0; i < 50000; i++)
+        put_number(keyspace, 0, i, CW_NO_EXPIRY);
+    assert_int_equal(cw_keyspace_flush(keyspace, 0), 50000);
+    assert_int_equal(cw_keyspace_to_free(keyspace), 50000);
+    size_t before = cw_arena_used_bytes(cw_keyspace_arena(keyspace));
+    uint64_t left = 50000;
+    for (bool more = true; more;) {
+        more = cw_keyspace_free_step(keyspace, 100);
+        size_t after = cw_arena_used_bytes(cw_keyspace_arena(keyspace));
+        assert_in_range(before - after, 0, 24000);
+        assert_in_range(left - cw_keyspace_to_free(keyspace), 0, 120);
+        before = after;
+        left = cw_keyspace_to_free(keyspace);
+    }
+    assert_int_equal(left, 0);
+    assert_int_equal(before, 0);
+    assert_int_equal(cw_keyspace_stats(keyspace)->freed_later, 50000);
+    cw_keyspace_destroy(keyspace);
+}
+
+/* A value of 8 MiB: each step gives the kernel a part of it. */
+static void test_big_values_go_in_steps(void **state)
+{
+    (void)state;
+    struct cw_keyspace *keyspace = plain_keyspace(1, 1);
+    struct slice key = SLICE_LITERAL("key");
+    for (unsigned round = 0; round < 2; round++) {
+        struct cw_ref ref;
+        cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0, &ref);
+        cw_keyspace_put(keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, SLICE_LITERAL("x"));
+        assert_non_null(cw_keyspace_resize(keyspace, &ref, 8 << 20));
+        if (round == 0)
+            cw_keyspace_delete(keyspace, &ref);
+        else
+            cw_keyspace_put(keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, SLICE_LITERAL("x"));
+        assert_int_equal(cw_keyspace_to_free(keyspace), 1);
+        unsigned steps = 0;
+        while (cw_keyspace_free_step(keyspace, 400))
+            steps++;
+        assert_in_range(steps, 2, 5);
+        assert_int_equal(cw_keyspace_to_free(keyspace), 0);
+    }
     cw_keyspace_destroy(keyspace);
 }
 
@@ -654,6 +704,8 @@ static void test_memory(void **state)
         assert_non_null(cw_keyspace_open(keyspace, 0, key, cw_keyspace_hash(keyspace, key), 0, &ref));
         cw_keyspace_delete(keyspace, &ref);
     }
+    while (cw_keyspace_free_step(keyspace, 1000))
+        ;
     assert_true(cw_keyspace_used_bytes(keyspace) < empty + full / 3);
     cw_keyspace_destroy(keyspace);
 }
@@ -776,6 +828,8 @@ static void test_compaction_gives_memory_back(void **state)
         delete_scattered(keyspace, i);
     while (cw_keyspace_compact_step(keyspace, 1000))
         ;
+    while (cw_keyspace_free_step(keyspace, 1000))
+        ;
     size_t left = cw_keyspace_used_bytes(keyspace);
     assert_true(left < held / 2);
     assert_true(left < cw_keyspace_used_bytes(fresh) * 3 / 2 + ((size_t)4 << 20)); /* its reserve of empty pages */
@@ -793,6 +847,8 @@ int main(void)
         cmocka_unit_test(test_modes_of_expiry),
         cmocka_unit_test(test_hits_misses_and_idle_time),
         cmocka_unit_test(test_snapshot_outlives_flush_and_swap),
+        cmocka_unit_test(test_flushed_keys_go_in_steps),
+        cmocka_unit_test(test_big_values_go_in_steps),
         cmocka_unit_test(test_snapshot_goes_with_its_data),
         cmocka_unit_test(test_big_values),
         cmocka_unit_test(test_idle_time_survives_moves),

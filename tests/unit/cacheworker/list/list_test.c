@@ -808,12 +808,12 @@ static void a_big_list_is_freed_in_steps(void **state)
     assert_in_range(told, full * 9 / 10, full * 11 / 10);
     cw_list_delete(bench->keyspace, &ref, 0, 40000);
     assert_null(ref.entry);
-    assert_int_equal(cw_keyspace_objects_to_free(bench->keyspace), 1);
+    assert_int_equal(cw_keyspace_to_free(bench->keyspace), 1);
     unsigned steps = 0;
     while (cw_keyspace_free_step(bench->keyspace, 1000))
         steps++;
     assert_in_range(steps, 15, 25);
-    assert_int_equal(cw_keyspace_objects_to_free(bench->keyspace), 0);
+    assert_int_equal(cw_keyspace_to_free(bench->keyspace), 0);
     assert_true(cw_arena_used_bytes(cw_keyspace_arena(bench->keyspace)) < nothing + full / 10);
     free_bench(bench);
 }

@@ -170,7 +170,7 @@ static void the_form_follows_the_members(void **state)
     assert_shown(keyspace, "hashtable", false);
     add_numbers(keyspace, 20, 1);
     assert_shown(keyspace, "hashtable", true);
-    cw_keyspace_flush(keyspace, 0, true);
+    cw_keyspace_flush(keyspace, 0);
 
     add_numbers(keyspace, 0, 12);
     add_text(keyspace, "x");
@@ -179,7 +179,7 @@ static void the_form_follows_the_members(void **state)
     assert_shown(keyspace, "listpack", false);
     add_numbers(keyspace, 27, 1);
     assert_shown(keyspace, "hashtable", true);
-    cw_keyspace_flush(keyspace, 0, true);
+    cw_keyspace_flush(keyspace, 0);
 
     add_numbers(keyspace, 0, 3);
     add_text(keyspace, long_text);
@@ -357,7 +357,7 @@ static void a_damaged_snapshot_is_refused(void **state)
 static int read_value(struct cw_keyspace *keyspace, unsigned type, struct slice bytes)
 {
     struct cw_ref ref;
-    cw_keyspace_flush(keyspace, 0, true);
+    cw_keyspace_flush(keyspace, 0);
     open_key(keyspace, &ref);
     struct cw_rdb_value value = {.keyspace = keyspace, .ref = &ref, .type = type};
     struct cw_rdb_cursor cursor = {.bytes = bytes};
@@ -443,7 +443,7 @@ static void a_copy_is_a_set_of_its_own(void **state)
     for (unsigned i = 0; i < 300; i++)
         change(&rand, &model, keyspace, 50, true);
     check_against(&copied, cw_keyspace_peek(keyspace, 1, to.name, to.hash, 0));
-    cw_keyspace_flush(keyspace, 1, true);
+    cw_keyspace_flush(keyspace, 1);
     while (cw_keyspace_free_step(keyspace, 10))
         ;
     struct cw_ref ref;
@@ -480,12 +480,12 @@ static void a_big_set_is_freed_in_steps(void **state)
     size_t full = cw_arena_used_bytes(cw_keyspace_arena(keyspace));
     open_key(keyspace, &ref);
     cw_keyspace_delete(keyspace, &ref);
-    assert_int_equal(cw_keyspace_objects_to_free(keyspace), 1);
+    assert_int_equal(cw_keyspace_to_free(keyspace), 1);
     unsigned steps = 0;
     while (cw_keyspace_free_step(keyspace, 1000))
         steps++;
     assert_in_range(steps, 10, 30);
-    assert_int_equal(cw_keyspace_objects_to_free(keyspace), 0);
+    assert_int_equal(cw_keyspace_to_free(keyspace), 0);
     assert_true(cw_arena_used_bytes(cw_keyspace_arena(keyspace)) < full / 10);
     cw_keyspace_destroy(keyspace);
 }

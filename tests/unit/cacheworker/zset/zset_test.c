@@ -320,7 +320,7 @@ static void a_copy_is_a_set_of_its_own(void **state)
     for (unsigned i = 0; i < 300; i++)
         change(&rand, &model, keyspace, 50);
     check_against(&copied, cw_keyspace_peek(keyspace, 1, to.name, to.hash, 0));
-    cw_keyspace_flush(keyspace, 1, true);
+    cw_keyspace_flush(keyspace, 1);
     while (cw_keyspace_free_step(keyspace, 10))
         ;
     struct cw_ref ref;
@@ -341,12 +341,12 @@ static void a_big_set_is_freed_in_steps(void **state)
     }
     size_t full = cw_arena_used_bytes(cw_keyspace_arena(keyspace));
     cw_keyspace_delete(keyspace, &ref);
-    assert_int_equal(cw_keyspace_objects_to_free(keyspace), 1);
+    assert_int_equal(cw_keyspace_to_free(keyspace), 1);
     unsigned steps = 0;
     while (cw_keyspace_free_step(keyspace, 1000))
         steps++;
     assert_in_range(steps, 10, 60);
-    assert_int_equal(cw_keyspace_objects_to_free(keyspace), 0);
+    assert_int_equal(cw_keyspace_to_free(keyspace), 0);
     assert_true(cw_arena_used_bytes(cw_keyspace_arena(keyspace)) < full / 10);
     cw_keyspace_destroy(keyspace);
 }
