@@ -1,5 +1,6 @@
 #include "cacheworker/sort/sort_commands.h"
 
+#include "cacheworker/acl/access.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/many_words.h"
@@ -44,6 +45,25 @@ static void end_sort(struct sort *sort)
 
 /* ---- Options ---- */
 
+/* Patterns name keys that no rule of the client's user was asked about: they are for who may read any. */
+static bool may_use_patterns(struct sort *sort, const char *option)
+{
+    if (LIKELY(cw_access_may_read_every_key(sort->call)))
+        return true;
+    resp_write_error_format(sort->call->reply, "ERR %s option of SORT denied due to insufficient ACL permissions.",
+                            option);
+    return false;
+}
+
+static bool parse_weights(struct sort *sort, struct slice pattern)
+{
+    sort->weights = pattern;
+    if (cw_sort_has_star(pattern))
+        return may_use_patterns(sort, "BY");
+    sort->keeps_order = true;
+    return true;
+}
+
 static bool parse_option(struct sort *sort, bool may_store, size_t *index)
 {
     struct cw_call *call = sort->call;
@@ -61,10 +81,10 @@ static bool parse_option(struct sort *sort, bool may_store, size_t *index)
     } else if (left >= 1 && may_store && slice_equal_nocase(word, "store")) {
         sort->stored = ++*index;
     } else if (left >= 1 && slice_equal_nocase(word, "by")) {
-        sort->weights = call->argv[++*index];
-        sort->keeps_order = sort->keeps_order || !cw_sort_has_star(sort->weights);
+        return parse_weights(sort, call->argv[++*index]);
     } else if (left >= 1 && slice_equal_nocase(word, "get")) {
         sort->gets[sort->get_count++] = call->argv[++*index];
+        return may_use_patterns(sort, "GET");
     } else {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return false;
@@ -336,10 +356,11 @@ static bool is_sortable(struct cw_call *call, const struct cw_entry *entry)
     return is_set || is_zset || cw_call_is_type(call, entry, CW_TYPE_LIST);
 }
 
-/* A set has no order to keep, and what is stored must be the same on every node. */
+/* A set has no order to keep, and what is stored, or read by a script, must be the same on every node. */
 static void order_set(struct sort *sort, const struct cw_entry *entry)
 {
-    if (!sort->keeps_order || !sort->stored || !entry || cw_entry_type(entry) != CW_TYPE_SET)
+    bool must_be_same = sort->stored || (sort->call->flags & CW_CALL_FROM_SCRIPT);
+    if (!sort->keeps_order || !must_be_same || !entry || cw_entry_type(entry) != CW_TYPE_SET)
         return;
     sort->keeps_order = false;
     sort->alphabetical = true;

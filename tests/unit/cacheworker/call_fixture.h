@@ -14,6 +14,7 @@ struct call_fixture {
     int protocol;
     int64_t now_ms;
     bool is_client;           /* commands come from a client; else, as at the start, from a master's stream */
+    uint32_t flags;           /* CW_CALL_ of the commands that come */
     uint64_t dirty;           /* of the last command */
     struct buf reply;         /* of the last command */
     struct buf propagated;    /* by the last command: words with a space between, commands with "; "; asides (aside.h)

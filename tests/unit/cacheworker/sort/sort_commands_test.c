@@ -44,6 +44,8 @@ static void test_native_order(void **state)
     call_fixture_run(&fixture, "sadd s c a d b");
     assert_effect(&fixture, "sort s by nothing desc store to", ":4 ", "sort s by nothing desc store to");
     assert_reply(&fixture, "lrange to 0 -1", "*4 $1 d $1 c $1 b $1 a ");
+    fixture.flags = CW_CALL_FROM_SCRIPT;
+    assert_reply(&fixture, "sort s by nothing", "*4 $1 a $1 b $1 c $1 d ");
     call_fixture_close(&fixture);
 }
 
