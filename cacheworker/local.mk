@@ -20,6 +20,7 @@ include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
 include cacheworker/pubsub/local.mk
+include cacheworker/tracking/local.mk
 include cacheworker/txn/local.mk
 include cacheworker/info/local.mk
 include cacheworker/acl/local.mk

@@ -25,6 +25,7 @@
 #include "cacheworker/sort/sort_commands.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "cacheworker/string/string_commands.h"
+#include "cacheworker/tracking/tracking_commands.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "cacheworker/zset/zset_commands.h"
 

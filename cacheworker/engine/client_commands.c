@@ -395,48 +395,13 @@ void cw_client_unblock_command(struct cw_call *call)
     resp_write_integer(call->reply, 0);
 }
 
-/* --- tracking is not there yet: it can be off, and says so --- */
-
-void cw_client_tracking_command(struct cw_call *call)
-{
-    bool on;
-    if (!parse_on_off(call, &on))
-        return;
-    if (on)
-        cw_reply_error(call, "ERR client tracking is not supported");
-    else
-        resp_write_ok(call->reply);
-}
-
-void cw_client_caching_command(struct cw_call *call)
-{
-    cw_reply_error(call, "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-                         "OPTOUT mode enabled");
-}
-
-void cw_client_getredir_command(struct cw_call *call)
-{
-    resp_write_integer(call->reply, -1);
-}
-
-void cw_client_trackinginfo_command(struct cw_call *call)
-{
-    resp_write_map(call->reply, call->protocol, 3);
-    resp_write_bulk_text(call->reply, "flags");
-    resp_write_set(call->reply, call->protocol, 1);
-    resp_write_bulk_text(call->reply, "off");
-    resp_write_bulk_text(call->reply, "redirect");
-    resp_write_integer(call->reply, -1);
-    resp_write_bulk_text(call->reply, "prefixes");
-    resp_write_array(call->reply, 0);
-}
-
 void cw_client_help_command(struct cw_call *call)
 {
     static const char *const lines[] = {
         "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "GETNAME -- the name of this connection.",
-        "GETREDIR -- where tracking sends its messages; -1, since there is no tracking.",
+        "CACHING (YES|NO) -- whether what the next command reads is tracked, in OPTIN or OPTOUT mode.",
+        "GETREDIR -- where tracking sends its messages; 0: here, -1: there is no tracking.",
         "ID -- the number of this connection.",
         "INFO -- this connection, as in LIST.",
         "KILL <ip:port> | [ID|ADDR|LADDR|TYPE|USER|MAXAGE|SKIPME <value> ...] -- close connections.",
@@ -445,7 +410,9 @@ void cw_client_help_command(struct cw_call *call)
         "PAUSE <milliseconds> [WRITE|ALL], UNPAUSE -- hold the commands of all clients.",
         "REPLY (ON|OFF|SKIP) -- whether this connection gets replies.",
         "SETINFO <lib-name|lib-ver> <value>, SETNAME <name> -- describe this connection.",
-        "TRACKING OFF, TRACKINGINFO -- there is no tracking.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> ...] [OPTIN] [OPTOUT] [NOLOOP] -- tell this",
+        "    connection when keys change that it has read, or that have a prefix.",
+        "TRACKINGINFO -- how this connection tracks.",
         "UNBLOCK <id> [TIMEOUT|ERROR] -- end the waiting of a blocked connection.",
     };
     cw_reply_lines(call, lines, ARRAY_LENGTH(lines));

@@ -11,9 +11,7 @@ bool cw_client_name_is_valid(struct slice name);
 /* Replaces an owned text; an empty one becomes NULL. */
 void cw_client_set_text(char **text, struct slice value);
 
-void cw_client_caching_command(struct cw_call *call);
 void cw_client_getname_command(struct cw_call *call);
-void cw_client_getredir_command(struct cw_call *call);
 void cw_client_help_command(struct cw_call *call);
 void cw_client_id_command(struct cw_call *call);
 void cw_client_info_command(struct cw_call *call);
@@ -25,8 +23,6 @@ void cw_client_pause_command(struct cw_call *call);
 void cw_client_reply_command(struct cw_call *call);
 void cw_client_setinfo_command(struct cw_call *call);
 void cw_client_setname_command(struct cw_call *call);
-void cw_client_tracking_command(struct cw_call *call);
-void cw_client_trackinginfo_command(struct cw_call *call);
 void cw_client_unblock_command(struct cw_call *call);
 void cw_client_unpause_command(struct cw_call *call);
 

@@ -6,6 +6,7 @@
 #include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/tracking/tracking.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -45,6 +46,7 @@ void cw_reset_command(struct cw_call *call)
     cw_pubsub_forget(call->engine->pubsub, session);
     cw_monitor_forget(session);
     cw_transaction_discard(call->engine, session);
+    cw_tracking_stop(call->engine->tracking, session);
     session->flags &= ~(uint32_t)(CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT |
                                   CW_SESSION_NO_EVICT | CW_SESSION_NO_TOUCH);
     session->database = 0;

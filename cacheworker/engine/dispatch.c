@@ -6,6 +6,7 @@
 #include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/tracking/tracking.h"
 #include "cacheworker/txn/transaction_commands.h"
 
 enum { PUSHES_KEPT = 64 << 10 }; /* bytes of memory that stay for the next pushes */
@@ -49,7 +50,8 @@ static void deliver_pushes(struct cw_engine *engine, struct cw_session *session)
 }
 
 /* Whatever stands behind `before` is the reply to one command. Returns whether that is an error. */
-static bool after_reply(struct cw_engine *engine, struct cw_session *session, size_t before)
+static bool after_reply(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                        size_t before)
 {
     const struct buf *out = &session->out;
     const char *reply = out->memory + out->start + before;
@@ -59,6 +61,8 @@ static bool after_reply(struct cw_engine *engine, struct cw_session *session, si
     const uint32_t hushed = CW_SESSION_REPLY_OFF | CW_SESSION_REPLY_SKIP | CW_SESSION_REPLY_SKIP_NEXT;
     if (UNLIKELY(session->flags & hushed))
         hush(session, before);
+    if (UNLIKELY(session->flags & CW_SESSION_TRACKING))
+        cw_tracking_end_request(session, command);
     if (UNLIKELY(buf_length(&engine->pushes) > 0))
         deliver_pushes(engine, session);
     cw_session_check_output(engine, session);
@@ -98,6 +102,8 @@ static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
     if (call->dirty > 0)
         propagate(engine, call);
     cw_changes_end_command(&engine->changes, call->session, call->dirty > 0);
+    if (UNLIKELY(call->session->flags & CW_SESSION_TRACKING))
+        cw_tracking_remember(engine->tracking, call);
 }
 
 static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
@@ -124,7 +130,7 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     engine->executing = session;
     carry_out(engine, &call);
     engine->executing = NULL;
-    if (UNLIKELY(after_reply(engine, session, before)))
+    if (UNLIKELY(after_reply(engine, session, command, before)))
         engine->statistics.commands[command->id].failed++;
 }
 
@@ -182,13 +188,13 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
         if (session->flags & CW_SESSION_IN_MULTI)
             cw_transaction_refuse(engine, session, command, &session->out, before);
-        after_reply(engine, session, before);
+        after_reply(engine, session, command, before);
         return false;
     }
     session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
     if (UNLIKELY(session->flags & CW_SESSION_IN_MULTI) &&
         cw_transaction_queue(engine, session, command, argv, argc, first_key_hash)) {
-        after_reply(engine, session, before);
+        after_reply(engine, session, command, before);
         return false;
     }
     run(engine, session, command, argv, argc, first_key_hash);

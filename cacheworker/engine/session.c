@@ -6,6 +6,7 @@
 #include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/tracking/tracking.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
@@ -65,6 +66,17 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
     list_add_last(&engine->sessions, &session->all);
     engine->links[session->link] = session;
     return session;
+}
+
+struct cw_session *cw_session_with_id(const struct cw_engine *engine, uint64_t id)
+{
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->id == id)
+            return session;
+    }
+    return NULL;
 }
 
 static void free_session(struct cw_session *session)
@@ -282,6 +294,7 @@ static void judge_output(struct cw_engine *engine, struct cw_session *session)
     if (exceeded) {
         session->flags |= CW_SESSION_CLOSING | CW_SESSION_OVERFLOWN;
         cw_session_touch(engine, session);
+        engine->turn_wanted = true; /* this one's sessions may have been looked through already */
     }
     if (exceeded || session->soft_since_ns == 0)
         list_remove(&session->soft);
@@ -438,6 +451,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
     }
     cw_pubsub_forget(engine->pubsub, session);
     cw_transaction_discard(engine, session);
+    cw_tracking_forget(engine->tracking, session);
 }
 
 static void bury(struct cw_engine *engine, struct cw_session *session)
@@ -521,6 +535,7 @@ void cw_sessions_free_all(struct cw_engine *engine)
         struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
         cw_pubsub_forget(engine->pubsub, session);
         cw_transaction_discard(engine, session);
+        cw_tracking_forget(engine->tracking, session);
         list_remove(node);
         free_session(session);
     }
@@ -548,6 +563,12 @@ static void describe_flags(const struct cw_session *session, struct buf *out)
         buf_add_text(out, "x");
     if (session->flags & CW_SESSION_WAITING)
         buf_add_text(out, "b");
+    if (session->flags & CW_SESSION_TRACKING)
+        buf_add_text(out, "t");
+    if (cw_tracking_mode(session) & CW_TRACKING_BROKEN)
+        buf_add_text(out, "R");
+    if (cw_tracking_mode(session) & CW_TRACKING_BCAST)
+        buf_add_text(out, "B");
     if (session->transaction != NULL && session->transaction->is_spoiled)
         buf_add_text(out, "d");
     if (session->flags & CW_SESSION_CLOSING)
@@ -584,13 +605,14 @@ void cw_session_describe(const struct cw_engine *engine, const struct cw_session
     buf_add_format(
         out,
         " db=%u sub=%zu psub=%zu ssub=%zu multi=%" PRId64 " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
-        "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s "
+        "rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=%" PRId64 " resp=%d lib-name=%s "
         "lib-ver=%s\n",
         session->database, cw_pubsub_count_of(session, CW_TOPIC_CHANNEL), cw_pubsub_count_of(session, CW_TOPIC_PATTERN),
         cw_pubsub_count_of(session, CW_TOPIC_SHARD_CHANNEL), in_multi ? (int64_t)session->transaction->count : -1,
         input_length, session->kept.capacity - buf_length(&session->kept),
         in_multi ? cw_transaction_queued_bytes(session->transaction) : 0, output_length,
         output_length > 0 ? session->out.capacity : 0, cw_session_memory(session),
-        session->last_command ? session->last_command->full_name : "NULL", session->user->name, session->protocol,
+        session->last_command ? session->last_command->full_name : "NULL", session->user->name,
+        session->flags & CW_SESSION_TRACKING ? (int64_t)cw_tracking_redirect(session) : -1, session->protocol,
         session->library_name ? session->library_name : "", session->library_version ? session->library_version : "");
 }

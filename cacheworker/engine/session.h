@@ -20,6 +20,7 @@ struct cw_acl_user;
 struct cw_marks;
 struct cw_output_limit;
 struct cw_subscriber;
+struct cw_tracker;
 struct cw_transaction;
 
 enum {                                      /* struct cw_session.flags */
@@ -43,6 +44,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_PUSHED = 1 << 17,     /* the present reply is a push, which CLIENT REPLY does not silence */
        CW_SESSION_IN_MULTI = 1 << 18,   /* its commands are queued until EXEC */
        CW_SESSION_RESTRICTED = 1 << 19, /* its user may not do everything: the gates look at the rules */
+       CW_SESSION_TRACKING = 1 << 20,   /* CLIENT TRACKING ON */
 };
 
 struct cw_session {
@@ -89,6 +91,7 @@ struct cw_session {
     char *library_version;              /* owned or NULL */
     struct cw_subscriber *subscriber;   /* owned by the pub/sub room; NULL without subscriptions */
     struct cw_transaction *transaction; /* owned by the room txn/; NULL outside of MULTI while no key is watched */
+    struct cw_tracker *tracker;         /* owned by the tracking room; NULL while it needs none */
     void *context;                      /* borrowed; of the room that owns the link */
     struct address peer;
 };
@@ -98,6 +101,9 @@ struct cw_session *cw_session_open(struct cw_engine *engine, enum cw_link_kind k
 
 /* The one with that number, or NULL. */
 struct cw_session *cw_session_find(const struct cw_engine *engine, link_id link);
+
+/* The one that has this id, or NULL. Looks at all of them. */
+struct cw_session *cw_session_with_id(const struct cw_engine *engine, uint64_t id);
 
 /* Takes bytes that arrived; they are borrowed until cw_sessions_keep. */
 void cw_session_receive(struct cw_engine *engine, struct cw_session *session, struct slice bytes);

@@ -41,8 +41,9 @@ struct cw_settings {
     struct cw_packing packing;
     struct cw_access_rules access; /* counts_uses follows the policy */
     struct cw_evict_rules eviction;
-    int64_t eviction_tenacity; /* 0 to 100; from 10 on all the same */
-    uint32_t notify_classes;   /* enum cw_notify_class */
+    int64_t eviction_tenacity;       /* 0 to 100; from 10 on all the same */
+    uint32_t notify_classes;         /* enum cw_notify_class */
+    int64_t tracking_table_max_keys; /* 0: any number */
 };
 
 /* `settings` must stay where it is: parts of it point to each other. */

@@ -18,6 +18,7 @@
 
 struct cw_control;
 struct cw_pubsub;
+struct cw_tracking;
 struct cw_transactions;
 
 struct cw_unit {    /* of nested.h */
@@ -48,6 +49,7 @@ struct cw_engine {
     struct cw_ha *ha;                     /* owned */
     struct cw_repl *repl;                 /* owned */
     struct cw_pubsub *pubsub;             /* owned */
+    struct cw_tracking *tracking;         /* owned */
     struct cw_transactions *transactions; /* owned */
     struct cw_batch *batch;               /* owned */
     struct cw_statistics statistics;

@@ -12,6 +12,7 @@
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/notify.h"
 #include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/tracking/tracking.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
@@ -121,6 +122,7 @@ static void free_engine(struct cw_engine *engine)
     cw_transactions_destroy(engine->transactions);
     cw_access_destroy(engine);
     cw_pubsub_destroy(engine->pubsub);
+    cw_tracking_destroy(engine->tracking);
     cw_keyspace_destroy(engine->keyspace);
     cw_changes_destroy(&engine->changes);
     cw_evict_destroy(engine->evict);
@@ -185,6 +187,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     cw_settings_create(&engine->settings, &engine->config);
     cw_access_create(engine);
     engine->pubsub = cw_pubsub_create(rand_u64(&engine->rand));
+    engine->tracking = cw_tracking_create(engine);
     engine->batch = cw_batch_create();
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
@@ -360,6 +363,8 @@ static void turn(struct cw_engine *engine)
     cw_sessions_keep(engine);
     expire_keys(engine);
     cw_memory_end_turn(engine);
+    if (cw_tracking_turn(engine->tracking))
+        engine->turn_wanted = true;
     cw_repl_turn(engine->repl);
     answer_waits(engine);
     close_idle(engine);

@@ -6,6 +6,7 @@
 #include "cacheworker/info/memory_report.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/pubsub.h"
+#include "cacheworker/tracking/tracking.h"
 #include "cacheworker/repl/repl.h"
 
 #include <inttypes.h>
@@ -73,7 +74,8 @@ static void write_clients(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "maxclients:%" PRId64 "\r\n", engine->settings.max_clients);
     buf_add_format(out, "client_recent_max_input_buffer:%zu\r\n", largest_input);
     buf_add_format(out, "client_recent_max_output_buffer:%zu\r\n", largest_output);
-    buf_add_format(out, "blocked_clients:%u\r\ntracking_clients:0\r\npubsub_clients:%u\r\n", waiting, listening);
+    buf_add_format(out, "blocked_clients:%u\r\ntracking_clients:%zu\r\npubsub_clients:%u\r\n", waiting,
+                   cw_tracking_clients(engine->tracking), listening);
     buf_add_text(out, "total_blocking_keys:0\r\ntotal_blocking_keys_on_nokey:0\r\nclients_in_timeout_table:0\r\n");
 }
 
@@ -234,6 +236,10 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
                    statistics->expire_cycles_cut, statistics->expire_cycles_ns / (uint64_t)NS_PER_MS);
     buf_add_text(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n"
                       "slave_expires_tracked_keys:0\r\n");
+    buf_add_format(out,
+                   "tracking_total_keys:%zu\r\ntracking_total_items:%" PRIu64 "\r\ntracking_total_prefixes:%zu\r\n",
+                   cw_tracking_keys(engine->tracking), cw_tracking_items(engine->tracking),
+                   cw_tracking_prefixes(engine->tracking));
     buf_add_format(out, "total_error_replies:%" PRIu64 "\r\n", statistics->total_errors);
     buf_add_format(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n",
                    statistics->query_limit_disconnections);

@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""Client-side caching beside redis-server: the same sessions say the same, and hear the same, to the byte.
+
+--count N commands from --seed S, each by one of four sessions: two that speak RESP3, one whose messages are redirected, and
+the RESP2 session that they are redirected to. After each command all of them are asked what they have heard.
+"""
+import argparse
+import os
+import random
+
+import tap
+from appliance import Client, build_directory, server
+from tap import check, say
+
+REFERENCE, OURS = 22852, 22853
+KEYS = ["a1", "a2", "ab", "b1", "b2", "c"]
+PREFIXES = ["a", "ab", "b", "a1", "c", ""]
+SHOWN_MAX = 5
+
+
+class Session(Client):
+    """What it hears is lines, up to the answer to a PING."""
+
+    def __init__(self, port, version, subscribes=False):
+        super().__init__(port, timeout=20)
+        self.subscribes = subscribes
+        if version == 3:
+            self.call("HELLO", 3)
+        self.number = self.call("CLIENT", "ID")
+        if subscribes:
+            self.say(["SUBSCRIBE", "__redis__:invalidate"])
+
+    def say(self, words):
+        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode())
+                                                               for word in words))
+
+    def hear(self):
+        self.say(["PING", "fence"])
+        lines = []
+        while True:
+            line = self.file.readline()
+            check(line.endswith(b"\r\n"), f"a line that ends: {line!r}")
+            lines.append(line[:-2])
+            if line == b"fence\r\n":
+                return lines
+
+
+class Side:
+    """The sessions of one server."""
+
+    def __init__(self, port):
+        for _ in range(100):  # so that no reply looks like the id of a session
+            Client(port).close()
+        self.sessions = [Session(port, 3), Session(port, 3), Session(port, 2), Session(port, 2, True)]
+        for session in self.sessions:
+            session.hear()
+        self.last = Client(port)  # when nobody tracks any more, ours forgets what was read
+        check(self.last.call("CLIENT", "TRACKING", "ON") == "OK", "CLIENT TRACKING")
+
+    def run(self, index, commands):
+        """What each session hears of commands that one of them says; ids are those of the sessions here."""
+        for words in commands:
+            self.sessions[index].say([str(self.sessions[int(word[1:])].number) if word.startswith("#") else word
+                                      for word in words])
+        heard = [self.sessions[index].hear()] + [session.hear() for session in self.sessions]
+        names = {b":%d" % session.number: b":#%d" % i for i, session in enumerate(self.sessions)}
+        names[b"$-1"] = b"_"  # redis-server does not say null as the receiver would, but as the one who tracks
+        heard = [[names.get(line, line) for line in lines] for lines in heard]
+        heard[-1].sort()  # what comes of several sessions comes in any order
+        if not arguments.ordered:
+            heard[0].sort()
+        return heard
+
+
+class Generator:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def tracking(self):
+        words = ["CLIENT", "TRACKING", "ON"]
+        for option, chance in (("BCAST", 0.3), ("NOLOOP", 0.3), ("OPTIN", 0.15), ("OPTOUT", 0.15)):
+            if self.random.random() < chance:
+                words.append(option)
+        if "BCAST" in words and self.random.random() < 0.7:
+            words += ["PREFIX", self.random.choice(PREFIXES)]  # one: the reference answers twice where two overlap
+        if self.random.random() < 0.3:
+            words += ["REDIRECT", self.random.choice(("#3", "#3", "#0", "12345678"))]
+        return words
+
+    def words(self):
+        key, other = self.random.choice(KEYS), self.random.choice(KEYS)
+        number = str(self.random.randint(0, 5))
+        return self.random.choice((
+            ["GET", key], ["GET", key], ["MGET", key, other], ["STRLEN", key], ["EXISTS", key, other], ["TTL", key],
+            ["SET", key, number], ["SET", key, number], ["SETNX", key, number], ["DEL", key, other], ["INCR", key],
+            ["MSET", key, number, other, number], ["RENAME", key, other], ["EXPIRE", key, "100"], ["PERSIST", key],
+            ["GETDEL", key], ["SETRANGE", key, "0", ""], ["EXPIRE", key, "-1"], ["SELECT", "0"], ["CLIENT", "CACHING", "YES"],
+            ["CLIENT", "CACHING", "NO"], self.tracking(), self.tracking(), self.tracking(), ["CLIENT", "TRACKING", "OFF"],
+            ["CLIENT", "TRACKINGINFO"], ["CLIENT", "GETREDIR"], ["FLUSHDB"] if number == "0" else ["GET", key],
+            ["FLUSHALL"] if number == "0" else ["GET", key], ["CLIENT", "TRACKING", "ON", "PREFIX", "x"],
+            ["CLIENT", "TRACKING", "x"], ["LPUSH", "l" + key, number], ["LPOP", "l" + key], ["LRANGE", "l" + key, "0", "1"],
+            ["COPY", key, other, "REPLACE"], ["SORT_RO", "l" + key], ["OBJECT", "ENCODING", key],
+            ["BITFIELD_RO", key, "GET", "u8", "0"]))
+
+    def commands(self):
+        """Which session, and what it says: mostly one command, now and then a transaction."""
+        if self.random.random() < 0.1:
+            return self.random.randrange(3), [["MULTI"]] + [self.words() for _ in range(3)] + [["EXEC"]]
+        return self.random.randrange(3), [self.words()]
+
+
+def test_sessions():
+    """sessions that track hear what those of redis-server hear, in the same order"""
+    sides, generator, different = (Side(OURS), Side(REFERENCE)), Generator(arguments.seed), 0
+    for number in range(arguments.count):
+        index, commands = generator.commands()
+        ours, theirs = (side.run(index, commands) for side in sides)
+        if ours != theirs:
+            different += 1
+            say(f"command {number}: session {index} says {commands}")
+            for who, (our_lines, their_lines) in enumerate(zip(ours, theirs)):
+                if our_lines != their_lines:
+                    say(f"    {who - 1 if who else index} of redis-server heard {their_lines}")
+                    say(f"    {who - 1 if who else index} of respite heard      {our_lines}")
+        if different >= SHOWN_MAX:
+            break
+    check(different == 0, f"{different} commands made other things heard")
+
+
+arguments_parser = argparse.ArgumentParser()
+arguments_parser.add_argument("--build")
+arguments_parser.add_argument("--seed", type=int, default=1)
+arguments_parser.add_argument("--count", type=int, default=4000)
+arguments_parser.add_argument("--reference", default="redis-server")
+arguments_parser.add_argument("--ordered", action="store_true", help="the reference is 7.2: it pushes behind its replies")
+arguments = arguments_parser.parse_args()
+BINARY = os.path.join(build_directory(), "respite-cacheworker")
+with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
+        server(OURS, BINARY, "--standalone", "--port", str(OURS)):
+    tap.run([test_sessions])
