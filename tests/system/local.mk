@@ -61,5 +61,6 @@ EXTRA_DIST += \
 	tests/system/test_stopped.py \
 	tests/system/test_sync.py \
 	tests/system/test_tools.py \
+	tests/system/test_tracking.py \
 	tests/system/test_troubles.py \
 	tests/system/test_types.py

@@ -16,11 +16,10 @@ REFERENCE, OURS = 22852, 22853
 KEYS = ["a1", "a2", "ab", "b1", "b2", "c"]
 PREFIXES = ["a", "ab", "b", "a1", "c", ""]
 SHOWN_MAX = 5
+FENCE = (b"$5\r\n", b"fence\r\n")
 
 
 class Session(Client):
-    """What it hears is lines, up to the answer to a PING."""
-
     def __init__(self, port, version, subscribes=False):
         super().__init__(port, timeout=20)
         self.subscribes = subscribes
@@ -34,15 +33,29 @@ class Session(Client):
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode())
                                                                for word in words))
 
+    def item(self):
+        """A reply, or a push: nested tuples of lines."""
+        line = self.file.readline()
+        check(line.endswith(b"\r\n"), f"a line that ends: {line!r}")
+        kind, length = line[:1], line[1:-2]
+        if kind == b"$" and length != b"-1":
+            return line, self.file.read(int(length) + 2)
+        if kind in b"*~%>":
+            return (line, *[self.item() for _ in range(int(length) * (2 if kind == b"%" else 1))])
+        return (line,)
+
     def hear(self):
+        """All that comes up to the answer to a PING."""
         self.say(["PING", "fence"])
-        lines = []
+        items = []
         while True:
-            line = self.file.readline()
-            check(line.endswith(b"\r\n"), f"a line that ends: {line!r}")
-            lines.append(line[:-2])
-            if line == b"fence\r\n":
-                return lines
+            items.append(self.item())
+            if FENCE in (items[-1], items[-1][-1]):
+                return items[:-1]
+
+
+def is_push(item):
+    return item[0].startswith(b">") or item[1:2] == ((b"$7\r\n", b"message\r\n"),)
 
 
 class Side:
@@ -62,14 +75,23 @@ class Side:
         for words in commands:
             self.sessions[index].say([str(self.sessions[int(word[1:])].number) if word.startswith("#") else word
                                       for word in words])
-        heard = [self.sessions[index].hear()] + [session.hear() for session in self.sessions]
-        names = {b":%d" % session.number: b":#%d" % i for i, session in enumerate(self.sessions)}
-        names[b"$-1"] = b"_"  # redis-server does not say null as the receiver would, but as the one who tracks
-        heard = [[names.get(line, line) for line in lines] for lines in heard]
-        heard[-1].sort()  # what comes of several sessions comes in any order
-        if not arguments.ordered:
-            heard[0].sort()
-        return heard
+        heard = [session.hear() for session in (self.sessions[index], *self.sessions)]
+        heard = heard[1:index + 1] + [heard[0] + heard[index + 1]] + heard[index + 2:]
+        return [self.in_order(items) for items in heard]
+
+    def in_order(self, items):
+        """Replies, and pushes sorted: whom they are about comes in any order. And whether a push came before a reply."""
+        pushes = [is_push(item) for item in items]
+        is_first = arguments.ordered and pushes != sorted(pushes)
+        return [self.named(item) for item in items if not is_push(item)], sorted(
+            repr(self.named(item)) for item in items if is_push(item)), is_first
+
+    def named(self, item):
+        """With the sessions' own numbers for ids, and one null: redis-server says it as the one who tracks would."""
+        if isinstance(item, tuple):
+            return tuple(self.named(part) for part in item)
+        numbers = {b":%d\r\n" % session.number: b":#%d" % i for i, session in enumerate(self.sessions)}
+        return b"_\r\n" if item == b"$-1\r\n" else numbers.get(item, item)
 
 
 class Generator:
@@ -103,9 +125,10 @@ class Generator:
             ["BITFIELD_RO", key, "GET", "u8", "0"]))
 
     def commands(self):
-        """Which session, and what it says: mostly one command, now and then a transaction."""
-        if self.random.random() < 0.1:
-            return self.random.randrange(3), [["MULTI"]] + [self.words() for _ in range(3)] + [["EXEC"]]
+        """Which session, and what it says: mostly one command, now and then a transaction, into which 7.0 mixes pushes."""
+        if arguments.ordered and self.random.random() < 0.1:
+            drawn = [words for words in (self.words() for _ in range(5)) if words[0] != "CLIENT"]
+            return self.random.randrange(3), [["MULTI"], *drawn, ["EXEC"]]
         return self.random.randrange(3), [self.words()]
 
 
@@ -120,8 +143,8 @@ def test_sessions():
             say(f"command {number}: session {index} says {commands}")
             for who, (our_lines, their_lines) in enumerate(zip(ours, theirs)):
                 if our_lines != their_lines:
-                    say(f"    {who - 1 if who else index} of redis-server heard {their_lines}")
-                    say(f"    {who - 1 if who else index} of respite heard      {our_lines}")
+                    say(f"    {who} of redis-server heard {their_lines}")
+                    say(f"    {who} of respite heard      {our_lines}")
         if different >= SHOWN_MAX:
             break
     check(different == 0, f"{different} commands made other things heard")
