@@ -165,7 +165,8 @@ struct kill_filter {
     uint64_t id;                         /* 0: any */
     struct slice address, local_address; /* empty: any */
     enum client_type type;
-    int64_t max_age_s; /* 0: any */
+    int64_t max_age_s;              /* 0: any */
+    const struct cw_acl_user *user; /* borrowed; NULL: any */
     bool skip_me;
 };
 
@@ -192,6 +193,8 @@ static bool filter_matches(const struct cw_call *call, const struct kill_filter 
     if (filter->type != TYPE_ANY && type_of(session) != filter->type)
         return false;
     if (filter->max_age_s > 0 && call->engine->now_ns - session->connected_ns < filter->max_age_s * NS_PER_S)
+        return false;
+    if (filter->user != NULL && session->user != filter->user)
         return false;
     return !(filter->skip_me && session == call->session);
 }
@@ -240,7 +243,8 @@ static bool parse_filter_pair(struct cw_call *call, struct slice option, struct 
         }
         filter->max_age_s = number;
     } else if (slice_equal_nocase(option, "user")) {
-        if (!slice_equal(value, SLICE_LITERAL("default"))) {
+        filter->user = cw_acl_find(&call->engine->access.acl, value);
+        if (filter->user == NULL) {
             resp_write_error_format(call->reply, "ERR No such user '%.*s'", (int)value.length, value.data);
             return false;
         }

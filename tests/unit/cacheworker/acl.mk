@@ -1,5 +1,7 @@
 # Access control by itself: rules, users, their file.
 cacheworker_acl_tests = \
+	tests/unit/cacheworker/acl/acl_log_test \
+	tests/unit/cacheworker/acl/throttle_test \
 	tests/unit/cacheworker/acl/user_test \
 	tests/unit/cacheworker/acl/users_test
 check_PROGRAMS += $(cacheworker_acl_tests)
@@ -16,3 +18,7 @@ tests_unit_cacheworker_acl_keys_test_SOURCES = \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 tests_unit_cacheworker_acl_keys_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_acl_keys_test_LDADD = $(cacheworker_acl_ldadd)
+tests_unit_cacheworker_acl_acl_log_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_acl_acl_log_test_LDADD = $(cacheworker_acl_ldadd)
+tests_unit_cacheworker_acl_throttle_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_acl_throttle_test_LDADD = $(cacheworker_acl_ldadd)
