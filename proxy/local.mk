@@ -10,6 +10,7 @@ libproxy_core_a_SOURCES = \
 	proxy/core/session.c proxy/core/session.h \
 	proxy/core/session_commands.c \
 	proxy/core/subscriptions.c proxy/core/subscriptions.h \
+	proxy/core/tracking.c proxy/core/tracking.h \
 	proxy/core/watch.c proxy/core/watch.h \
 	proxy/core/wheel.c proxy/core/wheel.h
 

@@ -162,7 +162,10 @@ static enum px_answer fate_of(struct fates *fates, uint32_t index)
     case PX_SLOT_SELECT:
     case PX_SLOT_WATCH:
     case PX_SLOT_SUBSCRIPTION:
-    case PX_SLOT_MONITOR: return PX_ANSWER_NONE;
+    case PX_SLOT_MONITOR:
+    case PX_SLOT_TRACKING:
+    case PX_SLOT_CACHING:
+    case PX_SLOT_CLIENT: return PX_ANSWER_NONE;
     }
     return PX_ANSWER_NONE;
 }
@@ -235,6 +238,8 @@ static void forget_connection(struct px_link *link)
 /* The connection is gone. */
 static void lose(struct px_link *link)
 {
+    if (link->owner != NULL && (link->state == PX_LINK_READY || link->state == PX_LINK_REFUSED))
+        px_session_lost_tracking(link->owner);
     forget_connection(link);
     requeue(link);
     settle(link);
@@ -337,6 +342,8 @@ void px_link_opened(struct px_link *link)
         link->greeting_replies++;
         buf_add_text(out, "*1\r\n$7\r\nMONITOR\r\n");
     }
+    if (link->owner != NULL && px_session_tracks(link->owner))
+        link->greeting_replies += px_tracking_write(link->owner->tracking, out);
     if (link->owner != NULL && link->owner->subscriptions != NULL)
         link->swallow = px_subscriptions_write(link->owner->subscriptions, out);
     effect_flush(proxy->effects, link->id);
@@ -387,6 +394,8 @@ static struct px_slot *first_unanswered(struct px_link *link)
  * overtake the refused one that stands before them. */
 static bool take_after_refusal(struct px_link *link, struct slice frame)
 {
+    if (frame.data[0] == '>')
+        return true; /* a push is no answer */
     struct px_slot *slot = first_unanswered(link);
     if (slot != NULL) {
         slot->refused = is_refusal(frame) || (frame.length > 10 && memcmp(frame.data, "-EXECABORT", 10) == 0);

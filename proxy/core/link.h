@@ -50,6 +50,9 @@ enum px_slot_kind {
     PX_SLOT_UNWATCH,
     PX_SLOT_SUBSCRIPTION, /* answered by `confirmations` frames */
     PX_SLOT_MONITOR,
+    PX_SLOT_TRACKING, /* CLIENT TRACKING */
+    PX_SLOT_CACHING,  /* CLIENT CACHING */
+    PX_SLOT_CLIENT,   /* what asks about tracking */
 };
 
 /* What is answered here, without the worker. */
@@ -67,7 +70,7 @@ struct px_slot {
     struct px_session *session; /* borrowed; a session lives as long as it has slots */
     int64_t arrived_ns;
     uint32_t length;        /* bytes of the request */
-    uint32_t database;      /* SELECT */
+    uint32_t database;      /* SELECT; of CACHING what was said, enum px_caching */
     uint32_t confirmations; /* SUBSCRIPTION: frames that answer it, */
     uint32_t confirmed;     /* that came on this connection, */
     uint32_t seen;          /* and that the client was given, on this connection or an earlier one */

@@ -59,7 +59,7 @@ void px_pool_give_private(struct px_proxy *proxy, struct px_link *link)
     struct px_pool *pool = link->pool;
     link->owner = NULL;
     bool clean = px_link_is_ready(link) && link->slot_count == 0 && !link->transaction && !link->watching &&
-                 link->swallow == 0 && !link->frame.inside && owner->subscriptions == NULL &&
+                 link->swallow == 0 && !link->frame.inside && owner->subscriptions == NULL && owner->tracking == NULL &&
                  owner->state != PX_SESSION_MONITORING && owner->database == pool->database;
     if (!clean || pool->spare_count == PX_SPARE_LINKS_MAX || proxy->stopping) {
         px_link_destroy(link);

@@ -75,6 +75,15 @@ static void free_subscriptions(struct px_session *session)
     session->subscriptions = NULL;
 }
 
+static void free_tracking(struct px_session *session)
+{
+    if (session->tracking == NULL)
+        return;
+    px_tracking_free(session->tracking);
+    mem_free(session->tracking);
+    session->tracking = NULL;
+}
+
 void px_session_destroy(struct px_session *session)
 {
     session->closed = true;
@@ -89,6 +98,7 @@ void px_session_destroy(struct px_session *session)
     list_remove(&session->doomed);
     list_remove(&session->wheel);
     free_subscriptions(session);
+    free_tracking(session);
     free_partial(session);
     buf_free(&session->input);
     buf_free(&session->output);
@@ -194,6 +204,28 @@ static void note_answer(struct px_session *session, const struct px_slot *slot, 
         px_session_change(session, PX_SESSION_MONITORING);
 }
 
+/* The same for one that has asked to track. CLIENT CACHING holds for one command, or one transaction. */
+static void note_tracking(struct px_session *session, const struct px_slot *slot, char type)
+{
+    struct px_tracking *tracking = session->tracking;
+    switch ((enum px_slot_kind)slot->kind) {
+    case PX_SLOT_TRACKING:
+        if (type == '+')
+            px_tracking_grant(tracking);
+        if (!tracking->is_on)
+            free_tracking(session);
+        break;
+    case PX_SLOT_CACHING:
+        if (type == '+')
+            tracking->caching = (enum px_caching)slot->database;
+        break;
+    case PX_SLOT_CLIENT:
+    case PX_SLOT_MULTI:
+    case PX_SLOT_QUEUED: break;
+    default: tracking->caching = PX_CACHING_NONE; break;
+    }
+}
+
 void px_session_deliver(const struct px_slot *slot, struct slice frame)
 {
     struct px_session *session = slot->session;
@@ -201,6 +233,8 @@ void px_session_deliver(const struct px_slot *slot, struct slice frame)
         append(session, frame);
     if (UNLIKELY(slot->kind > PX_SLOT_WRITE) && !session->closed)
         note_answer(session, slot, frame.data[0]);
+    if (UNLIKELY(session->tracking != NULL))
+        note_tracking(session, slot, frame.data[0]);
     settle_slot(session);
 }
 
@@ -265,11 +299,18 @@ void px_session_lost_state(struct px_session *session, bool transaction, bool wa
     }
 }
 
+/* Only RESP3 has pushes; a session of RESP2 could have redirected them, which no proxy offers. */
+void px_session_lost_tracking(struct px_session *session)
+{
+    if (px_session_tracks(session) && session->protocol == 3)
+        px_session_push(session, SLICE_LITERAL(">2\r\n$10\r\ninvalidate\r\n_\r\n"));
+}
+
 static void unpin_if_stateless(struct px_session *session)
 {
     struct px_link *link = session->private_link;
     if (link == NULL || session->outstanding > 0 || session->in_multi || link->transaction || link->watching ||
-        session->subscriptions != NULL || session->state == PX_SESSION_MONITORING)
+        session->subscriptions != NULL || px_session_tracks(session) || session->state == PX_SESSION_MONITORING)
         return;
     session->private_link = NULL;
     session->shared = NULL;
@@ -308,6 +349,7 @@ void px_session_forget_state(struct px_session *session)
     if (link != NULL)
         px_pool_give_private(session->proxy, link);
     free_subscriptions(session);
+    free_tracking(session);
     mem_free(session->name);
     session->name = NULL;
     session->in_multi = session->watch_lost = session->reply_off = session->skip_next = session->silent = false;
@@ -441,11 +483,59 @@ static bool take_in_phantom(struct px_session *session, const struct px_request 
     return true;
 }
 
+static bool refuse(struct px_session *session, const char *text)
+{
+    if (wait_for_replies(session))
+        return false;
+    resp_write_error(px_session_reply(session), slice_text(text));
+    return true;
+}
+
+/* CLIENT TRACKING ON, or OFF of a session that has it on: the worker keeps the account, on a link of its own. */
+static bool take_tracking(struct px_session *session, const struct px_request *request)
+{
+    if (px_tracking_redirects(request->argv, request->argc))
+        return refuse(session, "ERR REDIRECT is not possible through a proxy; track in RESP3");
+    size_t present = session->tracking != NULL ? buf_length(&session->tracking->requests) : 0;
+    if (present + request->bytes.length > PX_TRACKING_BYTES_MAX)
+        return refuse(session, "ERR too many prefixes");
+    if (wait_for_replies(session) || !pin(session))
+        return false;
+    if (session->tracking == NULL)
+        session->tracking = mem_zero(sizeof(*session->tracking));
+    px_tracking_ask(session->tracking, request->argv, request->argc, request->bytes);
+    return forward_kind(session, request, PX_SLOT_TRACKING);
+}
+
+/* What of CLIENT the worker answers. */
+static bool is_about_tracking(const struct px_session *session, const struct px_request *request)
+{
+    struct slice word = request->argv[1];
+    if (slice_equal_nocase(word, "tracking"))
+        return request->argc > 2 && (px_session_tracks(session) || !slice_equal_nocase(request->argv[2], "off"));
+    return px_session_tracks(session) &&
+           ((request->argc == 3 && slice_equal_nocase(word, "caching")) ||
+            (request->argc == 2 && (slice_equal_nocase(word, "trackinginfo") || slice_equal_nocase(word, "getredir"))));
+}
+
+static bool take_about_tracking(struct px_session *session, const struct px_request *request)
+{
+    if (slice_equal_nocase(request->argv[1], "tracking"))
+        return take_tracking(session, request);
+    if (request->argc == 2)
+        return forward_kind(session, request, PX_SLOT_CLIENT);
+    bool yes = slice_equal_nocase(request->argv[2], "yes");
+    return forward(session, request,
+                   (struct px_slot){.kind = PX_SLOT_CACHING, .database = yes ? PX_CACHING_YES : PX_CACHING_NO});
+}
+
 static bool take_own(struct px_session *session, const struct px_request *request)
 {
     bool selects = request->row->id == COMMAND_ID_SELECT;
     if (session->in_multi && !leaves(request) && !selects)
         return break_transaction(session, request);
+    if (request->row->id == COMMAND_ID_CLIENT && is_about_tracking(session, request))
+        return take_about_tracking(session, request);
     if (selects && session->private_link != NULL) {
         uint64_t database = 0;
         if (number_parse_u64(request->argv[1], &database) < 0 || database >= session->proxy->config.databases)
@@ -504,6 +594,16 @@ static bool take_subscribe(struct px_session *session, const struct px_request *
                    (struct px_slot){.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1});
 }
 
+/* Channels and patterns are counted together, shard channels alone. */
+static uint32_t count_shown(const struct px_session *session, enum px_topic topic)
+{
+    const struct px_subscriptions *set = session->subscriptions;
+    if (set == NULL)
+        return 0;
+    uint32_t shards = set->counts[PX_TOPIC_SHARD];
+    return topic == PX_TOPIC_SHARD ? shards : px_subscriptions_count(set) - shards;
+}
+
 /* Of somebody who is not subscribed to anything. */
 static void confirm_nothing(struct px_session *session, const struct px_request *request)
 {
@@ -516,7 +616,7 @@ static void confirm_nothing(struct px_session *session, const struct px_request 
             resp_write_bulk(reply, request->argv[i + 1]);
         else
             resp_write_null(reply, session->protocol);
-        resp_write_integer(reply, session->subscriptions ? px_subscriptions_count(session->subscriptions) : 0);
+        resp_write_integer(reply, count_shown(session, topic_of_leave(request->row)));
     }
 }
 
@@ -562,14 +662,6 @@ static bool take_blocking(struct px_session *session, const struct px_request *r
     if (session->in_multi)
         return forward_kind(session, request, PX_SLOT_QUEUED);
     return pin(session) && forward_kind(session, request, PX_SLOT_BLOCKING);
-}
-
-static bool refuse(struct px_session *session, const char *text)
-{
-    if (wait_for_replies(session))
-        return false;
-    resp_write_error(px_session_reply(session), slice_text(text));
-    return true;
 }
 
 static bool take_by_route(struct px_session *session, const struct px_request *request, enum px_route route)

@@ -5,7 +5,7 @@
  * replies in request order without a queue of its own.
  *
  * Most of the time a session shares a link. While it has a state that lives in a connection (a transaction, watched
- * keys, subscriptions, MONITOR, a blocking command) it owns a private one. */
+ * keys, subscriptions, MONITOR, tracking, a blocking command) it owns a private one. */
 #ifndef PROXY_CORE_SESSION_H
 #define PROXY_CORE_SESSION_H
 
@@ -13,6 +13,7 @@
 #include "proxy/core/context.h"
 #include "proxy/core/link.h"
 #include "proxy/core/subscriptions.h"
+#include "proxy/core/tracking.h"
 
 enum px_session_state {
     PX_SESSION_AUTHENTICATE, /* a password is set, and was not given yet */
@@ -64,6 +65,7 @@ struct px_session {
     struct px_link *shared;                 /* borrowed; chosen at the first command, and anew after SELECT and HELLO */
     struct px_link *private_link;           /* owned */
     struct px_subscriptions *subscriptions; /* owned; NULL without */
+    struct px_tracking *tracking;           /* owned; NULL while CLIENT TRACKING was not asked for */
 
     struct buf input; /* what is not taken yet */
     struct buf output;
@@ -121,7 +123,13 @@ void px_session_finish(const struct px_slot *slot); /* a popped slot has had its
 void px_session_push(struct px_session *session, struct slice frame);
 void px_session_confirm(struct px_session *session, const struct px_push *push);
 void px_session_lost_state(struct px_session *session, bool transaction, bool watched);
-void px_session_forget_slot(struct px_session *session); /* a slot of it was dropped */
+void px_session_lost_tracking(struct px_session *session); /* what the worker knew of its cache is lost */
+void px_session_forget_slot(struct px_session *session);   /* a slot of it was dropped */
+
+static inline bool px_session_tracks(const struct px_session *session)
+{
+    return session->tracking != NULL && session->tracking->is_on;
+}
 
 static inline bool px_session_is_closed(const struct px_session *session)
 {

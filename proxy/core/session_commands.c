@@ -336,12 +336,11 @@ static void client_switch(struct px_session *session, const struct px_request *r
         reply_error(session, "ERR syntax error");
 }
 
+/* Of a session that does not track: the worker answers the others. */
 static void client_tracking(struct px_session *session, const struct px_request *request)
 {
-    if (slice_equal_nocase(request->argv[2], "off"))
-        reply_ok(session);
-    else
-        reply_error(session, "ERR client side caching is not offered through the proxy");
+    (void)request;
+    reply_ok(session);
 }
 
 static void client_caching(struct px_session *session, const struct px_request *request)
@@ -464,7 +463,8 @@ static const struct client_command {
     {"kill", 3, SIZE_MAX, client_kill, "KILL <ip:port> | [ID <id>] [ADDR <ip:port>] [SKIPME (YES|NO)]"},
     {"no-evict", 3, 3, client_switch, "NO-EVICT (ON|OFF)"},
     {"no-touch", 3, 3, client_switch, "NO-TOUCH (ON|OFF)"},
-    {"tracking", 3, SIZE_MAX, client_tracking, "TRACKING OFF"},
+    {"tracking", 3, SIZE_MAX, client_tracking,
+     "TRACKING (ON|OFF) [BCAST] [PREFIX <prefix> ...] [OPTIN] [OPTOUT] [NOLOOP]"},
     {"caching", 3, 3, client_caching, "CACHING (YES|NO)"},
     {"trackinginfo", 2, 2, client_trackinginfo, "TRACKINGINFO"},
     {"getredir", 2, 2, client_getredir, "GETREDIR"},

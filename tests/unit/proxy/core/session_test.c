@@ -288,11 +288,10 @@ static void client_commands_are_answered_here(void **state)
     assert_non_null(strstr(list, "id=2 "));
     stage_say(stage, client, "CLIENT LIST TYPE pubsub\r\nCLIENT LIST TYPE x\r\nCLIENT LIST x\r\n");
     stage_expect(stage, client, "$0\r\n\r\n-ERR Unknown client type 'x'\r\n-ERR syntax error\r\n");
-    stage_say(stage, client, "CLIENT TRACKINGINFO\r\nCLIENT TRACKING ON\r\nCLIENT KILL ID x\r\n");
+    stage_say(stage, client, "CLIENT TRACKINGINFO\r\nCLIENT TRACKING OFF\r\nCLIENT KILL ID x\r\n");
     stage_expect(stage, client,
                  "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n"
-                 "-ERR client side caching is not offered through the proxy\r\n"
-                 "-ERR client-id should be greater than 0\r\n");
+                 "+OK\r\n-ERR client-id should be greater than 0\r\n");
     stage_say(stage, client, "CLIENT HELP\r\n");
     assert_non_null(strstr(stage_heard(stage, client), "+SETNAME <name>\r\n"));
     stage_say(stage, client, "CLIENT KILL ID 2\r\nCLIENT KILL ID 99\r\nCLIENT KILL 1.2.3.4:5\r\n");
@@ -508,6 +507,79 @@ static void resp3_subscribers_may_do_other_things(void **state)
     stage_close(stage);
 }
 
+#define INVALIDATE(value) ">2\r\n$10\r\ninvalidate\r\n" value
+
+static void tracking_moves_to_the_new_master_and_all_is_forgotten(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "HELLO 3\r\nCLIENT TRACKING ON REDIRECT 7\r\nCLIENT CACHING YES\r\n");
+    assert_non_null(strstr(stage_heard(stage, client), "-ERR REDIRECT is not possible through a proxy"));
+    assert_int_equal(stage_worker_links(stage, 0), 0);
+    stage_say(stage, client, "CLIENT TRACKING ON OPTIN\r\nCLIENT CACHING YES\r\n");
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_expect(stage, worker, stage_array("CLIENT TRACKING ON OPTIN"));
+    stage_say(stage, worker, "+OK\r\n");
+    stage_say(stage, worker, INVALIDATE("*1\r\n$1\r\na\r\n"));
+    stage_expect(stage, worker, stage_array("CLIENT CACHING YES"));
+    stage_say(stage, worker, "+OK\r\n");
+    stage_expect(stage, client, "+OK\r\n" INVALIDATE("*1\r\n$1\r\na\r\n") "+OK\r\n");
+
+    /* What CLIENT CACHING was said for has not come yet when the master dies. */
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_expect(stage, client, INVALIDATE("_\r\n"));
+    worker = stage_worker_link(stage, 1, 0);
+    const char *greeting = stage_heard(stage, worker);
+    const char *tracking = strstr(greeting, stage_array("CLIENT TRACKING ON OPTIN"));
+    assert_non_null(tracking);
+    assert_non_null(strstr(tracking, stage_array("CLIENT CACHING YES")));
+    stage_say(stage, worker, "+OK\r\n%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n");
+    stage_say(stage, client, "GET a\r\nCLIENT TRACKINGINFO\r\n");
+    stage_say(stage, worker, "$1\r\nx\r\n%0\r\n");
+    stage_say(stage, worker, INVALIDATE("*1\r\n$1\r\na\r\n"));
+    stage_expect(stage, client, "$1\r\nx\r\n%0\r\n" INVALIDATE("*1\r\n$1\r\na\r\n"));
+
+    stage_publish(stage, 4, 3, 0, 1);
+    stage_expect(stage, client, INVALIDATE("_\r\n"));
+    worker = stage_worker_link(stage, 0, 0);
+    assert_null(strstr(stage_heard(stage, worker), "CACHING"));
+    stage_say(stage, worker, "+OK\r\n%1\r\n+proto\r\n:3\r\n+OK\r\n");
+    stage_say(stage, client, "CLIENT TRACKING OFF\r\n");
+    stage_say(stage, worker, "+OK\r\n");
+    stage_say(stage, client, "CLIENT TRACKINGINFO\r\n");
+    assert_non_null(strstr(stage_heard(stage, client), "+OK\r\n%3\r\n$5\r\nflags\r\n~1\r\n$3\r\noff\r\n"));
+    stage_publish(stage, 5, 4, 1, 1);
+    stage_expect(stage, client, "");
+    stage_close(stage);
+}
+
+/* Of prefixes those count that are added, of anything else what was said last. */
+static void prefixes_are_asked_for_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX redirect\r\n");
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_say(stage, worker, "+OK\r\n");
+    stage_say(stage, client, "CLIENT TRACKING ON BCAST PREFIX b\r\nCLIENT TRACKING ON BCAST PREFIX bb\r\n");
+    stage_say(stage, worker, "+OK\r\n");
+    stage_say(stage, worker, "-ERR Prefix 'bb' overlaps with an existing prefix 'b'.\r\n");
+    stage_heard(stage, client);
+    stage_publish(stage, 3, 2, 1, 1);
+    worker = stage_worker_link(stage, 1, 0);
+    const char *greeting = stage_heard(stage, worker);
+    assert_non_null(strstr(greeting, stage_array("CLIENT TRACKING ON BCAST PREFIX redirect")));
+    assert_non_null(strstr(greeting, stage_array("CLIENT TRACKING ON BCAST PREFIX b")));
+    assert_null(strstr(greeting, stage_array("CLIENT TRACKING ON BCAST PREFIX bb")));
+    stage_say(stage, client, "RESET\r\n");
+    assert_int_equal(stage_worker_links(stage, 1), 0);
+    stage_close(stage);
+}
+
 static void monitors_get_lines_until_they_leave(void **state)
 {
     (void)state;
@@ -715,6 +787,8 @@ int main(void)
         cmocka_unit_test(subscribers_hear_and_move_to_the_new_master),
         cmocka_unit_test(a_half_confirmed_subscription_is_completed_once),
         cmocka_unit_test(resp3_subscribers_may_do_other_things),
+        cmocka_unit_test(tracking_moves_to_the_new_master_and_all_is_forgotten),
+        cmocka_unit_test(prefixes_are_asked_for_again),
         cmocka_unit_test(monitors_get_lines_until_they_leave),
         cmocka_unit_test(a_client_that_does_not_read_is_not_read_and_then_closed),
         cmocka_unit_test(a_worker_that_breaks_the_protocol_is_left),
