@@ -68,21 +68,37 @@ def test_idle():
     check(subscriber.read() == [b"message", b"news", b"hello"], "the subscriber heard nothing")
 
 
-def test_subscriber_survives():
-    """a subscriber keeps its connection and its subscription over a failover"""
-    subscriber, publisher = Client(PORT, timeout=30), Client(PORT, timeout=30)
+def test_listeners_survive():
+    """subscribers, also of shard channels, and a session that tracks keep what they asked for over a failover"""
+    subscriber, sharded, tracker = (Client(PORT, timeout=30) for _ in range(3))
+    publisher = Client(PORT, timeout=30)
     subscriber.send("SUBSCRIBE", "news")
     check(subscriber.read()[0] == b"subscribe", "SUBSCRIBE")
+    sharded.send("SSUBSCRIBE", "news")
+    check(sharded.read() == [b"ssubscribe", b"news", 1], "SSUBSCRIBE")
+    check(publisher.call("SET", "before", "1") == "OK", "SET")
+    tracker.call("HELLO", "3")
+    check(tracker.call("CLIENT", "TRACKING", "ON") == "OK", "CLIENT TRACKING")
+    check(tracker.call("GET", "before") == b"1", "GET")
+    check(publisher.call("SET", "before", "2") == "OK", "SET")
+    check(tracker.read() == [b"invalidate", [b"before"]], "the change was not told")
+    check(tracker.call("GET", "before") == b"2", "GET")
     appliance.wait_in_sync()
     master = appliance.master()
     appliance.kill(master, signal.SIGKILL)
+    check(tracker.read() == [b"invalidate", None], "the one who tracks was not told to forget everything")
     answer = publisher.call("SET", "after", "1")
     if str(answer).startswith("UNCERTAIN "):  # it was on its way when the master died
         answer = publisher.call("SET", "after", "1")
     check(answer == "OK", f"the write after the failover was answered {answer!r}")
     wait_until(lambda: publisher.call("PUBLISH", "news", "again") == 1, 10, "the subscription on the new master")
     check(subscriber.read() == [b"message", b"news", b"again"], "the subscriber heard nothing")
+    wait_until(lambda: publisher.call("SPUBLISH", "news", "again") == 1, 10, "the shard channel on the new master")
+    check(sharded.read() == [b"smessage", b"news", b"again"], "the subscriber of the shard channel heard nothing")
+    check(tracker.call("GET", "after") == b"1", "GET")
+    check(publisher.call("SET", "after", "2") == "OK", "SET")
+    check(tracker.read() == [b"invalidate", [b"after"]], "the change on the new master was not told")
 
 
 with appliance:
-    tap.run([test_connections, test_idle, test_subscriber_survives])
+    tap.run([test_connections, test_idle, test_listeners_survive])

@@ -367,12 +367,15 @@ static const char *const any_command[] = {
     "WAIT 0 0",      "QUIT",
     "RESPITE PROXY", "PUNSUBSCRIBE",
     "SSUBSCRIBE s",  "XREAD BLOCK 0 STREAMS s 0",
-    "UNSUBSCRIBE a",
+    "UNSUBSCRIBE a", "CLIENT TRACKING ON",
+    "HELLO 3",       "CLIENT TRACKING OFF",
+    "HELLO 3",       "CLIENT CACHING YES",
 };
 
 static const char *const any_frame[] = {
     "+OK\r\n",
     "+QUEUED\r\n",
+    ">2\r\n$10\r\ninvalidate\r\n_\r\n",
     ":1\r\n",
     "-ERR x\r\n",
     "-NOTMASTER x\r\n",
