@@ -23,6 +23,7 @@ include cacheworker/pubsub/local.mk
 include cacheworker/tracking/local.mk
 include cacheworker/txn/local.mk
 include cacheworker/info/local.mk
+include cacheworker/script/local.mk
 include cacheworker/acl/local.mk
 
 sbin_PROGRAMS += respite-cacheworker

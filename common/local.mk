@@ -9,6 +9,7 @@ libcommon_core_a_SOURCES = \
 	common/base/crc64.c common/base/crc64.h \
 	common/base/door.c common/base/door.h \
 	common/base/errors.c common/base/errors.h \
+	common/base/fiber.c common/base/fiber.h \
 	common/base/glob.c common/base/glob.h \
 	common/base/grisu.c common/base/grisu.h \
 	common/base/hashmap.c common/base/hashmap.h \
@@ -18,6 +19,7 @@ libcommon_core_a_SOURCES = \
 	common/base/number.c common/base/number.h \
 	common/base/rand.c common/base/rand.h \
 	common/base/sha256.c common/base/sha256.h \
+	common/base/sha1.c common/base/sha1.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/slice.h \
 	common/conf/conf_schema.c common/conf/conf_schema.h \

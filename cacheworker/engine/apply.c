@@ -59,7 +59,7 @@ static int judge(const struct slice *argv, size_t argc, const struct command **r
     if (command == NULL || !command_arity_fits(command, argc))
         return ERR_PROTOCOL;
     bool is_write = (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)) != 0;
-    if (is_write && cw_functions[command->id] == NULL)
+    if (is_write && (cw_functions[command->id] == NULL || (command->flags & COMMAND_RUNS_SCRIPTS)))
         return ERR_UNSUPPORTED;
     *ret_command = is_write ? command : NULL;
     return 0;

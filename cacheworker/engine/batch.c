@@ -64,12 +64,16 @@ static inline uint32_t flags_of(const struct cw_session *session, const struct c
 /* Whether this command has to wait until the node may serve again. What concerns the appliance itself never waits. */
 static bool must_wait(const struct cw_engine *engine, const struct cw_session *session, const struct command *command)
 {
-    if (LIKELY(engine->serving != CW_SERVING_HOLD && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
+    if (LIKELY(engine->serving == CW_SERVING_MASTER && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
         return false;
-    if (command != NULL && cw_is_appliance_command(command))
-        return false;
+    if (command != NULL && cw_is_appliance_command(command)) {
+        bool begins_sync = command->id == COMMAND_ID_PSYNC || command->id == COMMAND_ID_SYNC;
+        return begins_sync && engine->long_command.is_left;
+    }
     if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0)
         return true;
+    if (engine->pause_until_ns == 0)
+        return false;
     return !engine->pause_writes_only ||
            (command != NULL && (flags_of(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)));
 }
@@ -81,7 +85,8 @@ static bool is_barrier(const struct cw_session *session, const struct command *c
         return true;
     if (command == NULL)
         return false;
-    return (flags_of(session, command) & (COMMAND_ADMIN | COMMAND_BLOCKING)) || command->id == COMMAND_ID_WAIT;
+    const uint32_t barriers = COMMAND_ADMIN | COMMAND_BLOCKING | COMMAND_RUNS_SCRIPTS;
+    return (flags_of(session, command) & barriers) || command->id == COMMAND_ID_WAIT;
 }
 
 static inline const struct command *find_command(const struct resp_request *request)
@@ -246,7 +251,9 @@ static void end_waits(struct cw_engine *engine)
 void cw_batch_run(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
+    cw_long_go_on(engine);
     end_waits(engine);
+    bool was_left = engine->long_command.is_left;
     for (unsigned batches = 0; batches < TURN_BATCHES && !list_is_empty(&engine->ready) && engine->evict_budget > 0;
          batches++) {
         gather(engine);
@@ -254,6 +261,8 @@ void cw_batch_run(struct cw_engine *engine)
         execute(engine);
         if (UNLIKELY(cw_client_memory_exceeded(engine)))
             return; /* no more is written before this has left */
+        if (UNLIKELY(engine->long_command.is_left != was_left))
+            break; /* a command was left in the middle: the others are to wait */
     }
 }
 

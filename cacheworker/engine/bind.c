@@ -20,6 +20,7 @@
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
+#include "cacheworker/script/script_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
 #include "cacheworker/sort/sort_commands.h"
@@ -105,8 +106,6 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(MEMORY_USAGE, memory_usage),
     BIND(ROLE, role),
     BIND(SAVE, save),
-    BIND(SCRIPT_EXISTS, script_exists),
-    BIND(SCRIPT_FLUSH, script_flush),
     BIND(SHUTDOWN, shutdown),
     BIND(SLOWLOG_GET, slowlog_get),
     BIND(SLOWLOG_HELP, slowlog_help),
@@ -360,6 +359,17 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SUBSCRIBE, subscribe),
     BIND(SUNSUBSCRIBE, sunsubscribe),
     BIND(UNSUBSCRIBE, unsubscribe),
+
+    /* Scripts. */
+    BIND(EVAL, eval),
+    BIND(EVALSHA, evalsha),
+    BIND(EVALSHA_RO, evalsha_ro),
+    BIND(EVAL_RO, eval_ro),
+    BIND(SCRIPT_EXISTS, script_exists),
+    BIND(SCRIPT_FLUSH, script_flush),
+    BIND(SCRIPT_HELP, script_help),
+    BIND(SCRIPT_KILL, script_kill),
+    BIND(SCRIPT_LOAD, script_load),
 };
 
 bool cw_is_bound(const struct cw_engine *engine, const struct command *command)

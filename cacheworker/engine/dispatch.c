@@ -17,6 +17,8 @@ void cw_engine_look_at_role(struct cw_engine *engine)
 {
     engine->serving = cw_ha_serving(engine->ha, engine->now_ns);
     enum cw_expiry_mode mode = engine->serving == CW_SERVING_MASTER ? CW_EXPIRY_DELETES : CW_EXPIRY_HIDES;
+    if (UNLIKELY(engine->long_command.is_left) && engine->serving != CW_SERVING_HOLD)
+        engine->serving = engine->long_command.is_slow ? CW_SERVING_BUSY : CW_SERVING_HOLD;
     if (mode != cw_keyspace_expiry_mode(engine->keyspace))
         cw_keyspace_set_expiry_mode(engine->keyspace, mode);
 }
@@ -106,11 +108,9 @@ static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
         cw_tracking_remember(engine->tracking, call);
 }
 
-static void run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
-                const struct slice *argv, size_t argc, uint64_t first_key_hash)
+void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                         const struct slice *argv, size_t argc, uint64_t first_key_hash, struct buf *reply)
 {
-    struct buf *out = cw_session_out(engine, session);
-    size_t before = buf_length(out);
     struct cw_call call = {
         .engine = engine,
         .session = session,
@@ -121,7 +121,7 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
         .argv = argv,
         .argc = argc,
         .first_key_hash = first_key_hash,
-        .reply = out,
+        .reply = reply,
         .protocol = session->protocol,
         .now_ms = engine->wall_us / 1000,
     };
@@ -130,6 +130,11 @@ static void run(struct cw_engine *engine, struct cw_session *session, const stru
     engine->executing = session;
     carry_out(engine, &call);
     engine->executing = NULL;
+}
+
+void cw_dispatch_answered(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                          size_t before)
+{
     if (UNLIKELY(after_reply(engine, session, command, before)))
         engine->statistics.commands[command->id].failed++;
 }
@@ -192,12 +197,22 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         return false;
     }
     session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
-    if (UNLIKELY(session->flags & CW_SESSION_IN_MULTI) &&
-        cw_transaction_queue(engine, session, command, argv, argc, first_key_hash)) {
-        after_reply(engine, session, command, before);
-        return false;
+    uint32_t flags = command->flags;
+    if (UNLIKELY(session->flags & CW_SESSION_IN_MULTI)) {
+        if (cw_transaction_queue(engine, session, command, argv, argc, first_key_hash)) {
+            after_reply(engine, session, command, before);
+            return false;
+        }
+        flags = cw_transaction_flags(session, command); /* EXEC does what is queued */
     }
-    run(engine, session, command, argv, argc, first_key_hash);
+    if (UNLIKELY(flags & COMMAND_RUNS_SCRIPTS)) {
+        cw_long_run(engine, session, command, argv, argc, first_key_hash);
+        return true;
+    }
+    struct buf *out = cw_session_out(engine, session);
+    before = buf_length(out);
+    cw_dispatch_execute(engine, session, command, argv, argc, first_key_hash, out);
+    cw_dispatch_answered(engine, session, command, before);
     return true;
 }
 

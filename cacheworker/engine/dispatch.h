@@ -11,6 +11,13 @@
 bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash);
 
+/* The two halves of that, for a command that passed the gates: executes it, with the reply in any buffer; and, when the
+ * reply stands in the session's output behind `before` bytes, sees to all else. */
+void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                         const struct slice *argv, size_t argc, uint64_t first_key_hash, struct buf *reply);
+void cw_dispatch_answered(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                          size_t before);
+
 /* Executes a call that passed the gates, within another one (nested.h): counts it and propagates it. The reply is added
  * to call->reply, which may be any buffer. Returns whether it is an error. */
 bool cw_dispatch_call(struct cw_call *call);

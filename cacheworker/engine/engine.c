@@ -200,7 +200,18 @@ int64_t cw_engine_waiting_since_ns(const struct cw_engine *engine)
 
 bool cw_engine_is_busy(const struct cw_engine *engine)
 {
-    return engine->sleep_until_ns > 0 && engine->now_ns - engine->sleep_since_ns > NS_PER_S;
+    return (engine->sleep_until_ns > 0 && engine->now_ns - engine->sleep_since_ns > NS_PER_S) ||
+           (engine->long_command.is_left && engine->now_ns - engine->long_command.began_ns > NS_PER_S);
+}
+
+bool cw_engine_is_in_command(const struct cw_engine *engine)
+{
+    return engine->long_command.is_left;
+}
+
+void cw_engine_end_command(struct cw_engine *engine, const char *words)
+{
+    cw_long_end(engine, words);
 }
 
 /* --- data --- */

@@ -58,6 +58,7 @@ enum cw_serving {
     CW_SERVING_STALE,     /* a replica whose link is down: -MASTERDOWN but for what may be stale */
     CW_SERVING_LOADING,   /* holds no complete data yet: -LOADING */
     CW_SERVING_UNADOPTED, /* no topology has named a role: -MASTERDOWN */
+    CW_SERVING_BUSY,      /* a script has been running for too long: -BUSY but for what may be said then */
 };
 
 enum cw_link_kind {
@@ -124,8 +125,15 @@ int64_t cw_engine_waiting_since_ns(const struct cw_engine *engine);
 /* What is no RESPITE command on the control port: PING and INFO are answered, there too. */
 void cw_engine_answer_question(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *out);
 
-/* DEBUG SLEEP of a world without a sleep of its own has held all commands for more than 1 s (STATUS_BUSY). */
+/* A script, or DEBUG SLEEP of a world without a sleep of its own, has held all commands for more than 1 s
+ * (STATUS_BUSY). */
 bool cw_engine_is_busy(const struct cw_engine *engine);
+
+/* Whether a command was left in the middle (long_command.h): what it has changed is not in the stream yet. */
+bool cw_engine_is_in_command(const struct cw_engine *engine);
+
+/* Ends that command at once, before the history ends to which it belongs. */
+void cw_engine_end_command(struct cw_engine *engine, const char *words);
 
 /* --- data --- */
 

@@ -16,6 +16,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/gates.c cacheworker/engine/gates.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
 	cacheworker/engine/interests.c cacheworker/engine/interests.h \
+	cacheworker/engine/long_command.c cacheworker/engine/long_command.h \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \
 	cacheworker/engine/memory.c cacheworker/engine/memory.h \
 	cacheworker/engine/nested.c cacheworker/engine/nested.h \
@@ -25,5 +26,5 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \
-	cacheworker/engine/state.h \
+	cacheworker/engine/state.h cacheworker/engine/version.h \
 	cacheworker/engine/worker.c

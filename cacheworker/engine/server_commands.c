@@ -5,6 +5,7 @@
 #include "cacheworker/info/info.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 #include "common/base/errors.h"
 #include "common/base/glob.h"
 #include "common/base/number.h"
@@ -204,9 +205,10 @@ void cw_shutdown_command(struct cw_call *call)
     struct cw_engine *engine = call->engine;
     bool wants_save = engine->config.storage != NULL;
     bool forced = false;
+    bool is_unsaved = false;
     for (size_t i = 1; i < call->argc; i++) {
         if (slice_equal_nocase(call->argv[i], "nosave"))
-            wants_save = false;
+            is_unsaved = true;
         else if (slice_equal_nocase(call->argv[i], "force"))
             forced = true;
         else if (!slice_equal_nocase(call->argv[i], "save") && !slice_equal_nocase(call->argv[i], "now")) {
@@ -214,7 +216,11 @@ void cw_shutdown_command(struct cw_call *call)
             return;
         }
     }
-    int result = wants_save ? cw_repl_save(engine->repl) : 0;
+    if (engine->long_command.is_left && !is_unsaved) {
+        cw_reply_error(call, cw_scripting_busy_words(engine->scripting));
+        return;
+    }
+    int result = wants_save && !is_unsaved ? cw_repl_save(engine->repl) : 0;
     if (result < 0 && !forced) {
         cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");
         return;
@@ -226,13 +232,6 @@ void cw_shutdown_command(struct cw_call *call)
 
 /* --- what is not there, and says so --- */
 
-void cw_script_exists_command(struct cw_call *call)
-{
-    resp_write_array(call->reply, call->argc - 2);
-    for (size_t i = 2; i < call->argc; i++)
-        resp_write_integer(call->reply, 0);
-}
-
 /* There are neither scripts nor functions, so they are all gone. */
 static void flush_nothing(struct cw_call *call, const char *error)
 {
@@ -243,11 +242,6 @@ static void flush_nothing(struct cw_call *call, const char *error)
         resp_write_ok(call->reply);
     else
         cw_reply_error(call, error);
-}
-
-void cw_script_flush_command(struct cw_call *call)
-{
-    flush_nothing(call, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 }
 
 void cw_function_flush_command(struct cw_call *call)

@@ -16,8 +16,6 @@ void cw_lastsave_command(struct cw_call *call);
 void cw_lolwut_command(struct cw_call *call);
 void cw_role_command(struct cw_call *call);
 void cw_save_command(struct cw_call *call);
-void cw_script_exists_command(struct cw_call *call);
-void cw_script_flush_command(struct cw_call *call);
 void cw_shutdown_command(struct cw_call *call);
 void cw_time_command(struct cw_call *call);
 void cw_wait_command(struct cw_call *call);

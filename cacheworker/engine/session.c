@@ -522,6 +522,8 @@ void cw_sessions_end_step(struct cw_engine *engine)
     LIST_FOR_EACH(node, &engine->dead)
     {
         struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session == engine->long_command.session)
+            continue; /* its command still runs */
         give_back_output(engine, session);
         list_remove(node);
         free_session(session);

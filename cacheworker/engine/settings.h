@@ -29,7 +29,8 @@ struct cw_settings {
     struct cw_output_limits output;
     int64_t maxmemory_clients; /* bytes; below 0: percent of maxmemory; 0: no limit */
     int64_t max_clients;
-    int64_t timeout_s; /* idle clients are closed; 0: never */
+    int64_t busy_reply_threshold_ms; /* then a script is slow: long_command.h; 0: never */
+    int64_t timeout_s;               /* idle clients are closed; 0: never */
     int64_t slowlog_slower_than_us;
     int64_t slowlog_max_length;
     int64_t latency_threshold_ms; /* the latency monitor keeps what takes so long; 0: nothing */

@@ -7,8 +7,10 @@
 #include "cacheworker/engine/call.h"
 #include "cacheworker/engine/changes.h"
 #include "cacheworker/engine/engine.h"
+#include "cacheworker/engine/long_command.h"
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
+#include "cacheworker/engine/version.h"
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/info/latency.h"
 #include "cacheworker/info/slowlog.h"
@@ -20,6 +22,7 @@ struct cw_control;
 struct cw_pubsub;
 struct cw_tracking;
 struct cw_transactions;
+struct cw_scripting;
 
 struct cw_unit {    /* of nested.h */
     unsigned depth; /* 0: there is none */
@@ -33,8 +36,6 @@ struct cw_stream {               /* of a master */
     bool in_block;               /* they began with MULTI */
     unsigned database;
 };
-
-#define CW_REDIS_VERSION "7.2.4" /* that we are compatible with: clients choose features by it */
 
 enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
 
@@ -52,6 +53,8 @@ struct cw_engine {
     struct cw_tracking *tracking;         /* owned */
     struct cw_transactions *transactions; /* owned */
     struct cw_batch *batch;               /* owned */
+    struct cw_scripting *scripting;       /* owned */
+    struct cw_long_command long_command;
     struct cw_statistics statistics;
     struct cw_slowlog slowlog;
     struct cw_latency latency;

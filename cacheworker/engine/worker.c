@@ -14,6 +14,7 @@
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/tracking/tracking.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
@@ -128,6 +129,8 @@ static void free_engine(struct cw_engine *engine)
     cw_evict_destroy(engine->evict);
     cw_desk_destroy(engine->desk);
     cw_batch_free(engine->batch);
+    cw_scripting_destroy(engine->scripting);
+    cw_long_destroy(&engine->long_command);
     buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
@@ -189,6 +192,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->pubsub = cw_pubsub_create(rand_u64(&engine->rand));
     engine->tracking = cw_tracking_create(engine);
     engine->batch = cw_batch_create();
+    engine->scripting = cw_scripting_create(engine);
     engine->active_expiry = true;
     engine->keyspace = cw_engine_new_keyspace(engine);
     cw_changes_create(&engine->changes, engine->keyspace);
@@ -390,6 +394,7 @@ static void received(struct cw_engine *engine, struct cw_session *session, struc
 static void stop(struct cw_engine *engine)
 {
     int status = 0;
+    cw_long_end(engine, "ERR the server is stopping");
     if (engine->config.storage != NULL && cw_repl_save(engine->repl) < 0) {
         effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
         status = 1;

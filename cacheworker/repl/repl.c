@@ -83,6 +83,7 @@ void cw_repl_destroy(struct cw_repl *repl)
 
 static void leave_role(struct cw_repl *repl)
 {
+    cw_engine_end_command(repl->engine, "NOTMASTER this node's role ended while the script ran");
     repl_peers_drop_all(repl);
     repl_follow_end(repl);
     /* If it goes on as somebody's replica, the stream does not begin with a SELECT. */
@@ -126,6 +127,7 @@ void cw_repl_rest(struct cw_repl *repl)
 
 void cw_repl_freeze(struct cw_repl *repl)
 {
+    cw_engine_end_command(repl->engine, "NOTMASTER this node was fenced while the script ran");
     repl->is_frozen = true;
     repl_follow_end(repl);
     if (repl->role == REPL_LEADING) /* what is due may not be deleted any more, not even in this very step */
@@ -181,7 +183,7 @@ static void append_to_unit(struct cw_repl *repl, unsigned database, const struct
 
 void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc)
 {
-    if (!repl->is_feeding)
+    if (!repl->is_feeding || repl->is_muted)
         return;
     CHECK(repl->role == REPL_LEADING && !repl->is_frozen);
     if (repl->in_unit) {
@@ -193,6 +195,11 @@ void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice 
     repl_add_to_stream(repl, buf_slice(&repl->scratch));
     buf_clear(&repl->scratch);
     buf_shrink(&repl->scratch, SCRATCH_KEPT);
+}
+
+void cw_repl_mute(struct cw_repl *repl, bool is_muted)
+{
+    repl->is_muted = is_muted;
 }
 
 void cw_repl_begin_unit(struct cw_repl *repl)
@@ -220,11 +227,13 @@ bool cw_repl_end_unit(struct cw_repl *repl)
     return true;
 }
 
-/* One that belongs to no database. */
+/* One that belongs to no database, and to no unit: a script may have one open for long. */
 static void append_notice(struct cw_repl *repl, const struct slice *argv, size_t argc)
 {
-    cw_repl_append(repl, repl->stream_database == STREAM_DATABASE_NONE ? 0 : (unsigned)repl->stream_database, argv,
-                   argc);
+    buf_clear(&repl->scratch);
+    write_command(&repl->scratch, argv, argc);
+    repl_add_to_stream(repl, buf_slice(&repl->scratch));
+    buf_clear(&repl->scratch);
 }
 
 static bool may_add(const struct cw_repl *repl)

@@ -55,6 +55,9 @@ int64_t cw_repl_deadline(const struct cw_repl *repl);
 bool cw_repl_is_feeding(const struct cw_repl *repl);
 void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc);
 
+/* While muted nothing is added: what a script wants no replica to hear (redis.set_repl). */
+void cw_repl_mute(struct cw_repl *repl, bool is_muted);
+
 /* What is added between the two is one unit: it is held back until it ends, and stands between MULTI and EXEC when it
  * has more than one command. end_unit returns whether it had any. The offset counts it when it has ended. */
 void cw_repl_begin_unit(struct cw_repl *repl);

@@ -11,6 +11,7 @@
 enum {
     LINE_MAX_LENGTH = 4096, /* of what a master says in words */
     GREETING_REPLIES = 1,   /* to REPLCONF; behind it comes the one to PSYNC */
+    HELD_MAX = 16 << 20,    /* bytes of the stream that wait for a script */
 };
 
 #define COMPLAINT_INTERVAL_NS NS_PER_S
@@ -355,6 +356,12 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
 {
     size_t consumed;
     bool ack_wanted;
+    if (UNLIKELY(cw_engine_is_in_command(repl->engine))) {
+        repl->follow.is_held = true;
+        if (bytes.length <= HELD_MAX)
+            return 0; /* a script reads: it sees one moment */
+        cw_engine_end_command(repl->engine, "ERR the master's stream cannot wait any longer for the script");
+    }
     int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
     keep_stream(repl, slice_of(bytes.data, consumed));
     repl->follow.ack_wanted |= ack_wanted || (consumed > 0 && cw_ha_acks_at_once(cw_engine_ha(repl->engine)));
@@ -465,6 +472,10 @@ void repl_follow_turn(struct cw_repl *repl)
     if (now_ns - follow->heard_ns >= LINK_TIMEOUT_NS) {
         hang_up(repl, "no sign of life");
         return;
+    }
+    if (follow->is_held && follow->state == FOLLOW_STREAMING && !cw_engine_is_in_command(repl->engine)) {
+        follow->is_held = false;
+        take_stream(repl, slice_of(NULL, 0));
     }
     if (!may_talk(follow))
         return;

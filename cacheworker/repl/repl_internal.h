@@ -81,6 +81,7 @@ struct follow { /* the link to the master, at a replica */
     bool asked_full;             /* by the PSYNC that was sent */
     bool wants_full;             /* what we hold did not fit: no partial resync */
     bool has_been_in_step;       /* with the master of this epoch */
+    bool is_held;                /* bytes of the stream wait until a script is over */
     struct buf input;            /* owned: bytes of a line or a command that is not complete */
     struct history branch;       /* the master's, as it stood when the link was made */
     struct cw_keyspace *loading; /* owned, while a snapshot is read; NULL */
@@ -108,6 +109,7 @@ struct cw_repl {
     struct history history;
     struct cw_backlog backlog;
     struct buf scratch; /* owned: the command being appended */
+    bool is_muted;
     bool in_unit;
     struct buf unit; /* owned: the commands of the unit that is going on */
     uint64_t unit_commands;

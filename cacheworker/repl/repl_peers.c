@@ -333,7 +333,8 @@ static void go_on_with_snapshot(struct cw_repl *repl)
 
 static void begin_next_snapshot(struct cw_repl *repl)
 {
-    if (repl->snapshot != NULL || repl->is_frozen || cw_keyspace_snapshot_is_active(cw_engine_keyspace(repl->engine)))
+    if (repl->snapshot != NULL || repl->is_frozen || cw_engine_is_in_command(repl->engine) ||
+        cw_keyspace_snapshot_is_active(cw_engine_keyspace(repl->engine)))
         return;
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
         if (repl->peers[i] != NULL && repl->peers[i]->state == PEER_WAITING) {

@@ -127,7 +127,8 @@ void cw_transaction_refuse(struct cw_engine *engine, struct cw_session *session,
 
 uint32_t cw_transaction_flags(const struct cw_session *session, const struct command *command)
 {
-    const uint32_t of_any = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_MAY_REPLICATE | COMMAND_ADMIN;
+    const uint32_t of_any =
+        COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_MAY_REPLICATE | COMMAND_ADMIN | COMMAND_RUNS_SCRIPTS;
     const uint32_t of_all = COMMAND_STALE | COMMAND_LOADING;
     if (!(session->flags & CW_SESSION_IN_MULTI))
         return command->flags;

@@ -30,6 +30,11 @@ void *mem_try_alloc(size_t size)
     return malloc(size ? size : 1);
 }
 
+void *mem_try_resize(void *block, size_t size)
+{
+    return realloc(block, size ? size : 1);
+}
+
 void mem_free(void *block)
 {
     free(block);

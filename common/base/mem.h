@@ -12,9 +12,10 @@
 MUST_CHECK void *mem_alloc(size_t size);
 MUST_CHECK void *mem_zero(size_t size);
 MUST_CHECK void *mem_resize(void *block, size_t size);
-MUST_CHECK void *mem_try_alloc(size_t size); /* NULL when there is none */
-void mem_free(void *block);                  /* NULL is fine */
-size_t mem_usable(const void *block);        /* bytes that the allocator really gave; 0 for NULL */
+MUST_CHECK void *mem_try_alloc(size_t size);               /* NULL when there is none */
+MUST_CHECK void *mem_try_resize(void *block, size_t size); /* NULL when there is none; the block stays as it is */
+void mem_free(void *block);                                /* NULL is fine */
+size_t mem_usable(const void *block);                      /* bytes that the allocator really gave; 0 for NULL */
 
 /* Gives what the allocator holds between blocks back to the kernel. It looks at every block to find it: no part of
  * ordinary work. */

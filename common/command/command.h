@@ -37,6 +37,7 @@ enum { /* struct command.flags, in the order in which COMMAND INFO prints them; 
        COMMAND_TOUCHES_ARBITRARY_KEYS = 1 << 20,
        COMMAND_ONLY_SENTINEL = 1 << 21, /* served by sentinels only */
        COMMAND_IS_RESPITE = 1 << 22,    /* ours; not shown by COMMAND */
+       COMMAND_RUNS_SCRIPTS = 1 << 23,  /* may take long, and leave in the middle; not shown */
 };
 
 /* ACL categories, in the order in which COMMAND INFO prints them: X(constant, name). */

@@ -1,0 +1,391 @@
+#include "cacheworker/script/scripting.h"
+
+#include "cacheworker/engine/nested.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+/* --- what is known --- */
+
+struct cw_scripting *cw_scripting_create(struct cw_engine *engine)
+{
+    struct cw_scripting *scripting = mem_zero(sizeof(*scripting));
+    scripting->engine = engine;
+    scripting->random = CW_SCRIPT_RANDOM;
+    hashmap_init(&scripting->scripts, (struct siphash_key){{engine->config.random_seed, 1}});
+    list_init(&scripting->recent);
+    return scripting;
+}
+
+static void forget(struct cw_scripting *scripting, struct cw_script *script)
+{
+    hashmap_remove(&scripting->scripts, &script->node);
+    if (!list_is_empty(&script->recent)) {
+        list_remove(&script->recent);
+        scripting->recent_count--;
+    }
+    scripting->source_bytes -= script->length;
+    if (scripting->eval != NULL)
+        cw_interpreter_forget(scripting->eval, script->function);
+    mem_free(script);
+}
+
+void cw_scripting_flush(struct cw_scripting *scripting)
+{
+    cw_interpreter_destroy(scripting->eval);
+    scripting->eval = NULL;
+    HASHMAP_FOR_EACH(node, &scripting->scripts)
+    forget(scripting, CONTAINER_OF(node, struct cw_script, node));
+}
+
+void cw_scripting_destroy(struct cw_scripting *scripting)
+{
+    if (scripting == NULL)
+        return;
+    cw_scripting_flush(scripting);
+    hashmap_free(&scripting->scripts);
+    mem_free(scripting);
+}
+
+static struct cw_interpreter *create_interpreter(struct cw_scripting *scripting, enum cw_script_kind kind)
+{
+    struct cw_interpreter_config config = {.kind = kind,
+                                           .limit_bytes = CW_SCRIPT_HEAP_BYTES,
+                                           .fiber = cw_long_fiber(scripting->engine),
+                                           .random = &scripting->random};
+    return config.fiber != NULL ? cw_interpreter_create(&config) : NULL;
+}
+
+struct cw_interpreter *cw_scripting_eval(struct cw_scripting *scripting)
+{
+    if (scripting->eval == NULL)
+        scripting->eval = create_interpreter(scripting, CW_SCRIPT_EVAL);
+    return scripting->eval;
+}
+
+struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct slice sha)
+{
+    if (sha.length != SHA1_HEX)
+        return NULL;
+    char lower[SHA1_HEX];
+    for (size_t i = 0; i < SHA1_HEX; i++)
+        lower[i] = sha.data[i] >= 'A' && sha.data[i] <= 'Z' ? (char)(sha.data[i] - 'A' + 'a') : sha.data[i];
+    struct hashmap_node *node = hashmap_find(&scripting->scripts, slice_of(lower, SHA1_HEX));
+    return node != NULL ? CONTAINER_OF(node, struct cw_script, node) : NULL;
+}
+
+void cw_scripting_touch(struct cw_scripting *scripting, struct cw_script *script)
+{
+    if (list_is_empty(&script->recent) || scripting->recent.previous == &script->recent)
+        return;
+    list_remove(&script->recent);
+    list_add_last(&scripting->recent, &script->recent);
+}
+
+static void keep(struct cw_scripting *scripting, struct cw_script *script, bool stays)
+{
+    if (stays && !list_is_empty(&script->recent)) {
+        list_remove(&script->recent);
+        scripting->recent_count--;
+    }
+}
+
+static void keep_for_eval(struct cw_scripting *scripting, struct cw_script *script)
+{
+    if (scripting->recent_count >= CW_EVAL_SCRIPTS_MAX)
+        forget(scripting, LIST_ENTRY(scripting->recent.next, struct cw_script, recent));
+    list_add_last(&scripting->recent, &script->recent);
+    scripting->recent_count++;
+}
+
+struct cw_script *cw_scripting_add(struct cw_scripting *scripting, struct slice source, bool stays, struct buf *error)
+{
+    char sha[SHA1_HEX];
+    sha1_hex(source, sha);
+    struct cw_script *known = cw_scripting_find(scripting, slice_of(sha, SHA1_HEX));
+    if (known != NULL) {
+        keep(scripting, known, stays);
+        return known;
+    }
+    uint32_t flags;
+    size_t shebang_length;
+    struct cw_interpreter *interpreter = cw_scripting_eval(scripting);
+    if (interpreter == NULL) {
+        buf_add_text(error, CW_ERROR_NO_MEMORY);
+        return NULL;
+    }
+    buf_add_text(error, "ERR ");
+    if (cw_script_read_shebang(source, &flags, &shebang_length, error) < 0)
+        return NULL;
+    buf_add_text(error, "Error compiling script (new function): ");
+    int function;
+    if (cw_interpreter_compile(interpreter, slice_skip(source, shebang_length), "@user_script", &function, error) < 0)
+        return NULL;
+    struct cw_script *script = mem_zero(sizeof(*script) + source.length);
+    memcpy(script->sha, sha, SHA1_HEX);
+    memcpy(script->source, source.data, source.length);
+    script->length = source.length;
+    script->flags = flags;
+    script->function = function;
+    list_init(&script->recent);
+    scripting->source_bytes += source.length;
+    hashmap_add(&scripting->scripts, &script->node, slice_of(script->sha, SHA1_HEX));
+    if (!stays)
+        keep_for_eval(scripting, script);
+    return script;
+}
+
+/* --- the first line --- */
+
+int cw_script_read_flag(struct slice word, uint32_t *ret_flag)
+{
+    static const struct {
+        const char *word;
+        uint32_t flag;
+    } flags[] = {
+        {"no-writes", CW_SCRIPT_NO_WRITES},
+        {"allow-oom", CW_SCRIPT_ALLOW_OOM},
+        {"allow-stale", CW_SCRIPT_ALLOW_STALE},
+        {"no-cluster", CW_SCRIPT_NO_CLUSTER},
+        {"allow-cross-slot-keys", CW_SCRIPT_ALLOW_CROSS_SLOT},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
+        if (slice_equal(word, slice_text(flags[i].word))) {
+            *ret_flag = flags[i].flag;
+            return 0;
+        }
+    }
+    return ERR_INVALID;
+}
+
+/* The piece in front of the first `end`, and the rest behind it. */
+static struct slice take_until(struct slice *rest, char end)
+{
+    const char *found = rest->length > 0 ? memchr(rest->data, end, rest->length) : NULL;
+    struct slice piece = slice_of(rest->data, found != NULL ? (size_t)(found - rest->data) : rest->length);
+    *rest = slice_skip(*rest, piece.length + (found != NULL ? 1 : 0));
+    return piece;
+}
+
+static int read_flags(struct slice list, uint32_t *flags, struct buf *error)
+{
+    while (list.length > 0) {
+        struct slice word = take_until(&list, ',');
+        uint32_t flag;
+        if (cw_script_read_flag(word, &flag) < 0) {
+            buf_add_text(error, "Unexpected flag in script shebang: ");
+            buf_add_slice(error, word);
+            return ERR_INVALID;
+        }
+        *flags |= flag;
+    }
+    return 0;
+}
+
+int cw_script_read_shebang(struct slice source, uint32_t *ret_flags, size_t *ret_length, struct buf *error)
+{
+    *ret_flags = CW_SCRIPT_WITHOUT_FLAGS;
+    *ret_length = 0;
+    if (source.length < 2 || memcmp(source.data, "#!", 2) != 0)
+        return 0;
+    const char *end = memchr(source.data, '\n', source.length);
+    if (end == NULL) {
+        buf_add_text(error, "Invalid script shebang");
+        return ERR_INVALID;
+    }
+    struct slice line = slice_of(source.data, (size_t)(end - source.data));
+    *ret_length = line.length;
+    struct slice engine = take_until(&line, ' ');
+    if (!slice_equal(engine, SLICE_LITERAL("#!lua"))) {
+        buf_add_text(error, "Unexpected engine in script shebang: ");
+        buf_add_slice(error, engine);
+        return ERR_INVALID;
+    }
+    *ret_flags = 0;
+    while (line.length > 0) {
+        struct slice option = take_until(&line, ' ');
+        if (option.length == 0)
+            continue;
+        if (option.length < 6 || memcmp(option.data, "flags=", 6) != 0) {
+            buf_add_text(error, "Unknown lua shebang option: ");
+            buf_add_slice(error, option);
+            return ERR_INVALID;
+        }
+        if (read_flags(slice_skip(option, 6), ret_flags, error) < 0)
+            return ERR_INVALID;
+    }
+    return 0;
+}
+
+/* --- the one that runs --- */
+
+struct run { /* context of the host */
+    struct cw_engine *engine;
+    struct cw_nested nested;
+    int replicates; /* CW_REPLICATE_ bits */
+};
+
+static void execute_command(void *context, const struct slice *argv, size_t argc, int protocol, struct buf *reply)
+{
+    struct run *run = context;
+    run->nested.reply = reply;
+    run->nested.protocol = protocol;
+    bool is_told = run->replicates & CW_REPLICATE_REPLICAS;
+    if (UNLIKELY(!is_told))
+        cw_repl_mute(run->engine->repl, true);
+    (void)cw_nested_execute(&run->nested, argv, argc);
+    if (UNLIKELY(!is_told))
+        cw_repl_mute(run->engine->repl, false);
+    run->engine->scripting->has_written = run->nested.has_written;
+}
+
+static int may_execute(void *context, const struct slice *argv, size_t argc)
+{
+    (void)context;
+    return command_resolve(argv, argc) != NULL ? 1 : -1;
+}
+
+static void choose_replication(void *context, int where)
+{
+    struct run *run = context;
+    run->replicates = where;
+}
+
+static void log_line(void *context, int level, struct slice text)
+{
+    static const enum log_level levels[] = {LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARNING};
+    const struct run *run = context;
+    int length = text.length < 1024 ? (int)text.length : 1024;
+    effect_log(run->engine->effects, levels[level], "script: %.*s", length, length > 0 ? text.data : "");
+}
+
+static const char *interrupt(void *context)
+{
+    const struct run *run = context;
+    return cw_long_pause(run->engine);
+}
+
+static double cpu_seconds(void *context)
+{
+    const struct run *run = context;
+    int64_t (*stopwatch_ns)(void) = run->engine->config.stopwatch_ns;
+    return stopwatch_ns != NULL ? (double)stopwatch_ns() / (double)NS_PER_S : 0;
+}
+
+static const struct cw_script_host script_host = {
+    .command = execute_command,
+    .may = may_execute,
+    .replicate = choose_replication,
+    .log = log_line,
+    .interrupt = interrupt,
+    .cpu_seconds = cpu_seconds,
+};
+
+/* Why a script that says what it does may not be run now, or NULL. */
+static const char *refusal(const struct cw_call *call, const struct cw_script_start *start)
+{
+    const struct cw_engine *engine = call->engine;
+    bool is_stale = engine->serving == CW_SERVING_STALE || engine->serving == CW_SERVING_UNADOPTED;
+    if (start->flags & CW_SCRIPT_WITHOUT_FLAGS)
+        return is_stale ? "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'." : NULL;
+    if (is_stale && !(start->flags & CW_SCRIPT_ALLOW_STALE))
+        return "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is "
+               "not set on the script.";
+    bool is_replica = engine->serving == CW_SERVING_REPLICA || is_stale;
+    if (!(start->flags & CW_SCRIPT_NO_WRITES) && is_replica)
+        return "READONLY Can not run script with write flag on readonly replica";
+    if (!(start->flags & CW_SCRIPT_NO_WRITES) && start->is_read_only)
+        return "ERR Can not execute a script with write flag using *_ro command.";
+    if (engine->unit.is_out_of_memory && !(start->flags & (CW_SCRIPT_ALLOW_OOM | CW_SCRIPT_NO_WRITES)))
+        return "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    return NULL;
+}
+
+static uint32_t call_flags(const struct cw_call *call, const struct cw_script_start *start)
+{
+    bool has_flags = !(start->flags & CW_SCRIPT_WITHOUT_FLAGS);
+    uint32_t flags = CW_CALL_FROM_SCRIPT | CW_CALL_DENY_BLOCKING | (call->flags & CW_CALL_IN_TRANSACTION);
+    if (start->is_read_only || (has_flags && (start->flags & CW_SCRIPT_NO_WRITES)))
+        flags |= CW_CALL_READ_ONLY;
+    if (has_flags && (start->flags & CW_SCRIPT_ALLOW_OOM))
+        flags |= CW_CALL_ALLOW_OOM;
+    return flags;
+}
+
+static void run_script(struct cw_call *call, const struct cw_script_start *start)
+{
+    struct cw_engine *engine = call->engine;
+    struct cw_scripting *scripting = engine->scripting;
+    struct run run = {
+        .engine = engine,
+        .nested = {.engine = engine,
+                   .session = call->session,
+                   .flags = call_flags(call, start),
+                   .database = call->database},
+        .replicates = CW_REPLICATE_ALL,
+    };
+    size_t output_max = cw_session_output_limit(engine, call->session)->hard;
+    struct cw_script_run script_run = {
+        .host = &script_host,
+        .context = &run,
+        .function = start->function,
+        .name = start->name,
+        .keys = start->keys,
+        .key_count = start->key_count,
+        .arguments = start->arguments,
+        .argument_count = start->argument_count,
+        .reply = call->reply,
+        .protocol = call->protocol,
+        .reply_max = output_max > 0 ? output_max : SIZE_MAX,
+    };
+    scripting->running = start->name;
+    scripting->runs_function = start->interpreter->kind == CW_SCRIPT_FUNCTION;
+    scripting->has_written = false;
+    cw_interpreter_run(start->interpreter, &script_run);
+    scripting->running = NULL;
+}
+
+void cw_scripting_run(struct cw_call *call, const struct cw_script_start *start)
+{
+    cw_unit_begin(call->engine, call->session);
+    const char *words = refusal(call, start);
+    if (words != NULL)
+        cw_reply_error(call, words);
+    else
+        run_script(call, start);
+    cw_unit_end(call->engine);
+    cw_call_propagate_nothing(call);
+}
+
+/* --- others, meanwhile --- */
+
+const char *cw_scripting_busy_words(const struct cw_scripting *scripting)
+{
+    return scripting->runs_function
+               ? "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+               : "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+}
+
+const char *cw_scripting_busy_refusal(const struct cw_engine *engine, uint32_t flags)
+{
+    return flags & COMMAND_ALLOW_BUSY ? NULL : cw_scripting_busy_words(engine->scripting);
+}
+
+void cw_scripting_kill(struct cw_call *call, bool of_function)
+{
+    struct cw_scripting *scripting = call->engine->scripting;
+    if (scripting->running == NULL)
+        cw_reply_error(call, "NOTBUSY No scripts in execution right now.");
+    else if (scripting->has_written)
+        cw_reply_error(call, "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
+                             "either wait the script termination or kill the server in a hard way using the SHUTDOWN "
+                             "NOSAVE command.");
+    else if (of_function != scripting->runs_function)
+        cw_reply_error(call, cw_scripting_busy_words(scripting));
+    else {
+        cw_long_ask_to_end(call->engine, "Script killed by user with SCRIPT KILL...");
+        resp_write_ok(call->reply);
+    }
+}
