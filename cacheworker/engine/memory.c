@@ -24,7 +24,7 @@ static void evicted(void *context, unsigned database, struct slice key)
     cw_notify(engine, CW_NOTIFY_EVICTED, "evicted", database, key);
     if (!cw_repl_is_feeding(engine->repl))
         return;
-    const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
+    const struct slice argv[] = {cw_settings_deletion(engine->settings.unlinks_evicted), key};
     cw_repl_append(engine->repl, database, argv, ARRAY_LENGTH(argv));
 }
 

@@ -45,6 +45,11 @@ struct cw_settings {
     int64_t eviction_tenacity;       /* 0 to 100; from 10 on all the same */
     uint32_t notify_classes;         /* enum cw_notify_class */
     int64_t tracking_table_max_keys; /* 0: any number */
+    /* Whether what was evicted, expired, or deleted by a command that does other things too, goes into the stream as
+     * UNLINK, so that stock replicas free it beside their work, and not as DEL. Here it is always freed in steps. */
+    bool unlinks_evicted;
+    bool unlinks_expired;
+    bool unlinks_deleted;
 };
 
 /* `settings` must stay where it is: parts of it point to each other. */
@@ -54,6 +59,11 @@ void cw_settings_destroy(struct cw_settings *settings);
 /* Why CONFIG SET does not change a parameter: nothing here goes by it, or only what the worker was started with. */
 #define CW_SETTINGS_NO_USE     "this server has no use for it, so it keeps its value"
 #define CW_SETTINGS_FROM_START "this server takes it from its own configuration when it starts"
+
+static inline struct slice cw_settings_deletion(bool unlinks)
+{
+    return unlinks ? SLICE_LITERAL("UNLINK") : SLICE_LITERAL("DEL");
+}
 
 /* By index, from 0 to count - 1; aliases have an index of their own. */
 size_t cw_settings_count(void);

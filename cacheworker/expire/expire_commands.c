@@ -70,7 +70,7 @@ static void expire_key(struct cw_call *call, int64_t unit_ms, int64_t base_ms)
     if (cw_call_deletes_at(call, expire_ms)) {
         cw_keyspace_delete(call->keyspace, &ref);
         cw_call_notify(call, CW_NOTIFY_GENERIC, "del", call->argv[1]);
-        cw_call_propagate_del(call, call->argv[1]);
+        cw_call_propagate_expired(call, call->argv[1]);
     } else {
         cw_keyspace_expire(call->keyspace, &ref, expire_ms);
         cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", call->argv[1]);

@@ -1,5 +1,6 @@
 #include "cacheworker/keyspace/lookup.h"
 
+#include "cacheworker/engine/settings.h"
 #include "common/base/number.h"
 
 bool cw_call_integer(struct cw_call *call, size_t index, int64_t *ret_number)
@@ -61,10 +62,20 @@ bool cw_call_expire_ms(struct cw_call *call, size_t index, int64_t unit_ms, int6
     return true;
 }
 
+static void propagate_deletion(struct cw_call *call, struct slice key, bool unlinks)
+{
+    const struct slice argv[] = {cw_settings_deletion(unlinks), key};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
 void cw_call_propagate_del(struct cw_call *call, struct slice key)
 {
-    const struct slice argv[] = {SLICE_LITERAL("DEL"), key};
-    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+    propagate_deletion(call, key, call->settings->unlinks_deleted);
+}
+
+void cw_call_propagate_expired(struct cw_call *call, struct slice key)
+{
+    propagate_deletion(call, key, call->settings->unlinks_expired);
 }
 
 void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms)

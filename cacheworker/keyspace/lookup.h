@@ -76,8 +76,10 @@ static inline bool cw_call_deletes_at(const struct cw_call *call, int64_t expire
     return expire_ms <= call->now_ms && cw_keyspace_expiry_mode(call->keyspace) == CW_EXPIRY_DELETES;
 }
 
-/* What becomes of a call in the stream: DEL key, or PEXPIREAT key date. */
+/* What becomes of a call in the stream: DEL key (or UNLINK, settings.h), also of one whose date is past, or PEXPIREAT
+ * key date. */
 void cw_call_propagate_del(struct cw_call *call, struct slice key);
+void cw_call_propagate_expired(struct cw_call *call, struct slice key);
 void cw_call_propagate_pexpireat(struct cw_call *call, struct slice key, int64_t expire_ms);
 
 /* A key looked up by peek, for a command that reads: nobody is told of it but who wants to know of misses. */

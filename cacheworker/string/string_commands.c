@@ -50,7 +50,6 @@ static void delete (struct cw_call *call, struct cw_ref *ref)
 {
     cw_keyspace_delete(call->keyspace, ref);
     cw_call_notify(call, CW_NOTIFY_GENERIC, "del", ref->key);
-    cw_call_propagate_del(call, ref->key);
     call->dirty++;
 }
 
@@ -120,6 +119,7 @@ void cw_getdel_command(struct cw_call *call)
     if (!entry || !cw_call_open(call, 1, &ref))
         return;
     delete (call, &ref);
+    cw_call_propagate_del(call, call->argv[1]);
 }
 
 void cw_getset_command(struct cw_call *call)
@@ -361,6 +361,7 @@ static void getex_apply(struct cw_call *call, unsigned options, int64_t expire_m
     cw_call_open(call, 1, &ref);
     if (options & (OPTION_EXAT | OPTION_PXAT) && cw_call_deletes_at(call, expire_ms)) {
         delete (call, &ref);
+        cw_call_propagate_expired(call, call->argv[1]);
     } else if (options & OPTIONS_TIME) {
         cw_keyspace_expire(call->keyspace, &ref, expire_ms);
         cw_call_notify(call, CW_NOTIFY_GENERIC, "expire", ref.key);
@@ -432,6 +433,7 @@ static void delete_if(struct cw_call *call, struct cw_ref *ref, enum verdict ver
     if (verdict == VERDICT_NO)
         return;
     delete (call, ref);
+    cw_call_propagate_del(call, ref->key);
 }
 
 void cw_delex_command(struct cw_call *call)

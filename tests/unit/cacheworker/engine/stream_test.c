@@ -38,6 +38,21 @@ static const struct {
     {"SETNX s v", "SETNX s v"},
     {"SETNX s v", ""},
     {"DEL nosuch", ""},
+    {"SADD i 1 2 3", "SADD i 1 2 3"},
+    {"SPOP i 3", "DEL i"},
+
+    /* What others should free beside their work. */
+    {"CONFIG SET lazyfree-lazy-server-del yes", ""},
+    {"SADD i 1 2 3", "SADD i 1 2 3"},
+    {"SPOP i 3", "UNLINK i"},
+    {"SET d v", "SET d v"},
+    {"EXPIREAT d 1", "DEL d"},
+    {"CONFIG SET lazyfree-lazy-server-del no lazyfree-lazy-expire yes", ""},
+    {"SET d v", "SET d v"},
+    {"EXPIREAT d 1", "UNLINK d"},
+    {"SET d v", "SET d v"},
+    {"GETEX d EXAT 1", "UNLINK d"},
+    {"CONFIG SET lazyfree-lazy-expire no", ""},
 
     {"RESTORE r 100 " PAYLOAD, "RESTORE r 1700000001100 " PAYLOAD_BYTES " REPLACE ABSTTL"},
     {"RESTORE r 0 " PAYLOAD " REPLACE IDLETIME 7", "RESTORE r 0 " PAYLOAD_BYTES " REPLACE ABSTTL IDLETIME 7"},
@@ -70,6 +85,23 @@ static const struct {
     {"ZMPOP 1 z MAX COUNT 10", ""},
 };
 
+static void expect(struct bench *bench, link_id replica, const char *stream, const char *line, struct slice reply)
+{
+    struct buf words = {0};
+    bench_read_stream(bench_take(bench, replica), &words);
+    if (!slice_equal(buf_slice(&words), slice_text(stream)))
+        fail_msg("%s: %.*s, reply %.*s", line, (int)buf_length(&words), buf_slice(&words).data, (int)reply.length,
+                 reply.data);
+    buf_free(&words);
+}
+
+static void ask(struct bench *bench, link_id client, link_id replica, const char *line, const char *stream)
+{
+    char request[256];
+    snprintf(request, sizeof(request), "%s\r\n", line);
+    expect(bench, replica, stream, line, bench_ask(bench, client, request));
+}
+
 static void test_stream(void **state)
 {
     (void)state;
@@ -77,21 +109,37 @@ static void test_stream(void **state)
     bench_start_standalone(&bench);
     link_id client = bench_connect(&bench);
     link_id replica = bench_attach_replica(&bench);
-    bench_ask(&bench, client, "SET first write\r\n");
-    struct buf words = {0};
-    bench_read_stream(bench_take(&bench, replica), &words);
-    assert_true(slice_equal(buf_slice(&words), SLICE_LITERAL("SELECT 0; SET first write")));
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        char request[256];
-        snprintf(request, sizeof(request), "%s\r\n", cases[i].line);
-        buf_clear(&words);
-        struct slice reply = bench_ask(&bench, client, request);
-        bench_read_stream(bench_take(&bench, replica), &words);
-        if (!slice_equal(buf_slice(&words), slice_text(cases[i].stream)))
-            fail_msg("%s: %.*s, reply %.*s", cases[i].line, (int)buf_length(&words), buf_slice(&words).data,
-                     (int)reply.length, reply.data);
+    ask(&bench, client, replica, "SET first write", "SELECT 0; SET first write");
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        ask(&bench, client, replica, cases[i].line, cases[i].stream);
+    bench_end(&bench);
+}
+
+/* The worker deletes keys by itself: those that are over, and those for which memory does not last. */
+static void test_deletions_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings, *word;
+    } rows[] = {{"no", "DEL k"}, {"yes", "UNLINK k"}};
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id replica = bench_attach_replica(&bench);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char line[128];
+        snprintf(line, sizeof(line), "CONFIG SET lazyfree-lazy-expire %s lazyfree-lazy-eviction %s\r\n",
+                 rows[i].settings, rows[i].settings);
+        bench_ask(&bench, client, line);
+        bench_ask(&bench, client, "SET k v PX 1\r\n");
+        bench_take(&bench, replica);
+        bench_advance(&bench, 500 * NS_PER_MS);
+        expect(&bench, replica, rows[i].word, "expiry", slice_of("", 0));
+        bench_ask(&bench, client, "SET k v\r\n");
+        bench_take(&bench, replica);
+        ask(&bench, client, replica, "CONFIG SET maxmemory 1 maxmemory-policy allkeys-random", rows[i].word);
+        ask(&bench, client, replica, "CONFIG SET maxmemory 0", "");
     }
-    buf_free(&words);
     bench_end(&bench);
 }
 
@@ -99,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_deletions_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
