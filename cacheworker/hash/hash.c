@@ -1,46 +1,22 @@
 #include "cacheworker/hash/hash.h"
 
 #include "cacheworker/keyspace/packed_entry.h"
-#include "cacheworker/keyspace/table.h"
 #include "common/base/rand.h"
 
 enum {
-    EXPIRED_AT_ONCE = 64, /* fields: a command of the stream names so many */
-    PICKS_MAX = 100,      /* at random, before all fields are counted */
+    PICKS_MAX = 100, /* at random, before all fields are looked at */
 };
 
-/* ---- As an object ---- */
+/* ---- Reading ---- */
 
-static void *copy_object(struct cw_arena *arena, const void *object)
+static struct cw_big_hash *big_of(const struct cw_entry *entry)
 {
-    (void)arena;
-    return cw_dictionary_copy(object);
+    return cw_entry_object(entry);
 }
 
-static bool free_object(struct cw_arena *arena, void *object, unsigned *budget)
+static struct cw_dictionary *fields_of(const struct cw_entry *entry)
 {
-    (void)arena;
-    return cw_dictionary_free_step(object, budget);
-}
-
-static size_t object_bytes(const void *object)
-{
-    return cw_dictionary_used_bytes(object);
-}
-
-static uint64_t object_count(const void *object)
-{
-    return cw_dictionary_count(object);
-}
-
-static bool compact_object(void *object, uint64_t *position, unsigned *budget)
-{
-    return cw_dictionary_compact_step(object, position, budget, NULL, NULL);
-}
-
-static int64_t object_earliest_due(const void *object)
-{
-    return cw_dictionary_earliest_due_ms(object);
+    return big_of(entry)->fields;
 }
 
 static bool is_seen(const struct cw_entry *member, int64_t from_ms)
@@ -48,68 +24,21 @@ static bool is_seen(const struct cw_entry *member, int64_t from_ms)
     return !(member->flags & CW_ENTRY_EXPIRES) || cw_entry_expire_ms(member) >= from_ms;
 }
 
-static bool object_is_due(const void *object, int64_t now_ms)
-{
-    if (cw_dictionary_count_expires(object) < cw_dictionary_count(object))
-        return false;
-    struct cw_dictionary_walk walk = {0};
-    const struct cw_entry *member = cw_dictionary_next(object, &walk);
-    while (member && !is_seen(member, now_ms))
-        member = cw_dictionary_next(object, &walk);
-    return member == NULL;
-}
-
-static bool object_expire(void *object, int64_t now_ms, unsigned *budget, cw_expired_parts expired, void *context)
-{
-    while (*budget > 0 && cw_dictionary_earliest_due_ms(object) < now_ms) {
-        struct cw_entry *due[EXPIRED_AT_ONCE];
-        struct slice names[EXPIRED_AT_ONCE];
-        size_t count = cw_dictionary_due(object, now_ms, budget, due, EXPIRED_AT_ONCE);
-        for (size_t i = 0; i < count; i++)
-            names[i] = cw_entry_key(due[i]);
-        if (count > 0)
-            expired(context, names, count);
-        for (size_t i = 0; i < count; i++)
-            (void)cw_dictionary_remove(object, names[i]);
-        cw_spend(budget, CW_REMOVE_COST * (unsigned)count);
-    }
-    return cw_dictionary_earliest_due_ms(object) < now_ms;
-}
-
-const struct cw_object_operations cw_hash_operations = {
-    .copy = copy_object,
-    .free_step = free_object,
-    .used_bytes = object_bytes,
-    .count = object_count,
-    .compact_step = compact_object,
-    .earliest_due = object_earliest_due,
-    .is_due = object_is_due,
-    .expire_step = object_expire,
-};
-
-/* ---- Reading ---- */
-
-/* Whether a field may be there that is not seen. */
-static bool hides(const struct cw_entry *entry, int64_t from_ms)
-{
-    return entry->flags & CW_ENTRY_PARTS && cw_dictionary_earliest_due_ms(cw_entry_object(entry)) < from_ms;
-}
-
 static uint64_t count_all(const struct cw_entry *entry)
 {
-    return cw_entry_is_object(entry) ? cw_dictionary_count(cw_entry_object(entry))
+    return cw_entry_is_object(entry) ? cw_dictionary_count(fields_of(entry))
                                      : cw_listpack_count(cw_entry_value(entry)) / 2;
+}
+
+/* How many fields are there that are not seen. */
+static uint64_t count_hidden(const struct cw_entry *entry, int64_t from_ms)
+{
+    return entry->flags & CW_ENTRY_PARTS ? cw_big_hash_count_due(big_of(entry), from_ms) : 0;
 }
 
 uint64_t cw_hash_count(const struct cw_entry *entry, int64_t from_ms)
 {
-    if (!hides(entry, from_ms))
-        return count_all(entry);
-    uint64_t count = 0;
-    struct cw_dictionary_walk walk = {0};
-    for (const struct cw_entry *member; (member = cw_dictionary_next(cw_entry_object(entry), &walk)) != NULL;)
-        count += is_seen(member, from_ms);
-    return count;
+    return count_all(entry) - count_hidden(entry, from_ms);
 }
 
 static struct cw_packed_value text_value(struct slice text)
@@ -125,7 +54,7 @@ static size_t find_packed(struct slice listpack, struct slice field)
 
 static const struct cw_entry *find_member(const struct cw_entry *entry, int64_t from_ms, struct slice field)
 {
-    const struct cw_entry *member = cw_dictionary_find(cw_entry_object(entry), field);
+    const struct cw_entry *member = cw_dictionary_find(fields_of(entry), field);
     return member && is_seen(member, from_ms) ? member : NULL;
 }
 
@@ -157,7 +86,7 @@ bool cw_hash_expiry(const struct cw_entry *entry, int64_t from_ms, struct slice 
 
 bool cw_hash_has_expiry(const struct cw_entry *entry)
 {
-    return entry->flags & CW_ENTRY_PARTS && cw_dictionary_count_expires(cw_entry_object(entry)) > 0;
+    return entry->flags & CW_ENTRY_PARTS && cw_big_hash_count_expiries(big_of(entry)) > 0;
 }
 
 static void stand_at(struct cw_hash_walk *walk, struct slice listpack, size_t place)
@@ -179,9 +108,9 @@ static void stand_on(struct cw_hash_walk *walk, const struct cw_entry *member)
 bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk)
 {
     if (cw_entry_is_object(entry)) {
-        const struct cw_entry *member = cw_dictionary_next(cw_entry_object(entry), &walk->dictionary);
+        const struct cw_entry *member = cw_dictionary_next(fields_of(entry), &walk->dictionary);
         while (member && !is_seen(member, walk->from_ms))
-            member = cw_dictionary_next(cw_entry_object(entry), &walk->dictionary);
+            member = cw_dictionary_next(fields_of(entry), &walk->dictionary);
         if (member)
             stand_on(walk, member);
         return member != NULL;
@@ -195,33 +124,43 @@ bool cw_hash_next(const struct cw_entry *entry, struct cw_hash_walk *walk)
     return true;
 }
 
-/* Where few are seen of many: counts them, and goes to one. */
-static void pick_by_counting(const struct cw_entry *entry, int64_t from_ms, struct rand *rand,
-                             struct cw_hash_walk *ret_pick)
+/* The field at that place among those that never expire. */
+static const struct cw_entry *lasting_at(const struct cw_dictionary *fields, uint64_t index)
 {
-    uint64_t index = rand_below(rand, cw_hash_count(entry, from_ms));
-    *ret_pick = (struct cw_hash_walk){.from_ms = from_ms};
-    do
-        CHECK(cw_hash_next(entry, ret_pick));
-    while (index-- > 0);
+    struct cw_dictionary_walk walk = {0};
+    for (;;) {
+        const struct cw_entry *member = cw_dictionary_next(fields, &walk);
+        CHECK(member != NULL);
+        if (!cw_entry_has(member, CW_ENTRY_EXPIRES) && index-- == 0)
+            return member;
+    }
 }
 
-static void pick_member(const struct cw_entry *entry, int64_t from_ms, struct rand *rand, struct cw_hash_walk *ret_pick)
+/* One of so many that never expire. */
+static const struct cw_entry *pick_lasting(const struct cw_dictionary *fields, uint64_t count, struct rand *rand)
 {
     for (unsigned pick = 0; pick < PICKS_MAX; pick++) {
-        const struct cw_entry *member = cw_dictionary_random(cw_entry_object(entry), rand);
-        if (is_seen(member, from_ms)) {
-            stand_on(ret_pick, member);
-            return;
-        }
+        const struct cw_entry *member = cw_dictionary_random(fields, rand);
+        if (!cw_entry_has(member, CW_ENTRY_EXPIRES))
+            return member;
     }
-    pick_by_counting(entry, from_ms, rand, ret_pick);
+    return lasting_at(fields, rand_below(rand, count));
+}
+
+static const struct cw_entry *pick_member(const struct cw_entry *entry, int64_t from_ms, struct rand *rand)
+{
+    const struct cw_big_hash *big = big_of(entry);
+    uint64_t hidden = count_hidden(entry, from_ms);
+    uint64_t expiring = cw_big_hash_count_expiries(big) - hidden;
+    uint64_t lasting = count_all(entry) - hidden - expiring;
+    uint64_t index = expiring > 0 ? rand_below(rand, expiring + lasting) : 0;
+    return index < expiring ? cw_big_hash_by_expiry(big, hidden + index) : pick_lasting(big->fields, lasting, rand);
 }
 
 void cw_hash_random(const struct cw_entry *entry, int64_t from_ms, struct rand *rand, struct cw_hash_walk *ret_pick)
 {
     if (cw_entry_is_object(entry)) {
-        pick_member(entry, from_ms, rand, ret_pick);
+        stand_on(ret_pick, pick_member(entry, from_ms, rand));
         return;
     }
     struct slice listpack = cw_entry_value(entry);
@@ -250,7 +189,7 @@ uint64_t cw_hash_scan(const struct cw_entry *entry, int64_t from_ms, uint64_t cu
 {
     struct scan scan = {from_ms, visitor, context};
     if (cw_entry_is_object(entry))
-        return cw_dictionary_scan(cw_entry_object(entry), cursor, visit, &scan);
+        return cw_dictionary_scan(fields_of(entry), cursor, visit, &scan);
     struct cw_hash_walk walk = {0};
     while (cw_hash_next(entry, &walk))
         visitor(context, &walk.field, &walk.value);
@@ -281,16 +220,14 @@ static size_t longer(struct slice a, struct slice b)
 /* The packed fields move into a dictionary. */
 static void unpack(struct cw_keyspace *keyspace, struct cw_ref *ref)
 {
-    struct cw_dictionary *dictionary =
-        cw_dictionary_create(cw_keyspace_arena(keyspace), cw_keyspace_hash_key(keyspace));
+    struct cw_big_hash *big = cw_big_hash_create(cw_keyspace_arena(keyspace), cw_keyspace_hash_key(keyspace));
     struct cw_hash_walk walk = {0};
     while (cw_hash_next(ref->entry, &walk)) {
         char spaces[2][NUMBER_TEXT_MAX];
-        bool is_new;
-        cw_dictionary_put(dictionary, cw_packed_value_text(&walk.field, spaces[0]),
-                          cw_packed_value_text(&walk.value, spaces[1]), CW_NO_EXPIRY, &is_new);
+        (void)cw_big_hash_put(big, cw_packed_value_text(&walk.field, spaces[0]),
+                              cw_packed_value_text(&walk.value, spaces[1]), CW_NO_EXPIRY);
     }
-    cw_keyspace_put_object(keyspace, ref, CW_TYPE_HASH, CW_ENCODING_HASHTABLE, dictionary);
+    cw_keyspace_put_object(keyspace, ref, CW_TYPE_HASH, CW_ENCODING_HASHTABLE, big);
 }
 
 static void create(struct cw_keyspace *keyspace, struct cw_ref *ref)
@@ -323,16 +260,28 @@ static void set_packed(struct cw_packed *packed, size_t place, struct slice fiel
     cw_listpack_append(packed, value);
 }
 
-/* Into a dictionary. */
-static bool set_member(struct cw_ref *ref, struct slice field, struct slice value, int64_t expire_ms)
+/* Before a field is changed that may be due: then it goes first, and is not there any more. */
+static void drop_due(struct cw_keyspace *keyspace, const struct cw_ref *ref, struct slice field)
 {
-    struct cw_dictionary *dictionary = cw_entry_object(ref->entry);
+    if (LIKELY(!cw_entry_has(ref->entry, CW_ENTRY_PARTS)))
+        return;
+    const struct cw_entry *member = cw_dictionary_find(fields_of(ref->entry), field);
+    if (!member || is_seen(member, ref->parts_from_ms))
+        return;
+    cw_keyspace_tell_expired_part(keyspace, ref, field);
+    (void)cw_big_hash_remove(big_of(ref->entry), field);
+}
+
+/* Into one that is an object. */
+static bool set_member(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value,
+                       int64_t expire_ms)
+{
+    drop_due(keyspace, ref, field);
     if (expire_ms == CW_HASH_KEEPS_EXPIRY) {
-        const struct cw_entry *member = cw_dictionary_find(dictionary, field);
+        const struct cw_entry *member = cw_dictionary_find(fields_of(ref->entry), field);
         expire_ms = member ? cw_entry_expire_ms(member) : CW_NO_EXPIRY;
     }
-    bool is_new;
-    cw_dictionary_put(dictionary, field, value, expire_ms, &is_new);
+    bool is_new = cw_big_hash_put(big_of(ref->entry), field, value, expire_ms);
     if (expire_ms != CW_NO_EXPIRY)
         cw_keyspace_note_part(ref, expire_ms);
     return is_new;
@@ -359,7 +308,7 @@ bool cw_hash_set_expiring(struct cw_keyspace *keyspace, struct cw_ref *ref, stru
             return place == CW_LISTPACK_END;
         }
     }
-    return set_member(ref, field, value, expire_ms);
+    return set_member(keyspace, ref, field, value, expire_ms);
 }
 
 bool cw_hash_set(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field, struct slice value)
@@ -375,7 +324,8 @@ bool cw_hash_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, struct sli
             return exists;
         unpack(keyspace, ref);
     }
-    bool exists = cw_dictionary_expire(cw_entry_object(ref->entry), field, expire_ms);
+    drop_due(keyspace, ref, field);
+    bool exists = cw_big_hash_expire(big_of(ref->entry), field, expire_ms);
     if (exists && expire_ms != CW_NO_EXPIRY)
         cw_keyspace_note_part(ref, expire_ms);
     return exists;
@@ -428,7 +378,8 @@ uint64_t cw_hash_set_pairs(struct cw_keyspace *keyspace, struct cw_ref *ref, con
 bool cw_hash_delete(struct cw_keyspace *keyspace, struct cw_ref *ref, struct slice field)
 {
     if (cw_entry_is_object(ref->entry)) {
-        if (!cw_dictionary_remove(cw_entry_object(ref->entry), field))
+        drop_due(keyspace, ref, field);
+        if (!cw_big_hash_remove(big_of(ref->entry), field))
             return false;
     } else {
         size_t place = find_packed(cw_entry_value(ref->entry), field);

@@ -5,17 +5,15 @@
  * (keyspace.h) and holds a hash, or no key at all where that is said. A hash without fields does not exist: deleting
  * the last one deletes the key.
  *
- * A field may expire on its own, at a date in ms that is not below 0; its hash is a dictionary from then on. Whoever
- * reads says what is seen: fields that are due before `from_ms` are not there. For a client that is now
+ * A field may expire on its own, at a date in ms that is not below 0; its hash is an object from then on (big_hash.h).
+ * Whoever reads says what is seen: fields that are due before `from_ms` are not there. For a client that is now
  * (cw_call_parts_from); with CW_HASH_ALL every field is there, due or not. */
 #ifndef CACHEWORKER_HASH_HASH_H
 #define CACHEWORKER_HASH_HASH_H
 
-#include "cacheworker/keyspace/dictionary.h"
+#include "cacheworker/hash/big_hash.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/packed/listpack.h"
-
-extern const struct cw_object_operations cw_hash_operations;
 
 #define CW_HASH_ALL          ((int64_t)0)
 #define CW_HASH_KEEPS_EXPIRY (CW_NO_EXPIRY + 1)

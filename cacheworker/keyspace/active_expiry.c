@@ -27,6 +27,12 @@ static void expire_names(void *context, const struct slice *names, size_t count)
     parts->count += count;
 }
 
+void cw_keyspace_tell_expired_part(struct cw_keyspace *keyspace, const struct cw_ref *ref, struct slice name)
+{
+    struct parts parts = {keyspace, ref->database, ref->key, 0};
+    expire_names(&parts, &name, 1);
+}
+
 uint64_t cw_keyspace_expire_parts(struct cw_keyspace *keyspace, unsigned database, struct cw_table *table,
                                   uint64_t hash, struct cw_entry *entry, unsigned *budget, int64_t now_ms)
 {

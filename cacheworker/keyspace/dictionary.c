@@ -15,6 +15,7 @@ struct cw_dictionary *cw_dictionary_create(struct cw_arena *arena, const struct 
 {
     struct cw_dictionary *dictionary = mem_zero(sizeof(*dictionary));
     dictionary->table = cw_table_create(arena, hash_key, NULL);
+    dictionary->table->ignores_expiries = true;
     return dictionary;
 }
 
@@ -45,11 +46,6 @@ uint64_t cw_dictionary_count(const struct cw_dictionary *dictionary)
     return dictionary->table->count;
 }
 
-uint64_t cw_dictionary_count_expires(const struct cw_dictionary *dictionary)
-{
-    return dictionary->table->expires;
-}
-
 /* ---- One entry ---- */
 
 struct place {
@@ -68,12 +64,6 @@ struct cw_entry *cw_dictionary_find(const struct cw_dictionary *dictionary, stru
 {
     struct place place;
     return find(dictionary, name, &place);
-}
-
-static void note_due(struct cw_dictionary *dictionary, const struct place *place, int64_t expire_ms)
-{
-    if (expire_ms != CW_NO_EXPIRY)
-        cw_table_note_due(dictionary->table, place->hash, expire_ms);
 }
 
 static struct cw_entry *add(struct cw_dictionary *dictionary, struct slice name, struct slice value, int64_t expire_ms,
@@ -101,38 +91,33 @@ struct cw_entry *cw_dictionary_put(struct cw_dictionary *dictionary, struct slic
     bool keeps_layout = !(old->flags & CW_ENTRY_EXPIRES) == (expire_ms == CW_NO_EXPIRY);
     if (!keeps_layout || !cw_entry_overwrite(old, value)) {
         entry = cw_entry_create_value(table->arena, name, expire_ms, value);
-        table->expires += (uint64_t)(expire_ms != CW_NO_EXPIRY) - (uint64_t)(bool)(old->flags & CW_ENTRY_EXPIRES);
         place.bucket->slots[place.slot] = entry;
         cw_entry_free(table->arena, old);
     } else if (expire_ms != CW_NO_EXPIRY) {
         memcpy(cw_entry_after_header(entry), &expire_ms, sizeof(expire_ms));
     }
-    note_due(dictionary, &place, expire_ms);
     dictionary->bytes += cw_entry_used_bytes(entry);
     return entry;
 }
 
-bool cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms)
+struct cw_entry *cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms)
 {
     struct cw_table *table = dictionary->table;
     struct place place;
     struct cw_entry *old = find(dictionary, name, &place);
-    if (!old)
-        return false;
-    bool did_expire = cw_entry_has(old, CW_ENTRY_EXPIRES);
     bool expires = expire_ms != CW_NO_EXPIRY;
-    if (expires && did_expire) {
+    if (!old || (!expires && !cw_entry_has(old, CW_ENTRY_EXPIRES)))
+        return old;
+    if (expires && cw_entry_has(old, CW_ENTRY_EXPIRES)) {
         memcpy(cw_entry_after_header(old), &expire_ms, sizeof(expire_ms));
-    } else if (expires || did_expire) {
-        dictionary->bytes -= cw_entry_used_bytes(old);
-        struct cw_entry *entry = cw_entry_relay(table->arena, old, cw_entry_key(old), expire_ms);
-        table->expires += (uint64_t)expires - (uint64_t)did_expire;
-        place.bucket->slots[place.slot] = entry;
-        cw_entry_free_shell(table->arena, old);
-        dictionary->bytes += cw_entry_used_bytes(entry);
+        return old;
     }
-    note_due(dictionary, &place, expire_ms);
-    return true;
+    dictionary->bytes -= cw_entry_used_bytes(old);
+    struct cw_entry *entry = cw_entry_relay(table->arena, old, cw_entry_key(old), expire_ms);
+    place.bucket->slots[place.slot] = entry;
+    cw_entry_free_shell(table->arena, old);
+    dictionary->bytes += cw_entry_used_bytes(entry);
+    return entry;
 }
 
 bool cw_dictionary_remove(struct cw_dictionary *dictionary, struct slice name)
@@ -228,61 +213,4 @@ bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *posi
             return false;
     }
     return true;
-}
-
-/* ---- Expiry ---- */
-
-int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary)
-{
-    return dictionary->table->expires > 0 ? dictionary->table->earliest_due : INT64_MAX;
-}
-
-/* The entries of a bucket that are due, from the `count`th place on; returns how many there are then. */
-static size_t due_in_bucket(const struct cw_bucket *bucket, int64_t now_ms, struct cw_entry **entries, size_t count,
-                            size_t most)
-{
-    unsigned held = cw_bucket_count(bucket);
-    for (unsigned i = 0; i < held && count < most; i++) {
-        struct cw_entry *entry = cw_bucket_at(bucket, i);
-        if (entry->flags & CW_ENTRY_EXPIRES && cw_entry_expire_ms(entry) < now_ms)
-            entries[count++] = entry;
-    }
-    return count;
-}
-
-static size_t due_in_segment(const struct cw_table *table, struct cw_segment *segment, int64_t now_ms, unsigned *budget,
-                             struct cw_entry **entries, size_t most)
-{
-    size_t count = 0;
-    if (segment->earliest_due >= now_ms)
-        return 0;
-    for (unsigned i = 0; i < CW_SEGMENT_BUCKETS && count < most; i++) {
-        if (segment->due[i] >= now_ms)
-            continue;
-        size_t before = count;
-        cw_spend(budget, CW_READ_COST);
-        count = due_in_bucket(&segment->buckets[i], now_ms, entries, count, most);
-        if (count == before)
-            cw_table_renew_due(table, segment, i);
-    }
-    return count;
-}
-
-size_t cw_dictionary_due(struct cw_dictionary *dictionary, int64_t now_ms, unsigned *budget, struct cw_entry **entries,
-                         size_t most)
-{
-    struct cw_table *table = dictionary->table;
-    if (table->expires == 0 || !table->directory || !cw_table_begin_round(table, now_ms))
-        return 0;
-    while (*budget > 0) {
-        unsigned depth;
-        struct cw_segment *segment = cw_table_segment(table, table->round_position, &depth);
-        cw_spend(budget, CW_LOOK_COST);
-        size_t count = due_in_segment(table, segment, now_ms, budget, entries, most);
-        if (count > 0)
-            return count;
-        if (cw_table_end_look(table, segment))
-            break;
-    }
-    return 0;
 }

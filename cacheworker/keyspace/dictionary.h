@@ -1,5 +1,5 @@
 /* dictionary.h: the members of one big collection: a table (table.h) of entries that belongs to an object. Fields with
- * values, members with scores, members alone; an entry may have an expiry of its own.
+ * values, members with scores, members alone; an entry may have an expiry of its own, which is the owner's to go by.
  *
  * All memory is the arena's. What it returns is good until the next change of the dictionary. */
 #ifndef CACHEWORKER_KEYSPACE_DICTIONARY_H
@@ -21,7 +21,6 @@ struct cw_dictionary *cw_dictionary_copy(const struct cw_dictionary *dictionary)
 size_t cw_dictionary_used_bytes(const struct cw_dictionary *dictionary);
 
 uint64_t cw_dictionary_count(const struct cw_dictionary *dictionary);
-uint64_t cw_dictionary_count_expires(const struct cw_dictionary *dictionary);
 
 struct cw_entry *cw_dictionary_find(const struct cw_dictionary *dictionary, struct slice name); /* or NULL */
 
@@ -30,8 +29,9 @@ struct cw_entry *cw_dictionary_find(const struct cw_dictionary *dictionary, stru
  * was not there. */
 struct cw_entry *cw_dictionary_put(struct cw_dictionary *dictionary, struct slice name, struct slice value,
                                    int64_t expire_ms, bool *ret_is_new);
-/* Gives the entry of that name another expiry, or none; its value is not copied. False: there is no such entry. */
-bool cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms);
+/* Gives the entry of that name another expiry, or none; its value is not copied. Returns the entry, which may be
+ * another one than before, or NULL: there is none of that name. */
+struct cw_entry *cw_dictionary_expire(struct cw_dictionary *dictionary, struct slice name, int64_t expire_ms);
 bool cw_dictionary_remove(struct cw_dictionary *dictionary, struct slice name); /* false: was not there */
 
 /* One at random; NULL when empty. */
@@ -58,14 +58,5 @@ struct cw_entry *cw_dictionary_next(const struct cw_dictionary *dictionary, stru
 bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *position, unsigned *budget,
                                 void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
                                 void *context);
-
-/* When the first of its entries with an expiry is due, or a little before; INT64_MAX: none has one. */
-int64_t cw_dictionary_earliest_due_ms(const struct cw_dictionary *dictionary);
-
-/* Fills entries that are due before now_ms, `most` at most, which are to be removed; goes on where it stopped. Returns
- * how many. None: the budget is used up, or it came to the end of a round, and nothing else is due unless
- * cw_dictionary_earliest_due_ms says so. What it cost is taken from the budget, which must not be 0. */
-size_t cw_dictionary_due(struct cw_dictionary *dictionary, int64_t now_ms, unsigned *budget, struct cw_entry **entries,
-                         size_t most);
 
 #endif

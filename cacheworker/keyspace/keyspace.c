@@ -6,6 +6,7 @@
 
 enum {
     GROWTH_MAX = 1 << 20,   /* a growing value gets as much room again, but not more than this */
+    TOUCHED_PARTS = 64,     /* that are due, and removed when a key is touched; active expiry does the rest */
     CURSOR_SHIFT = 64 - 53, /* hashes are cut to what a double holds; no bucket is that small */
 };
 _Static_assert(CURSOR_SHIFT <= 64 - CW_SEGMENT_BUCKET_BITS - CW_DEPTH_MAX, "cursors name buckets");
@@ -243,7 +244,7 @@ static struct cw_entry *find(struct cw_keyspace *keyspace, unsigned database, st
         return entry;
     bool deletes = keyspace->expiry_mode == CW_EXPIRY_DELETES;
     if (!cw_keyspace_is_due(keyspace, entry, now_ms)) {
-        unsigned budget = UINT32_MAX;
+        unsigned budget = TOUCHED_PARTS * CW_REMOVE_COST;
         if (deletes && cw_keyspace_has_due_parts(keyspace, entry, now_ms))
             (void)cw_keyspace_expire_parts(keyspace, database, ref->table, hash, entry, &budget, now_ms);
         return entry;
@@ -309,6 +310,8 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
 {
     ref->key = key;
     ref->hash = hash;
+    ref->database = database;
+    ref->parts_from_ms = keyspace->expiry_mode == CW_EXPIRY_DELETES ? now_ms : 0;
     ref->entry = find(keyspace, database, key, hash, now_ms, ref);
     cw_keyspace_before_change(keyspace, ref->table, hash);
     if (ref->entry)

@@ -125,8 +125,9 @@ void cw_keyspace_prefetch_entry(const struct cw_keyspace *keyspace, unsigned dat
 /* ---- Looking ---- */
 
 /* The key for a reading command, or NULL. Counts a hit or a miss, touches the LRU clock, handles a due key as the
- * expiry mode says. A key all of whose parts are due is due itself. Of any other, parts that are due are deleted first
- * where the mode is CW_EXPIRY_DELETES; where it is CW_EXPIRY_HIDES, whoever reads the object hides them. */
+ * expiry mode says. A key all of whose parts are due is due itself. Of any other, some parts that are due are deleted
+ * first where the mode is CW_EXPIRY_DELETES; whoever reads the object hides the others, as all of them where it is
+ * CW_EXPIRY_HIDES, and whoever changes one that is due removes it first (parts_from_ms of struct cw_ref). */
 const struct cw_entry *cw_keyspace_read(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
 
@@ -157,6 +158,8 @@ struct cw_ref {
     struct cw_bucket *bucket; /* that holds the entry */
     unsigned slot;
     uint32_t access; /* the LRU clock when the key was opened */
+    unsigned database;
+    int64_t parts_from_ms; /* parts that are due before are to go before they are changed; 0: none */
 };
 
 /* The key for a changing command; returns ref->entry. A due key is handled as the mode says (HIDES: ref->entry is NULL
@@ -194,6 +197,8 @@ void cw_keyspace_delete(struct cw_keyspace *keyspace, struct cw_ref *ref);
 void cw_keyspace_expire(struct cw_keyspace *keyspace, struct cw_ref *ref, int64_t expire_ms);
 /* Says that the key's object has a part that expires at that time. */
 void cw_keyspace_note_part(struct cw_ref *ref, int64_t expire_ms);
+/* Says that a part of the key's object, which was due, is about to be removed. */
+void cw_keyspace_tell_expired_part(struct cw_keyspace *keyspace, const struct cw_ref *ref, struct slice name);
 /* Takes the expiry away; false when there was none. */
 bool cw_keyspace_persist(struct cw_keyspace *keyspace, struct cw_ref *ref);
 
@@ -285,7 +290,7 @@ bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
 
 /* Goes on through a database, where the last call stopped, and deletes what is due, until the budget is used up or the
  * database has been seen, or at once when nothing in it is due. What it cost is taken from *budget: 1 for a look at a
- * segment, 16 for reading a bucket, 16 for a part of a key; a unit is about 20 ns. A segment that was begun is finished
+ * segment, 16 for reading a bucket, 28 for a part of a key; a unit is about 20 ns. A segment that was begun is finished
  * (32 buckets), but for objects that lose parts: there it goes on next time.
  * Returns how many keys and parts of keys it deleted. Only in mode CW_EXPIRY_DELETES. */
 uint64_t cw_keyspace_expire_step(struct cw_keyspace *keyspace, unsigned database, unsigned *budget, int64_t now_ms);

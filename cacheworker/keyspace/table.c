@@ -143,7 +143,7 @@ int64_t cw_table_entry_due(const struct cw_table *table, const struct cw_entry *
 
 static void note_entry(struct cw_table *table, struct cw_segment *segment, unsigned index, const struct cw_entry *entry)
 {
-    int64_t due_ms = cw_table_entry_due(table, entry);
+    int64_t due_ms = table->ignores_expiries ? CW_NEVER_DUE : cw_table_entry_due(table, entry);
     if (due_ms != CW_NEVER_DUE)
         segment_note_due(table, segment, index, due_ms);
 }

@@ -68,6 +68,7 @@ struct cw_table {
     int64_t earliest_due;       /* ms; not above that of any segment */
     uint64_t round_position;    /* of active expiry: the hash from where on it has not looked in this round */
     int64_t round_earliest_due; /* the same, of what the present round of active expiry has seen or was added since */
+    bool ignores_expiries;      /* of entries: others know them, and what stands here says nothing of them */
     uint64_t expires;           /* entries with an expiry */
     uint64_t with_parts;        /* entries with CW_ENTRY_PARTS */
     struct cw_arena *arena;     /* borrowed */
@@ -172,7 +173,7 @@ struct cw_entry *cw_bucket_at(const struct cw_bucket *bucket, unsigned index); /
 enum {                      /* what active expiry costs, of a budget: units of about 20 ns */
        CW_LOOK_COST = 1,    /* at a segment */
        CW_READ_COST = 16,   /* of a bucket with its entries */
-       CW_REMOVE_COST = 16, /* of a part of an object */
+       CW_REMOVE_COST = 28, /* of a part of an object */
 };
 
 /* Active expiry goes through the table in rounds, so that it knows afterwards when the next one is worth it. False: no

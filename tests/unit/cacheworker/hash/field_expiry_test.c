@@ -354,7 +354,7 @@ static void fill(struct world *world, int64_t date_ms)
 static void a_step_is_bounded(void **state)
 {
     (void)state;
-    enum { BUDGET = 4000, COST = 16, AT_ONCE = 64 };
+    enum { BUDGET = 4000, COST = 28, AT_ONCE = 64 };
     for (int stays = 0; stays < 2; stays++) {
         struct world world;
         begin(&world, CW_EXPIRY_DELETES, 1);
@@ -383,6 +383,68 @@ static void a_step_is_bounded(void **state)
             assert_int_equal(cw_hash_count(read_key(&world), CW_HASH_ALL), 1);
         cw_keyspace_destroy(world.keyspace);
     }
+}
+
+/* Who touches a hash in which many fields are due removes a few of them, and finds none of the others: counts, picks
+ * and walks are those of what is left, and a field that is changed begins anew. */
+static void a_touch_is_bounded(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 64, LASTING = 3, LATER = 5 };
+    struct world world;
+    begin(&world, CW_EXPIRY_DELETES, 1);
+    fill(&world, 5000);
+    struct cw_ref ref;
+    open_key(&world, &ref);
+    for (int i = 0; i < LASTING + LATER; i++) {
+        char name[TEXT_MAX];
+        int64_t date_ms = i < LASTING ? CW_NO_EXPIRY : 9000 + i;
+        cw_hash_set_expiring(world.keyspace, &ref, field_name(name, i), SLICE_LITERAL("x"), date_ms);
+    }
+    world.now_ms = 6000;
+    unsigned seen[LASTING + LATER] = {0};
+    for (unsigned touch = 1; touch <= 200; touch++) {
+        const struct cw_entry *entry = read_key(&world);
+        assert_int_equal(world.told, touch * AT_ONCE);
+        assert_int_equal(cw_hash_count(entry, CW_HASH_ALL), MANY + LASTING + LATER - world.told);
+        assert_int_equal(cw_hash_count(entry, world.now_ms), LASTING + LATER);
+        struct cw_hash_walk pick;
+        cw_hash_random(entry, world.now_ms, &world.rand, &pick);
+        char space[NUMBER_TEXT_MAX];
+        int64_t number;
+        struct slice field = cw_packed_value_text(&pick.field, space);
+        for (number = 0; number < LASTING + LATER; number++) {
+            char name[TEXT_MAX];
+            if (slice_equal(field, field_name(name, (int)number)))
+                break;
+        }
+        assert_in_range(number, 0, LASTING + LATER - 1);
+        seen[number]++;
+    }
+    for (unsigned i = 0; i < LASTING + LATER; i++)
+        assert_true(seen[i] > 0);
+
+    char name[TEXT_MAX];
+    struct slice due = field_name(name, MANY - 1);
+    struct cw_packed_value value;
+    const struct cw_entry *entry = read_key(&world);
+    if (!cw_hash_get(entry, CW_HASH_ALL, due, &value))
+        fail_msg("it went among the first");
+    assert_false(cw_hash_get(entry, world.now_ms, due, &value));
+    open_key(&world, &ref);
+    uint64_t told = world.told;
+    assert_false(cw_hash_expire(world.keyspace, &ref, due, 7000));
+    assert_int_equal(world.told, told + 1);
+    due = field_name(name, MANY - 2);
+    assert_false(cw_hash_delete(world.keyspace, &ref, due));
+    due = field_name(name, MANY - 3);
+    assert_true(cw_hash_set_expiring(world.keyspace, &ref, due, SLICE_LITERAL("y"), CW_HASH_KEEPS_EXPIRY));
+    assert_int_equal(world.told, told + 3);
+    assert_int_equal(cw_hash_count(ref.entry, world.now_ms), LASTING + LATER + 1);
+    int64_t date_ms;
+    assert_true(cw_hash_expiry(ref.entry, world.now_ms, due, &date_ms));
+    assert_true(date_ms == CW_NO_EXPIRY);
+    cw_keyspace_destroy(world.keyspace);
 }
 
 /* Other keys do not wait for a hash that has a million fields: each step goes on, and the databases take turns. */
@@ -726,6 +788,7 @@ int main(void)
         cmocka_unit_test(a_key_goes_with_its_last_field),
         cmocka_unit_test(the_cycle_finds_what_is_due),
         cmocka_unit_test(a_step_is_bounded),
+        cmocka_unit_test(a_touch_is_bounded),
         cmocka_unit_test(keys_that_are_due_go_meanwhile),
         cmocka_unit_test(copies_and_moved_keys_expire_too),
         cmocka_unit_test(another_value_forgets_the_fields),
