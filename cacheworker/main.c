@@ -197,7 +197,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     struct facts facts;
     find_facts(&facts);
     config.executable = facts.executable;
-    config.config_file = daemon->config_path;
+    config.config_file = settings->redis_conf[0] != '\0' ? settings->redis_conf : daemon->config_path;
     config.system = facts.system;
     config.system_memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     config.sleep_ns = sleep_ns;
@@ -222,5 +222,6 @@ int main(int argc, char **argv)
     if (daemon_begin(&daemon, &worker_program, &settings, argc, argv, &status))
         status = run(&daemon, &settings);
     daemon_end(&daemon);
+    worker_settings_free(&settings);
     return status;
 }

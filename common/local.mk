@@ -23,6 +23,7 @@ libcommon_core_a_SOURCES = \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/slice.h \
 	common/conf/conf_schema.c common/conf/conf_schema.h \
+	common/conf/redis_conf.c common/conf/redis_conf.h \
 	common/base/sm.c common/base/sm.h \
 	common/resp/resp_limits.h \
 	common/resp/resp_reader.c common/resp/resp_reader.h \

@@ -22,6 +22,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/nested.c cacheworker/engine/nested.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
 	cacheworker/engine/output_limits.c cacheworker/engine/output_limits.h \
+	cacheworker/engine/overlay.c cacheworker/engine/overlay.h \
 	cacheworker/engine/parameters.def \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \

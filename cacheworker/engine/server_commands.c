@@ -86,7 +86,13 @@ void cw_config_resetstat_command(struct cw_call *call)
 
 void cw_config_rewrite_command(struct cw_call *call)
 {
-    cw_reply_error(call, "ERR The server is running without a config file");
+    int error = cw_overlay_write(call->engine);
+    if (error == 0)
+        resp_write_ok(call->reply);
+    else if (error == ERR_UNSUPPORTED)
+        cw_reply_error(call, "ERR The server is running without a config file");
+    else
+        resp_write_error_format(call->reply, "ERR Rewriting config file: %s", error_text(error));
 }
 
 void cw_config_help_command(struct cw_call *call)
@@ -95,6 +101,7 @@ void cw_config_help_command(struct cw_call *call)
         "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "GET <pattern> [<pattern> ...] -- parameters whose names match, with their values.",
         "RESETSTAT -- counters that INFO shows begin again at zero.",
+        "REWRITE -- keep what was set: it is so after a restart, too. The configuration's own file stays as it is.",
         "SET <parameter> <value> [<parameter> <value> ...] -- all of them, or none.",
     };
     cw_reply_lines(call, lines, ARRAY_LENGTH(lines));

@@ -13,7 +13,7 @@
 /* --- the table --- */
 
 enum kind { BOOLEAN, INTEGER, OCTAL, MEMORY, SHARE, TEXT, CHOICE, OWN };
-enum { IMMUTABLE = 1 << 0, HIDDEN = 1 << 1, SENSITIVE = 1 << 2, PROTECTED = 1 << 3 };
+enum { IMMUTABLE = 1 << 0, HIDDEN = 1 << 1, SENSITIVE = 1 << 2, PROTECTED = 1 << 3, SEVERAL = 1 << 4 };
 
 /* What a parameter needs beyond its kind; each may be NULL. */
 struct hooks {
@@ -198,6 +198,12 @@ static void acl_changed(struct cw_engine *engine)
 
 static const struct hooks acl_hooks = {.changed = acl_changed};
 static const struct hooks requirepass_hooks = {.changed = requirepass_changed};
+static void write_directory(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_text(out, engine->config.directory != NULL ? engine->config.directory : "");
+}
+
+static const struct hooks directory_hooks = {.write = write_directory};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
@@ -259,6 +265,18 @@ static const struct parameter *meant_by(size_t index)
     return parameter->of != NULL ? &parameters[cw_settings_find(slice_text(parameter->of))] : parameter;
 }
 
+/* Whether there is a way to set it at all. */
+static bool is_settable(const struct parameter *parameter)
+{
+    return parameter->offset != KEPT || (parameter->hooks != NULL && parameter->hooks->assign != NULL);
+}
+
+bool cw_settings_is_settable(size_t index)
+{
+    const struct parameter *parameter = &parameters[index];
+    return parameter->of == NULL && is_settable(parameter) && !(parameter->flags & (IMMUTABLE | PROTECTED));
+}
+
 bool cw_settings_is_sensitive(size_t index)
 {
     return meant_by(index)->flags & SENSITIVE;
@@ -297,18 +315,30 @@ static void read_boolean(struct slice value, struct buf *out, struct buf *reason
         buf_add_text(reason, "argument must be 'yes' or 'no'");
 }
 
+static const char *find_choice(const struct parameter *parameter, struct slice word)
+{
+    for (size_t i = 0; parameter->choices[i] != NULL; i++) {
+        if (slice_equal_nocase(word, parameter->choices[i]))
+            return parameter->choices[i];
+    }
+    return NULL;
+}
+
 static void read_choice(const struct parameter *parameter, struct slice value, struct buf *out, struct buf *reason)
 {
-    const char *const *choices = parameter->choices;
-    for (size_t i = 0; choices[i] != NULL; i++) {
-        if (slice_equal_nocase(value, choices[i])) {
-            buf_add_text(out, choices[i]);
+    struct slice rest = value;
+    struct slice word = parameter->flags & SEVERAL ? slice_take_word(&rest) : value;
+    for (bool first = true; first || word.length > 0; first = false) {
+        const char *choice = find_choice(parameter, word);
+        if (choice == NULL) {
+            buf_add_text(reason, "argument(s) must be one of the following: ");
+            for (size_t i = 0; parameter->choices[i] != NULL; i++)
+                buf_add_format(reason, "%s%s", i > 0 ? ", " : "", parameter->choices[i]);
             return;
         }
+        buf_add_format(out, "%s%s", first ? "" : " ", choice);
+        word = parameter->flags & SEVERAL ? slice_take_word(&rest) : slice_of(NULL, 0);
     }
-    buf_add_text(reason, "argument(s) must be one of the following: ");
-    for (size_t i = 0; choices[i] != NULL; i++)
-        buf_add_format(reason, "%s%s", i > 0 ? ", " : "", choices[i]);
 }
 
 static bool parse_octal(struct slice text, int64_t *ret_number)
@@ -449,12 +479,6 @@ static void assign(struct cw_settings *settings, const struct parameter *paramet
         parameter->hooks->assign(settings, value);
 }
 
-/* Whether there is a way to set it at all. */
-static bool is_settable(const struct parameter *parameter)
-{
-    return parameter->offset != KEPT || (parameter->hooks != NULL && parameter->hooks->assign != NULL);
-}
-
 void cw_settings_create(struct cw_settings *settings, const struct cw_config *config)
 {
     *settings = (struct cw_settings){
@@ -506,6 +530,32 @@ static void judge(const struct cw_engine *engine, size_t index, struct slice val
         parameter->hooks->judge(engine, value, reason);
     }
     buf_free(&shown);
+}
+
+enum cw_settings_verdict cw_settings_judge(const struct cw_config *config, struct slice name, struct slice value,
+                                           struct buf *reason)
+{
+    int index = cw_settings_find(name);
+    if (index == CW_SETTINGS_NONE)
+        return CW_SETTINGS_UNKNOWN;
+    struct cw_engine *engine = mem_zero(sizeof(*engine)); /* with as much of it as tells what parameters are */
+    engine->config = *config;
+    cw_settings_create(&engine->settings, config);
+    const struct parameter *parameter = meant_by((size_t)index);
+    struct buf shown = {0};
+    enum cw_settings_verdict verdict = CW_SETTINGS_TAKES;
+    read_value(parameter, value, &shown, reason);
+    if (buf_length(reason) == 0 && !is_settable(parameter)) {
+        bool is_so = is_present_value(engine, (size_t)index, buf_slice(&shown));
+        verdict = is_so ? CW_SETTINGS_SO_ANYWAY : CW_SETTINGS_NO_EFFECT;
+    }
+    judge(engine, (size_t)index, value, reason);
+    if (verdict == CW_SETTINGS_TAKES && buf_length(reason) > 0)
+        verdict = CW_SETTINGS_WRONG;
+    buf_free(&shown);
+    cw_settings_destroy(&engine->settings);
+    mem_free(engine);
+    return verdict;
 }
 
 /* What is wrong with the pair whatever its value is. */

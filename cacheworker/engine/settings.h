@@ -65,11 +65,23 @@ static inline struct slice cw_settings_deletion(bool unlinks)
     return unlinks ? SLICE_LITERAL("UNLINK") : SLICE_LITERAL("DEL");
 }
 
+/* Why and whether a line of a configuration file has an effect. */
+enum cw_settings_verdict {
+    CW_SETTINGS_TAKES,     /* cw_settings_set will do it */
+    CW_SETTINGS_SO_ANYWAY, /* it is so, and cannot be otherwise */
+    CW_SETTINGS_NO_EFFECT, /* it cannot be so; `reason` got why */
+    CW_SETTINGS_WRONG,     /* no value of the parameter; `reason` got why, in Redis' words */
+    CW_SETTINGS_UNKNOWN,
+};
+enum cw_settings_verdict cw_settings_judge(const struct cw_config *config, struct slice name, struct slice value,
+                                           struct buf *reason);
+
 /* By index, from 0 to count - 1; aliases have an index of their own. */
 size_t cw_settings_count(void);
 const char *cw_settings_name(size_t index);
 void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf *out);
 bool cw_settings_is_hidden(size_t index);    /* only who knows the name gets it */
+bool cw_settings_is_settable(size_t index);  /* and no other name of another */
 bool cw_settings_is_sensitive(size_t index); /* MONITOR and SLOWLOG must not show what it is set to */
 
 enum { CW_SETTINGS_NONE = -1 };

@@ -8,6 +8,7 @@
 #include "cacheworker/engine/changes.h"
 #include "cacheworker/engine/engine.h"
 #include "cacheworker/engine/long_command.h"
+#include "cacheworker/engine/overlay.h"
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
 #include "cacheworker/engine/version.h"
@@ -42,6 +43,7 @@ enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
 struct cw_engine {
     struct cw_config config; /* its slices owned */
     struct cw_settings settings;
+    struct cw_overlay overlay;
     struct cw_keyspace *keyspace;         /* owned */
     uint64_t keyspace_generation;         /* of the data set: with another one, hashes of keys are others */
     struct cw_changes changes;            /* of the keyspace */

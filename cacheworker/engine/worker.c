@@ -134,11 +134,13 @@ static void free_engine(struct cw_engine *engine)
     buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
     cw_settings_destroy(&engine->settings);
+    cw_overlay_destroy(&engine->overlay);
     cw_slowlog_destroy(&engine->slowlog);
     resp_request_free(&engine->stream.request);
     free_slice(&engine->config.requirepass);
     free_slice(&engine->config.secret);
     free_slice(&engine->config.state);
+    free_slice(&engine->config.parameters);
 }
 
 static void init_lists(struct cw_engine *engine)
@@ -183,6 +185,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->config.requirepass = own_slice(config->requirepass);
     engine->config.secret = own_slice(config->secret);
     engine->config.state = own_slice(config->state);
+    engine->config.parameters = own_slice(config->parameters);
     init_lists(engine);
     rand_seed(&engine->rand, config->random_seed);
     cw_statistics_create(&engine->statistics);
@@ -202,7 +205,12 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     if (!config->standalone)
         create_control(worker);
 
-    int result = cw_repl_create(engine, &engine->repl);
+    int result = cw_overlay_create(engine);
+    if (result < 0) {
+        free_worker(worker);
+        return result;
+    }
+    result = cw_repl_create(engine, &engine->repl);
     if (result < 0 && config->standalone) {
         free_worker(worker);
         return result;
@@ -418,6 +426,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_START:
         engine->start_ns = engine->now_ns;
         engine->saved_us = engine->wall_us;
+        cw_overlay_complain(engine);
         cw_ha_start(engine->ha);
         break;
     case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;

@@ -44,6 +44,7 @@ struct cw_config {      /* copied at creation, slices included */
     uint64_t random_seed;         /* keyspace hashing and random commands */
     struct identity new_identity; /* drawn by the shell; becomes the node's id when there is no readable state */
     uint64_t incarnation_bits;    /* drawn by the shell */
+    struct slice parameters;      /* lines as in redis.conf: what CONFIG SET would take, and users (overlay.h) */
     struct slice state;           /* content of "node.state" */
     bool state_found;
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
@@ -51,6 +52,7 @@ struct cw_config {      /* copied at creation, slices included */
     uint16_t port;                 /* shown by INFO */
     const char *executable;        /* these are shown by INFO too; borrowed, outlive the worker; NULL: not known */
     const char *config_file;
+    const char *directory;
     const char *system; /* "Linux 6.1.0 x86_64" */
     size_t system_memory_bytes;
     int64_t (*stopwatch_ns)(void); /* for statistics only: how long commands took; NULL: nobody measures */

@@ -1,25 +1,9 @@
 #include "cacheworker/info/monitor.h"
 
 #include "cacheworker/info/redact.h"
+#include "common/conf/redis_conf.h"
 
 #include <inttypes.h>
-
-static void add_quoted(struct buf *out, struct slice bytes)
-{
-    static const char named[] = "\\\"\n\r\t\a\b", names[] = "\\\"nrtab";
-    buf_add_text(out, "\"");
-    for (size_t i = 0; i < bytes.length; i++) {
-        const char byte = bytes.data[i];
-        const char *found = byte != '\0' ? strchr(named, byte) : NULL;
-        if (found != NULL)
-            buf_add_format(out, "\\%c", names[found - named]);
-        else if (byte >= ' ' && byte <= '~')
-            buf_add(out, &byte, 1);
-        else
-            buf_add_format(out, "\\x%02x", (unsigned char)byte);
-    }
-    buf_add_text(out, "\"");
-}
 
 void cw_monitor_tell(struct cw_engine *engine, const struct cw_call *call)
 {
@@ -33,7 +17,8 @@ void cw_monitor_tell(struct cw_engine *engine, const struct cw_call *call)
     buf_add_text(&line, "]");
     for (size_t i = 0; i < call->argc; i++) {
         buf_add_text(&line, " ");
-        add_quoted(&line, cw_is_secret(call->command, call->argv, call->argc, i) ? CW_REDACTED : call->argv[i]);
+        redis_conf_add_quoted(&line,
+                              cw_is_secret(call->command, call->argv, call->argc, i) ? CW_REDACTED : call->argv[i]);
     }
     buf_add_text(&line, "\r\n");
     LIST_FOR_EACH(node, &engine->monitors)

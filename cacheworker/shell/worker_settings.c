@@ -1,5 +1,6 @@
 #include "cacheworker/shell/worker_settings.h"
 
+#include "cacheworker/shell/redis_conf_file.h"
 #include "common/base/errors.h"
 #include "common/shell/net_address.h"
 
@@ -139,6 +140,11 @@ static const struct conf_option options[] = {
      FIELD(enable_debug_command),
      .initial = "no",
      .description = "Whether DEBUG is a command."},
+    {.name = "redis-conf",
+     .kind = CONF_TEXT,
+     FIELD(redis_conf),
+     .maximum = 4095,
+     .description = "A redis.conf that is read too; what it says that has no effect here is named."},
     DAEMON_OPTIONS(struct worker_settings, daemon),
 };
 
@@ -194,11 +200,24 @@ static int check(const void *context, struct buf *why)
     return settings->standalone ? 0 : check_member(settings, why);
 }
 
+static int read_more(void *context, struct buf *why)
+{
+    struct worker_settings *settings = context;
+    buf_clear(&settings->parameters);
+    return settings->redis_conf[0] != '\0' ? redis_conf_file_read(settings->redis_conf, settings, why) : 0;
+}
+
+void worker_settings_free(struct worker_settings *settings)
+{
+    buf_free(&settings->parameters);
+}
+
 const struct daemon_program worker_program = {
     .name = "respite-cacheworker",
     .summary = "holds the data",
     .schema = &schema,
     .daemon_offset = offsetof(struct worker_settings, daemon),
+    .read_more = read_more,
     .check = check,
 };
 
@@ -224,5 +243,7 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.client_output_max = (size_t)settings->client_output_max;
     config.client_memory_max = (size_t)settings->client_memory_max;
     config.port = (uint16_t)settings->port;
+    config.directory = settings->dir;
+    config.parameters = buf_slice(&settings->parameters);
     *ret_config = config;
 }

@@ -31,10 +31,15 @@ struct worker_settings {
     int64_t client_output_max;
     int64_t client_memory_max;
     bool enable_debug_command;
+    char *redis_conf;      /* path; "": none */
+    struct buf parameters; /* owned; lines of it for the core (overlay.h) */
     struct daemon_settings daemon;
 };
 
 extern const struct daemon_program worker_program;
+
+/* What conf_free leaves. */
+void worker_settings_free(struct worker_settings *settings);
 
 struct address worker_settings_data(const struct worker_settings *settings); /* bind and port */
 

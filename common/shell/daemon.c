@@ -141,6 +141,11 @@ static int configure(const struct daemon *daemon, int argc, char **argv, struct 
         error = conf_read_file(daemon->program->schema, line->config_path, daemon->settings, why);
     if (error == 0)
         error = read_command_line(daemon, argc, argv, true, line, why);
+    if (error == 0 && daemon->program->read_more != NULL) {
+        error = daemon->program->read_more(daemon->settings, why);
+        if (error == 0)
+            error = read_command_line(daemon, argc, argv, true, line, why);
+    }
     if (error == 0) {
         struct buf reason = {0};
         error = check(daemon, &reason);

@@ -44,6 +44,10 @@ struct daemon_program {
     const struct conf_schema *schema;
     size_t daemon_offset; /* of struct daemon_settings in the settings */
 
+    /* Reads what the settings name besides the file of -c; may be NULL. What the command line says comes after it. The
+     * reason of an error in `why`. */
+    int (*read_more)(void *settings, struct buf *why);
+
     /* What one option's table row cannot say. ERR_INVALID with the reason in `why`. */
     int (*check)(const void *settings, struct buf *why);
 };

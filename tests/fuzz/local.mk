@@ -10,6 +10,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_node_state \
 	tests/fuzz/fuzz_packed \
 	tests/fuzz/fuzz_proxy \
+	tests/fuzz/fuzz_redis_conf \
 	tests/fuzz/fuzz_resp_reply \
 	tests/fuzz/fuzz_resp_request \
 	tests/fuzz/fuzz_restore \
@@ -57,6 +58,10 @@ tests_fuzz_fuzz_packed_SOURCES = tests/fuzz/fuzz_packed.c $(fuzz_common_sources)
 tests_fuzz_fuzz_packed_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_packed_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_packed_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_redis_conf_SOURCES = tests/fuzz/fuzz_redis_conf.c $(fuzz_common_sources)
+tests_fuzz_fuzz_redis_conf_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_redis_conf_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_redis_conf_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_resp_reply_SOURCES = tests/fuzz/fuzz_resp_reply.c $(fuzz_common_sources)
 tests_fuzz_fuzz_resp_reply_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resp_reply_LDFLAGS = $(fuzz_ldflags)

@@ -48,6 +48,7 @@ EXTRA_DIST += \
 	tests/system/test_fields.py \
 	tests/system/test_frameworks.py \
 	tests/system/test_hyperloglog.py \
+	tests/system/test_introspection.py \
 	tests/system/test_jobs.py \
 	tests/system/test_limits.py \
 	tests/system/test_memory.py \

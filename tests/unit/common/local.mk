@@ -70,6 +70,7 @@ EXTRA_DIST += tests/golden/command_reference.txt
 # The tests of common/shell link what the shells link.
 common_shell_tests = \
 	tests/unit/common/conf/conf_schema_test \
+	tests/unit/common/conf/redis_conf_test \
 	tests/unit/common/shell/conf_libconfig_test \
 	tests/unit/common/shell/host_test \
 	tests/unit/common/shell/listener_test \
@@ -79,6 +80,8 @@ check_PROGRAMS += $(common_shell_tests)
 UNIT_TESTS += $(common_shell_tests)
 COMMON_SHELL_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBCONFIG_CFLAGS)
 
+tests_unit_common_conf_redis_conf_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_conf_redis_conf_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_conf_conf_schema_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_conf_conf_schema_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_shell_conf_libconfig_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
