@@ -43,6 +43,7 @@ libcommon_shell_a_SOURCES = \
 	common/shell/conn.c common/shell/conn.h \
 	common/shell/daemon.c common/shell/daemon.h \
 	common/shell/file_atomic.c common/shell/file_atomic.h \
+	common/shell/file_thread.c common/shell/file_thread.h \
 	common/shell/host.c common/shell/host.h \
 	common/shell/libevent.h \
 	common/shell/listener.c common/shell/listener.h \

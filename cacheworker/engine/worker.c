@@ -433,6 +433,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;
     case EVENT_CLOSED: cw_session_closed(engine, session); break;
     case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
+    case EVENT_FILE: break;
     case EVENT_TURN:
         measure_turn(engine, event->cpu_ns);
         turn(engine);

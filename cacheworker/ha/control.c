@@ -593,7 +593,8 @@ static void step(void *core, const struct event *event, struct effects *effects)
     case EVENT_STOP: effect_exit(effects, 0); break;
     case EVENT_START:
     case EVENT_OPENED:
-    case EVENT_PERSISTED: break;
+    case EVENT_PERSISTED:
+    case EVENT_FILE: break;
     }
     end_step(control);
 }

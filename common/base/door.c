@@ -86,6 +86,19 @@ void effect_persist(struct effects *effects, const char *name, uint64_t token, s
     buf_add_slice(&effects->text, bytes);
 }
 
+void effect_file(struct effects *effects, const struct file_effect *file, const char *name, uint64_t token,
+                 struct slice bytes)
+{
+    CHECK(file->file < FILES_MAX);
+    struct effect *effect = append(effects, EFFECT_FILE, LINK_NONE);
+    effect->file = *file;
+    effect->name = name;
+    effect->token = token;
+    effect->text_offset = buf_length(&effects->text);
+    effect->text_length = bytes.length;
+    buf_add_slice(&effects->text, bytes);
+}
+
 void effect_wake(struct effects *effects)
 {
     append(effects, EFFECT_WAKE, LINK_NONE);

@@ -20,6 +20,12 @@
  * Order. Effects are carried out in the order in which they were emitted. EFFECT_PERSIST is durable when
  * EVENT_PERSISTED says so; a core that must persist before it sends emits the send only then.
  *
+ * Files that grow. EFFECT_FILE asks for one operation on a file of the world's directory. The world carries them out
+ * beside the core, one after the other, EFFECT_PERSIST among them, and answers with EVENT_FILE those that carry a
+ * token. A core names the files that it has open by small numbers. What failed on a file fails every later operation on
+ * it until it is opened anew (an fsync that failed once may say nothing the next time: Rebello et al., ATC 2020), so a
+ * core may append without a token and learn the result from the next SYNC. The core bounds what is under way.
+ *
  * Time. now_ns is CLOCK_BOOTTIME in nanoseconds, for all control logic; wall_us is wall-clock microseconds, for what
  * users see as a date (key expiry, TIME). cpu_ns, of EVENT_TURN only, is the processor time that the core's thread has
  * used so far, for a core that shows what its turns cost; 0 where the world does not tell it. */
@@ -46,6 +52,7 @@ enum event_kind {
     EVENT_RECEIVED,  /* `bytes` arrived on `link`; borrowed until the next EVENT_TURN has returned */
     EVENT_CLOSED,    /* `link` is gone; its number is the core's again */
     EVENT_PERSISTED, /* the EFFECT_PERSIST numbered `token` is durable, or failed with `result` < 0 */
+    EVENT_FILE,      /* the EFFECT_FILE numbered `token` is done, or failed with `result` < 0 */
     EVENT_TURN,      /* everything that was readable was delivered; work, and look at the time */
     EVENT_STOP,      /* end in order: finish, then emit EFFECT_EXIT */
 };
@@ -53,7 +60,7 @@ enum event_kind {
 struct event {
     enum event_kind kind;
     link_id link;
-    int result; /* EVENT_PERSISTED */
+    int result; /* EVENT_PERSISTED, EVENT_FILE */
     uint64_t token;
     struct slice bytes;
     int64_t now_ns;
@@ -70,9 +77,36 @@ enum effect_kind {
     EFFECT_PAUSE,   /* read no more from `link` until EFFECT_RESUME */
     EFFECT_RESUME,
     EFFECT_PERSIST, /* replace file `name` by `bytes`: aside, fsync, rename, fsync of the directory */
+    EFFECT_FILE,
     EFFECT_LOG,
     EFFECT_WAKE, /* a turn, soon, for the other core that shares this one's state, on a thread of its own */
     EFFECT_EXIT, /* end the process with status `level` */
+};
+
+enum file_operation {
+    FILE_OPEN,   /* `file` is `name` from here on; made if it is missing, cut to `length` bytes, appended to */
+    FILE_APPEND, /* the bytes that it carries */
+    FILE_SYNC,   /* what was appended before is durable */
+    FILE_CLOSE,
+    FILE_RENAME, /* `name` becomes `new_name`, durably; an old file of that name is gone */
+    FILE_REMOVE, /* `name`; that there is none is no error */
+};
+
+/* Names are plain, or plain in a plain directory ("appendonlydir/a"), which is made when it is missing. */
+enum { FILE_NAME_MAX = 160, FILES_MAX = 16 };
+#define FILE_WHOLE UINT64_MAX /* as the length of a FILE_OPEN: as long as it is */
+
+/* Done with the bytes of a FILE_APPEND before they are written, beside the core: what takes the processor long.
+ * `context` is the world's from the effect to its answer, or to that of a later operation on the file. */
+typedef void (*file_pack)(void *context, struct buf *bytes);
+
+struct file_effect {
+    enum file_operation operation;
+    uint32_t file;        /* below FILES_MAX */
+    uint64_t length;      /* FILE_OPEN */
+    const char *new_name; /* FILE_RENAME: borrowed for the step */
+    file_pack pack;       /* FILE_APPEND; NULL: nothing */
+    void *pack_context;   /* borrowed */
 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
@@ -80,11 +114,12 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WA
 struct effect {
     enum effect_kind kind;
     link_id link;
-    int level;              /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
-    uint64_t token;         /* EFFECT_PERSIST */
-    const char *name;       /* EFFECT_PERSIST: borrowed, a constant of the core */
-    struct address address; /* EFFECT_CONNECT */
-    size_t text_offset;     /* EFFECT_PERSIST, EFFECT_LOG: where in effects->text */
+    int level;               /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
+    uint64_t token;          /* EFFECT_PERSIST; EFFECT_FILE: 0 where no answer is wanted */
+    const char *name;        /* EFFECT_PERSIST, EFFECT_FILE: borrowed until the step's effects are carried out */
+    struct address address;  /* EFFECT_CONNECT */
+    struct file_effect file; /* EFFECT_FILE */
+    size_t text_offset;      /* EFFECT_PERSIST, EFFECT_FILE, EFFECT_LOG: where in effects->text */
     size_t text_length;
 };
 
@@ -93,13 +128,13 @@ struct effects {
     struct effect *items; /* owned */
     size_t count;
     size_t capacity;
-    struct buf text; /* owned; what PERSIST and LOG carry */
+    struct buf text; /* owned; what PERSIST, FILE and LOG carry */
 };
 
 void effects_clear(struct effects *effects);
 void effects_free(struct effects *effects);
 
-/* The bytes that a PERSIST or LOG effect carries; borrowed until the next append or clear. */
+/* The bytes that a PERSIST, FILE or LOG effect carries; borrowed until the next append or clear. */
 struct slice effects_text(const struct effects *effects, const struct effect *effect);
 
 void effect_listen(struct effects *effects);
@@ -110,6 +145,9 @@ void effect_drain(struct effects *effects, link_id link);
 void effect_pause(struct effects *effects, link_id link);
 void effect_resume(struct effects *effects, link_id link);
 void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes);
+/* `file` is copied; `name` (NULL where the operation needs none) is not. */
+void effect_file(struct effects *effects, const struct file_effect *file, const char *name, uint64_t token,
+                 struct slice bytes);
 void effect_wake(struct effects *effects);
 void effect_exit(struct effects *effects, int status);
 void effect_log(struct effects *effects, enum log_level level, const char *format, ...) PRINTF(3, 4);

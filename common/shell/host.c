@@ -5,7 +5,7 @@
 #include "common/base/mem.h"
 #include "common/shell/clock.h"
 #include "common/shell/conn.h"
-#include "common/shell/file_atomic.h"
+#include "common/shell/file_thread.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,13 +23,11 @@ enum {
     CONNECT_TIMEOUT_S = 3,
 };
 
-enum ready_kind { READY_NOTHING, READY_BYTES, READY_OPENED, READY_CLOSED, READY_ACCEPT, READY_PERSISTED, READY_STOP };
+enum ready_kind { READY_NOTHING, READY_BYTES, READY_OPENED, READY_CLOSED, READY_ACCEPT, READY_FILES, READY_STOP };
 
 /* What the core will be told next. An entry whose link was closed meanwhile becomes READY_NOTHING. */
 struct ready {
     enum ready_kind kind;
-    int result;
-    uint64_t token;
     struct conn *conn;         /* borrowed */
     struct listener *listener; /* borrowed */
     struct slice bytes;        /* borrowed from the arena */
@@ -42,8 +40,10 @@ struct host {
     struct libevent_event timer_event;
     int wake_fd;
     atomic_bool stop_wanted;
-    struct host *other; /* borrowed; whom EFFECT_WAKE wakes, or NULL */
-    int64_t timer_ns;   /* when timer_event fires; NEVER_NS: it is not armed */
+    atomic_bool files_answered;
+    struct file_thread *files; /* owned */
+    struct host *other;        /* borrowed; whom EFFECT_WAKE wakes, or NULL */
+    int64_t timer_ns;          /* when timer_event fires; NEVER_NS: it is not armed */
     int64_t now_ns;
     int64_t wall_us;
 
@@ -173,6 +173,8 @@ static void on_wake(evutil_socket_t fd, short what, void *argument)
     (void)length; /* a turn follows in any case */
     if (atomic_exchange(&host->stop_wanted, false))
         add_ready(host, READY_STOP);
+    if (atomic_exchange(&host->files_answered, false))
+        add_ready(host, READY_FILES);
 }
 
 /* --- links --- */
@@ -379,17 +381,6 @@ static void set_paused(struct conn *conn, bool paused)
         event_add(&conn->read_event, NULL);
 }
 
-static void persist(struct host *host, const struct effect *effect)
-{
-    int result = ERR_UNSUPPORTED;
-    if (host->config.directory_fd >= 0)
-        result = file_atomic_replace(host->config.directory_fd, effect->name, effects_text(&host->effects, effect));
-    struct ready *ready = add_ready(host, READY_PERSISTED);
-    ready->token = effect->token;
-    ready->result = result;
-    read_clock(host); /* an fsync takes long */
-}
-
 static void carry_out_link(struct conn *conn, enum effect_kind kind)
 {
     switch (kind) {
@@ -415,7 +406,8 @@ static void carry_out_one(struct host *host, const struct effect *effect)
     switch (effect->kind) {
     case EFFECT_LISTEN: start_listening(host); break;
     case EFFECT_CONNECT: start_connecting(host, effect->link, &effect->address); break;
-    case EFFECT_PERSIST: persist(host, effect); break;
+    case EFFECT_PERSIST:
+    case EFFECT_FILE: file_thread_ask(host->files, effect, effects_text(&host->effects, effect)); break;
     case EFFECT_LOG:
         log_write(host->config.log, (enum log_level)effect->level, effects_text(&host->effects, effect));
         break;
@@ -508,6 +500,15 @@ static void deliver_conn(struct host *host, const struct ready *ready)
     }
 }
 
+static void deliver_answers(struct host *host)
+{
+    struct file_answer answer;
+    while (file_thread_answer(host->files, &answer))
+        step(host, (struct event){.kind = answer.is_persisted ? EVENT_PERSISTED : EVENT_FILE,
+                                  .token = answer.token,
+                                  .result = answer.result});
+}
+
 /* What comes up meanwhile (a connection refused at once) has its turn after the next look at the links, so that a core
  * which tries again at once does not shut them out. */
 static void deliver(struct host *host)
@@ -519,9 +520,7 @@ static void deliver(struct host *host)
         case READY_NOTHING: break;
         case READY_STOP: step(host, (struct event){.kind = EVENT_STOP}); break;
         case READY_ACCEPT: deliver_waiting(host, ready.listener); break;
-        case READY_PERSISTED:
-            step(host, (struct event){.kind = EVENT_PERSISTED, .token = ready.token, .result = ready.result});
-            break;
+        case READY_FILES: deliver_answers(host); break;
         default: deliver_conn(host, &ready);
         }
     }
@@ -603,6 +602,14 @@ static struct event_base *new_base(void)
     return base;
 }
 
+/* From the thread of the files. */
+static void on_answer(void *context)
+{
+    struct host *host = context;
+    if (!atomic_exchange(&host->files_answered, true))
+        wake(host);
+}
+
 int host_create(const struct host_config *config, struct host **ret_host)
 {
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -620,6 +627,7 @@ int host_create(const struct host_config *config, struct host **ret_host)
     host->timer_ns = NEVER_NS;
     host->accept_complaint_ns = -NS_PER_S;
     host->arena = mem_alloc(ARENA_BYTES);
+    host->files = file_thread_create(config->directory_fd, on_answer, host);
     list_init(&host->flush);
     event_assign(&host->wake_event, base, wake_fd, EV_READ | EV_PERSIST, on_wake, host);
     event_assign(&host->timer_event, base, -1, 0, on_timer, host);
@@ -637,6 +645,7 @@ void host_destroy(struct host *host)
             conn_free(host->links[i]);
     for (size_t i = 0; i < host->config.listener_count; i++)
         listener_close(&host->config.listeners[i]);
+    file_thread_destroy(host->files); /* before the core, whose contexts it may use */
     host->config.door->destroy(host->config.core);
     event_del(&host->wake_event);
     event_del(&host->timer_event);

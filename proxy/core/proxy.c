@@ -301,7 +301,8 @@ static void step(void *core, const struct event *event, struct effects *effects)
         if (proxy->stopping)
             proxy->deadline_ns = proxy->now_ns; /* it may have been the last */
         break;
-    case EVENT_PERSISTED: break;
+    case EVENT_PERSISTED:
+    case EVENT_FILE: break;
     case EVENT_TURN: turn(proxy); break;
     case EVENT_STOP:
         proxy->stopping = true;

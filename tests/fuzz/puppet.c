@@ -101,6 +101,10 @@ static void carry_out(struct puppet *puppet, const struct effect *effect)
         }
         break;
     case EFFECT_PERSIST: tell_later(puppet, (struct event){.kind = EVENT_PERSISTED, .token = effect->token}); break;
+    case EFFECT_FILE:
+        if (effect->token != 0)
+            tell_later(puppet, (struct event){.kind = EVENT_FILE, .token = effect->token});
+        break;
     case EFFECT_PAUSE: puppet->is_paused[link] = true; break;
     case EFFECT_RESUME: puppet->is_paused[link] = false; break;
     case EFFECT_EXIT: puppet->has_ended = true; break;

@@ -4,7 +4,7 @@
 
 #include "tests/sim/stream.h"
 
-enum sim_input_kind { INPUT_START, INPUT_ACCEPT, INPUT_OPENED, INPUT_RECEIVED, INPUT_CLOSED, INPUT_PERSISTED };
+enum sim_input_kind { INPUT_START, INPUT_ACCEPT, INPUT_OPENED, INPUT_RECEIVED, INPUT_CLOSED, INPUT_ANSWERED };
 
 struct sim_input {
     struct sim_input *next;
@@ -12,8 +12,7 @@ struct sim_input {
     uint64_t stream; /* serial: the stream may be gone by then */
     unsigned side;
     int listener;
-    int result; /* of a write */
-    uint64_t token;
+    struct event answer; /* of the disk */
 };
 
 void inbox_add(struct world *world, struct sim_process *process, struct sim_input input);

@@ -11,7 +11,7 @@ enum sim_event_kind {
     SIM_CONNECT, /* a connection request reaches the listener's host */
     SIM_OPENED,  /* the answer reaches who asked */
     SIM_RESET,   /* a reset reaches an end */
-    SIM_PERSISTED,
+    SIM_DISK_DONE,
     SIM_CRASH, /* the process dies while a write is under way */
     SIM_RESUMED,
     SIM_ACTION,

@@ -160,8 +160,7 @@ static void carry_out(struct world *world, struct sim_process *process, const st
             resume_link(world, process, end);
         break;
     case EFFECT_PERSIST:
-        disk_write(world, process, effect->name, effect->token, effects_text(&process->effects, effect));
-        break;
+    case EFFECT_FILE: disk_ask(world, process, effect, effects_text(&process->effects, effect)); break;
     case EFFECT_LOG:
         if (world->verbose && effect->level >= LOG_LEVEL_INFO) {
             struct slice text = effects_text(&process->effects, effect);
@@ -243,8 +242,8 @@ static void take_input(struct world *world, struct sim_process *process, const s
         step(world, process, (struct event){.kind = EVENT_START});
         return;
     }
-    if (input->kind == INPUT_PERSISTED) {
-        step(world, process, (struct event){.kind = EVENT_PERSISTED, .token = input->token, .result = input->result});
+    if (input->kind == INPUT_ANSWERED) {
+        step(world, process, input->answer);
         return;
     }
     struct sim_stream *stream = stream_find(world, input->stream);
@@ -404,11 +403,11 @@ static void end_process(struct world *world, struct sim_process *process, bool t
     process->listening = false;
     process->paused = false;
     process->busy = false;
+    disk_crash(world, process);
     process->door->destroy(process->core);
     process->core = NULL;
     inbox_clear(process);
     effects_clear(&process->effects);
-    disk_crash(world, process);
     for (struct sim_stream *stream = world->streams, *next; stream != NULL; stream = next) {
         next = stream->next;
         /* Both ends may be this process': the stream is freed with the second. */
@@ -439,6 +438,7 @@ void sim_power_off(struct world *world, struct sim_process *process)
 {
     process->powered_off = true;
     end_process(world, process, false);
+    disk_tear(world, process);
 }
 
 void sim_pause(struct world *world, struct sim_process *process, int64_t duration_ns)
@@ -470,6 +470,13 @@ void sim_resume(struct world *world, struct sim_process *process)
 
 /* --- the loop --- */
 
+static void disk_done(struct world *world, struct sim_process *process)
+{
+    struct event answer;
+    if (disk_finish(process, process->disk_fails ? ERR_DISK_FULL : 0, &answer))
+        inbox_add(world, process, (struct sim_input){.kind = INPUT_ANSWERED, .answer = answer});
+}
+
 static void handle_process_event(struct world *world, const struct sim_event *event)
 {
     struct sim_process *process = &world->processes[event->process];
@@ -482,13 +489,7 @@ static void handle_process_event(struct world *world, const struct sim_event *ev
             return;
         output(world, process);
         break;
-    case SIM_PERSISTED:
-        inbox_add(
-            world, process,
-            (struct sim_input){.kind = INPUT_PERSISTED,
-                               .result = process->disk_fails ? ERR_DISK_FULL : 0,
-                               .token = process->disk_fails ? disk_fail_write(process) : disk_finish_write(process)});
-        return;
+    case SIM_DISK_DONE: disk_done(world, process); return;
     case SIM_CRASH:
         sim_kill(world, process);
         if (world->crashed != NULL)

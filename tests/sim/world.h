@@ -31,20 +31,30 @@ struct sim_process;
 /* Makes the core of a process that starts (again), from what its disk holds. */
 typedef void *(*sim_create)(struct world *world, struct sim_process *process);
 
-/* A file of the simulated disk: what survives a crash. */
+/* A file of the simulated disk. All of it survives the death of its process; the host's keeps what was synced, and some
+ * of what was appended behind that. */
 struct sim_file {
-    char name[32];
+    char name[FILE_NAME_MAX]; /* "": the slot is free */
     bool exists;
-    struct buf durable; /* owned */
+    struct buf content; /* owned */
+    size_t synced;      /* bytes in front that are durable */
 };
 
-/* A replacement that is under way: durable when its fsync ends; a crash before that keeps some first ones of the queue.
- */
+/* What was asked of the disk and is not done yet: done when its time has come; a crash before that keeps some first
+ * ones of the queue. */
 struct sim_write {
     struct sim_write *next;
-    struct sim_file *file; /* borrowed */
+    bool is_persist;
     uint64_t token;
+    struct file_effect file;
+    char name[FILE_NAME_MAX];
+    char new_name[FILE_NAME_MAX];
     struct buf bytes; /* owned */
+};
+
+struct sim_open_file {
+    struct sim_file *file; /* borrowed; NULL: not open */
+    int error;             /* what failed first */
 };
 
 struct sim_end;
@@ -71,6 +81,7 @@ struct sim_process {
     int64_t clock_rate_ppm; /* its clock runs 1 + ppm/1e6 as fast as true time */
 
     struct sim_file files[SIM_FILES_MAX];
+    struct sim_open_file open[FILES_MAX];
     struct sim_write *writes_first, *writes_last; /* owned queue */
     int64_t disk_free_ns;                         /* when the fsyncs before are through */
     int64_t disk_slow_ns;                         /* up to so much more for each fsync; 0: the disk is well */

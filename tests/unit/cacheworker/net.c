@@ -95,6 +95,7 @@ static void carry_out(struct net *net, int index, const struct effect *effect)
         buf_add_slice(&worker->log, effects_text(&worker->effects, effect));
         buf_add_text(&worker->log, "\n");
         break;
+    case EFFECT_FILE:
     case EFFECT_PAUSE:
     case EFFECT_RESUME:
     case EFFECT_WAKE:

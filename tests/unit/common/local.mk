@@ -72,6 +72,7 @@ common_shell_tests = \
 	tests/unit/common/conf/conf_schema_test \
 	tests/unit/common/conf/redis_conf_test \
 	tests/unit/common/shell/conf_libconfig_test \
+	tests/unit/common/shell/file_thread_test \
 	tests/unit/common/shell/host_test \
 	tests/unit/common/shell/listener_test \
 	tests/unit/common/shell/log_sink_test \
@@ -86,6 +87,8 @@ tests_unit_common_conf_conf_schema_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_conf_conf_schema_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_shell_conf_libconfig_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
 tests_unit_common_shell_conf_libconfig_test_LDADD = $(SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_common_shell_file_thread_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
+tests_unit_common_shell_file_thread_test_LDADD = $(SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_common_shell_host_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
 tests_unit_common_shell_host_test_LDADD = $(SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_common_shell_listener_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)

@@ -36,6 +36,7 @@ static void carry_out(struct stage *stage)
         case EFFECT_DRAIN:
         case EFFECT_LISTEN:
         case EFFECT_PERSIST:
+        case EFFECT_FILE:
         case EFFECT_LOG: break;
         }
     }

@@ -53,6 +53,7 @@ static void carry_out(struct bench *bench)
         case EFFECT_WAKE: break;
         case EFFECT_EXIT: bench->exited = true; break;
         case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;
+        case EFFECT_FILE:
         case EFFECT_CONNECT:
         case EFFECT_LOG: break;
         }

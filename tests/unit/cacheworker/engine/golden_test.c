@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-enum { CONNECTIONS_MAX = 10, FILES_MAX = 64 };
+enum { CONNECTIONS_MAX = 10, TRANSCRIPTS_MAX = 64 };
 
 struct transcript {
     struct bench bench;
@@ -32,7 +32,7 @@ struct transcript {
 };
 
 static bool rewrite;
-static char *names[FILES_MAX];
+static char *names[TRANSCRIPTS_MAX];
 static size_t name_count;
 
 static void read_file(const char *path, struct buf *out)
@@ -189,7 +189,7 @@ static void find_transcripts(void)
     DIR *directory = opendir(GOLDEN_DIRECTORY);
     if (directory == NULL)
         return;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL && name_count < FILES_MAX;) {
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL && name_count < TRANSCRIPTS_MAX;) {
         size_t length = strlen(entry->d_name);
         if (length > 4 && strcmp(entry->d_name + length - 4, ".txt") == 0)
             names[name_count++] = strdup(entry->d_name);
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 {
     rewrite = argc > 1 && strcmp(argv[1], "--rewrite") == 0;
     find_transcripts();
-    struct CMUnitTest tests[FILES_MAX];
+    struct CMUnitTest tests[TRANSCRIPTS_MAX];
     for (size_t i = 0; i < name_count; i++)
         tests[i] = (struct CMUnitTest){.name = names[i], .test_func = test_transcript, .initial_state = names[i]};
     int failed = name_count == 0 ? 1 : _cmocka_run_group_tests("golden", tests, name_count, NULL, NULL);

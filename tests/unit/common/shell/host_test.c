@@ -134,6 +134,12 @@ static void obey(struct echo *echo, link_id link, const char *order, int64_t now
     } else if (strncmp(order, "!persist", 8) == 0) {
         echo->controller = link;
         effect_persist(effects, "echo.state", 42, slice_text("durable"));
+    } else if (strncmp(order, "!append", 7) == 0) {
+        echo->controller = link;
+        effect_file(effects, &(struct file_effect){FILE_OPEN, .file = 1, .length = 0}, "echo.log", 0,
+                    SLICE_LITERAL(""));
+        effect_file(effects, &(struct file_effect){FILE_APPEND, .file = 1}, NULL, 0, slice_text(order));
+        effect_file(effects, &(struct file_effect){FILE_SYNC, .file = 1}, NULL, 43, SLICE_LITERAL(""));
     } else if (strncmp(order, "!exit", 5) == 0) {
         effect_exit(effects, 5);
     }
@@ -202,6 +208,10 @@ static void echo_step(void *core, const struct event *event, struct effects *eff
         break;
     case EVENT_PERSISTED:
         snprintf(text, sizeof(text), "persisted %d %d", (int)event->token, event->result);
+        tell(echo, echo->controller, text, effects);
+        break;
+    case EVENT_FILE:
+        snprintf(text, sizeof(text), "file %d %d", (int)event->token, event->result);
         tell(echo, echo->controller, text, effects);
         break;
     case EVENT_STOP:
@@ -700,6 +710,22 @@ static void persists_a_file(void **state)
     close(fd);
 }
 
+static void appends_to_a_file(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    say(fd, "!append");
+    hear(fd, "file 43 0");
+    char text[16] = {0};
+    int file = openat(world->directory_fd, "echo.log", O_RDONLY);
+    assert_int_equal(read(file, text, sizeof(text)), 7);
+    assert_string_equal(text, "!append");
+    close(file);
+    unlinkat(world->directory_fd, "echo.log", 0);
+    close(fd);
+}
+
 static void says_when_a_file_cannot_be_made_durable(void **state)
 {
     struct world *world = *state;
@@ -869,6 +895,7 @@ int main(void)
         TEST(links_are_heard_while_the_core_is_busy),
         TEST(tells_the_processor_time_of_its_thread),
         TEST(persists_a_file),
+        TEST(appends_to_a_file),
         TEST(says_when_a_file_cannot_be_made_durable),
         TEST(serves_a_thousand_connections),
         TEST(everybody_is_heard_when_the_arena_is_full),
