@@ -21,6 +21,7 @@ include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
 include cacheworker/pubsub/local.mk
 include cacheworker/tracking/local.mk
+include cacheworker/block/local.mk
 include cacheworker/txn/local.mk
 include cacheworker/info/local.mk
 include cacheworker/script/local.mk

@@ -31,7 +31,7 @@ static void run(struct cw_engine *engine, const struct command *command, const s
     };
     cw_functions[command->id](&call);
     engine->statistics.changes += call.dirty;
-    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0);
+    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0 && !call.is_quiet);
     buf_clear(scratch);
 }
 

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/batch.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
@@ -216,12 +217,14 @@ static void execute(struct cw_engine *engine)
         const struct item *item = &batch->items[i];
         const struct resp_request *request = &batch->requests[i];
         bool executed = execute_item(engine, item, request);
-        if (stopwatch_ns == NULL)
-            continue;
-        int64_t ended_ns = stopwatch_ns();
-        if (LIKELY(executed)) /* a session that ended by it lives on, with its bytes, until the step ends */
-            cw_timing_note(engine, item->session, item->command, request->argv, request->argc, ended_ns - began_ns);
-        began_ns = ended_ns;
+        if (stopwatch_ns != NULL) {
+            int64_t ended_ns = stopwatch_ns();
+            if (LIKELY(executed)) /* a session that ended by it lives on, with its bytes, until the step ends */
+                cw_timing_note(engine, item->session, item->command, request->argv, request->argc, ended_ns - began_ns);
+            began_ns = ended_ns;
+        }
+        if (UNLIKELY(cw_waiters_have_ready(&engine->waiters)))
+            cw_block_serve(engine);
     }
 }
 

@@ -207,6 +207,11 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(HVALS, hvals),
 
     /* Lists. */
+    BIND(BLMOVE, blmove),
+    BIND(BLMPOP, blmpop),
+    BIND(BLPOP, blpop),
+    BIND(BRPOP, brpop),
+    BIND(BRPOPLPUSH, brpoplpush),
     BIND(LINDEX, lindex),
     BIND(LINSERT, linsert),
     BIND(LLEN, llen),
@@ -245,6 +250,9 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SUNIONSTORE, sunionstore),
 
     /* Sorted sets. */
+    BIND(BZMPOP, bzmpop),
+    BIND(BZPOPMAX, bzpopmax),
+    BIND(BZPOPMIN, bzpopmin),
     BIND(ZADD, zadd),
     BIND(ZCARD, zcard),
     BIND(ZCOUNT, zcount),

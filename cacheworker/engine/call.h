@@ -20,6 +20,7 @@ enum {                                  /* struct cw_call.flags; without any it 
        CW_CALL_FROM_SCRIPT = 1 << 2,    /* called by a script or a function */
        CW_CALL_READ_ONLY = 1 << 3,      /* by one that must not write */
        CW_CALL_ALLOW_OOM = 1 << 4,      /* by one that said it may go on when memory is full */
+       CW_CALL_AGAIN = 1 << 8,          /* executed once more, for a session that waits for keys (block/block.h) */
 };
 
 struct cw_call {
@@ -42,6 +43,8 @@ struct cw_call {
      * propagated must be deterministic: absolute times, results instead of random choices. */
     uint64_t dirty;
     bool propagation_replaced;
+    bool is_quiet;   /* what it changed is no news to who watches the key: only a stream's groups */
+    bool is_blocked; /* it has no reply yet: its session waits for keys (cacheworker/block/block.h) */
 };
 
 typedef void (*cw_command_function)(struct cw_call *call);

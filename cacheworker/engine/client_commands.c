@@ -1,5 +1,6 @@
 #include "cacheworker/engine/client_commands.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/state.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -371,6 +372,8 @@ void cw_client_unpause_command(struct cw_call *call)
     resp_write_ok(call->reply);
 }
 
+#define UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+
 void cw_client_unblock_command(struct cw_call *call)
 {
     uint64_t id;
@@ -383,12 +386,14 @@ void cw_client_unblock_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NOT_INTEGER);
         return;
     }
-    LIST_FOR_EACH(node, &call->engine->waiting)
+    LIST_FOR_EACH(node, &call->engine->sessions)
     {
-        struct cw_session *session = LIST_ENTRY(node, struct cw_session, waiting);
-        if (session->id != id)
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->id != id || !(session->flags & CW_SESSION_WAITING))
             continue;
-        if (with_error)
+        if (session->blocked != NULL)
+            cw_block_end(call->engine, session, with_error ? UNBLOCKED : NULL);
+        else if (with_error)
             cw_session_end_wait_with_error(call->engine, session);
         else
             session->wait_deadline_ns = call->engine->now_ns;

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/client_memory.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/txn/transaction.h"
 
@@ -18,6 +19,7 @@ size_t cw_session_memory(const struct cw_session *session)
     bytes += text_memory(session->name) + text_memory(session->library_name) + text_memory(session->library_version);
     if (session->transaction != NULL)
         bytes += cw_transaction_memory(session->transaction);
+    bytes += cw_block_memory(session->blocked);
     if (session->partial != NULL)
         bytes += resp_request_memory(session->partial);
     return bytes + cw_pubsub_memory_of(session);

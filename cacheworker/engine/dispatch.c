@@ -65,7 +65,7 @@ static bool after_reply(struct cw_engine *engine, struct cw_session *session, co
         hush(session, before);
     if (UNLIKELY(session->flags & CW_SESSION_TRACKING))
         cw_tracking_end_request(session, command);
-    if (UNLIKELY(buf_length(&engine->pushes) > 0))
+    if (UNLIKELY(buf_length(&engine->pushes) > 0) && engine->executing == NULL)
         deliver_pushes(engine, session);
     cw_session_check_output(engine, session);
     if (buf_length(out) > 0)
@@ -99,16 +99,18 @@ static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
     cw_monitor_before(engine, call);
     execute(call->session, call);
     cw_monitor_after(engine, call);
-    engine->statistics.total_commands++; /* CONFIG RESETSTAT counts itself */
-    engine->statistics.commands[call->command->id].calls++;
     if (call->dirty > 0)
         propagate(engine, call);
-    cw_changes_end_command(&engine->changes, call->session, call->dirty > 0);
+    cw_changes_end_command(&engine->changes, call->session, call->dirty > 0 && !call->is_quiet);
+    if (UNLIKELY(call->is_blocked))
+        return;                          /* it is counted when it ends */
+    engine->statistics.total_commands++; /* CONFIG RESETSTAT counts itself */
+    engine->statistics.commands[call->command->id].calls++;
     if (UNLIKELY(call->session->flags & CW_SESSION_TRACKING))
         cw_tracking_remember(engine->tracking, call);
 }
 
-void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+bool cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                          const struct slice *argv, size_t argc, uint64_t first_key_hash, struct buf *reply)
 {
     struct cw_call call = {
@@ -123,6 +125,7 @@ void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, c
         .first_key_hash = first_key_hash,
         .reply = reply,
         .protocol = session->protocol,
+        .flags = session->blocked != NULL ? CW_CALL_AGAIN : 0,
         .now_ms = engine->wall_us / 1000,
     };
     session->commands++;
@@ -130,6 +133,7 @@ void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, c
     engine->executing = session;
     carry_out(engine, &call);
     engine->executing = NULL;
+    return LIKELY(!call.is_blocked);
 }
 
 void cw_dispatch_answered(struct cw_engine *engine, struct cw_session *session, const struct command *command,
@@ -181,6 +185,20 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
         cw_session_flush(engine, session);
 }
 
+/* False: the session waits for keys. */
+static inline bool run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                       const struct slice *argv, size_t argc, uint64_t first_key_hash)
+{
+    struct buf *out = cw_session_out(engine, session);
+    size_t before = buf_length(out);
+    if (UNLIKELY(!cw_dispatch_execute(engine, session, command, argv, argc, first_key_hash, out))) {
+        cw_session_give_back_output(engine, session);
+        return false;
+    }
+    cw_dispatch_answered(engine, session, command, before);
+    return true;
+}
+
 bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
@@ -209,11 +227,22 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         cw_long_run(engine, session, command, argv, argc, first_key_hash);
         return true;
     }
-    struct buf *out = cw_session_out(engine, session);
-    before = buf_length(out);
-    cw_dispatch_execute(engine, session, command, argv, argc, first_key_hash, out);
-    cw_dispatch_answered(engine, session, command, before);
-    return true;
+    return run(engine, session, command, argv, argc, first_key_hash);
+}
+
+bool cw_dispatch_again(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                       const struct slice *argv, size_t argc)
+{
+    size_t before = buf_length(&session->out);
+    session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
+    if (!cw_gates_are_open(engine, session, command, argc) &&
+        !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
+        after_reply(engine, session, command, before);
+        return true;
+    }
+    bool has_key = command->first_key > 0 && (size_t)command->first_key < argc;
+    return run(engine, session, command, argv, argc,
+               has_key ? cw_keyspace_hash(engine->keyspace, argv[command->first_key]) : 0);
 }
 
 void cw_engine_answer_question(struct cw_engine *engine, const struct slice *argv, size_t argc, struct buf *out)

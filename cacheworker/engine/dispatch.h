@@ -6,17 +6,23 @@
 #include "cacheworker/engine/session.h"
 #include "common/command/command.h"
 
-/* Executes one command of a client or refuses it, and has the reply flushed; whether it was executed. `command` is what
+/* Executes one command of a client or refuses it, and has the reply flushed; whether it was executed, and
+ * not queued, nor blocked. `command` is what
  * command_resolve said, `first_key_hash` the hash of its first key where it has one. */
 bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                  const struct slice *argv, size_t argc, uint64_t first_key_hash);
 
 /* The two halves of that, for a command that passed the gates: executes it, with the reply in any buffer; and, when the
- * reply stands in the session's output behind `before` bytes, sees to all else. */
-void cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+ * reply stands in the session's output behind `before` bytes, sees to all else. False: the session waits for keys
+ * (block/block.h), and has no reply yet. */
+bool cw_dispatch_execute(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                          const struct slice *argv, size_t argc, uint64_t first_key_hash, struct buf *reply);
 void cw_dispatch_answered(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                           size_t before);
+
+/* Once more, for a session that waits for keys. False: it goes on waiting. */
+bool cw_dispatch_again(struct cw_engine *engine, struct cw_session *session, const struct command *command,
+                       const struct slice *argv, size_t argc);
 
 /* Executes a call that passed the gates, within another one (nested.h): counts it and propagates it. The reply is added
  * to call->reply, which may be any buffer. Returns whether it is an error. */

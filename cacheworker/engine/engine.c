@@ -1,5 +1,6 @@
 #include "cacheworker/engine/engine.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -149,6 +150,17 @@ void cw_engine_release(struct cw_engine *engine, uint64_t released)
     cw_session_release(engine, LIST_ENTRY(node, struct cw_session, held), released);
 }
 
+#define TERM_IS_OVER "NOTMASTER this node's term as master is over; the command was not executed"
+
+/* A command that waits for keys has done nothing yet. */
+static void refuse_blocked(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->blocked == NULL)
+        return;
+    cw_block_forget(engine, session);
+    resp_write_error(cw_session_out(engine, session), SLICE_LITERAL(TERM_IS_OVER));
+}
+
 /* Answers what was read and not executed, where that can still be answered in order. */
 static void refuse_unexecuted(struct cw_engine *engine, struct cw_session *session)
 {
@@ -156,8 +168,7 @@ static void refuse_unexecuted(struct cw_engine *engine, struct cw_session *sessi
     while (cw_session_next_request(session, &engine->settings.limits, &request) > 0) {
         if (request.argc == 0)
             continue;
-        resp_write_error(cw_session_out(engine, session),
-                         SLICE_LITERAL("NOTMASTER this node's term as master is over; the command was not executed"));
+        resp_write_error(cw_session_out(engine, session), SLICE_LITERAL(TERM_IS_OVER));
     }
     resp_request_free(&request);
 }
@@ -171,10 +182,12 @@ void cw_engine_end_term(struct cw_engine *engine)
         if (session->kind != CW_LINK_CLIENT)
             continue;
         bool owes = buf_length(&session->out) > 0 && !(session->flags & CW_SESSION_UNGATED);
-        if (owes || (session->flags & (CW_SESSION_CLOSING | CW_SESSION_WAITING))) {
+        bool is_in_wait = (session->flags & CW_SESSION_WAITING) && session->blocked == NULL;
+        if (owes || is_in_wait || (session->flags & CW_SESSION_CLOSING)) {
             cw_session_close(engine, session);
             continue;
         }
+        refuse_blocked(engine, session);
         refuse_unexecuted(engine, session);
         session->flags |= CW_SESSION_UNGATED;
         if (buf_length(&session->out) > 0)

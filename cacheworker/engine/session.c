@@ -1,5 +1,6 @@
 #include "cacheworker/engine/session.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/marks.h"
 #include "cacheworker/engine/state.h"
@@ -251,9 +252,9 @@ struct buf *cw_session_out(struct cw_engine *engine, struct cw_session *session)
     return &session->out;
 }
 
-static void give_back_output(struct cw_engine *engine, struct cw_session *session)
+void cw_session_give_back_output(struct cw_engine *engine, struct cw_session *session)
 {
-    if (session->out.memory == NULL)
+    if (session->out.memory == NULL || buf_length(&session->out) > 0)
         return;
     if (engine->spare_count < CW_SPARE_BUFFERS && session->out.capacity <= POOLED_CAPACITY) {
         buf_clear(&session->out);
@@ -338,7 +339,7 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
     session->sent_bytes += count;
     buf_consume(&session->out, count);
     if (buf_length(&session->out) == 0) {
-        give_back_output(engine, session);
+        cw_session_give_back_output(engine, session);
         if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
             session->waiting_since_ns = 0;
     }
@@ -412,25 +413,25 @@ void cw_session_release(struct cw_engine *engine, struct cw_session *session, ui
 
 /* --- WAIT --- */
 
-static void stop_waiting(struct cw_engine *engine, struct cw_session *session)
+void cw_session_resume(struct cw_engine *engine, struct cw_session *session)
 {
     list_remove(&session->waiting);
     session->flags &= ~(uint32_t)CW_SESSION_WAITING;
     cw_session_flush(engine, session);
-    if (cw_session_has_input(session))
+    if (cw_session_has_input(session) && !(session->flags & CW_SESSION_CLOSING))
         list_add_last(&engine->ready, &session->ready);
 }
 
 void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas)
 {
     resp_write_integer(cw_session_out(engine, session), replicas);
-    stop_waiting(engine, session);
+    cw_session_resume(engine, session);
 }
 
 void cw_session_end_wait_with_error(struct cw_engine *engine, struct cw_session *session)
 {
     resp_write_error(cw_session_out(engine, session), SLICE_LITERAL("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-    stop_waiting(engine, session);
+    cw_session_resume(engine, session);
 }
 
 /* --- the end --- */
@@ -452,6 +453,7 @@ static void leave_lists(struct cw_engine *engine, struct cw_session *session)
     cw_pubsub_forget(engine->pubsub, session);
     cw_transaction_discard(engine, session);
     cw_tracking_forget(engine->tracking, session);
+    cw_block_forget(engine, session);
 }
 
 static void bury(struct cw_engine *engine, struct cw_session *session)
@@ -524,7 +526,7 @@ void cw_sessions_end_step(struct cw_engine *engine)
         struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
         if (session == engine->long_command.session)
             continue; /* its command still runs */
-        give_back_output(engine, session);
+        cw_session_give_back_output(engine, session);
         list_remove(node);
         free_session(session);
     }
@@ -538,6 +540,7 @@ void cw_sessions_free_all(struct cw_engine *engine)
         cw_pubsub_forget(engine->pubsub, session);
         cw_transaction_discard(engine, session);
         cw_tracking_forget(engine->tracking, session);
+        cw_block_forget(engine, session);
         list_remove(node);
         free_session(session);
     }

@@ -17,6 +17,7 @@
 #include "common/resp/resp_reader.h"
 
 struct cw_acl_user;
+struct cw_blocked;
 struct cw_marks;
 struct cw_output_limit;
 struct cw_subscriber;
@@ -35,7 +36,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_REPLY_SKIP = 1 << 8,      /* the present command is the one to be skipped */
        CW_SESSION_NO_EVICT = 1 << 9,
        CW_SESSION_NO_TOUCH = 1 << 10,
-       CW_SESSION_WAITING = 1 << 11,    /* in WAIT: nothing more of it is executed until that is answered */
+       CW_SESSION_WAITING = 1 << 11,    /* in WAIT, or blocked: nothing of it is executed until that is answered */
        CW_SESSION_COUNTED = 1 << 12,    /* counts against maxclients */
        CW_SESSION_UNGATED = 1 << 13,    /* its output holds nothing but answers to the appliance's own commands */
        CW_SESSION_IN_PUBSUB = 1 << 14,  /* has subscriptions */
@@ -90,6 +91,7 @@ struct cw_session {
     char *library_name;                 /* owned or NULL */
     char *library_version;              /* owned or NULL */
     struct cw_subscriber *subscriber;   /* owned by the pub/sub room; NULL without subscriptions */
+    struct cw_blocked *blocked;         /* owned by the room block/; NULL while it waits for no key */
     struct cw_transaction *transaction; /* owned by the room txn/; NULL outside of MULTI while no key is watched */
     struct cw_tracker *tracker;         /* owned by the tracking room; NULL while it needs none */
     void *context;                      /* borrowed; of the room that owns the link */
@@ -131,6 +133,9 @@ void cw_sessions_keep(struct cw_engine *engine);
 /* Where replies go; takes memory from the pool when there is none. */
 struct buf *cw_session_out(struct cw_engine *engine, struct cw_session *session);
 
+/* Empty output holds no memory of its own. */
+void cw_session_give_back_output(struct cw_engine *engine, struct cw_session *session);
+
 void cw_session_flush(struct cw_engine *engine, struct cw_session *session);
 
 /* Gives it bytes that are no reply: at once, or behind the reply of the command of it that is being executed. */
@@ -147,6 +152,9 @@ const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *en
 
 /* The world took `count` bytes of out. */
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count);
+
+/* What it waited for is over, and answered: it is read again. */
+void cw_session_resume(struct cw_engine *engine, struct cw_session *session);
 
 /* WAIT is answered. */
 void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas);

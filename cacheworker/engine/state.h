@@ -3,6 +3,7 @@
 #define CACHEWORKER_ENGINE_STATE_H
 
 #include "cacheworker/acl/access.h"
+#include "cacheworker/block/waiters.h"
 #include "cacheworker/engine/batch.h"
 #include "cacheworker/engine/call.h"
 #include "cacheworker/engine/changes.h"
@@ -53,6 +54,7 @@ struct cw_engine {
     struct cw_repl *repl;                 /* owned */
     struct cw_pubsub *pubsub;             /* owned */
     struct cw_tracking *tracking;         /* owned */
+    struct cw_waiters waiters;            /* blocked clients */
     struct cw_transactions *transactions; /* owned */
     struct cw_batch *batch;               /* owned */
     struct cw_scripting *scripting;       /* owned */

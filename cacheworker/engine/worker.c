@@ -1,5 +1,6 @@
 #include "cacheworker/engine/worker.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/memory.h"
@@ -121,6 +122,7 @@ static void free_engine(struct cw_engine *engine)
     cw_repl_destroy(engine->repl);
     cw_sessions_free_all(engine);
     cw_transactions_destroy(engine->transactions);
+    cw_waiters_destroy(&engine->waiters);
     cw_access_destroy(engine);
     cw_pubsub_destroy(engine->pubsub);
     cw_tracking_destroy(engine->tracking);
@@ -200,6 +202,8 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     engine->keyspace = cw_engine_new_keyspace(engine);
     cw_changes_create(&engine->changes, engine->keyspace);
     engine->transactions = cw_transactions_create(engine);
+    struct siphash_key seed = {{rand_u64(&engine->rand), rand_u64(&engine->rand)}};
+    cw_waiters_create(&engine->waiters, &engine->changes, config->databases, seed);
     engine->startup_memory_bytes = cw_keyspace_data_bytes(engine->keyspace);
     engine->evict = cw_evict_create(engine->config.databases, rand_u64(&engine->rand));
     if (!config->standalone)
@@ -379,6 +383,7 @@ static void turn(struct cw_engine *engine)
         engine->turn_wanted = true;
     cw_repl_turn(engine->repl);
     answer_waits(engine);
+    cw_block_turn(engine);
     close_idle(engine);
     compact(engine);
     engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
@@ -440,6 +445,8 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         break;
     case EVENT_STOP: stop(engine); break;
     }
+    if (UNLIKELY(cw_waiters_have_ready(&engine->waiters)))
+        cw_block_serve(engine); /* what a stream brought, or time took away */
     cw_sessions_end_step(engine);
     cw_access_end_step(engine);
 }
@@ -549,6 +556,7 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
         next = earlier(next, engine->sleep_until_ns);
     if (engine->pause_until_ns > 0)
         next = earlier(next, engine->pause_until_ns);
+    next = earlier(next, cw_waiters_deadline(&engine->waiters));
     LIST_FOR_EACH(node, &engine->waiting)
     next = earlier(next, LIST_ENTRY(node, struct cw_session, waiting)->wait_deadline_ns);
     if (cw_keyspace_has_slack(engine->keyspace))

@@ -76,7 +76,9 @@ static void write_clients(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "client_recent_max_output_buffer:%zu\r\n", largest_output);
     buf_add_format(out, "blocked_clients:%u\r\ntracking_clients:%zu\r\npubsub_clients:%u\r\n", waiting,
                    cw_tracking_clients(engine->tracking), listening);
-    buf_add_text(out, "total_blocking_keys:0\r\ntotal_blocking_keys_on_nokey:0\r\nclients_in_timeout_table:0\r\n");
+    buf_add_format(out,
+                   "total_blocking_keys:%zu\r\ntotal_blocking_keys_on_nokey:%zu\r\nclients_in_timeout_table:%zu\r\n",
+                   engine->waiters.keys.count, engine->waiters.ending, engine->waiters.deadlines.count);
 }
 
 static void add_human_size(struct buf *out, size_t bytes)

@@ -15,9 +15,11 @@ static inline void cw_monitor_before(struct cw_engine *engine, const struct cw_c
         cw_monitor_tell(engine, call);
 }
 
+/* A command that waits for keys was told when it came. */
 static inline void cw_monitor_after(struct cw_engine *engine, const struct cw_call *call)
 {
-    if (UNLIKELY(!list_is_empty(&engine->monitors)) && !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
+    if (UNLIKELY(!list_is_empty(&engine->monitors)) && !(call->flags & CW_CALL_AGAIN) &&
+        !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         cw_monitor_tell(engine, call);
 }
 

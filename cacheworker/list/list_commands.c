@@ -1,5 +1,6 @@
 #include "cacheworker/list/list_commands.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/list/list.h"
 
@@ -205,8 +206,6 @@ void cw_lpos_command(struct cw_call *call)
 
 /* ---- Adding ---- */
 
-/* Everything that may bring a list into being comes through here: this is where those who wait for one are to be woken.
- */
 static void push(struct cw_call *call, struct cw_ref *ref, const struct slice *texts, size_t count,
                  enum cw_list_end end)
 {
@@ -359,17 +358,18 @@ void cw_rpop_command(struct cw_call *call)
     pop(call, CW_LIST_TAIL);
 }
 
-/* The words behind the keys of LMPOP. */
-static bool parse_lmpop(struct cw_call *call, size_t *ret_behind_keys, enum cw_list_end *ret_end, int64_t *ret_count)
+/* The words of LMPOP, from the number of keys on; its keys are behind that. */
+static bool parse_lmpop(struct cw_call *call, size_t index, size_t *ret_behind_keys, enum cw_list_end *ret_end,
+                        int64_t *ret_count)
 {
     int64_t keys;
-    if (!take_number(call, 1, 1, "ERR numkeys should be greater than 0", &keys))
+    if (!take_number(call, index, 1, "ERR numkeys should be greater than 0", &keys))
         return false;
-    if ((uint64_t)keys >= call->argc - 2) {
+    if ((uint64_t)keys >= call->argc - index - 1) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return false;
     }
-    size_t behind = 2 + (size_t)keys;
+    size_t behind = index + 1 + (size_t)keys;
     if (!take_end(call, behind, ret_end))
         return false;
     *ret_count = 1;
@@ -390,6 +390,8 @@ static bool parse_lmpop(struct cw_call *call, size_t *ret_behind_keys, enum cw_l
     return true;
 }
 
+typedef void pop_function(struct cw_call *call, struct cw_ref *ref, uint64_t most, enum cw_list_end end);
+
 static void pop_from_first(struct cw_call *call, struct cw_ref *ref, uint64_t most, enum cw_list_end end)
 {
     char text[NUMBER_TEXT_MAX];
@@ -401,23 +403,85 @@ static void pop_from_first(struct cw_call *call, struct cw_ref *ref, uint64_t mo
     cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
 }
 
+/* From the first of these keys that is a list. True: it has replied, an error perhaps. */
+static bool pop_from_any(struct cw_call *call, size_t first_key, size_t behind_keys, uint64_t most,
+                         enum cw_list_end end, pop_function *pop_found)
+{
+    for (size_t i = first_key; i < behind_keys; i++) {
+        struct cw_ref ref;
+        if (!is_list(call, cw_call_open(call, i, &ref)))
+            return true;
+        if (ref.entry) {
+            pop_found(call, &ref, most, end);
+            return true;
+        }
+    }
+    return false;
+}
+
 void cw_lmpop_command(struct cw_call *call)
 {
     size_t behind_keys;
     enum cw_list_end end;
     int64_t count;
-    if (!parse_lmpop(call, &behind_keys, &end, &count))
+    if (!parse_lmpop(call, 1, &behind_keys, &end, &count))
         return;
-    for (size_t i = 2; i < behind_keys; i++) {
-        struct cw_ref ref;
-        if (!is_list(call, cw_call_open(call, i, &ref)))
-            return;
-        if (ref.entry) {
-            pop_from_first(call, &ref, (uint64_t)count, end);
-            return;
-        }
-    }
-    resp_write_null_array(call->reply, call->protocol);
+    if (!pop_from_any(call, 2, behind_keys, (uint64_t)count, end, pop_from_first))
+        resp_write_null_array(call->reply, call->protocol);
+}
+
+/* ---- Waiting for elements ---- */
+
+static void wait_for_lists(struct cw_call *call, size_t first_key, size_t behind_keys, int64_t timeout_ms)
+{
+    const struct cw_blocking blocking = {.type = CW_TYPE_LIST,
+                                         .keys = call->argv + first_key,
+                                         .key_count = behind_keys - first_key,
+                                         .timeout_ms = timeout_ms};
+    if (cw_may_block(call))
+        cw_block(call, &blocking);
+    else
+        resp_write_null_array(call->reply, call->protocol);
+}
+
+/* Key and element; the stream gets the pop of that key. */
+static void pop_one_from_first(struct cw_call *call, struct cw_ref *ref, uint64_t most, enum cw_list_end end)
+{
+    (void)most;
+    resp_write_array(call->reply, 2);
+    resp_write_bulk(call->reply, ref->key);
+    pop_one(call, ref, end);
+    const struct slice argv[] = {slice_text(end == CW_LIST_HEAD ? "LPOP" : "RPOP"), ref->key};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
+static void pop_or_wait(struct cw_call *call, enum cw_list_end end)
+{
+    int64_t timeout_ms;
+    if (cw_call_timeout(call, call->argc - 1, &timeout_ms) &&
+        !pop_from_any(call, 1, call->argc - 1, 1, end, pop_one_from_first))
+        wait_for_lists(call, 1, call->argc - 1, timeout_ms);
+}
+
+void cw_blpop_command(struct cw_call *call)
+{
+    pop_or_wait(call, CW_LIST_HEAD);
+}
+
+void cw_brpop_command(struct cw_call *call)
+{
+    pop_or_wait(call, CW_LIST_TAIL);
+}
+
+void cw_blmpop_command(struct cw_call *call)
+{
+    size_t behind_keys;
+    enum cw_list_end end;
+    int64_t count;
+    int64_t timeout_ms;
+    if (cw_call_timeout(call, 1, &timeout_ms) && parse_lmpop(call, 2, &behind_keys, &end, &count) &&
+        !pop_from_any(call, 3, behind_keys, (uint64_t)count, end, pop_from_first))
+        wait_for_lists(call, 3, behind_keys, timeout_ms);
 }
 
 void cw_ltrim_command(struct cw_call *call)
@@ -515,4 +579,36 @@ void cw_lmove_command(struct cw_call *call)
 void cw_rpoplpush_command(struct cw_call *call)
 {
     move(call, CW_LIST_TAIL, CW_LIST_HEAD);
+}
+
+/* As LMOVE, which is what the stream gets. */
+static void move_or_wait(struct cw_call *call, enum cw_list_end from, enum cw_list_end to, size_t timeout_index)
+{
+    int64_t timeout_ms;
+    if (!cw_call_timeout(call, timeout_index, &timeout_ms))
+        return;
+    const struct cw_entry *source = cw_call_peek(call, 1);
+    if (source == NULL && cw_may_block(call)) {
+        wait_for_lists(call, 1, 2, timeout_ms);
+        return;
+    }
+    move(call, from, to);
+    if (call->dirty == 0)
+        return;
+    const bool is_plain = timeout_index == 3;
+    const struct slice argv[] = {is_plain ? SLICE_LITERAL("RPOPLPUSH") : SLICE_LITERAL("LMOVE"), call->argv[1],
+                                 call->argv[2], call->argv[3], call->argv[call->argc - 2]};
+    cw_call_propagate(call, argv, is_plain ? 3 : 5);
+}
+
+void cw_blmove_command(struct cw_call *call)
+{
+    enum cw_list_end from, to;
+    if (take_end(call, 3, &from) && take_end(call, 4, &to))
+        move_or_wait(call, from, to, 5);
+}
+
+void cw_brpoplpush_command(struct cw_call *call)
+{
+    move_or_wait(call, CW_LIST_TAIL, CW_LIST_HEAD, 3);
 }

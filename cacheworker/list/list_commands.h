@@ -4,6 +4,11 @@
 
 #include "cacheworker/engine/call.h"
 
+void cw_blmove_command(struct cw_call *call);
+void cw_blmpop_command(struct cw_call *call);
+void cw_blpop_command(struct cw_call *call);
+void cw_brpop_command(struct cw_call *call);
+void cw_brpoplpush_command(struct cw_call *call);
 void cw_lindex_command(struct cw_call *call);
 void cw_linsert_command(struct cw_call *call);
 void cw_llen_command(struct cw_call *call);

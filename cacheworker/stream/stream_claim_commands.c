@@ -147,6 +147,7 @@ static bool open_claim(struct cw_call *call, struct claim *claim)
 
 void cw_xclaim_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     struct claim claim = {.group = NULL};
     struct claim_options options;
     claim.group = cw_call_require_stream_group(call, &claim.stream);
@@ -228,6 +229,7 @@ static void autoclaim(struct cw_call *call, const struct claim *claim, struct cw
 
 void cw_xautoclaim_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     struct claim claim = {.delivery_ms = call->now_ms, .deliveries = -1};
     struct cw_stream_id first;
     int64_t count;

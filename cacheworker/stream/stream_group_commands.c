@@ -83,6 +83,7 @@ static void create_group(struct cw_call *call, struct cw_ref *ref, struct cw_str
             cw_stream_free(arena, stream);
         return;
     }
+    call->is_quiet = ref->entry != NULL;
     if (!ref->entry)
         cw_keyspace_put_object(call->keyspace, ref, CW_TYPE_STREAM, CW_ENCODING_STREAM, stream);
     cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-create", ref->key);
@@ -116,6 +117,7 @@ void cw_xgroup_create_command(struct cw_call *call)
 
 void cw_xgroup_setid_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     enum { WORDS_MAX = 7 };
     struct group_options options;
     struct cw_stream *stream;
@@ -155,6 +157,7 @@ void cw_xgroup_destroy_command(struct cw_call *call)
 
 void cw_xgroup_createconsumer_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     struct cw_stream *stream = open_stream(call);
     struct cw_stream_group *group = stream ? find_group(call, stream) : NULL;
     struct cw_stream_consumer *consumer;
@@ -173,6 +176,7 @@ void cw_xgroup_createconsumer_command(struct cw_call *call)
 
 void cw_xgroup_delconsumer_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     struct cw_stream *stream = open_stream(call);
     struct cw_stream_group *group = stream ? find_group(call, stream) : NULL;
     if (!group)
@@ -213,6 +217,7 @@ void cw_xgroup_help_command(struct cw_call *call)
 
 void cw_xack_command(struct cw_call *call)
 {
+    call->is_quiet = true;
     bool is_replied;
     struct cw_stream *stream = NULL;
     struct cw_stream_group *group = cw_call_stream_group(call, &stream, &is_replied);

@@ -1,3 +1,4 @@
+#include "cacheworker/block/block.h"
 #include "cacheworker/stream/stream_call.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "common/base/errors.h"
@@ -21,16 +22,21 @@ struct read {
     uint64_t count;   /* entries of each stream; 0: all */
     size_t keys;      /* index of the first; as many ids follow them */
     size_t key_count; /* 0: STREAMS was not there */
+    int64_t wait_ms;  /* BLOCK; 0: for ever; negative: not at all */
     uint64_t replied; /* streams */
 };
 
 /* ---- Arguments ---- */
 
-/* Until when to wait for entries is judged, and nothing waits. */
-static bool parse_block(struct cw_call *call, size_t index)
+static bool parse_block(struct cw_call *call, size_t index, struct read *read)
 {
     int64_t wait_ms;
     const char *error = NULL;
+    if (call->flags & CW_CALL_FROM_SCRIPT) {
+        resp_write_error_format(call->reply, "ERR %s command is not allowed with BLOCK option from scripts",
+                                call->command->name);
+        return false;
+    }
     if (number_parse_i64(call->argv[index], &wait_ms) < 0)
         error = "ERR timeout is not an integer or out of range";
     else if (wait_ms < 0)
@@ -39,6 +45,7 @@ static bool parse_block(struct cw_call *call, size_t index)
         error = "ERR timeout is out of range";
     if (error)
         cw_reply_error(call, error);
+    read->wait_ms = wait_ms;
     return !error;
 }
 
@@ -76,7 +83,7 @@ static bool parse_word(struct cw_call *call, size_t *index, struct read *read)
     struct slice word = call->argv[*index];
     size_t more = call->argc - *index - 1;
     if (more > 0 && slice_equal_nocase(word, "block"))
-        return parse_block(call, ++*index);
+        return parse_block(call, ++*index, read);
     if (more > 0 && slice_equal_nocase(word, "count"))
         return parse_count(call, ++*index, read);
     if (more > 0 && slice_equal_nocase(word, "streams"))
@@ -273,6 +280,28 @@ static void write_header(struct cw_call *call, const struct read *read, size_t b
         resp_insert_map(call->reply, before, read->replied);
 }
 
+/* What is new from now on: "$" becomes the id that it meant. */
+static void wait_for_entries(struct cw_call *call, const struct read *read, const struct reading *readings)
+{
+    struct slice *argv = mem_alloc(call->argc * sizeof(*argv));
+    char(*texts)[CW_STREAM_ID_TEXT_MAX] = mem_alloc(read->key_count * sizeof(*texts));
+    memcpy(argv, call->argv, call->argc * sizeof(*argv));
+    for (size_t i = 0; i < read->key_count; i++) {
+        struct slice *id = &argv[read->keys + read->key_count + i];
+        if (slice_equal(*id, SLICE_LITERAL("$")))
+            *id = slice_of(texts[i], cw_stream_id_format(readings[i].after, texts[i]));
+    }
+    const struct cw_blocking blocking = {.type = CW_TYPE_STREAM,
+                                         .ends_without_key = read->by_group,
+                                         .keys = call->argv + read->keys,
+                                         .key_count = read->key_count,
+                                         .timeout_ms = read->wait_ms,
+                                         .argv = argv};
+    cw_block(call, &blocking);
+    mem_free(argv);
+    mem_free(texts);
+}
+
 static void read_streams(struct cw_call *call, struct read *read, struct reading *readings)
 {
     for (size_t i = 0; i < read->key_count; i++)
@@ -284,12 +313,15 @@ static void read_streams(struct cw_call *call, struct read *read, struct reading
     size_t before = buf_length(call->reply);
     for (size_t i = 0; i < read->key_count; i++)
         (read->by_group ? serve_group : serve)(call, read, &readings[i]);
-    write_header(call, read, before);
+    if (read->replied == 0 && read->wait_ms >= 0 && cw_may_block(call))
+        wait_for_entries(call, read, readings);
+    else
+        write_header(call, read, before);
 }
 
 static void run(struct cw_call *call, bool by_group)
 {
-    struct read read = {.by_group = by_group};
+    struct read read = {.by_group = by_group, .wait_ms = -1};
     if (!parse_words(call, &read))
         return;
     struct reading *readings = mem_zero(read.key_count * sizeof(*readings));
@@ -305,5 +337,6 @@ void cw_xread_command(struct cw_call *call)
 void cw_xreadgroup_command(struct cw_call *call)
 {
     cw_call_propagate_nothing(call); /* as it stands: what came of it is told */
+    call->is_quiet = true;
     run(call, true);
 }

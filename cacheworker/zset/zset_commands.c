@@ -1,6 +1,7 @@
 /* Members: adding, removing, asking, popping, picking. Ranges are in zset_range.c. */
 #include "cacheworker/zset/zset_commands.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/keyspace/dictionary.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/scan.h"
@@ -390,11 +391,9 @@ void cw_zrandmember_command(struct cw_call *call)
 /* ---- Popping ---- */
 
 /* Replies the first `count` of a side, each as a pair of its own or not, and removes them. */
-static void pop(struct cw_call *call, struct cw_ref *ref, bool highest, uint64_t count, bool nested)
+static void pop_members(struct cw_call *call, struct cw_ref *ref, bool highest, uint64_t popped, bool nested)
 {
     uint64_t size = cw_zset_count(ref->entry);
-    uint64_t popped = count < size ? count : size;
-    resp_write_array(call->reply, nested ? popped : 2 * popped);
     struct cw_zset_place place;
     bool is_there = popped > 0 && cw_zset_at(ref->entry, highest ? size - 1 : 0, &place);
     for (uint64_t i = 0; i < popped && is_there; i++) {
@@ -409,6 +408,15 @@ static void pop(struct cw_call *call, struct cw_ref *ref, bool highest, uint64_t
     cw_zset_remove_ranks(call->keyspace, ref, highest ? size - popped : 0, highest ? size - 1 : popped - 1);
     cw_call_notify_removal(call, CW_NOTIFY_ZSET, highest ? "zpopmax" : "zpopmin", ref->key, !ref->entry);
     call->dirty += popped;
+}
+
+/* The array of them. */
+static void pop(struct cw_call *call, struct cw_ref *ref, bool highest, uint64_t count, bool nested)
+{
+    uint64_t size = cw_zset_count(ref->entry);
+    uint64_t popped = count < size ? count : size;
+    resp_write_array(call->reply, nested ? popped : 2 * popped);
+    pop_members(call, ref, highest, popped, nested);
 }
 
 static void pop_one_key(struct cw_call *call, bool highest)
@@ -477,35 +485,113 @@ static bool parse_pop_count(struct cw_call *call, size_t index, int64_t *ret_cou
     return true;
 }
 
-void cw_zmpop_command(struct cw_call *call)
+/* The words of ZMPOP, from the number of keys on; its keys are behind that. */
+struct zmpop {
+    size_t first_key;
+    size_t behind_keys;
+    bool highest;
+    int64_t count;
+};
+
+static bool parse_zmpop(struct cw_call *call, size_t index, struct zmpop *zmpop)
 {
     int64_t keys;
-    int64_t count;
-    bool highest;
-    if (number_parse_i64(call->argv[1], &keys) < 0 || keys <= 0) {
+    if (number_parse_i64(call->argv[index], &keys) < 0 || keys <= 0) {
         cw_reply_error(call, "ERR numkeys should be greater than 0");
-        return;
+        return false;
     }
-    if ((uint64_t)keys > call->argc - 3) {
+    if ((uint64_t)keys > call->argc - index - 2) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
-        return;
+        return false;
     }
-    size_t side = 2 + (size_t)keys;
-    if (!parse_side(call, side, &highest) || !parse_pop_count(call, side + 1, &count))
+    zmpop->first_key = index + 1;
+    zmpop->behind_keys = index + 1 + (size_t)keys;
+    return parse_side(call, zmpop->behind_keys, &zmpop->highest) &&
+           parse_pop_count(call, zmpop->behind_keys + 1, &zmpop->count);
+}
+
+/* Of the first of these keys that is a sorted set. True: it has replied, an error perhaps. */
+static bool pop_from_any(struct cw_call *call, const struct zmpop *zmpop)
+{
+    for (size_t i = zmpop->first_key; i < zmpop->behind_keys; i++) {
+        struct cw_ref ref;
+        if (!is_zset(call, cw_call_open(call, i, &ref)))
+            return true;
+        if (!ref.entry)
+            continue;
+        uint64_t members = cw_zset_count(ref.entry);
+        uint64_t popped = (uint64_t)zmpop->count < members ? (uint64_t)zmpop->count : members;
+        resp_write_array(call->reply, 2);
+        resp_write_bulk(call->reply, call->argv[i]);
+        pop(call, &ref, zmpop->highest, popped, true);
+        propagate_pop(call, call->argv[i], zmpop->highest, popped);
+        return true;
+    }
+    return false;
+}
+
+void cw_zmpop_command(struct cw_call *call)
+{
+    struct zmpop zmpop;
+    if (parse_zmpop(call, 1, &zmpop) && !pop_from_any(call, &zmpop))
+        resp_write_null_array(call->reply, call->protocol);
+}
+
+/* ---- Waiting for members ---- */
+
+static void wait_for_members(struct cw_call *call, size_t first_key, size_t behind_keys, int64_t timeout_ms)
+{
+    const struct cw_blocking blocking = {.type = CW_TYPE_ZSET,
+                                         .keys = call->argv + first_key,
+                                         .key_count = behind_keys - first_key,
+                                         .timeout_ms = timeout_ms};
+    if (cw_may_block(call))
+        cw_block(call, &blocking);
+    else
+        resp_write_null_array(call->reply, call->protocol);
+}
+
+void cw_bzmpop_command(struct cw_call *call)
+{
+    struct zmpop zmpop;
+    int64_t timeout_ms;
+    if (cw_call_timeout(call, 1, &timeout_ms) && parse_zmpop(call, 2, &zmpop) && !pop_from_any(call, &zmpop))
+        wait_for_members(call, zmpop.first_key, zmpop.behind_keys, timeout_ms);
+}
+
+/* Key, member and score; the stream gets the pop of that key. */
+static void pop_one_member(struct cw_call *call, struct cw_ref *ref, bool highest)
+{
+    resp_write_array(call->reply, 3);
+    resp_write_bulk(call->reply, ref->key);
+    pop_members(call, ref, highest, 1, false);
+    const struct slice argv[] = {highest ? SLICE_LITERAL("ZPOPMAX") : SLICE_LITERAL("ZPOPMIN"), ref->key};
+    cw_call_propagate(call, argv, ARRAY_LENGTH(argv));
+}
+
+static void pop_or_wait(struct cw_call *call, bool highest)
+{
+    int64_t timeout_ms;
+    if (!cw_call_timeout(call, call->argc - 1, &timeout_ms))
         return;
-    for (size_t i = 2; i < side; i++) {
+    for (size_t i = 1; i < call->argc - 1; i++) {
         struct cw_ref ref;
         if (!is_zset(call, cw_call_open(call, i, &ref)))
             return;
         if (!ref.entry)
             continue;
-        uint64_t members = cw_zset_count(ref.entry);
-        uint64_t popped = (uint64_t)count < members ? (uint64_t)count : members;
-        resp_write_array(call->reply, 2);
-        resp_write_bulk(call->reply, call->argv[i]);
-        pop(call, &ref, highest, popped, true);
-        propagate_pop(call, call->argv[i], highest, popped);
+        pop_one_member(call, &ref, highest);
         return;
     }
-    resp_write_null_array(call->reply, call->protocol);
+    wait_for_members(call, 1, call->argc - 1, timeout_ms);
+}
+
+void cw_bzpopmin_command(struct cw_call *call)
+{
+    pop_or_wait(call, false);
+}
+
+void cw_bzpopmax_command(struct cw_call *call)
+{
+    pop_or_wait(call, true);
 }

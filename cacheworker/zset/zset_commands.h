@@ -4,6 +4,9 @@
 
 #include "cacheworker/engine/call.h"
 
+void cw_bzmpop_command(struct cw_call *call);
+void cw_bzpopmax_command(struct cw_call *call);
+void cw_bzpopmin_command(struct cw_call *call);
 void cw_zadd_command(struct cw_call *call);
 void cw_zcard_command(struct cw_call *call);
 void cw_zcount_command(struct cw_call *call);

@@ -387,7 +387,7 @@ void call_fixture_execute(struct call_fixture *fixture, const struct slice *argv
         .argc = argc,
         .reply = &fixture->reply,
         .protocol = fixture->protocol,
-        .flags = fixture->flags,
+        .flags = fixture->flags | CW_CALL_DENY_BLOCKING,
         .now_ms = fixture->now_ms,
     };
     if (command->first_key > 0 && (size_t)command->first_key < argc)
