@@ -4,8 +4,6 @@
 #include "cacheworker/string/long_double.h"
 #include "common/base/mem.h"
 
-#include <math.h>
-
 /* --- waiting --- */
 
 bool cw_call_timeout(struct cw_call *call, size_t index, int64_t *ret_timeout_ms)
@@ -18,11 +16,13 @@ bool cw_call_timeout(struct cw_call *call, size_t index, int64_t *ret_timeout_ms
         error = "ERR timeout is out of range";
     else if (seconds * 1000 <= -1)
         error = "ERR timeout is negative";
-    if (error != NULL)
+    if (error != NULL) {
         cw_reply_error(call, error);
-    else
-        *ret_timeout_ms = (int64_t)ceill(seconds * 1000);
-    return error == NULL;
+        return false;
+    }
+    int64_t whole_ms = (int64_t)(seconds * 1000);
+    *ret_timeout_ms = whole_ms + (seconds * 1000 > (long double)whole_ms); /* not a moment too early */
+    return true;
 }
 
 static struct cw_blocked *create(const struct cw_call *call, const struct slice *argv)
