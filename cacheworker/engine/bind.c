@@ -114,6 +114,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SWAPDB, swapdb),
     BIND(TIME, time),
     BIND(WAIT, wait),
+    BIND(WAITAOF, waitaof),
 
     /* Any key. */
     BIND(COPY, copy),

@@ -136,7 +136,7 @@ void cw_client_list_command(struct cw_call *call)
     } else if (by_id) {
         for (size_t i = 3; i < call->argc; i++) {
             int64_t id;
-            if (number_parse_i64(call->argv[i], &id) < 0 || id <= 0) {
+            if (number_parse_i64(call->argv[i], &id) < 0) {
                 cw_reply_error(call, "ERR Invalid client ID");
                 return;
             }
@@ -342,7 +342,7 @@ void cw_client_pause_command(struct cw_call *call)
     int64_t timeout_ms;
     bool writes_only = call->argc == 4 && slice_equal_nocase(call->argv[3], "write");
     if (call->argc > 4) {
-        cw_reply_error(call, CW_ERROR_SYNTAX);
+        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'pause'. Try CLIENT HELP.");
         return;
     }
     if (call->argc == 4 && !writes_only && !slice_equal_nocase(call->argv[3], "all")) {
@@ -378,7 +378,11 @@ void cw_client_unblock_command(struct cw_call *call)
 {
     uint64_t id;
     bool with_error = call->argc == 4 && slice_equal_nocase(call->argv[3], "error");
-    if (call->argc > 4 || (call->argc == 4 && !with_error && !slice_equal_nocase(call->argv[3], "timeout"))) {
+    if (call->argc > 4) {
+        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT HELP.");
+        return;
+    }
+    if (call->argc == 4 && !with_error && !slice_equal_nocase(call->argv[3], "timeout")) {
         cw_reply_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }

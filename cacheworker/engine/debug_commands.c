@@ -43,7 +43,34 @@ static void debug_set_active_expire(struct cw_call *call)
     resp_write_ok(call->reply);
 }
 
+static void debug_pause_cron(struct cw_call *call)
+{
+    call->engine->cron_paused = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
+    resp_write_ok(call->reply);
+}
+
 /* --- data --- */
+
+static bool parse_positive(struct cw_call *call, size_t index, int64_t *ret_number)
+{
+    if (number_parse_i64(call->argv[index], ret_number) == 0 && *ret_number >= 0)
+        return true;
+    cw_reply_error(call, "ERR value is out of range, must be positive");
+    return false;
+}
+
+/* Makes the value so long, with zeros behind it; 0: as it is. */
+static void pad(struct buf *value, size_t length)
+{
+    size_t present = buf_length(value);
+    if (length == 0)
+        return;
+    if (length > present) {
+        memset(buf_reserve(value, length - present), 0, length - present);
+        buf_commit(value, length - present);
+    }
+    value->end = value->start + length;
+}
 
 static void refuse_digest(struct cw_call *call)
 {
@@ -120,13 +147,118 @@ static void debug_reload(struct cw_call *call)
         cw_reply_error(call, "ERR a replica is being given a snapshot; try again later");
         return;
     }
-    if (!cw_save_or_refuse(call))
+    bool saves = true;
+    for (size_t i = 2; i < call->argc; i++) {
+        /* A group would fall apart over an older file. */
+        if (!slice_equal_nocase(call->argv[i], "nosave") || !call->engine->config.standalone) {
+            cw_reply_error(call, "ERR DEBUG RELOAD only supports the NOSAVE option, of a server by itself.");
+            return;
+        }
+        saves = false;
+    }
+    if (saves && !cw_save_or_refuse(call))
         return;
     int result = cw_repl_reload(call->engine->repl);
     if (result < 0)
         resp_write_error_format(call->reply, "ERR %s", error_text(result));
     else
         resp_write_ok(call->reply);
+}
+
+/* Strings "key:0", "key:1" and so on, as far as there are none yet. */
+static void debug_populate(struct cw_call *call)
+{
+    int64_t count, length = 0;
+    struct slice prefix = call->argc > 3 ? call->argv[3] : SLICE_LITERAL("key");
+    if (!parse_positive(call, 2, &count) || (call->argc == 5 && !parse_positive(call, 4, &length)))
+        return;
+    if (call->engine->serving != CW_SERVING_MASTER) {
+        cw_reply_error(call, "READONLY You can't write against a read only replica.");
+        return;
+    }
+    if ((uint64_t)length > call->settings->limits.bulk_length_max) {
+        cw_reply_error(call, CW_ERROR_NOT_INTEGER);
+        return;
+    }
+    struct buf name = {0}, value = {0};
+    for (int64_t i = 0; i < count; i++) {
+        struct cw_ref ref;
+        buf_clear(&name);
+        buf_add_format(&name, "%.*s:%" PRId64, (int)prefix.length, prefix.data, i);
+        struct slice key = buf_slice(&name);
+        if (cw_keyspace_open(call->keyspace, call->database, key, cw_keyspace_hash(call->keyspace, key), call->now_ms,
+                             &ref) != NULL)
+            continue;
+        buf_clear(&value);
+        buf_add_format(&value, "value:%" PRId64, i);
+        pad(&value, (size_t)length);
+        cw_keyspace_put(call->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, buf_slice(&value));
+        cw_call_propagate(call, (struct slice[]){SLICE_LITERAL("SET"), key, buf_slice(&value)}, 3);
+        call->dirty++;
+    }
+    buf_free(&name);
+    buf_free(&value);
+    resp_write_ok(call->reply);
+}
+
+static void debug_change_repl_id(struct cw_call *call)
+{
+    if (cw_repl_draw_new_id(call->engine->repl))
+        resp_write_ok(call->reply);
+    else
+        cw_reply_error(call, "ERR the history of a group's node has the id that its master gave it");
+}
+
+static void debug_sdslen(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_peek(call, 2);
+    if (entry == NULL) {
+        cw_reply_error(call, CW_ERROR_NO_KEY);
+        return;
+    }
+    if (cw_entry_type(entry) != CW_TYPE_STRING) {
+        cw_reply_error(call, "ERR Not an sds encoded string.");
+        return;
+    }
+    size_t key = call->argv[2].length, value = cw_entry_value(entry).length; /* both lie in one block, without room */
+    struct buf text = {0};
+    buf_add_format(&text,
+                   "key_sds_len:%zu, key_sds_avail:0, key_zmalloc: %zu, val_sds_len:%zu, val_sds_avail:0, "
+                   "val_zmalloc: %zu",
+                   key, key, value, value);
+    resp_write_simple(call->reply, buf_slice(&text));
+    buf_free(&text);
+}
+
+static void debug_listpack(struct cw_call *call)
+{
+    const struct cw_entry *entry = cw_call_peek(call, 2);
+    if (entry == NULL)
+        cw_reply_error(call, CW_ERROR_NO_KEY);
+    else if (strcmp(cw_entry_encoding_name(entry), "listpack") != 0 || cw_entry_is_object(entry))
+        cw_reply_error(call, "ERR Not a listpack encoded object.");
+    else
+        resp_write_simple(call->reply, SLICE_LITERAL("OBJECT and DUMP tell what is in it"));
+}
+
+static void debug_htstats(struct cw_call *call)
+{
+    int database;
+    if (!cw_call_int(call, 2, NULL, &database))
+        return;
+    if (database < 0 || (unsigned)database >= call->engine->config.databases) {
+        cw_reply_error(call, "ERR Out of range database");
+        return;
+    }
+    struct buf text = {0};
+    unsigned index = (unsigned)database;
+    buf_add_format(&text,
+                   "[Dictionary HT]\n number of elements: %" PRIu64 "\n bytes: %zu\n[Expires HT]\n number of "
+                   "elements: %" PRIu64 "\n",
+                   cw_keyspace_count(call->keyspace, index), cw_keyspace_table_bytes(call->keyspace, index),
+                   cw_keyspace_count_expires(call->keyspace, index));
+    resp_write_verbatim(call->reply, call->protocol, "txt", buf_slice(&text));
+    buf_free(&text);
 }
 
 /* --- words --- */
@@ -242,9 +374,22 @@ static void debug_quicklist_packed_threshold(struct cw_call *call)
         resp_write_ok(call->reply);
 }
 
-static void debug_jmap(struct cw_call *call)
+static void debug_nothing(struct cw_call *call)
 {
     resp_write_ok(call->reply);
+}
+
+static void debug_replybuffer(struct cw_call *call)
+{
+    int64_t milliseconds;
+    struct slice value = call->argv[3];
+    if (slice_equal_nocase(call->argv[2], "resizing"))
+        resp_write_ok(call->reply);
+    else if (!slice_equal_nocase(call->argv[2], "peak-reset-time"))
+        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.");
+    else if (slice_equal_nocase(value, "never") || slice_equal_nocase(value, "reset") ||
+             cw_call_integer(call, 3, &milliseconds))
+        resp_write_ok(call->reply);
 }
 
 /* --- which of them --- */
@@ -253,18 +398,24 @@ static void debug_help(struct cw_call *call)
 {
     static const char *const lines[] = {
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CHANGE-REPL-ID -- a new id for the stream of a server by itself.",
+        "DICT-RESIZING <0|1>, REPLYBUFFER <option> <value>, SET-DISABLE-DENY-SCRIPTS <0|1> -- nothing.",
         "DIGEST -- a signature of all data.",
         "DIGEST-VALUE <key> [<key> ...] -- a signature of the value of each key.",
         "ERROR <text> -- the text as an error.",
         "HELP -- these lines.",
-        "JMAP -- nothing.",
+        "HTSTATS <database> -- how large the table of keys is.",
+        "LISTPACK <key> -- whether the value is a listpack.",
         "LOADAOF -- as RELOAD: there is no append-only file.",
         "LOG <text> -- the text, in the log.",
         "OBJECT <key> -- how the value of the key is kept.",
+        "PAUSE-CRON <0|1> -- whether nothing is done that nobody asked for: expiry, and closing of idle clients.",
+        "POPULATE <count> [<prefix> [<length>]] -- so many strings.",
         "PROTOCOL <type> -- a sample of a reply: string, integer, double, bignum, null, array, set, map, attrib, push,",
         "    verbatim, true, false.",
         "QUICKLIST-PACKED-THRESHOLD <size> -- nothing: lists here have no such threshold.",
         "RELOAD -- the data, saved and loaded again.",
+        "SDSLEN <key> -- lengths of the key and its string.",
         "SET-ACTIVE-EXPIRE <0|1> -- whether keys that are due are deleted before somebody asks for them.",
         "SLEEP <seconds> -- no command is executed for so long.",
     };
@@ -276,12 +427,26 @@ static const struct word {
     size_t argc_min, argc_max;
     cw_command_function function;
 } words[] = {
-    {"digest", 2, 2, debug_digest},     {"digest-value", 2, SIZE_MAX, debug_digest_value},
-    {"error", 3, 3, debug_error},       {"help", 2, 2, debug_help},
-    {"jmap", 2, 2, debug_jmap},         {"loadaof", 2, 2, debug_reload},
-    {"log", 3, 3, debug_log},           {"object", 3, 3, debug_object},
-    {"protocol", 3, 3, debug_protocol}, {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold},
-    {"reload", 2, 2, debug_reload},     {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"change-repl-id", 2, 2, debug_change_repl_id},
+    {"dict-resizing", 3, 3, debug_nothing},
+    {"digest", 2, 2, debug_digest},
+    {"digest-value", 2, SIZE_MAX, debug_digest_value},
+    {"error", 3, 3, debug_error},
+    {"help", 2, 2, debug_help},
+    {"htstats", 3, 4, debug_htstats},
+    {"listpack", 3, 3, debug_listpack},
+    {"loadaof", 2, 2, debug_reload},
+    {"log", 3, 3, debug_log},
+    {"object", 3, 3, debug_object},
+    {"pause-cron", 3, 3, debug_pause_cron},
+    {"populate", 3, 5, debug_populate},
+    {"protocol", 3, 3, debug_protocol},
+    {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold},
+    {"reload", 2, SIZE_MAX, debug_reload},
+    {"replybuffer", 4, 4, debug_replybuffer},
+    {"sdslen", 3, 3, debug_sdslen},
+    {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"set-disable-deny-scripts", 3, 3, debug_nothing},
     {"sleep", 3, 3, debug_sleep},
 };
 

@@ -4,6 +4,7 @@
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/info/info.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/script/scripting.h"
 #include "common/base/errors.h"
@@ -166,6 +167,37 @@ void cw_wait_command(struct cw_call *call)
     cw_repl_request_acks(engine->repl);
 }
 
+/* There is no append-only file, here or on a replica, so nothing can be waited for. */
+void cw_waitaof_command(struct cw_call *call)
+{
+    int64_t local, replicas, timeout_ms;
+    if (!cw_call_integer(call, 1, &local))
+        return;
+    if (local < 0 || local > 1) {
+        cw_reply_error(call, "ERR value is out of range, must be between 0 and 1");
+        return;
+    }
+    if (number_parse_i64(call->argv[2], &replicas) < 0 || replicas < 0) {
+        cw_reply_error(call, "ERR value is out of range, must be positive");
+        return;
+    }
+    if (number_parse_i64(call->argv[3], &timeout_ms) < 0) {
+        cw_reply_error(call, "ERR timeout is not an integer or out of range");
+        return;
+    }
+    if (timeout_ms < 0)
+        cw_reply_error(call, "ERR timeout is negative");
+    else if (call->engine->serving != CW_SERVING_MASTER)
+        cw_reply_error(call, "ERR WAITAOF cannot be used with replica instances. Please also note that writes to "
+                             "replicas are just local and are not propagated.");
+    else if (local > 0)
+        cw_reply_error(call, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+    else if (replicas > 0)
+        cw_reply_error(call, "ERR WAITAOF cannot be used when numreplicas is set: no replica has an append-only file");
+    else
+        buf_add_text(call->reply, "*2\r\n:0\r\n:0\r\n");
+}
+
 /* --- the disk --- */
 
 bool cw_save_or_refuse(struct cw_call *call)
@@ -207,28 +239,49 @@ void cw_lastsave_command(struct cw_call *call)
     resp_write_integer(call->reply, call->engine->saved_us / 1000000);
 }
 
+enum { SHUTDOWN_SAVE = 1, SHUTDOWN_NOSAVE = 2, SHUTDOWN_NOW = 4, SHUTDOWN_FORCE = 8, SHUTDOWN_ABORT = 16 };
+
+static bool parse_shutdown(const struct cw_call *call, unsigned *ret_options)
+{
+    static const char *const words[] = {"save", "nosave", "now", "force", "abort"};
+    *ret_options = 0;
+    for (size_t i = 1; i < call->argc; i++) {
+        size_t word = 0;
+        while (word < ARRAY_LENGTH(words) && !slice_equal_nocase(call->argv[i], words[word]))
+            word++;
+        if (word == ARRAY_LENGTH(words))
+            return false;
+        *ret_options |= 1U << word;
+    }
+    bool contradicts = (*ret_options & SHUTDOWN_SAVE) && (*ret_options & SHUTDOWN_NOSAVE);
+    return !contradicts && (!(*ret_options & SHUTDOWN_ABORT) || *ret_options == SHUTDOWN_ABORT);
+}
+
+/* Nobody is waited for, so NOW is what it always is, and there is never anything to ABORT. */
 void cw_shutdown_command(struct cw_call *call)
 {
     struct cw_engine *engine = call->engine;
-    bool wants_save = engine->config.storage != NULL;
-    bool forced = false;
-    bool is_unsaved = false;
-    for (size_t i = 1; i < call->argc; i++) {
-        if (slice_equal_nocase(call->argv[i], "nosave"))
-            is_unsaved = true;
-        else if (slice_equal_nocase(call->argv[i], "force"))
-            forced = true;
-        else if (!slice_equal_nocase(call->argv[i], "save") && !slice_equal_nocase(call->argv[i], "now")) {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return;
-        }
+    unsigned options;
+    if (!parse_shutdown(call, &options)) {
+        cw_reply_error(call, CW_ERROR_SYNTAX);
+        return;
     }
+    if (options & SHUTDOWN_ABORT) {
+        cw_reply_error(call, "ERR No shutdown in progress.");
+        return;
+    }
+    if ((call->flags & CW_CALL_DENY_BLOCKING) && !(options & SHUTDOWN_NOW)) {
+        cw_reply_error(call, "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
+        return;
+    }
+    bool is_unsaved = options & SHUTDOWN_NOSAVE;
+    bool wants_save = engine->config.storage != NULL;
     if (engine->long_command.is_left && !is_unsaved) {
         cw_reply_error(call, cw_scripting_busy_words(engine->scripting));
         return;
     }
     int result = wants_save && !is_unsaved ? cw_repl_save(engine->repl) : 0;
-    if (result < 0 && !forced) {
+    if (result < 0 && !(options & SHUTDOWN_FORCE)) {
         cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");
         return;
     }
@@ -258,6 +311,9 @@ void cw_function_flush_command(struct cw_call *call)
 
 void cw_lolwut_command(struct cw_call *call)
 {
+    int64_t version;
+    if (call->argc >= 3 && slice_equal_nocase(call->argv[1], "version") && !cw_call_integer(call, 2, &version))
+        return;
     resp_write_verbatim(call->reply, call->protocol, "txt",
                         SLICE_LITERAL("Respite " PACKAGE_VERSION ": keep calm, it is only a cache.\n"));
 }

@@ -114,6 +114,7 @@ struct cw_engine {
     struct cw_expire expire;
     bool expire_again;     /* the last cycle found keys that were due, and was cut */
     int64_t expire_ns;     /* when the active expiry cycle last ran */
+    bool cron_paused;      /* DEBUG PAUSE-CRON */
     bool active_expiry;    /* DEBUG SET-ACTIVE-EXPIRE */
     int64_t idle_check_ns; /* when sessions were last looked through */
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */

@@ -284,7 +284,7 @@ static bool expects_due(const struct cw_engine *engine)
 
 static void expire_keys(struct cw_engine *engine)
 {
-    if (!engine->active_expiry || engine->serving != CW_SERVING_MASTER) {
+    if (!engine->active_expiry || engine->cron_paused || engine->serving != CW_SERVING_MASTER) {
         engine->expire_again = false;
         return;
     }
@@ -306,7 +306,8 @@ static bool may_have_idle(const struct cw_engine *engine)
 /* Closes what is idle for longer than `timeout`, and surplus sessions that proved nothing. */
 static void close_idle(struct cw_engine *engine)
 {
-    if (!may_have_idle(engine) || engine->now_ns - engine->idle_check_ns < CRON_INTERVAL_MS * NS_PER_MS)
+    if (!may_have_idle(engine) || engine->cron_paused ||
+        engine->now_ns - engine->idle_check_ns < CRON_INTERVAL_MS * NS_PER_MS)
         return;
     engine->idle_check_ns = engine->now_ns;
     int64_t timeout_ns = engine->settings.timeout_s * NS_PER_S;

@@ -473,3 +473,10 @@ struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl)
 {
     return &repl->counts;
 }
+
+bool cw_repl_draw_new_id(struct cw_repl *repl)
+{
+    if (repl->is_standalone)
+        draw_id(repl);
+    return repl->is_standalone;
+}

@@ -82,6 +82,9 @@ bool cw_repl_holds_data(const struct cw_repl *repl);  /* replica: it has been in
 
 const struct cw_diverged *cw_repl_diverged(const struct cw_repl *repl); /* what full syncs have discarded */
 
+/* A new id for the stream, of a server by itself only: else false. */
+bool cw_repl_draw_new_id(struct cw_repl *repl);
+
 struct cw_repl_counts { /* reset by CONFIG RESETSTAT */
     uint64_t full_syncs;
     uint64_t partial_syncs;
