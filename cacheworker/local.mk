@@ -8,6 +8,7 @@ include cacheworker/evict/local.mk
 include cacheworker/stream/local.mk
 include cacheworker/string/local.mk
 include cacheworker/hash/local.mk
+include cacheworker/limiter/local.mk
 include cacheworker/list/local.mk
 include cacheworker/set/local.mk
 include cacheworker/sort/local.mk

@@ -17,6 +17,7 @@
 #include "cacheworker/info/memory_commands.h"
 #include "cacheworker/info/monitor.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/limiter/limiter_commands.h"
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
@@ -151,6 +152,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
 
     /* Strings. */
     BIND(APPEND, append),
+    BIND(CL_THROTTLE, cl_throttle),
     BIND(DECR, decr),
     BIND(DECRBY, decrby),
     BIND(DELEX, delex),
@@ -170,6 +172,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(MSETEX, msetex),
     BIND(MSETNX, msetnx),
     BIND(PSETEX, psetex),
+    BIND(RATELIMIT_WINDOW, ratelimit_window),
     BIND(SET, set),
     BIND(SETEX, setex),
     BIND(SETNX, setnx),

@@ -53,6 +53,9 @@ typedef void (*cw_command_function)(struct cw_call *call);
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc);
 void cw_call_propagate_nothing(struct cw_call *call);
 
+/* The wall clock, in more detail than now_ms; one value for the whole command too. */
+int64_t cw_call_now_us(const struct cw_call *call);
+
 /* The reply is so long already that the client will be closed for it: whoever could go on for ever need not. */
 bool cw_reply_is_full(const struct cw_call *call);
 

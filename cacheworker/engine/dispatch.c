@@ -279,6 +279,11 @@ void cw_call_propagate_nothing(struct cw_call *call)
     call->propagation_replaced = true;
 }
 
+int64_t cw_call_now_us(const struct cw_call *call)
+{
+    return call->engine->wall_us;
+}
+
 bool cw_reply_is_full(const struct cw_call *call)
 {
     size_t most = call->session != NULL ? cw_session_output_limit(call->engine, call->session)->hard : 0;

@@ -53,6 +53,7 @@ EXTRA_DIST += \
 	tests/system/test_limits.py \
 	tests/system/test_memory.py \
 	tests/system/test_network.py \
+	tests/system/test_primitives.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \
 	tests/system/test_rdb_files.py \

@@ -10,9 +10,9 @@
 #include "cacheworker/hash/hash_commands.h"
 #include "cacheworker/hyperloglog/hyperloglog_commands.h"
 #include "cacheworker/keyspace/key_commands.h"
+#include "cacheworker/limiter/limiter_commands.h"
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/notify.h"
-#include "cacheworker/list/list_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/rdb/rdb_cursor.h"
 #include "cacheworker/set/set_algebra_commands.h"
@@ -40,6 +40,7 @@ static const struct {
     {"bitfield_ro", cw_bitfield_ro_command},
     {"bitop", cw_bitop_command},
     {"bitpos", cw_bitpos_command},
+    {"cl.throttle", cw_cl_throttle_command},
     {"copy", cw_copy_command},
     {"dbsize", cw_dbsize_command},
     {"decr", cw_decr_command},
@@ -137,6 +138,7 @@ static const struct {
     {"psetex", cw_psetex_command},
     {"pttl", cw_pttl_command},
     {"randomkey", cw_randomkey_command},
+    {"ratelimit.window", cw_ratelimit_window_command},
     {"rename", cw_rename_command},
     {"renamenx", cw_renamenx_command},
     {"restore", cw_restore_command},
@@ -292,6 +294,11 @@ bool cw_access_may_read_every_key(const struct cw_call *call)
 {
     (void)call;
     return true;
+}
+
+int64_t cw_call_now_us(const struct cw_call *call)
+{
+    return call->now_ms * 1000;
 }
 
 bool cw_reply_is_full(const struct cw_call *call)

@@ -30,6 +30,7 @@ tests_unit_cacheworker_engine_worker_test_LDADD = \
 include tests/unit/cacheworker/keyspace.mk
 include tests/unit/cacheworker/geo.mk
 include tests/unit/cacheworker/hash.mk
+include tests/unit/cacheworker/limiter.mk
 include tests/unit/cacheworker/list.mk
 include tests/unit/cacheworker/set.mk
 include tests/unit/cacheworker/sort.mk

@@ -26,6 +26,8 @@ static const char *const samples[] = {
     "MSETEX 2 k=W v l=W v",
     "MSETNX k=W v l=W v",
     "PSETEX k=W 1000 v",
+    "CL.THROTTLE k=RW 15 30 60",
+    "RATELIMIT.WINDOW k=RW 10 1000",
     "SET k=W v",
     "SET k=W get",
     "SET k=RW v GET",

@@ -217,6 +217,7 @@ static const struct {
     {"cluster|slots 2 [loading stale] 0 0 0 [@slow]", "answers while loading"},
     {"command|getkeys -3 [loading stale] 0 0 0 [@slow @connection]", "requests of one word are allowed"},
     {"command|getkeysandflags -3 [loading stale] 0 0 0 [@slow @connection]", "requests of one word are allowed"},
+    {"cl.throttle -5 [write denyoom fast] 1 1 1 [@write @string @fast]", "of a module"},
     {"delex -2 [write fast] 1 1 1 [@write @string @fast]", "new in 8.4"},
     {"delifeq 3 [write fast] 1 1 1 [@write @string @fast]", "Valkey's, new in 9.0"},
     {"digest 2 [readonly fast] 1 1 1 [@read @string @fast]", "new in 8.4"},
@@ -233,6 +234,7 @@ static const struct {
     {"hsetex -6 [write denyoom fast] 1 1 1 [@write @hash @fast]", "new in 8.0"},
     {"httl -5 [readonly fast] 1 1 1 [@read @hash @fast]", "new in 7.4"},
     {"msetex -4 [write denyoom movablekeys] 0 0 0 [@write @string @slow]", "new in 8.4"},
+    {"ratelimit.window -4 [write denyoom fast] 1 1 1 [@write @string @fast]", "ours"},
     {"zrank -3 [readonly fast] 1 1 1 [@read @sortedset @fast]", "WITHSCORE"},
     {"zrevrank -3 [readonly fast] 1 1 1 [@read @sortedset @fast]", "WITHSCORE"},
 };
