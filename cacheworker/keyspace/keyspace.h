@@ -236,8 +236,11 @@ uint64_t cw_keyspace_flush(struct cw_keyspace *keyspace, unsigned database);
 /* Gives back memory of flushed databases and of big values that were deleted, until the budget is used up; false when
  * nothing is left to do. An entry or part costs 1, and another 1 for each 2 KiB: a unit is about 50 ns. */
 bool cw_keyspace_free_step(struct cw_keyspace *keyspace, unsigned budget);
-uint64_t
-cw_keyspace_to_free(const struct cw_keyspace *keyspace); /* what free_step has before it: keys, and big values */
+/* What free_step has before it: keys, and big values. */
+uint64_t cw_keyspace_to_free(const struct cw_keyspace *keyspace);
+
+/* Frees an object of that type that is no key's: at once if it is small, else by free_step. Returns what it cost. */
+unsigned cw_keyspace_discard_object(struct cw_keyspace *keyspace, enum cw_type type, void *object);
 
 /* Compaction: gives back memory that is held in pages of which little is used, by moving what is there. Begins where
  * that is worth it, and goes on with about `budget` entries; false when nothing is left to do. Whoever holds a ref or

@@ -87,7 +87,6 @@ static inline void cw_keyspace_before_change(const struct cw_keyspace *keyspace,
 /* Frees what no table holds any more: at once if it is small, else in steps. Returns what was done of it, in units of
  * cw_keyspace_free_step. */
 unsigned cw_keyspace_discard(struct cw_keyspace *keyspace, struct cw_entry *entry); /* with its value */
-unsigned cw_keyspace_discard_object(struct cw_keyspace *keyspace, enum cw_type type, void *object);
 unsigned cw_keyspace_discard_block(struct cw_keyspace *keyspace, struct cw_block *block);
 
 /* ---- Expiry ---- */

@@ -68,3 +68,9 @@ void cw_name_list_remove(const struct cw_stream_memory *memory, struct cw_name_l
     cw_stream_memory_free(memory, list->items, array_bytes(list->capacity));
     *list = (struct cw_name_list){0};
 }
+
+struct cw_stream_held cw_name_list_held(const struct cw_name_list *list)
+{
+    return (struct cw_stream_held){list->items ? cw_arena_rounded(array_bytes(list->capacity)) : 0,
+                                   list->items != NULL};
+}

@@ -29,4 +29,6 @@ MUST_CHECK int cw_name_list_insert(const struct cw_stream_memory *memory, struct
 /* An empty list holds no memory. */
 void cw_name_list_remove(const struct cw_stream_memory *memory, struct cw_name_list *list, uint32_t index);
 
+struct cw_stream_held cw_name_list_held(const struct cw_name_list *list);
+
 #endif

@@ -77,12 +77,12 @@ void cw_stream_free(struct cw_arena *arena, struct cw_stream *stream)
 
 size_t cw_stream_used_bytes(const struct cw_stream *stream)
 {
-    return stream->held.bytes;
+    return stream->held.bytes + cw_stream_groups_held(&stream->groups).bytes;
 }
 
 uint64_t cw_stream_blocks(const struct cw_stream *stream)
 {
-    return stream->held.blocks;
+    return stream->held.blocks + cw_stream_groups_held(&stream->groups).blocks;
 }
 
 int cw_stream_load_node(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_id node_id,

@@ -19,7 +19,7 @@ struct cw_stream {
     struct cw_stream_id first_id;       /* of the first entry that is there; 0-0: there is none */
     struct cw_stream_id max_deleted_id; /* by cw_stream_delete; trimming does not count */
     struct cw_name_list groups;         /* of struct cw_stream_group, owned */
-    struct cw_stream_held held;
+    struct cw_stream_held held;         /* but for what groups hold */
 };
 
 /* How much goes into one node before the next is begun. 0: no limit of that kind. */

@@ -191,7 +191,7 @@ void cw_propagate_stream_group_id(struct cw_call *call, struct slice key, const 
     call->dirty++;
 }
 
-struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct slice key, struct cw_stream *stream,
+struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct slice key,
                                                    struct cw_stream_group *group, struct slice name)
 {
     struct cw_stream_consumer *consumer = cw_stream_consumer_find(group, name);
@@ -199,7 +199,7 @@ struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct 
         consumer->seen_ms = call->now_ms;
         return consumer;
     }
-    if (cw_stream_consumer_create(cw_call_arena(call), stream, group, name, call->now_ms, &consumer) < 0) {
+    if (cw_stream_consumer_create(cw_call_arena(call), group, name, call->now_ms, &consumer) < 0) {
         cw_reply_error(call, CW_ERROR_NO_MEMORY);
         return NULL;
     }

@@ -72,7 +72,7 @@ void cw_propagate_stream_group_id(struct cw_call *call, struct slice key, const 
 
 /* The consumer, created where there is none of that name, which is propagated; and it was seen now. NULL: there is no
  * memory, and the error was replied. */
-struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct slice key, struct cw_stream *stream,
+struct cw_stream_consumer *cw_call_stream_consumer(struct cw_call *call, struct slice key,
                                                    struct cw_stream_group *group, struct slice name);
 
 #endif

@@ -35,7 +35,7 @@ static enum claim_result give_up(struct cw_call *call, const struct claim *claim
 {
     if (pending) {
         cw_propagate_stream_claim(call, call->argv[1], claim->group, id, pending);
-        cw_stream_pending_drop(cw_call_arena(call), claim->stream, claim->group, id);
+        cw_stream_pending_drop(cw_call_arena(call), claim->group, id);
     }
     return CLAIM_GONE;
 }
@@ -51,10 +51,10 @@ static enum claim_result claim_entry(struct cw_call *call, const struct claim *c
     if (!pending) {
         if (!claim->forces)
             return CLAIM_NOTHING;
-        pending = cw_stream_pending_add(cw_call_arena(call), claim->stream, claim->group, id);
+        pending = cw_stream_pending_add(cw_call_arena(call), claim->group, id);
         pending->deliveries = 1;
     }
-    cw_stream_pending_assign(cw_call_arena(call), claim->stream, pending, id, claim->consumer);
+    cw_stream_pending_assign(cw_call_arena(call), claim->group, pending, id, claim->consumer);
     pending->delivery_ms = claim->delivery_ms;
     if (claim->deliveries >= 0)
         pending->deliveries = (uint64_t)claim->deliveries;
@@ -141,7 +141,7 @@ static bool open_claim(struct cw_call *call, struct claim *claim)
 {
     cw_call_propagate_nothing(call); /* as it stands: what came of it is told */
     cw_call_open_read(call, 1);
-    claim->consumer = cw_call_stream_consumer(call, call->argv[1], claim->stream, claim->group, call->argv[3]);
+    claim->consumer = cw_call_stream_consumer(call, call->argv[1], claim->group, call->argv[3]);
     return claim->consumer != NULL;
 }
 

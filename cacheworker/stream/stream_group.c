@@ -61,13 +61,19 @@ static void free_consumer_part(const struct cw_stream_memory *memory, struct cw_
     cw_stream_memory_free(memory, consumer, consumer_bytes(consumer->named.name.length));
 }
 
-/* About one block of what a group holds; false when it holds nothing but itself. */
-static bool free_group_part(const struct cw_stream_memory *memory, struct cw_stream_group *group)
+static struct cw_stream_memory group_memory(struct cw_arena *arena, struct cw_stream_group *group)
 {
+    return (struct cw_stream_memory){arena, &group->held};
+}
+
+/* About one block of what a group holds; false when it holds nothing but itself. */
+static bool free_group_part(struct cw_arena *arena, struct cw_stream_group *group)
+{
+    struct cw_stream_memory memory = group_memory(arena, group);
     if (group->consumers.count > 0)
-        free_consumer_part(memory, group);
+        free_consumer_part(&memory, group);
     else if (group->pending.count > 0)
-        pop_last(memory, &group->pending, true);
+        pop_last(&memory, &group->pending, true);
     else
         return false;
     return true;
@@ -78,22 +84,36 @@ bool cw_stream_groups_free_part(const struct cw_stream_memory *memory, struct cw
     if (groups->count == 0)
         return false;
     struct cw_stream_group *group = (struct cw_stream_group *)(void *)groups->items[groups->count - 1];
-    if (!free_group_part(memory, group)) {
+    if (!free_group_part(memory->arena, group)) {
         cw_name_list_remove(memory, groups, groups->count - 1);
         cw_stream_memory_free(memory, group, group_bytes(group->named.name.length));
     }
     return true;
 }
 
-void cw_stream_group_destroy(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group)
+struct cw_stream_held cw_stream_groups_held(const struct cw_name_list *groups)
+{
+    struct cw_stream_held sum = {0};
+    for (uint32_t i = 0; i < groups->count; i++) {
+        const struct cw_stream_group *group = (const struct cw_stream_group *)(const void *)groups->items[i];
+        sum.bytes += group->held.bytes;
+        sum.blocks += group->held.blocks;
+    }
+    return sum;
+}
+
+struct cw_stream *cw_stream_group_destroy(struct cw_arena *arena, struct cw_stream *stream,
+                                          struct cw_stream_group *group)
 {
     struct cw_stream_memory memory = cw_stream_memory(arena, stream);
     uint32_t index;
     cw_name_list_find(&stream->groups, group->named.name, &index);
     cw_name_list_remove(&memory, &stream->groups, index);
-    while (free_group_part(&memory, group))
-        ;
-    cw_stream_memory_free(&memory, group, group_bytes(group->named.name.length));
+    struct cw_stream *rest = cw_stream_create(arena);
+    struct cw_stream_memory rest_memory = cw_stream_memory(arena, rest);
+    CHECK(cw_name_list_insert(&rest_memory, &rest->groups, 0, &group->named) == 0); /* one item: a small block */
+    cw_stream_memory_hand_over(&memory, &rest_memory, group_bytes(group->named.name.length));
+    return rest;
 }
 
 /* ---- Counting what was read ---- */
@@ -157,13 +177,13 @@ struct cw_stream_consumer *cw_stream_consumer_find(const struct cw_stream_group 
     return (struct cw_stream_consumer *)(void *)cw_name_list_find(&group->consumers, name, &index);
 }
 
-int cw_stream_consumer_create(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group,
-                              struct slice name, int64_t now_ms, struct cw_stream_consumer **ret_consumer)
+int cw_stream_consumer_create(struct cw_arena *arena, struct cw_stream_group *group, struct slice name, int64_t now_ms,
+                              struct cw_stream_consumer **ret_consumer)
 {
     uint32_t index;
     if (cw_name_list_find(&group->consumers, name, &index))
         return ERR_EXISTS;
-    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
+    struct cw_stream_memory memory = group_memory(arena, group);
     struct cw_stream_consumer *consumer = cw_stream_memory_try_alloc(&memory, consumer_bytes(name.length));
     if (!consumer)
         return ERR_NO_MEMORY;
@@ -178,26 +198,59 @@ int cw_stream_consumer_create(struct cw_arena *arena, struct cw_stream *stream, 
     return 0;
 }
 
-void cw_stream_consumer_delete(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group,
-                               struct cw_stream_consumer *consumer)
+static void unlist(const struct cw_stream_memory *memory, struct cw_stream_group *group,
+                   const struct cw_stream_consumer *consumer)
 {
-    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
-    while (consumer->pending.count > 0) {
-        struct cw_stream_id id = cw_id_map_item(cw_id_map_last(&consumer->pending))->id;
-        cw_stream_pending_drop(arena, stream, group, id);
-    }
     uint32_t index;
     cw_name_list_find(&group->consumers, consumer->named.name, &index);
-    cw_name_list_remove(&memory, &group->consumers, index);
+    cw_name_list_remove(memory, &group->consumers, index);
+}
+
+/* All that is pending is this consumer's: both leave, with the group's memory but for that of other consumers. */
+static struct cw_stream *part_with_all(struct cw_arena *arena, struct cw_stream_group *group,
+                                       struct cw_stream_consumer *consumer)
+{
+    struct cw_stream_memory memory = group_memory(arena, group);
+    unlist(&memory, group, consumer);
+    struct cw_stream_held left = cw_name_list_held(&group->consumers);
+    for (uint32_t i = 0; i < group->consumers.count; i++) {
+        left.bytes += cw_arena_rounded(consumer_bytes(cw_stream_consumer_at(group, i)->named.name.length));
+        left.blocks++;
+    }
+    struct cw_stream *rest = cw_stream_create(arena);
+    struct cw_stream_group *other;
+    CHECK(cw_stream_group_create(arena, rest, slice_of("", 0), CW_STREAM_ID_MIN, 0, &other) == 0);
+    other->pending = group->pending;
+    other->held.bytes = group->held.bytes - left.bytes;
+    other->held.blocks = group->held.blocks - left.blocks;
+    group->pending = (struct cw_id_map){0};
+    group->held = left;
+    struct cw_stream_memory other_memory = group_memory(arena, other);
+    CHECK(cw_name_list_insert(&other_memory, &other->consumers, 0, &consumer->named) == 0);
+    return rest;
+}
+
+struct cw_stream *cw_stream_consumer_delete(struct cw_arena *arena, struct cw_stream_group *group,
+                                            struct cw_stream_consumer *consumer)
+{
+    struct cw_stream_memory memory = group_memory(arena, group);
+    if (consumer->pending.count == group->pending.count)
+        return part_with_all(arena, group, consumer);
+    while (consumer->pending.count > 0) {
+        struct cw_stream_id id = cw_id_map_item(cw_id_map_last(&consumer->pending))->id;
+        cw_stream_pending_drop(arena, group, id);
+    }
+    unlist(&memory, group, consumer);
     cw_stream_memory_free(&memory, consumer, consumer_bytes(consumer->named.name.length));
+    return NULL;
 }
 
 /* ---- What is pending ---- */
 
-struct cw_stream_pending *cw_stream_pending_add(struct cw_arena *arena, struct cw_stream *stream,
-                                                struct cw_stream_group *group, struct cw_stream_id id)
+struct cw_stream_pending *cw_stream_pending_add(struct cw_arena *arena, struct cw_stream_group *group,
+                                                struct cw_stream_id id)
 {
-    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
+    struct cw_stream_memory memory = group_memory(arena, group);
     struct cw_stream_pending *pending = cw_stream_memory_alloc(&memory, sizeof(*pending));
     *pending = (struct cw_stream_pending){0};
     if (cw_id_map_insert(&memory, &group->pending, id, pending))
@@ -206,10 +259,10 @@ struct cw_stream_pending *cw_stream_pending_add(struct cw_arena *arena, struct c
     return NULL;
 }
 
-void cw_stream_pending_assign(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_pending *pending,
+void cw_stream_pending_assign(struct cw_arena *arena, struct cw_stream_group *group, struct cw_stream_pending *pending,
                               struct cw_stream_id id, struct cw_stream_consumer *consumer)
 {
-    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
+    struct cw_stream_memory memory = group_memory(arena, group);
     if (pending->consumer == consumer)
         return;
     if (pending->consumer)
@@ -218,10 +271,9 @@ void cw_stream_pending_assign(struct cw_arena *arena, struct cw_stream *stream, 
     pending->consumer = consumer;
 }
 
-bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group,
-                            struct cw_stream_id id)
+bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream_group *group, struct cw_stream_id id)
 {
-    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
+    struct cw_stream_memory memory = group_memory(arena, group);
     struct cw_stream_pending *pending = cw_id_map_remove(&memory, &group->pending, id);
     if (!pending)
         return false;
@@ -233,13 +285,12 @@ bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream *stream, st
 
 /* ---- Copying ---- */
 
-static int copy_consumers(struct cw_arena *arena, const struct cw_stream_group *from, struct cw_stream *stream,
-                          struct cw_stream_group *to)
+static int copy_consumers(struct cw_arena *arena, const struct cw_stream_group *from, struct cw_stream_group *to)
 {
     for (uint32_t i = 0; i < from->consumers.count; i++) {
         const struct cw_stream_consumer *consumer = cw_stream_consumer_at(from, i);
         struct cw_stream_consumer *copy;
-        int result = cw_stream_consumer_create(arena, stream, to, consumer->named.name, consumer->seen_ms, &copy);
+        int result = cw_stream_consumer_create(arena, to, consumer->named.name, consumer->seen_ms, &copy);
         if (result < 0)
             return result;
         copy->active_ms = consumer->active_ms;
@@ -248,17 +299,15 @@ static int copy_consumers(struct cw_arena *arena, const struct cw_stream_group *
 }
 
 /* In the order of ids, so that all maps of the copy are filled from the front. */
-static void copy_pending(struct cw_arena *arena, const struct cw_stream_group *from, struct cw_stream *stream,
-                         struct cw_stream_group *to)
+static void copy_pending(struct cw_arena *arena, const struct cw_stream_group *from, struct cw_stream_group *to)
 {
     for (struct cw_id_place place = cw_id_map_first(&from->pending); place.leaf; place = cw_id_map_next(place)) {
         const struct cw_id_item *item = cw_id_map_item(place);
         const struct cw_stream_pending *pending = item->value;
-        struct cw_stream_pending *copy = cw_stream_pending_add(arena, stream, to, item->id);
+        struct cw_stream_pending *copy = cw_stream_pending_add(arena, to, item->id);
         copy->delivery_ms = pending->delivery_ms;
         copy->deliveries = pending->deliveries;
-        cw_stream_pending_assign(arena, stream, copy, item->id,
-                                 cw_stream_consumer_find(to, pending->consumer->named.name));
+        cw_stream_pending_assign(arena, to, copy, item->id, cw_stream_consumer_find(to, pending->consumer->named.name));
     }
 }
 
@@ -268,9 +317,9 @@ int cw_stream_groups_copy(struct cw_arena *arena, const struct cw_stream *from, 
         const struct cw_stream_group *group = cw_stream_group_at(from, i);
         struct cw_stream_group *copy;
         int result = cw_stream_group_create(arena, to, group->named.name, group->last_id, group->entries_read, &copy);
-        if (result < 0 || (result = copy_consumers(arena, group, to, copy)) < 0)
+        if (result < 0 || (result = copy_consumers(arena, group, copy)) < 0)
             return result;
-        copy_pending(arena, group, to, copy);
+        copy_pending(arena, group, copy);
     }
     return 0;
 }

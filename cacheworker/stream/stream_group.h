@@ -16,6 +16,7 @@ struct cw_stream_group {
     int64_t entries_read;          /* of all that were ever added; or CW_STREAM_READ_UNKNOWN */
     struct cw_id_map pending;      /* of struct cw_stream_pending, owned */
     struct cw_name_list consumers; /* of struct cw_stream_consumer, owned */
+    struct cw_stream_held held;    /* for both; the group itself is counted by its stream */
     char name[];
 };
 
@@ -46,7 +47,9 @@ struct cw_stream_group *cw_stream_group_find(const struct cw_stream *stream, str
 MUST_CHECK int cw_stream_group_create(struct cw_arena *arena, struct cw_stream *stream, struct slice name,
                                       struct cw_stream_id last_id, int64_t entries_read,
                                       struct cw_stream_group **ret_group);
-void cw_stream_group_destroy(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group);
+/* What the group held is in the stream that is returned, which is good for nothing but being freed. It may be much. */
+MUST_CHECK struct cw_stream *cw_stream_group_destroy(struct cw_arena *arena, struct cw_stream *stream,
+                                                     struct cw_stream_group *group);
 
 /* The group has been given an entry: when it is behind the last one, it becomes that. */
 void cw_stream_group_delivered(const struct cw_stream *stream, struct cw_stream_group *group, struct cw_stream_id id);
@@ -66,12 +69,12 @@ static inline struct cw_stream_consumer *cw_stream_consumer_at(const struct cw_s
 
 struct cw_stream_consumer *cw_stream_consumer_find(const struct cw_stream_group *group, struct slice name);
 /* ERR_EXISTS, ERR_NO_MEMORY. It was seen now, and never active. */
-MUST_CHECK int cw_stream_consumer_create(struct cw_arena *arena, struct cw_stream *stream,
-                                         struct cw_stream_group *group, struct slice name, int64_t now_ms,
-                                         struct cw_stream_consumer **ret_consumer);
-/* What it has pending goes too. */
-void cw_stream_consumer_delete(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group,
-                               struct cw_stream_consumer *consumer);
+MUST_CHECK int cw_stream_consumer_create(struct cw_arena *arena, struct cw_stream_group *group, struct slice name,
+                                         int64_t now_ms, struct cw_stream_consumer **ret_consumer);
+/* What it has pending goes too, one by one; but if nobody else has anything pending, all at once, as with a group: that
+ * is in the stream that is returned, or NULL. */
+MUST_CHECK struct cw_stream *cw_stream_consumer_delete(struct cw_arena *arena, struct cw_stream_group *group,
+                                                       struct cw_stream_consumer *consumer);
 
 /* ---- What is pending ---- */
 
@@ -82,14 +85,13 @@ static inline struct cw_stream_pending *cw_stream_pending_find(const struct cw_s
 }
 
 /* Makes an entry pending, without a consumer yet: it must get one before anything else is done. NULL: it is already. */
-struct cw_stream_pending *cw_stream_pending_add(struct cw_arena *arena, struct cw_stream *stream,
-                                                struct cw_stream_group *group, struct cw_stream_id id);
+struct cw_stream_pending *cw_stream_pending_add(struct cw_arena *arena, struct cw_stream_group *group,
+                                                struct cw_stream_id id);
 /* Gives it to this consumer, and takes it from the one that has it. */
-void cw_stream_pending_assign(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_pending *pending,
+void cw_stream_pending_assign(struct cw_arena *arena, struct cw_stream_group *group, struct cw_stream_pending *pending,
                               struct cw_stream_id id, struct cw_stream_consumer *consumer);
 /* Acknowledged, or given up. False: it was not pending. */
-bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream *stream, struct cw_stream_group *group,
-                            struct cw_stream_id id);
+bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream_group *group, struct cw_stream_id id);
 
 /* ---- For stream.c ---- */
 
@@ -97,5 +99,8 @@ bool cw_stream_pending_drop(struct cw_arena *arena, struct cw_stream *stream, st
 MUST_CHECK int cw_stream_groups_copy(struct cw_arena *arena, const struct cw_stream *from, struct cw_stream *to);
 /* Frees about one block of the last group; false when there is no group. */
 bool cw_stream_groups_free_part(const struct cw_stream_memory *memory, struct cw_name_list *groups);
+
+/* What all groups hold, but for themselves. */
+struct cw_stream_held cw_stream_groups_held(const struct cw_name_list *groups);
 
 #endif

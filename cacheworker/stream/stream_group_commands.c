@@ -148,7 +148,8 @@ void cw_xgroup_destroy_command(struct cw_call *call)
         return;
     struct cw_stream_group *group = cw_stream_group_find(stream, call->argv[3]);
     if (group) {
-        cw_stream_group_destroy(cw_call_arena(call), stream, group);
+        struct cw_stream *rest = cw_stream_group_destroy(cw_call_arena(call), stream, group);
+        cw_keyspace_discard_object(call->keyspace, CW_TYPE_STREAM, rest);
         cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-destroy", call->argv[2]);
         call->dirty++;
     }
@@ -163,7 +164,7 @@ void cw_xgroup_createconsumer_command(struct cw_call *call)
     struct cw_stream_consumer *consumer;
     if (!group)
         return;
-    int result = cw_stream_consumer_create(cw_call_arena(call), stream, group, call->argv[4], call->now_ms, &consumer);
+    int result = cw_stream_consumer_create(cw_call_arena(call), group, call->argv[4], call->now_ms, &consumer);
     if (result == ERR_NO_MEMORY) {
         cw_reply_error(call, CW_ERROR_NO_MEMORY);
         return;
@@ -184,7 +185,9 @@ void cw_xgroup_delconsumer_command(struct cw_call *call)
     struct cw_stream_consumer *consumer = cw_stream_consumer_find(group, call->argv[4]);
     uint64_t pending = consumer ? consumer->pending.count : 0;
     if (consumer) {
-        cw_stream_consumer_delete(cw_call_arena(call), stream, group, consumer);
+        struct cw_stream *rest = cw_stream_consumer_delete(cw_call_arena(call), group, consumer);
+        if (rest)
+            cw_keyspace_discard_object(call->keyspace, CW_TYPE_STREAM, rest);
         cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-delconsumer", call->argv[2]);
         call->dirty++;
     }
@@ -232,7 +235,7 @@ void cw_xack_command(struct cw_call *call)
     cw_call_open_read(call, 1);
     int64_t acknowledged = 0;
     for (size_t i = 3; i < call->argc; i++)
-        acknowledged += cw_stream_pending_drop(cw_call_arena(call), stream, group, ids[i - 3]);
+        acknowledged += cw_stream_pending_drop(cw_call_arena(call), group, ids[i - 3]);
     mem_free(ids);
     call->dirty += (uint64_t)acknowledged;
     resp_write_integer(call->reply, acknowledged);

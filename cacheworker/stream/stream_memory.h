@@ -44,4 +44,14 @@ static inline void cw_stream_memory_free(const struct cw_stream_memory *memory, 
     cw_arena_free(memory->arena, block, size);
 }
 
+/* The block is from now on the other's to free. */
+static inline void cw_stream_memory_hand_over(const struct cw_stream_memory *from, const struct cw_stream_memory *to,
+                                              size_t size)
+{
+    from->held->bytes -= cw_arena_rounded(size);
+    from->held->blocks--;
+    to->held->bytes += cw_arena_rounded(size);
+    to->held->blocks++;
+}
+
 #endif

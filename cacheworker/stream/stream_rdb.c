@@ -212,7 +212,7 @@ static int read_pending(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
     if (result <= 0 || (result = cw_rdb_take_little_endian(cursor, TIME_BYTES, &delivery_ms)) <= 0 ||
         (result = cw_rdb_take_plain_length(cursor, &deliveries)) <= 0)
         return result;
-    struct cw_stream_pending *pending = cw_stream_pending_add(arena_of(value), stream_of(value), group_of(value), id);
+    struct cw_stream_pending *pending = cw_stream_pending_add(arena_of(value), group_of(value), id);
     if (!pending)
         return ERR_CORRUPT;
     pending->delivery_ms = (int64_t)delivery_ms;
@@ -243,8 +243,7 @@ static int read_consumer(struct cw_rdb_value *value, struct cw_rdb_cursor *curso
         return result;
     if ((result = cw_rdb_take_plain_length(cursor, &value->left)) <= 0)
         return result;
-    result = cw_stream_consumer_create(arena_of(value), stream_of(value), group_of(value), name, (int64_t)seen_ms,
-                                       &consumer);
+    result = cw_stream_consumer_create(arena_of(value), group_of(value), name, (int64_t)seen_ms, &consumer);
     if (result < 0)
         return result == ERR_EXISTS ? ERR_CORRUPT : result;
     consumer->active_ms = (int64_t)active_ms;
@@ -264,7 +263,7 @@ static int read_owned(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
     struct cw_stream_pending *pending = cw_stream_pending_find(group_of(value), id);
     if (!pending || pending->consumer)
         return ERR_CORRUPT;
-    cw_stream_pending_assign(arena_of(value), stream_of(value), pending, id, value->around[AROUND_CONSUMER].object);
+    cw_stream_pending_assign(arena_of(value), group_of(value), pending, id, value->around[AROUND_CONSUMER].object);
     value->left--;
     return 1;
 }

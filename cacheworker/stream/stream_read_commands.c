@@ -171,7 +171,7 @@ static bool parse_reading(struct cw_call *call, const struct read *read, size_t 
 static bool open_consumer(struct cw_call *call, const struct read *read, size_t i, struct reading *reading)
 {
     cw_call_open_read(call, read->keys + i);
-    reading->consumer = cw_call_stream_consumer(call, reading->key, reading->stream, reading->group, read->consumer);
+    reading->consumer = cw_call_stream_consumer(call, reading->key, reading->group, read->consumer);
     return reading->consumer != NULL;
 }
 
@@ -211,8 +211,8 @@ static void make_pending(struct cw_call *call, const struct reading *reading, st
 {
     struct cw_stream_pending *pending = cw_stream_pending_find(reading->group, id);
     if (!pending)
-        pending = cw_stream_pending_add(cw_call_arena(call), reading->stream, reading->group, id);
-    cw_stream_pending_assign(cw_call_arena(call), reading->stream, pending, id, reading->consumer);
+        pending = cw_stream_pending_add(cw_call_arena(call), reading->group, id);
+    cw_stream_pending_assign(cw_call_arena(call), reading->group, pending, id, reading->consumer);
     pending->delivery_ms = reading->consumer->active_ms = call->now_ms;
     pending->deliveries = 1;
     cw_propagate_stream_claim(call, reading->key, reading->group, id, pending);

@@ -62,7 +62,8 @@ static void toggle_group(struct fixture *fixture, unsigned g)
         assert_int_equal(cw_stream_group_create(fixture->arena, fixture->stream, slice_text(group_names[g]),
                                                 CW_STREAM_ID_MIN, 0, &group),
                          ERR_EXISTS);
-        cw_stream_group_destroy(fixture->arena, fixture->stream, group_of(fixture->stream, g));
+        cw_stream_free(fixture->arena,
+                       cw_stream_group_destroy(fixture->arena, fixture->stream, group_of(fixture->stream, g)));
     } else {
         assert_int_equal(cw_stream_group_create(fixture->arena, fixture->stream, slice_text(group_names[g]),
                                                 (struct cw_stream_id){g, 1}, g, &group),
@@ -80,14 +81,13 @@ static void toggle_consumer(struct fixture *fixture, unsigned g, unsigned c)
     struct cw_stream_group *group = group_of(fixture->stream, g);
     struct cw_stream_consumer *consumer;
     if (model->consumers[c]) {
-        cw_stream_consumer_delete(fixture->arena, fixture->stream, group, consumer_of(group, c));
+        cw_stream_free(fixture->arena, cw_stream_consumer_delete(fixture->arena, group, consumer_of(group, c)));
         for (unsigned i = 0; i < IDS; i++)
             if (model->owners[i] == (int)c)
                 model->owners[i] = NOBODY;
     } else {
-        assert_int_equal(cw_stream_consumer_create(fixture->arena, fixture->stream, group,
-                                                   slice_text(consumer_names[c]), 1000 + c, &consumer),
-                         0);
+        assert_int_equal(
+            cw_stream_consumer_create(fixture->arena, group, slice_text(consumer_names[c]), 1000 + c, &consumer), 0);
         assert_int_equal(consumer->active_ms, CW_STREAM_NEVER_ACTIVE);
         consumer->active_ms = 2000 + c;
     }
@@ -101,13 +101,13 @@ static void give(struct fixture *fixture, unsigned g, unsigned c, unsigned i)
     struct cw_stream_pending *pending = cw_stream_pending_find(group, id);
     assert_true((pending != NULL) == (fixture->groups[g].owners[i] != NOBODY));
     if (pending) {
-        assert_null(cw_stream_pending_add(fixture->arena, fixture->stream, group, id));
+        assert_null(cw_stream_pending_add(fixture->arena, group, id));
     } else {
-        pending = cw_stream_pending_add(fixture->arena, fixture->stream, group, id);
+        pending = cw_stream_pending_add(fixture->arena, group, id);
         pending->delivery_ms = 3000 + i;
     }
     pending->deliveries = c;
-    cw_stream_pending_assign(fixture->arena, fixture->stream, pending, id, consumer_of(group, c));
+    cw_stream_pending_assign(fixture->arena, group, pending, id, consumer_of(group, c));
     fixture->groups[g].owners[i] = (int)c;
 }
 
@@ -126,9 +126,9 @@ static void random_operation(struct fixture *fixture)
         give(fixture, g, c, i);
     } else {
         bool expected = model->owners[i] != NOBODY;
-        assert_int_equal(cw_stream_pending_drop(fixture->arena, fixture->stream, group_of(fixture->stream, g),
-                                                (struct cw_stream_id){i, 0}),
-                         expected);
+        assert_int_equal(
+            cw_stream_pending_drop(fixture->arena, group_of(fixture->stream, g), (struct cw_stream_id){i, 0}),
+            expected);
         model->owners[i] = NOBODY;
     }
 }
@@ -193,6 +193,7 @@ static void test_random(void **state)
         open_fixture(&fixture, seed);
         for (unsigned operation = 0; operation < OPERATIONS; operation++) {
             random_operation(&fixture);
+            assert_int_equal(cw_stream_used_bytes(fixture.stream), cw_arena_used_bytes(fixture.arena));
             if (operation % 500 == 0)
                 assert_same(&fixture, fixture.stream);
         }
@@ -200,6 +201,40 @@ static void test_random(void **state)
         assert_same(&fixture, copy);
         cw_stream_free(fixture.arena, copy);
         assert_same(&fixture, fixture.stream);
+        close_fixture(&fixture);
+    }
+}
+
+/* What a group, or the only consumer with anything pending, had is not freed one by one: it leaves as it is. */
+static void test_much_leaves_at_once(void **state)
+{
+    (void)state;
+    enum { PENDING = 5000 };
+    for (unsigned destroys = 0; destroys < 2; destroys++) {
+        struct fixture fixture;
+        open_fixture(&fixture, 1);
+        toggle_group(&fixture, 0);
+        toggle_consumer(&fixture, 0, 0);
+        toggle_consumer(&fixture, 0, 1);
+        size_t small = cw_arena_used_bytes(fixture.arena);
+        struct cw_stream_group *group = group_of(fixture.stream, 0);
+        for (uint64_t i = 1; i <= PENDING; i++) {
+            struct cw_stream_id id = {i, 0};
+            struct cw_stream_pending *pending = cw_stream_pending_add(fixture.arena, group, id);
+            cw_stream_pending_assign(fixture.arena, group, pending, id, consumer_of(group, 1));
+        }
+        size_t full = cw_arena_used_bytes(fixture.arena);
+        struct cw_stream *rest = destroys ? cw_stream_group_destroy(fixture.arena, fixture.stream, group)
+                                          : cw_stream_consumer_delete(fixture.arena, group, consumer_of(group, 1));
+        assert_non_null(rest);
+        assert_true(cw_arena_used_bytes(fixture.arena) >= full);
+        assert_true(cw_stream_used_bytes(fixture.stream) <= small);
+        assert_int_equal(cw_stream_used_bytes(fixture.stream) + cw_stream_used_bytes(rest),
+                         cw_arena_used_bytes(fixture.arena));
+        assert_true(cw_stream_blocks(rest) > PENDING);
+        cw_stream_free(fixture.arena, rest);
+        assert_int_equal(cw_stream_used_bytes(fixture.stream), cw_arena_used_bytes(fixture.arena));
+        assert_int_equal(fixture.stream->groups.count, !destroys);
         close_fixture(&fixture);
     }
 }
@@ -312,10 +347,8 @@ static void test_entries_up_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_reading),
-        cmocka_unit_test(test_entries_up_to),
+        cmocka_unit_test(test_random),  cmocka_unit_test(test_much_leaves_at_once), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_reading), cmocka_unit_test(test_entries_up_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
