@@ -106,7 +106,8 @@ static int create(struct daemon *daemon, struct process *process, const struct c
     int error = cw_worker_create(config, &worker);
     if (error < 0)
         return daemon_fail(daemon, error, "%s: %s",
-                           error == ERR_INVALID ? "the worker cannot start" : "dump.rdb cannot be loaded",
+                           error == ERR_INVALID ? "the worker cannot start (its users, its numbers)"
+                                                : "dump.rdb cannot be loaded",
                            error_text(error));
     struct host_config host_config = {
         .door = &cw_worker_door,

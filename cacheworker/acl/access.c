@@ -1,5 +1,6 @@
 #include "cacheworker/acl/access.h"
 
+#include "cacheworker/acl/acl_file.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/pubsub/pubsub.h"
 #include "common/base/errors.h"
@@ -215,8 +216,53 @@ void cw_access_create(struct cw_engine *engine)
         cw_acl_set_default_password(&access->acl, engine->settings.requirepass);
 }
 
+static int read_lines(struct cw_engine *engine, struct slice lines)
+{
+    struct buf errors = {0};
+    int result = cw_acl_read(&engine->access.acl, lines, "users", &errors);
+    buf_free(&errors);
+    return result;
+}
+
+int cw_access_configure(struct cw_engine *engine)
+{
+    struct slice lines = engine->config.users;
+    int result = lines.length > 0 ? read_lines(engine, lines) : 0;
+    cw_acl_bury(&engine->access.acl);
+    return result;
+}
+
+void cw_access_return_to_configuration(struct cw_engine *engine)
+{
+    CHECK(read_lines(engine, buf_slice(&engine->access.configured)) == 0);
+    engine->access.is_shared = false;
+}
+
+/* A group's file that is empty is none. */
+int cw_access_read_file(struct cw_engine *engine)
+{
+    const struct cw_config *config = &engine->config;
+    struct cw_access *access = &engine->access;
+    cw_acl_write(&access->acl, &access->configured);
+    if (config->storage == NULL || config->acl_file[0] == '\0')
+        return 0;
+    bool is_empty;
+    struct buf errors = {0};
+    int result = cw_acl_load(&access->acl, config->storage, config->acl_file, &is_empty, &errors);
+    buf_free(&errors);
+    if (!config->standalone && (result == 0 || result == ERR_NOT_FOUND)) {
+        access->is_shared = result == 0 && !is_empty;
+        if (!access->is_shared)
+            cw_access_return_to_configuration(engine);
+        result = 0;
+    }
+    cw_acl_bury(&access->acl);
+    return result < 0 ? ERR_INVALID : 0;
+}
+
 void cw_access_destroy(struct cw_engine *engine)
 {
     cw_acl_free(&engine->access.acl);
+    buf_free(&engine->access.configured);
     cw_acl_log_reset(&engine->access.log);
 }

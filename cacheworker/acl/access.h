@@ -19,10 +19,21 @@ struct cw_access { /* of an engine */
     struct cw_acl acl;
     struct cw_acl_log log;
     struct cw_throttle throttle;
+    struct buf configured; /* owned; the users of the configuration, as lines */
+    bool is_shared;        /* the users are the group's, not those of this member's configuration (share.h) */
 };
 
-/* The default user, with the password of the configuration. */
+/* The default user, with requirepass. */
 void cw_access_create(struct cw_engine *engine);
+
+/* The users of the configuration's lines. ERR_INVALID. */
+MUST_CHECK int cw_access_configure(struct cw_engine *engine);
+
+/* When all of the configuration was taken: users of the ACL file, or those that the group has had. ERR_INVALID. */
+MUST_CHECK int cw_access_read_file(struct cw_engine *engine);
+
+/* The users of the configuration take the place of all others. */
+void cw_access_return_to_configuration(struct cw_engine *engine);
 void cw_access_destroy(struct cw_engine *engine);
 
 /* A session that has just been opened, or reset: it is the default user, who may or may not need a password. */

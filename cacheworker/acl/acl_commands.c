@@ -1,5 +1,7 @@
 #include "cacheworker/acl/acl_commands.h"
 
+#include "cacheworker/acl/acl_file.h"
+#include "cacheworker/acl/share.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "common/base/errors.h"
@@ -51,6 +53,7 @@ void cw_acl_setuser_command(struct cw_call *call)
     struct buf reason = {0};
     if (cw_acl_set(acl_of(call), call->argv[2], call->argv + 3, call->argc - 3, &reason) == 0) {
         resp_write_ok(call->reply);
+        cw_share_user(call->engine, cw_acl_find(acl_of(call), call->argv[2]));
         cw_access_users_changed(call->engine);
     } else {
         reply_reason(call, &reason);
@@ -69,8 +72,12 @@ void cw_acl_deluser_command(struct cw_call *call)
         }
     }
     int64_t removed = 0;
-    for (size_t i = 2; i < call->argc; i++)
-        removed += cw_acl_remove(acl_of(call), call->argv[i]) ? 1 : 0;
+    for (size_t i = 2; i < call->argc; i++) {
+        if (!cw_acl_remove(acl_of(call), call->argv[i]))
+            continue;
+        cw_share_removal(call->engine, call->argv[i]);
+        removed++;
+    }
     resp_write_integer(call->reply, removed);
     if (removed > 0)
         cw_access_users_changed(call->engine);
@@ -161,14 +168,46 @@ void cw_acl_whoami_command(struct cw_call *call)
     "command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store "    \
     "users in the Redis configuration."
 
+static bool has_file(struct cw_call *call)
+{
+    const struct cw_config *config = &call->engine->config;
+    if (config->storage != NULL && config->acl_file[0] != '\0')
+        return true;
+    cw_reply_error(call, NO_FILE);
+    return false;
+}
+
 void cw_acl_load_command(struct cw_call *call)
 {
-    cw_reply_error(call, NO_FILE);
+    const struct cw_config *config = &call->engine->config;
+    struct buf errors = {0};
+    bool is_empty;
+    if (!has_file(call) || !may_change_users(call))
+        return;
+    if (cw_acl_load(acl_of(call), config->storage, config->acl_file, &is_empty, &errors) == 0) {
+        resp_write_ok(call->reply);
+        cw_share_all(call->engine);
+        cw_access_users_changed(call->engine);
+    } else {
+        reply_reason(call, &errors);
+    }
+    buf_free(&errors);
 }
 
 void cw_acl_save_command(struct cw_call *call)
 {
-    cw_reply_error(call, NO_FILE);
+    const struct cw_config *config = &call->engine->config;
+    if (!has_file(call))
+        return;
+    int error = cw_acl_save(acl_of(call), config->storage, config->acl_file);
+    if (error == 0) {
+        resp_write_ok(call->reply);
+        return;
+    }
+    effect_log(call->engine->effects, LOG_LEVEL_WARNING, "%s cannot be written: %s", config->acl_file,
+               error_text(error));
+    cw_reply_error(call, "ERR There was an error trying to save the ACLs. Please check the server logs for more "
+                         "information");
 }
 
 /* --- questions --- */

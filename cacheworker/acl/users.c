@@ -243,6 +243,14 @@ static void read_rules(struct cw_acl_user *user, const struct line *line, bool a
     buf_free(&joined);
 }
 
+/* The user of a line, as far as it has one. */
+static struct cw_acl_user *read_user(const struct cw_acl *acl, const struct line *line, struct buf *errors)
+{
+    struct cw_acl_user *user = cw_acl_user_create(line->words[1], acl->all_channels);
+    read_rules(user, line, acl->all_channels, errors);
+    return user;
+}
+
 static void read_line(struct cw_acl *acl, const struct line *line, struct buf *errors)
 {
     if (!slice_equal(line->words[0], SLICE_LITERAL("user")) || line->count < 2) {
@@ -265,9 +273,7 @@ static void read_line(struct cw_acl *acl, const struct line *line, struct buf *e
         buf_add_format(errors, "%s:%zu: Too many users. ", line->file, line->number);
         return;
     }
-    struct cw_acl_user *user = cw_acl_user_create(name, acl->all_channels);
-    read_rules(user, line, acl->all_channels, errors);
-    add(acl, user);
+    add(acl, read_user(acl, line, errors));
 }
 
 static void read_lines(struct cw_acl *acl, struct slice text, const char *file, struct buf *errors)
@@ -285,7 +291,7 @@ static void read_lines(struct cw_acl *acl, struct slice text, const char *file, 
     mem_free(line.words);
 }
 
-/* The default user is referred to by everybody, so it stays, with new rights; all others go. */
+/* The default user is referred to by everybody, so it stays, with new rights. */
 static void take_over(struct cw_acl *acl, struct cw_acl *from)
 {
     struct cw_acl_user *other = cw_acl_find(from, DEFAULT_NAME);
@@ -316,4 +322,53 @@ int cw_acl_read(struct cw_acl *acl, struct slice text, const char *file, struct 
     cw_acl_free(&draft);
     buf_add_text(errors, "WARNING: ACL errors detected, no change to the previously active ACL rules was performed");
     return ERR_INVALID;
+}
+
+/* --- what a master says --- */
+
+static int take_line(struct cw_acl *acl, struct line *line, struct slice text, struct buf *errors)
+{
+    split(line, text);
+    if (line->count < 2 || !slice_equal(line->words[0], SLICE_LITERAL("user")) || !cw_acl_is_one_word(line->words[1]))
+        return ERR_CORRUPT;
+    size_t before = buf_length(errors);
+    struct cw_acl_user *user = read_user(acl, line, errors);
+    if (buf_length(errors) > before)
+        user->enabled = false;
+    struct cw_acl_user *present = cw_acl_find(acl, line->words[1]);
+    if (present == NULL) {
+        add(acl, user);
+        return 0;
+    }
+    cw_acl_user_exchange(present, user);
+    cw_acl_user_destroy(user);
+    return 0;
+}
+
+int cw_acl_take_user(struct cw_acl *acl, struct slice line, struct buf *errors)
+{
+    struct line words = {.file = "stream", .number = 1};
+    int result = take_line(acl, &words, line, errors);
+    mem_free(words.words);
+    return result;
+}
+
+int cw_acl_take_all(struct cw_acl *acl, struct slice text, struct buf *errors)
+{
+    struct cw_acl draft = {.all_channels = acl->all_channels};
+    struct line line = {.file = "stream"};
+    int result = 0;
+    while (text.length > 0 && result == 0) {
+        const char *newline = memchr(text.data, '\n', text.length);
+        size_t length = newline != NULL ? (size_t)(newline - text.data) : text.length;
+        line.number++;
+        result = take_line(&draft, &line, slice_of(text.data, length), errors);
+        text = slice_skip(text, newline != NULL ? length + 1 : length);
+    }
+    mem_free(line.words);
+    if (result == 0)
+        take_over(acl, &draft);
+    else
+        cw_acl_free(&draft);
+    return result;
 }

@@ -48,6 +48,11 @@ void cw_acl_write_user(const struct cw_acl_user *user, struct buf *out); /* one,
  * ERR_INVALID, and `errors` says what is wrong in which line of `file`, in Redis' words. */
 MUST_CHECK int cw_acl_read(struct cw_acl *acl, struct slice text, const char *file, struct buf *errors);
 
+/* What a master says of its users: one line, or all. A user with a rule that is not understood here, for the master is
+ * newer, is there and off; `errors` says why. ERR_CORRUPT for what is no line of a user. */
+MUST_CHECK int cw_acl_take_user(struct cw_acl *acl, struct slice line, struct buf *errors);
+MUST_CHECK int cw_acl_take_all(struct cw_acl *acl, struct slice text, struct buf *errors);
+
 /* Whether the user was removed in this step. */
 bool cw_acl_is_removed(const struct cw_acl *acl, const struct cw_acl_user *user);
 void cw_acl_bury(struct cw_acl *acl); /* nobody refers to the removed users any more */

@@ -1,4 +1,5 @@
 /* cw_engine_apply (engine.h): a master's stream, executed as its replica. */
+#include "cacheworker/acl/share.h"
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/state.h"
@@ -78,8 +79,11 @@ static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t 
         *ret_ack_wanted = true;
         return 0;
     }
-    if (cw_aside_read(argv, argc, &record) == CW_ASIDE_NOW)
+    enum cw_aside aside = cw_aside_read(argv, argc, &record);
+    if (aside == CW_ASIDE_NOW)
         return apply_aside(engine, record);
+    if (aside == CW_ASIDE_USERS)
+        return engine->config.standalone ? 0 : cw_share_apply(engine, record);
     int result = judge(argv, argc, &command);
     if (result == 0 && command != NULL)
         run(engine, command, argv, argc, scratch);

@@ -1,6 +1,7 @@
 #include "cacheworker/engine/engine.h"
 
 #include "cacheworker/block/block.h"
+#include "cacheworker/acl/share.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -241,4 +242,14 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
     engine->expire = (struct cw_expire){0};
     engine->keyspace_generation++;
     cw_changes_tell_replaced(&engine->changes);
+}
+
+void cw_engine_write_users(const struct cw_engine *engine, struct buf *out)
+{
+    cw_share_write(engine, out);
+}
+
+int cw_engine_take_users(struct cw_engine *engine, struct slice record)
+{
+    return cw_share_apply(engine, record);
 }

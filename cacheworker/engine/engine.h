@@ -145,6 +145,10 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
 /* Replaces the data set; takes `keyspace` and frees the old one. */
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);
 
+/* The group's users, for a full sync of one of ours, and as one of ours was told them (cacheworker/acl/share.h). */
+void cw_engine_write_users(const struct cw_engine *engine, struct buf *out);
+MUST_CHECK int cw_engine_take_users(struct cw_engine *engine, struct slice record);
+
 /* Executes the complete commands at the front of `bytes` as a replica does: no reply, no gate, no propagation (the
  * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly,
  * and what stands between MULTI and EXEC as one: it is executed when all of it is there, or not at all. The database

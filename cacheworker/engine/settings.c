@@ -1,5 +1,6 @@
 #include "cacheworker/engine/settings.h"
 
+#include "cacheworker/acl/share.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/notify_classes.h"
@@ -60,6 +61,11 @@ static void write_databases(const struct cw_engine *engine, struct buf *out)
 static void write_port(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_u64(out, engine->config.port);
+}
+
+static void write_acl_file(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_text(out, engine->config.acl_file);
 }
 
 static void write_bind(const struct cw_engine *engine, struct buf *out)
@@ -188,6 +194,8 @@ static const struct hooks percentiles_hooks = {
 static void requirepass_changed(struct cw_engine *engine)
 {
     cw_acl_set_default_password(&engine->access.acl, engine->settings.requirepass);
+    if (engine->access.is_shared)
+        cw_share_user(engine, engine->access.acl.nobody);
     cw_access_users_changed(engine);
 }
 
@@ -197,6 +205,7 @@ static void acl_changed(struct cw_engine *engine)
 }
 
 static const struct hooks acl_hooks = {.changed = acl_changed};
+static const struct hooks acl_file_hooks = {.write = write_acl_file};
 static const struct hooks requirepass_hooks = {.changed = requirepass_changed};
 static void write_directory(const struct cw_engine *engine, struct buf *out)
 {
@@ -491,6 +500,8 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
             assign(settings, &parameters[i], slice_text(parameters[i].initial));
     }
     cw_settings_set_text(&settings->requirepass, config->requirepass);
+    settings->acllog_max_length = config->acllog_max_len;
+    settings->pubsub_default = config->acl_pubsub_all ? 0 : 1;
     settings->max_clients = config->max_clients;
     settings->query_buffer_max = config->query_buffer_max;
     cw_output_limits_create(&settings->output, config->client_output_max);

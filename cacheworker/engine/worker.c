@@ -1,6 +1,7 @@
 #include "cacheworker/engine/worker.h"
 
 #include "cacheworker/block/block.h"
+#include "cacheworker/acl/acl_file.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/memory.h"
@@ -41,6 +42,8 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .standalone = standalone,
         .databases = standalone ? 16 : 5,
         .max_clients = 10000,
+        .acl_file = standalone ? "" : CW_ACL_GROUP_FILE,
+        .acllog_max_len = 128,
         .backlog_bytes = (size_t)64 << 20,
         .max_lag_ns = NS_PER_S,
         .stuck_limit_ns = CW_STUCK_LIMIT_NS,
@@ -140,6 +143,7 @@ static void free_engine(struct cw_engine *engine)
     cw_slowlog_destroy(&engine->slowlog);
     resp_request_free(&engine->stream.request);
     free_slice(&engine->config.requirepass);
+    free_slice(&engine->config.users);
     free_slice(&engine->config.secret);
     free_slice(&engine->config.state);
     free_slice(&engine->config.parameters);
@@ -185,6 +189,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     struct cw_engine *engine = &worker->engine;
     engine->config = *config;
     engine->config.requirepass = own_slice(config->requirepass);
+    engine->config.users = own_slice(config->users);
     engine->config.secret = own_slice(config->secret);
     engine->config.state = own_slice(config->state);
     engine->config.parameters = own_slice(config->parameters);
@@ -209,7 +214,11 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     if (!config->standalone)
         create_control(worker);
 
-    int result = cw_overlay_create(engine);
+    int result = cw_access_configure(engine);
+    if (result == 0)
+        result = cw_overlay_create(engine);
+    if (result == 0)
+        result = cw_access_read_file(engine);
     if (result < 0) {
         free_worker(worker);
         return result;

@@ -4,8 +4,9 @@
  * drives both, one after the other, as in the simulator; the daemon parts them and gives each a thread.
  *
  * Listeners, by number: 0 data (clients, replicas), 1 control (sentinels; absent with standalone).
- * Files: "node.state" (id, incarnation and its bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the
- * storage table, read when the core starts, written by SAVE. A worker without a directory has no storage and no state.
+ * Files: "users.acl" (who may do what, in a group) through the storage table; "node.state" (id, incarnation and its
+ * bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the storage table, read when the core starts,
+ * written by SAVE. A worker without a directory has no storage and no state.
  */
 #ifndef CACHEWORKER_ENGINE_WORKER_H
 #define CACHEWORKER_ENGINE_WORKER_H
@@ -27,6 +28,10 @@ struct cw_config {      /* copied at creation, slices included */
     bool standalone;    /* a plain server: no sentinels, no lease, serves at once */
     uint32_t databases; /* default 16 standalone, 5 in the appliance */
     struct slice requirepass;
+    struct slice users;   /* lines "user name rules..." that a server starts with; empty: "default" alone */
+    const char *acl_file; /* in storage; a constant or outlives the worker; "": none. A group has its own */
+    bool acl_pubsub_all;  /* acl-pubsub-default allchannels */
+    uint32_t acllog_max_len;
     struct slice secret; /* of control, proxy and replication links */
     uint32_t max_clients;
     struct address data; /* where others reach this node */
@@ -68,8 +73,8 @@ struct cw_worker;
 
 void cw_config_defaults(struct cw_config *config, bool standalone);
 
-/* ERR_INVALID; ERR_CORRUPT when the data file cannot be loaded (standalone only: in the appliance the node starts
- * without data, says so, and rejoins by full sync). */
+/* ERR_INVALID, also for users that cannot be read; ERR_CORRUPT when the data file cannot be loaded (standalone only: in
+ * the appliance the node starts without data, says so, and rejoins by full sync). */
 MUST_CHECK int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker);
 
 /* From here on cw_worker_door is the command core's alone, the control listener's links are the returned core's, and

@@ -40,6 +40,8 @@ struct cw_rdb_origin {
 /* Header and auxiliary fields, the origin among them. The first key goes to database 0 unless another is selected. */
 void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_origin *origin, int64_t wall_us,
                            uint64_t memory_used);
+/* Of a full sync, behind the preamble: the master's users (cacheworker/acl/share.h). No file holds them. */
+void cw_rdb_write_users(struct cw_rdb_writer *writer, struct slice record);
 /* Selects the database and says how many keys it has; a hint, any number is right. */
 void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expires);
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,

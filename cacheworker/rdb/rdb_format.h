@@ -61,6 +61,7 @@ enum { /* lower six bits with RDB_LENGTH_SPECIAL: how a string is packed */
 };
 
 #define RDB_AUX_HISTORY         "respite-history"
+#define RDB_AUX_USERS           "respite-users"
 #define RDB_AUX_FIELD_EXPIRY    "respite-field-expiry"
 #define RDB_AUX_STREAM_DATABASE "repl-stream-db"
 

@@ -13,6 +13,11 @@ static int load_aux(void *context, struct slice name, struct slice value)
         return history_parse(value, &load->origin.history) < 0 ? ERR_CORRUPT : 0;
     if (slice_equal(name, slice_text(RDB_AUX_FIELD_EXPIRY)))
         return cw_field_expiry_apply(load->keyspace, value);
+    if (slice_equal(name, slice_text(RDB_AUX_USERS))) {
+        buf_clear(&load->users);
+        buf_add_slice(&load->users, value);
+        return 0;
+    }
     uint64_t database;
     if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE)) && number_parse_u64(value, &database) == 0 &&
         database < load->reader.databases)
@@ -72,4 +77,5 @@ void cw_rdb_load_free(struct cw_rdb_load *load)
     cw_rdb_reader_free(&load->reader);
     cw_rdb_value_free(&load->value);
     buf_free(&load->key);
+    buf_free(&load->users);
 }

@@ -9,6 +9,7 @@ struct cw_rdb_load {
     struct cw_rdb_reader reader;  /* feed it with cw_rdb_read */
     struct cw_keyspace *keyspace; /* borrowed; empty at the start */
     struct cw_rdb_origin origin;  /* as the snapshot says */
+    struct buf users;             /* owned; of a full sync: the master's; empty: it told none */
 
     /* Private: the value that comes in parts. */
     struct buf key; /* owned */

@@ -44,6 +44,13 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
     buf_free(&text);
 }
 
+void cw_rdb_write_users(struct cw_rdb_writer *writer, struct slice record)
+{
+    size_t before = buf_length(writer->out);
+    add_aux(writer->out, RDB_AUX_USERS, record);
+    sum_up(writer, before);
+}
+
 static void add_select(struct cw_rdb_writer *writer, unsigned database)
 {
     cw_rdb_add_byte(writer->out, RDB_OPCODE_SELECT);

@@ -289,11 +289,20 @@ static void keep_diverged(struct cw_repl *repl, const struct history *branch)
                error < 0 ? error_text(error) : name);
 }
 
+/* With the data come the users. */
+static const char *take_users(struct cw_repl *repl)
+{
+    struct slice users = buf_slice(&repl->follow.load.users);
+    return users.length > 0 && cw_engine_take_users(repl->engine, users) < 0 ? "its users cannot be read" : NULL;
+}
+
 /* The verified data set takes the place of the old one. */
 static void take_snapshot(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     const char *refusal = snapshot_refusal(repl);
+    if (refusal == NULL)
+        refusal = take_users(repl);
     if (refusal != NULL) {
         hang_up(repl, refusal);
         return;

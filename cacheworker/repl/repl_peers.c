@@ -283,6 +283,14 @@ static void write_entry(void *context, unsigned database, const struct cw_entry 
     cw_rdb_write_entry(&peer->writer, database, entry);
 }
 
+static void write_users(struct cw_repl *repl, struct peer *peer)
+{
+    struct buf users = {0};
+    cw_engine_write_users(repl->engine, &users);
+    cw_rdb_write_users(&peer->writer, buf_slice(&users));
+    buf_free(&users);
+}
+
 static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
 {
     static const char digits[] = "0123456789abcdef";
@@ -300,6 +308,8 @@ static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
     struct cw_rdb_origin origin = repl_origin(repl);
     peer->writer = (struct cw_rdb_writer){.out = &peer->head};
     cw_rdb_write_preamble(&peer->writer, &origin, cw_engine_wall_us(repl->engine), cw_keyspace_used_bytes(keyspace));
+    if (peer->is_ours)
+        write_users(repl, peer);
     for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
         if (cw_keyspace_count(keyspace, i) > 0)
             cw_rdb_write_database(&peer->writer, i, cw_keyspace_count(keyspace, i),

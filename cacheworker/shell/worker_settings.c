@@ -1,5 +1,6 @@
 #include "cacheworker/shell/worker_settings.h"
 
+#include "cacheworker/acl/users.h"
 #include "cacheworker/shell/redis_conf_file.h"
 #include "common/base/errors.h"
 #include "common/shell/net_address.h"
@@ -10,6 +11,9 @@
 
 static const char *const sync_missing_names[] = {
     [WORKER_SYNC_DEGRADE] = "degrade", [WORKER_SYNC_BLOCK] = "block", NULL};
+
+enum { PUBSUB_ALL, PUBSUB_NONE };
+static const char *const pubsub_default_names[] = {[PUBSUB_ALL] = "allchannels", [PUBSUB_NONE] = "resetchannels", NULL};
 
 static const struct conf_option options[] = {
     {.name = "standalone",
@@ -60,6 +64,29 @@ static const struct conf_option options[] = {
      FIELD(requirepass),
      .maximum = 512,
      .description = "Password of the default user; empty: none is asked for."},
+    {.name = "users",
+     .kind = CONF_TEXT,
+     FIELD(users),
+     .maximum = 256 << 10,
+     .description = "Lines \"user name rules...\": the users that there are at the first start."},
+    {.name = "aclfile",
+     .kind = CONF_TEXT,
+     FIELD(aclfile),
+     .maximum = 255,
+     .description = "File in dir with such lines, for ACL LOAD and ACL SAVE (standalone; a group keeps its own)."},
+    {.name = "acl-pubsub-default",
+     .kind = CONF_CHOICE,
+     FIELD(acl_pubsub_default),
+     .choices = pubsub_default_names,
+     .initial = "resetchannels",
+     .description = "Whether new users may hear all channels, or none."},
+    {.name = "acllog-max-len",
+     .kind = CONF_INTEGER,
+     FIELD(acllog_max_len),
+     .minimum = 0,
+     .maximum = 1000000,
+     .initial = "128",
+     .description = "Entries that ACL LOG keeps."},
     {.name = "databases",
      .kind = CONF_INTEGER,
      FIELD(databases),
@@ -186,6 +213,24 @@ static int check_member(const struct worker_settings *settings, struct buf *why)
     return 0;
 }
 
+static int check_users(const struct worker_settings *settings, struct buf *why)
+{
+    struct buf errors = {0};
+    struct cw_acl acl;
+    if (settings->aclfile[0] != '\0' && (settings->users[0] != '\0' || !settings->standalone))
+        return refuse(why, "aclfile: for a standalone server without \"users\"");
+    if (strchr(settings->aclfile, '/') != NULL)
+        return refuse(why, "aclfile: the name of a file in dir, without /");
+    if (settings->aclfile[0] != '\0' && settings->dir[0] == '\0')
+        return refuse(why, "aclfile: needs dir");
+    cw_acl_init(&acl);
+    int result = cw_acl_read(&acl, slice_text(settings->users), "users", &errors);
+    cw_acl_free(&acl);
+    buf_add_slice(why, buf_slice(&errors));
+    buf_free(&errors);
+    return result;
+}
+
 static int check(const void *context, struct buf *why)
 {
     const struct worker_settings *settings = context;
@@ -197,7 +242,8 @@ static int check(const void *context, struct buf *why)
     }
     if (settings->unixsocket[0] != '\0' && settings->unixsocket[0] != '/')
         return refuse(why, "unixsocket: expected a path that begins with /");
-    return settings->standalone ? 0 : check_member(settings, why);
+    int result = check_users(settings, why);
+    return result < 0 || settings->standalone ? result : check_member(settings, why);
 }
 
 static int read_more(void *context, struct buf *why)
@@ -228,6 +274,11 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     if (settings->databases > 0)
         config.databases = (uint32_t)settings->databases;
     config.requirepass = slice_text(settings->requirepass);
+    config.users = slice_text(settings->users);
+    if (settings->standalone)
+        config.acl_file = settings->aclfile;
+    config.acl_pubsub_all = settings->acl_pubsub_default == PUBSUB_ALL;
+    config.acllog_max_len = (uint32_t)settings->acllog_max_len;
     config.secret = buf_slice(&settings->secret.bytes);
     config.max_clients = (uint32_t)settings->maxclients;
     config.data = settings->announce.host[0] != '\0' ? settings->announce : worker_settings_data(settings);

@@ -19,6 +19,10 @@ struct worker_settings {
     char *dir;
     struct conf_secret secret;
     char *requirepass;
+    char *users;
+    char *aclfile;
+    int acl_pubsub_default;
+    int64_t acllog_max_len;
     int64_t databases; /* 0: the mode's default */
     int64_t maxclients;
     int64_t maxmemory;

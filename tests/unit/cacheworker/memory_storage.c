@@ -2,12 +2,17 @@
 
 #include "common/base/errors.h"
 
+static bool is_users(const char *name)
+{
+    return strcmp(name, "users.acl") == 0;
+}
+
 static int open_read(void *context, const char *name, void **ret_file)
 {
     struct memory_storage *memory = context;
-    (void)name;
-    if (!memory->exists)
+    if (is_users(name) ? buf_length(&memory->users) == 0 : !memory->exists)
         return ERR_NOT_FOUND;
+    memory->reading = is_users(name) ? &memory->users : &memory->content;
     memory->position = 0;
     memory->open_files++;
     *ret_file = &memory->position;
@@ -18,7 +23,7 @@ static int read_some(void *context, void *file, void *data, size_t capacity, siz
 {
     struct memory_storage *memory = context;
     (void)file;
-    struct slice rest = slice_skip(buf_slice(&memory->content), memory->position);
+    struct slice rest = slice_skip(buf_slice(memory->reading), memory->position);
     size_t length = rest.length < capacity ? rest.length : capacity;
     if (memory->piece > 0 && length > memory->piece)
         length = memory->piece;
@@ -63,9 +68,10 @@ static int commit(void *context, void *file)
         buf_add_slice(&memory->diverged, buf_slice(&memory->writing));
         return 0;
     }
-    buf_clear(&memory->content);
-    buf_add_slice(&memory->content, buf_slice(&memory->writing));
-    memory->exists = true;
+    struct buf *place = is_users(memory->written_name) ? &memory->users : &memory->content;
+    buf_clear(place);
+    buf_add_slice(place, buf_slice(&memory->writing));
+    memory->exists = memory->exists || place == &memory->content;
     return 0;
 }
 
@@ -92,4 +98,5 @@ void memory_storage_free(struct memory_storage *memory)
     buf_free(&memory->content);
     buf_free(&memory->writing);
     buf_free(&memory->diverged);
+    buf_free(&memory->users);
 }

@@ -4,7 +4,8 @@
 
 #include "common/base/door.h"
 
-struct memory_storage { /* holds one file, and apart from it the last that was named "diverged-..." */
+/* Holds one file, and apart from it "users.acl" and the last that was named "diverged-...". */
+struct memory_storage {
     struct storage storage;
     struct buf content; /* durable */
     bool exists;
@@ -12,9 +13,11 @@ struct memory_storage { /* holds one file, and apart from it the last that was n
     char written_name[64];
     struct buf diverged;
     char diverged_name[64];
-    size_t position;    /* of the reader */
-    size_t piece;       /* bytes that a read gives at most; 0: as many as asked for */
-    size_t write_limit; /* bytes after which a write finds the disk full; 0: never */
+    struct buf users;
+    const struct buf *reading; /* borrowed; of these */
+    size_t position;           /* of the reader */
+    size_t piece;              /* bytes that a read gives at most; 0: as many as asked for */
+    size_t write_limit;        /* bytes after which a write finds the disk full; 0: never */
     int commit_result;
     unsigned open_files;
 };

@@ -1374,6 +1374,92 @@ static void a_proxys_link_names_epoch_and_life(void **state)
     end(&cluster);
 }
 
+/* Who is there, at one worker, to whoever asks it. */
+static bool has_users(struct cluster *cluster, int worker, const char *reply)
+{
+    int client = net_connect(&cluster->net, worker, CW_LISTENER_DATA);
+    bool has = answers(cluster, client, "ACL USERS", reply);
+    return has;
+}
+
+static void users_are_the_groups(void **state)
+{
+    (void)state;
+    static const char with_ann[] = "*2\r\n$3\r\nann\r\n$7\r\ndefault\r\n";
+    static const char with_bob[] = "*2\r\n$3\r\nbob\r\n$7\r\ndefault\r\n";
+    struct cluster cluster;
+    struct memory_storage memory;
+    memory_storage_init(&memory);
+    begin(&cluster);
+    restart_with_storage(&cluster, 2, &memory);
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    int client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+
+    /* Over the stream, and to the disk. */
+    assert_int_equal(buf_length(&memory.users), 0);
+    assert_true(answers(&cluster, client, "ACL SETUSER ann on >pass +@all ~a*", "+OK\r\n"));
+    net_pump(&cluster.net);
+    for (int i = 0; i < NET_WORKERS; i++)
+        assert_true(has_users(&cluster, i, with_ann));
+    assert_non_null(memmem(buf_slice(&memory.users).data, buf_length(&memory.users), "user ann on ", 12));
+    expect_same_history(&cluster, 0, 1);
+    int reader = net_connect(&cluster.net, 1, CW_LISTENER_DATA);
+    assert_true(
+        answers(&cluster, reader, "ACL SETUSER eve on", "-READONLY You can't write against a read only replica.\r\n"));
+    assert_true(answers(&cluster, reader, "AUTH ann pass", "+OK\r\n"));
+    assert_true(answers(&cluster, reader, "GET b", "-NOPERM No permissions to access a key\r\n"));
+
+    /* With a full sync, to one that was not there and has them from its disk no more. */
+    net_kill(&cluster.net, 1);
+    assert_true(answers(&cluster, client, "ACL SETUSER bob nopass", "+OK\r\n"));
+    assert_true(answers(&cluster, client, "ACL DELUSER ann nosuch", ":1\r\n"));
+    live(&cluster, 0, NS_PER_S);
+    net_start(&cluster.net, 1);
+    net_pump(&cluster.net);
+    connect_sentinels(&cluster, 1);
+    learn(&cluster, 1);
+    live(&cluster, 0, NS_PER_S);
+    assert_true(logged(&cluster, 1, "full sync complete"));
+    assert_true(has_users(&cluster, 1, with_bob));
+
+    /* From the disk alone. */
+    net_kill(&cluster.net, 2);
+    net_start(&cluster.net, 2);
+    net_pump(&cluster.net);
+    assert_true(has_users(&cluster, 2, with_bob));
+    connect_sentinels(&cluster, 2);
+    learn(&cluster, 2);
+
+    /* Over a failover. */
+    fence_by(&cluster, 0, 0, 2);
+    choose(&cluster, 1, 7);
+    live(&cluster, 1, NS_PER_S);
+    for (int i = 0; i < NET_WORKERS; i++)
+        assert_true(has_users(&cluster, i, with_bob));
+    end(&cluster);
+    memory_storage_free(&memory);
+}
+
+static void a_group_without_users_goes_by_configurations(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    struct memory_storage memory;
+    memory_storage_init(&memory);
+    begin(&cluster);
+    buf_add_text(&memory.users, "user default on nopass ~* &* +@all\nuser stale on nopass +@all\n");
+    restart_with_storage(&cluster, 2, &memory);
+    assert_true(has_users(&cluster, 2, "*2\r\n$7\r\ndefault\r\n$5\r\nstale\r\n"));
+    choose(&cluster, 0, 7);
+    live(&cluster, 0, NS_PER_S);
+    assert_true(logged(&cluster, 2, "full sync complete"));
+    assert_true(has_users(&cluster, 2, "*1\r\n$7\r\ndefault\r\n"));
+    assert_int_equal(buf_length(&memory.users), 0);
+    end(&cluster);
+    memory_storage_free(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1411,6 +1497,8 @@ int main(void)
         cmocka_unit_test(an_async_master_stops_acknowledging_when_a_replica_lags),
         cmocka_unit_test(an_async_master_waits_for_a_replica_that_it_asked_for),
         cmocka_unit_test(a_proxys_link_names_epoch_and_life),
+        cmocka_unit_test(users_are_the_groups),
+        cmocka_unit_test(a_group_without_users_goes_by_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
