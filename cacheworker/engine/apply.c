@@ -3,6 +3,7 @@
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/hash/field_expiry.h"
 #include "common/base/errors.h"
 
@@ -142,6 +143,8 @@ static int take_into_unit(const struct cw_engine *engine, struct cw_stream *stre
         return 0;
     bool begins = argc == 1 && slice_equal_nocase(argv[0], "multi");
     bool ends = argc == 1 && slice_equal_nocase(argv[0], "exec");
+    if (UNLIKELY(engine->config.mutants & CW_MUTANT_APPLY_HALVES))
+        return 1;
     if (begins ? stream->in_block : ends && !stream->in_block)
         return ERR_PROTOCOL;
     if (begins || ends) {

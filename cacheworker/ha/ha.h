@@ -26,6 +26,7 @@ enum {
     CW_MUTANT_FORGET_BRANCH = 1 << 7,      /* a new master takes nothing of its branch for acknowledged */
     CW_MUTANT_REPLY_AT_ONCE = 1 << 8,      /* acknowledges without waiting for the in-sync replicas */
     CW_MUTANT_IGNORE_LAG = 1 << 9,         /* async: acknowledges however far the in-sync replicas are behind */
+    CW_MUTANT_APPLY_HALVES = 1 << 10,      /* a replica executes what stands in a transaction before its end is there */
 };
 
 struct cw_ha;

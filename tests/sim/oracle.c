@@ -350,7 +350,7 @@ static void finish_liveness(struct oracle *oracle)
     for (size_t i = 0; i < workload->count; i++) {
         const struct operation *operation = &workload->operations[i];
         if (operation->fate == FATE_ACKNOWLEDGED && operation->kind != OPERATION_GET &&
-            operation->kind != OPERATION_READ_LOG &&
+            operation->kind != OPERATION_READ_LOG && operation->kind != OPERATION_READ_PAIR &&
             operation->sent_ns > oracle->appliance->world.now_ns - 4 * NS_PER_S)
             late++;
         if (operation->fate == FATE_PENDING && operation->sent_ns < oracle->appliance->world.now_ns - 3 * NS_PER_S)

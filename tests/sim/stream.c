@@ -188,8 +188,14 @@ static void add_flight(struct world *world, struct sim_end *to, struct slice byt
 
 void stream_send(struct world *world, struct sim_end *end, struct slice bytes)
 {
-    if (bytes.length > 0)
-        add_flight(world, other_end(end), bytes, false);
+    if (bytes.length == 0)
+        return;
+    /* Streams keep no boundaries: now and then the end comes later than the beginning, or not at all. */
+    size_t first =
+        rand_chance(&world->rand, 100000) ? 1 + (size_t)rand_below(&world->rand, bytes.length) : bytes.length;
+    add_flight(world, other_end(end), slice_of(bytes.data, first), false);
+    if (first < bytes.length)
+        add_flight(world, other_end(end), slice_skip(bytes, first), false);
 }
 
 size_t stream_window(const struct sim_end *end)

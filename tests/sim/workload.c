@@ -69,6 +69,39 @@ static void send_change(struct client_core *core)
     core->under_way[core->under_way_count++] = add_operation(workload, operation);
 }
 
+static void write_words(struct buf *out, const char *const *words, size_t count)
+{
+    resp_write_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_write_bulk_text(out, words[i]);
+}
+
+/* Reads a pair of any client's, or writes one of its own. */
+static void send_pair(struct client_core *core, bool is_read)
+{
+    enum { FRAMES_BEFORE_EXEC = 3 };
+    struct workload *workload = core->client->workload;
+    struct operation operation = {.kind = is_read ? OPERATION_READ_PAIR : OPERATION_PAIR,
+                                  .client = core->client->number,
+                                  .key = (unsigned)rand_below(&core->rand, WORKLOAD_KEYS),
+                                  .sent_ns = workload->world->now_ns};
+    char one[32], other[32], value[32];
+    snprintf(one, sizeof(one), "pair:%u:one", operation.key);
+    snprintf(other, sizeof(other), "pair:%u:other", operation.key);
+    if (is_read) {
+        write_words(&core->out, (const char *[]){"MGET", one, other}, 3);
+    } else {
+        operation.value = ++workload->next_value;
+        operation.frames = FRAMES_BEFORE_EXEC;
+        snprintf(value, sizeof(value), "%llu", (unsigned long long)operation.value);
+        write_words(&core->out, (const char *[]){"MULTI"}, 1);
+        write_words(&core->out, (const char *[]){"SET", one, value}, 3);
+        write_words(&core->out, (const char *[]){"SET", other, value}, 3);
+        write_words(&core->out, (const char *[]){"EXEC"}, 1);
+    }
+    core->under_way[core->under_way_count++] = add_operation(workload, operation);
+}
+
 static void send_operation(struct client_core *core, enum operation_kind kind)
 {
     struct workload *workload = core->client->workload;
@@ -123,6 +156,14 @@ static bool is_change_done(struct slice reply)
     return reply.data[0] != '-' || starts_with(reply, "-BUSYGROUP ") || starts_with(reply, "-NOGROUP ");
 }
 
+/* "*2\r\n" and two equal values; or two nulls. */
+static bool is_whole_pair(struct slice reply)
+{
+    struct slice values = reply.length > 4 ? slice_skip(reply, 4) : slice_of(NULL, 0);
+    size_t half = values.length / 2;
+    return starts_with(reply, "*2\r\n") && values.length % 2 == 0 && memcmp(values.data, values.data + half, half) == 0;
+}
+
 /* Whether the reply is one to such a command; then `ret_number` is what it says, if it is a number. */
 static bool reply_fits(struct client *client, const struct operation *operation, struct slice reply,
                        uint64_t *ret_number)
@@ -133,6 +174,8 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     case OPERATION_APPEND: return reply.data[0] == ':' && reply_number(reply, &length) == 0;
     case OPERATION_READ_LOG: return keep_log(client, reply);
     case OPERATION_CHANGE: return is_change_done(reply);
+    case OPERATION_PAIR: return slice_equal(reply, SLICE_LITERAL("*2\r\n+OK\r\n+OK\r\n"));
+    case OPERATION_READ_PAIR: return is_whole_pair(reply);
     case OPERATION_INCR:
     case OPERATION_GET: break;
     }
@@ -149,6 +192,12 @@ static void take_reply(struct client_core *core, struct slice reply)
         return;
     }
     struct operation *operation = &workload->operations[core->under_way[0]];
+    if (operation->frames > 0) {
+        operation->frames--;
+        if (!starts_with(reply, "+OK") && !starts_with(reply, "+QUEUED") && !starts_with(reply, "-TRYAGAIN "))
+            violate(workload, "a transaction was answered", core->client->number, text);
+        return;
+    }
     core->under_way_count--;
     memmove(core->under_way, core->under_way + 1, core->under_way_count * sizeof(core->under_way[0]));
     operation->answered_ns = workload->world->now_ns;
@@ -161,8 +210,11 @@ static void take_reply(struct client_core *core, struct slice reply)
     } else if (starts_with(reply, "-UNCERTAIN ")) {
         operation->fate = FATE_UNCERTAIN;
         workload->uncertain++;
-        if (operation->kind == OPERATION_GET || operation->kind == OPERATION_READ_LOG)
+        if (operation->kind == OPERATION_GET || operation->kind == OPERATION_READ_LOG ||
+            operation->kind == OPERATION_READ_PAIR)
             violate(workload, "a read was answered", core->client->number, text);
+    } else if (operation->kind == OPERATION_PAIR && starts_with(reply, "-EXECABORT ")) {
+        operation->fate = FATE_REFUSED; /* nothing of it was executed */
     } else if (starts_with(reply, "-TRYAGAIN ")) {
         /* The hold's bound was hit: not executed. It may only be hit by those who waited long. */
         operation->fate = FATE_REFUSED;
@@ -246,6 +298,8 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
     while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000)) {
         if (workload->with_changes && rand_chance(&core->rand, 400000))
             send_change(core);
+        else if (rand_chance(&core->rand, 200000))
+            send_pair(core, rand_chance(&core->rand, 500000));
         else
             send_operation(core, (enum operation_kind)rand_below(&core->rand, OPERATION_READ_LOG));
     }

@@ -4,7 +4,8 @@
  * whether it was acknowledged, answered with an error, or lost with its connection. Keys are of three sorts: counters
  * (INCR), registers (SET of values that no other write uses), and a log per client, to which it appends tokens that no
  * other write uses, and which it reads once, at the end. In some seeds they also change values of every type
- * (changes.h). */
+ * (changes.h). And there are pairs of keys, which transactions alone write, both with the same value: whoever reads one
+ * sees no half of a transaction, whatever became of the master in the middle. */
 #ifndef TESTS_SIM_WORKLOAD_H
 #define TESTS_SIM_WORKLOAD_H
 
@@ -18,7 +19,9 @@ enum operation_kind {
     OPERATION_GET,
     OPERATION_APPEND,
     OPERATION_READ_LOG,
-    OPERATION_CHANGE
+    OPERATION_CHANGE,
+    OPERATION_PAIR,     /* a transaction that sets both halves of a pair to the same value */
+    OPERATION_READ_PAIR /* both halves, which must be equal */
 };
 enum operation_fate { FATE_PENDING, FATE_ACKNOWLEDGED, FATE_UNCERTAIN, FATE_REFUSED };
 
@@ -29,6 +32,7 @@ struct operation {
     unsigned key;
     uint64_t value;               /* SET, APPEND: what was written. INCR, GET: what was answered (GET of nothing: 0) */
     int64_t sent_ns, answered_ns; /* true time */
+    unsigned frames;              /* of its answer that are still to come, before the last one */
 };
 
 struct client {

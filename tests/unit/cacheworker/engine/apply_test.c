@@ -1,5 +1,6 @@
 /* A master's stream, applied: whole commands are counted exactly, whatever the pieces, and nothing is answered. */
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "common/base/errors.h"
 #include "common/resp/resp_writer.h"
@@ -119,6 +120,25 @@ static void test_a_broken_block(void **state)
     }
 }
 
+/* Without the guard, halves are seen: that the others would notice it. */
+static void test_the_mutant_applies_halves(void **state)
+{
+    (void)state;
+    struct cw_config config;
+    bench_config(&config, true);
+    config.mutants = CW_MUTANT_APPLY_HALVES;
+    struct bench bench;
+    bench_start(&bench, &config);
+    struct cw_engine *engine = &bench.worker->engine;
+    struct slice half = slice_text("*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n");
+    size_t consumed;
+    bool ack;
+    assert_int_equal(cw_engine_apply(engine, half, &consumed, &ack), 0);
+    assert_int_equal(consumed, half.length);
+    assert_int_equal(cw_keyspace_count(engine->keyspace, 0), 1);
+    bench_end(&bench);
+}
+
 /* A long block in many pieces: nothing of it is seen before its end, and what was read is not read again. */
 static void test_a_long_block(void **state)
 {
@@ -199,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_what_is_no_command),
         cmocka_unit_test(test_a_broken_block),
+        cmocka_unit_test(test_the_mutant_applies_halves),
         cmocka_unit_test(test_a_long_block),
         cmocka_unit_test(test_a_new_stream_forgets_the_old_tail),
         cmocka_unit_test(test_messages_reach_listeners),
