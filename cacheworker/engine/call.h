@@ -56,7 +56,8 @@ void cw_call_propagate_nothing(struct cw_call *call);
 /* The wall clock, in more detail than now_ms; one value for the whole command too. */
 int64_t cw_call_now_us(const struct cw_call *call);
 
-/* The reply is so long already that the client will be closed for it: whoever could go on for ever need not. */
+/* The reply is so long already that the client will be closed for it: whoever could go on for ever, or for much longer
+ * than its data are, need not. */
 bool cw_reply_is_full(const struct cw_call *call);
 
 /* Frequent errors, in Redis' words. */

@@ -6,7 +6,8 @@
 
 #include <inttypes.h>
 
-enum { LIMIT_LEAST = 128 << 10 }; /* with less nobody could give an order any more: the reference's figure */
+/* With less nobody could give an order any more: the reference's figure. */
+enum { LIMIT_LEAST = CW_OUTPUT_JUDGED_FROM };
 
 static size_t text_memory(const char *text)
 {
@@ -31,22 +32,20 @@ static size_t asked_limit(const struct cw_settings *settings)
     int64_t limit = settings->maxmemory_clients;
     if (limit < 0)
         limit = (int64_t)((double)settings->eviction.limit_bytes * (double)-limit / 100);
-    if (limit <= 0)
-        return 0;
-    return limit < LIMIT_LEAST ? LIMIT_LEAST : (size_t)limit;
+    return limit > 0 ? (size_t)limit : 0;
 }
 
-/* SIZE_MAX: none. */
-static size_t limit_of(const struct cw_engine *engine)
+size_t cw_client_memory_limit(const struct cw_engine *engine)
 {
     size_t most = engine->config.client_memory_max > 0 ? engine->config.client_memory_max : SIZE_MAX;
     size_t asked = asked_limit(&engine->settings);
-    return asked > 0 && asked < most ? asked : most;
+    size_t limit = asked > 0 && asked < most ? asked : most;
+    return limit < LIMIT_LEAST ? LIMIT_LEAST : limit;
 }
 
 bool cw_client_memory_exceeded(const struct cw_engine *engine)
 {
-    return engine->client_memory_bytes > limit_of(engine);
+    return engine->client_memory_bytes > cw_client_memory_limit(engine);
 }
 
 void cw_client_memory_note(struct cw_engine *engine, struct cw_session *session)
@@ -116,7 +115,7 @@ void cw_client_memory_turn(struct cw_engine *engine)
 {
     if (LIKELY(!cw_client_memory_exceeded(engine)))
         return;
-    size_t limit = limit_of(engine);
+    size_t limit = cw_client_memory_limit(engine);
     while (evict_largest(engine, limit))
         continue;
 }

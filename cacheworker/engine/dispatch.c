@@ -286,6 +286,5 @@ int64_t cw_call_now_us(const struct cw_call *call)
 
 bool cw_reply_is_full(const struct cw_call *call)
 {
-    size_t most = call->session != NULL ? cw_session_output_limit(call->engine, call->session)->hard : 0;
-    return most > 0 && buf_length(call->reply) >= most;
+    return call->session != NULL && buf_length(call->reply) >= cw_session_output_most(call->engine, call->session);
 }

@@ -26,7 +26,7 @@ struct cw_output_limits {
     size_t least; /* the smallest of all that are not 0, and of the bytes below: less need not be judged */
 };
 
-enum { CW_OUTPUT_JUDGED_FROM = 1 << 20 }; /* so much counts at once among what all clients take (client_memory.h) */
+enum { CW_OUTPUT_JUDGED_FROM = 128 << 10 }; /* so much counts at once among what all clients take (client_memory.h) */
 
 /* The reference's, but that `most` bytes (0: no limit) are the hard limit of normal clients, and no other is higher. */
 void cw_output_limits_create(struct cw_output_limits *limits, size_t most);

@@ -278,7 +278,7 @@ void cw_session_flush(struct cw_engine *engine, struct cw_session *session)
     effect_flush(engine->effects, session->link);
 }
 
-const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *engine, const struct cw_session *session)
+static const struct cw_output_limit *output_limit(const struct cw_engine *engine, const struct cw_session *session)
 {
     enum cw_output_class class = CW_OUTPUT_NORMAL;
     if (session->kind == CW_LINK_REPLICA)
@@ -288,10 +288,19 @@ const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *en
     return &engine->settings.output.of[class];
 }
 
+size_t cw_session_output_most(const struct cw_engine *engine, const struct cw_session *session)
+{
+    size_t hard = output_limit(engine, session)->hard;
+    size_t all = session->kind == CW_LINK_CLIENT ? cw_client_memory_limit(engine) : SIZE_MAX;
+    return hard > 0 && hard < all ? hard : all;
+}
+
 static void judge_output(struct cw_engine *engine, struct cw_session *session)
 {
-    const struct cw_output_limit *limit = cw_session_output_limit(engine, session);
-    bool exceeded = cw_output_limit_exceeded(limit, buf_length(&session->out), engine->now_ns, &session->soft_since_ns);
+    const struct cw_output_limit *limit = output_limit(engine, session);
+    size_t length = buf_length(&session->out);
+    bool exceeded = cw_output_limit_exceeded(limit, length, engine->now_ns, &session->soft_since_ns) ||
+                    length >= cw_session_output_most(engine, session);
     if (exceeded) {
         session->flags |= CW_SESSION_CLOSING | CW_SESSION_OVERFLOWN;
         cw_session_touch(engine, session);
@@ -321,8 +330,7 @@ void cw_session_push(struct cw_engine *engine, struct cw_session *session, struc
     if (session->flags & CW_SESSION_CLOSING)
         return;
     if (session == engine->executing) {
-        size_t most = cw_session_output_limit(engine, session)->hard;
-        if (most == 0 || buf_length(&engine->pushes) < most) /* or it will be closed for it anyway */
+        if (buf_length(&engine->pushes) < cw_session_output_most(engine, session)) /* or it is closed for it anyway */
             buf_add_slice(&engine->pushes, bytes);
         return;
     }

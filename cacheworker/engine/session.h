@@ -147,8 +147,8 @@ void cw_session_check_output(struct cw_engine *engine, struct cw_session *sessio
 /* The same for all that have been above a soft limit for long. */
 void cw_sessions_check_soft_limits(struct cw_engine *engine);
 
-/* The limits of what the session may leave unread. */
-const struct cw_output_limit *cw_session_output_limit(const struct cw_engine *engine, const struct cw_session *session);
+/* With so many bytes of output it is closed at once; SIZE_MAX: with any number it is not. */
+size_t cw_session_output_most(const struct cw_engine *engine, const struct cw_session *session);
 
 /* The world took `count` bytes of out. */
 void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_t count);

@@ -42,7 +42,7 @@ void cw_hmget_command(struct cw_call *call)
     if (!is_hash(call, entry))
         return;
     resp_write_array(call->reply, call->argc - 2);
-    for (size_t i = 2; i < call->argc; i++)
+    for (size_t i = 2; i < call->argc && !cw_reply_is_full(call); i++)
         reply_field(call, entry, call->argv[i]);
 }
 

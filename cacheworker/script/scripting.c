@@ -326,7 +326,6 @@ static void run_script(struct cw_call *call, const struct cw_script_start *start
                    .database = call->database},
         .replicates = CW_REPLICATE_ALL,
     };
-    size_t output_max = cw_session_output_limit(engine, call->session)->hard;
     struct cw_script_run script_run = {
         .host = &script_host,
         .context = &run,
@@ -338,7 +337,7 @@ static void run_script(struct cw_call *call, const struct cw_script_start *start
         .argument_count = start->argument_count,
         .reply = call->reply,
         .protocol = call->protocol,
-        .reply_max = output_max > 0 ? output_max : SIZE_MAX,
+        .reply_max = cw_session_output_most(engine, call->session),
     };
     scripting->running = start->name;
     scripting->runs_function = start->interpreter->kind == CW_SCRIPT_FUNCTION;

@@ -290,7 +290,7 @@ static void show(struct sort *sort, uint64_t first, uint64_t count)
         struct slice element = sort->items[i].element;
         if (sort->get_count == 0)
             resp_write_bulk(call->reply, element);
-        for (size_t get = 0; get < sort->get_count; get++) {
+        for (size_t get = 0; get < sort->get_count && !cw_reply_is_full(call); get++) {
             struct cw_packed_value value;
             if (look_up(sort, sort->gets[get], element, &value))
                 cw_write_packed_value(call->reply, &value);

@@ -67,7 +67,7 @@ void cw_mget_command(struct cw_call *call)
     resp_write_array(call->reply, call->argc - 1);
     struct cw_key_group group = {.next = 1};
     while (cw_key_group_next(&group, call, 1))
-        for (size_t i = 0; i < group.count; i++) {
+        for (size_t i = 0; i < group.count && !cw_reply_is_full(call); i++) {
             const struct cw_entry *entry = cw_keyspace_read(call->keyspace, call->database, call->argv[group.first + i],
                                                             group.hashes[i], call->now_ms);
             reply_value(call, entry && cw_entry_type(entry) == CW_TYPE_STRING ? entry : NULL);

@@ -341,7 +341,7 @@ static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int6
     uint64_t size = cw_zset_count(entry);
     if (count < 0) {
         cw_zset_reply_header(call, (uint64_t)-count, with_scores);
-        for (; count < 0; count++) {
+        for (; count < 0 && !cw_reply_is_full(call); count++) {
             struct cw_zset_place place;
             cw_zset_random(entry, cw_keyspace_rand(call->keyspace), &place);
             cw_zset_reply_item(call, &place, with_scores);

@@ -303,8 +303,8 @@ int64_t cw_call_now_us(const struct cw_call *call)
 
 bool cw_reply_is_full(const struct cw_call *call)
 {
-    (void)call;
-    return false;
+    size_t most = call->settings->output.of[CW_OUTPUT_NORMAL].hard;
+    return most > 0 && buf_length(call->reply) >= most;
 }
 
 void cw_call_propagate_nothing(struct cw_call *call)

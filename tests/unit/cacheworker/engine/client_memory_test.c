@@ -125,7 +125,7 @@ static void test_a_turn_writes_no_more_than_leaves(void **state)
     struct bench bench;
     struct cw_config config;
     bench_config(&config, true);
-    config.client_memory_max = 4 << 20;
+    config.client_memory_max = 8 << 20;
     bench_start(&bench, &config);
     link_id asker = bench_connect(&bench), links[CLIENTS];
     bench_ask(&bench, asker, "SETRANGE long 102399 x\r\n");

@@ -76,6 +76,31 @@ static void test_signed_counts(void **state)
     assert_reply(fixture, "ZRANDMEMBER none 9223372036854775807", "*0 ");
 }
 
+#define TEN  "xxxxxxxxxx"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+/* One value can be named a million times: nobody gathers a reply that the client is to be closed for. */
+static void test_replies_end_when_they_are_full(void **state)
+{
+    struct call_fixture *fixture = *state;
+    static const char *const lines[] = {
+        "MGET a a a a a a a a", "HMGET h a a a a a a a a", "SORT l GET a* GET a* GET a*",
+        "ZRANDMEMBER z -8",     "HRANDFIELD g -8",         "SRANDMEMBER s -8"};
+    static const char *const makes[] = {"SET a " LONG,  "SET a1 " LONG,      "HSET h a " LONG, "ZADD z 1 " LONG,
+                                        "SADD s " LONG, "HSET g " LONG " v", "RPUSH l 1 1 1"};
+    for (size_t i = 0; i < ARRAY_LENGTH(makes); i++)
+        call_fixture_run(fixture, makes[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+        fixture->settings.output.of[CW_OUTPUT_NORMAL].hard = 0;
+        call_fixture_run(fixture, lines[i]);
+        size_t whole = buf_length(&fixture->reply);
+        fixture->settings.output.of[CW_OUTPUT_NORMAL].hard = 150;
+        call_fixture_run(fixture, lines[i]);
+        assert_in_range(buf_length(&fixture->reply), 150, 270);
+        assert_true(whole > 400);
+    }
+}
+
 static void test_copy_and_move(void **state)
 {
     struct call_fixture *fixture = *state;
@@ -200,8 +225,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
-        TEST(test_existence), TEST(test_rename),          TEST(test_signed_counts), TEST(test_copy_and_move),
-        TEST(test_databases), TEST(test_keys_and_random), TEST(test_scan),          TEST(test_object),
+        TEST(test_existence),
+        TEST(test_rename),
+        TEST(test_signed_counts),
+        TEST(test_copy_and_move),
+        TEST(test_replies_end_when_they_are_full),
+        TEST(test_databases),
+        TEST(test_keys_and_random),
+        TEST(test_scan),
+        TEST(test_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
