@@ -235,8 +235,10 @@ static void end_waits(struct cw_engine *engine)
         engine->sleep_until_ns = 0;
         cw_engine_gate_opened(engine);
     }
-    if (engine->pause_until_ns > 0 && engine->now_ns >= engine->pause_until_ns)
+    if (engine->pause_until_ns > 0 && engine->now_ns >= engine->pause_until_ns) {
         engine->pause_until_ns = 0;
+        cw_engine_look_at_role(engine);
+    }
     /* While only writes are paused, whoever else was parked is looked at again once, not in every turn. */
     bool all_wait = engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0 ||
                     (engine->pause_until_ns > 0 && !engine->pause_writes_only);

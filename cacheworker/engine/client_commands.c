@@ -1,6 +1,7 @@
 #include "cacheworker/engine/client_commands.h"
 
 #include "cacheworker/block/block.h"
+#include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -362,12 +363,14 @@ void cw_client_pause_command(struct cw_call *call)
     if (until_ns > call->engine->pause_until_ns)
         call->engine->pause_until_ns = until_ns;
     call->engine->pause_writes_only = writes_only;
+    cw_engine_look_at_role(call->engine);
     resp_write_ok(call->reply);
 }
 
 void cw_client_unpause_command(struct cw_call *call)
 {
     call->engine->pause_until_ns = 0;
+    cw_engine_look_at_role(call->engine);
     call->engine->turn_wanted = true;
     resp_write_ok(call->reply);
 }

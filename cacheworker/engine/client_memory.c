@@ -93,11 +93,11 @@ static void evict(struct cw_engine *engine, struct cw_session *session)
     cw_session_abort(engine, session);
 }
 
-/* Closes those that take at least half of what the largest takes, the oldest first, until there is room. A round costs
- * a look at all sessions, and there are no more rounds than powers of two. */
+/* Closes those that take at least three quarters of what the largest takes, the oldest first, until there is room. A
+ * round costs two looks at all sessions, and what the largest takes shrinks by a quarter with each. */
 static bool evict_largest(struct cw_engine *engine, size_t limit)
 {
-    size_t least = find_largest(engine) / 2;
+    size_t least = find_largest(engine) / 4 * 3;
     if (least == 0)
         return false;
     LIST_FOR_EACH(node, &engine->sessions)

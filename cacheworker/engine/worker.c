@@ -293,7 +293,8 @@ static bool expects_due(const struct cw_engine *engine)
 
 static void expire_keys(struct cw_engine *engine)
 {
-    if (!engine->active_expiry || engine->cron_paused || engine->serving != CW_SERVING_MASTER) {
+    if (!engine->active_expiry || engine->cron_paused || engine->pause_until_ns > 0 ||
+        engine->serving != CW_SERVING_MASTER) {
         engine->expire_again = false;
         return;
     }

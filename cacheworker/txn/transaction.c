@@ -85,7 +85,7 @@ size_t cw_transaction_queued_bytes(const struct cw_transaction *transaction)
 
 size_t cw_transaction_memory(const struct cw_transaction *transaction)
 {
-    return sizeof(*transaction) + transaction->bytes.capacity +
+    return sizeof(*transaction) + transaction->watches_bytes + transaction->bytes.capacity +
            transaction->argument_capacity * sizeof(transaction->arguments[0]) +
            transaction->capacity * sizeof(transaction->commands[0]) +
            transaction->words_capacity * sizeof(transaction->words[0]);

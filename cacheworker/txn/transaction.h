@@ -23,6 +23,7 @@ struct cw_argument {
 
 struct cw_transaction {
     struct list watches;        /* of watch.h */
+    size_t watches_bytes;       /* that these take, with the names of their keys */
     bool is_spoiled;            /* a watched key has changed: EXEC answers null */
     bool is_refused;            /* a command was refused instead of being queued: EXEC answers an error */
     uint32_t any_flags;         /* command flags that any of the queued ones has */

@@ -24,6 +24,7 @@ void cw_unwatch_all(struct cw_watches *watches, struct cw_transaction *transacti
 {
     LIST_FOR_EACH(node, &transaction->watches)
     unwatch(watches, LIST_ENTRY(node, struct watch, of_transaction));
+    transaction->watches_bytes = 0;
 }
 
 /* --- what changes --- */
@@ -103,6 +104,7 @@ void cw_watch(struct cw_watches *watches, struct cw_transaction *transaction, un
                             .existed = watches->is_visible(watches->context, database, key)};
     list_add_last(&watch->interest->holders, &watch->of_key);
     list_add_last(&transaction->watches, &watch->of_transaction);
+    transaction->watches_bytes += sizeof(*watch) + key.length;
 }
 
 void cw_watches_look_for_expired(struct cw_watches *watches, struct cw_transaction *transaction)
