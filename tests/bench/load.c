@@ -4,7 +4,8 @@
  *        [--value-bytes 3] [--seconds 1] [--warmup 0.3] [--cpu N] [--pid PID]... [--fill] [--idle]
  *
  * Every connection sends `pipeline` commands, waits for all replies, and sends the next. --fill writes every key once
- * and ends. --idle only opens the connections, prints "ready", and waits for its standard input to end. --pid names
+ * and ends. --idle only opens the connections, prints "ready", and waits for its standard input to end; with
+ * the command blpop each waits for a list of its own. --pid names
  * server processes whose CPU time over the window is reported (all threads, from /proc).
  * Prints one JSON object: operations per second, CPU microseconds per operation of each process and of the generator,
  * latency of a batch in microseconds (p50, p99, p99.9), errors. */
@@ -136,6 +137,25 @@ static void write_ten(struct buf *out, bool is_zset, struct slice key)
     }
 }
 
+/* A transaction of ten SETs: one operation of twelve replies. */
+enum { TRANSACTION_SETS = 10, TRANSACTION_FRAMES = TRANSACTION_SETS + 2 };
+
+static void write_transaction(struct load *load, struct buf *out, struct slice value)
+{
+    char key[32];
+    resp_write_array(out, 1);
+    resp_write_bulk_text(out, "MULTI");
+    for (int i = 0; i < TRANSACTION_SETS; i++)
+        write_command(load, out, "SET", key_text(key, draw_key(load)), 1, &value);
+    resp_write_array(out, 1);
+    resp_write_bulk_text(out, "EXEC");
+}
+
+static unsigned frames_of(const struct options *options)
+{
+    return strcmp(options->command, "multi10") == 0 && !options->fill ? TRANSACTION_FRAMES : 1;
+}
+
 static void write_request(struct load *load, struct buf *out)
 {
     const char *command =
@@ -170,6 +190,8 @@ static void write_request(struct load *load, struct buf *out)
     } else if (strcmp(command, "setex") == 0) {
         const struct slice words[] = {SLICE_LITERAL("100000"), value};
         write_command(load, out, "SETEX", key, 2, words);
+    } else if (strcmp(command, "multi10") == 0) {
+        write_transaction(load, out, value);
     } else if (strcmp(command, "mset10") == 0) {
         resp_write_array(out, 21);
         resp_write_bulk_text(out, "MSET");
@@ -191,7 +213,7 @@ static void send_batch(struct load *load, struct connection *connection)
         count = (unsigned)(load->options.keys - load->next_fill);
     for (unsigned i = 0; i < count; i++)
         write_request(load, &connection->out);
-    connection->awaited = count;
+    connection->awaited = count * frames_of(&load->options);
     connection->sent_ns = now_ns();
     struct slice bytes = buf_slice(&connection->out);
     while (bytes.length > 0) {
@@ -274,6 +296,19 @@ static void open_connections(struct load *load)
     }
 }
 
+static void block_all(struct load *load)
+{
+    for (unsigned i = 0; i < load->options.connections; i++) {
+        struct connection *connection = &load->connections[i];
+        char key[32];
+        struct slice timeout = SLICE_LITERAL("0");
+        write_command(load, &connection->out, "BLPOP", key_text(key, i), 1, &timeout);
+        struct slice bytes = buf_slice(&connection->out);
+        if (write(connection->fd, bytes.data, bytes.length) != (ssize_t)bytes.length)
+            fail("write");
+    }
+}
+
 static double percentile_us(const struct load *load, double share)
 {
     uint64_t total = 0, seen = 0;
@@ -300,9 +335,8 @@ static void measure(struct load *load)
     int64_t begin_ns = now_ns();
     run_until(load, begin_ns + (int64_t)(options->seconds * 1e9));
     double elapsed_s = (double)(now_ns() - begin_ns) / 1e9;
-    double operations = (double)(load->operations ? load->operations : 1);
-    printf("{\"operations\": %llu, \"per_second\": %.0f, \"cpu_us\": [", (unsigned long long)load->operations,
-           operations / elapsed_s);
+    double operations = (double)(load->operations ? load->operations : 1) / frames_of(options);
+    printf("{\"operations\": %.0f, \"per_second\": %.0f, \"cpu_us\": [", operations, operations / elapsed_s);
     for (unsigned i = 0; i < options->pid_count; i++)
         printf("%s%.4f", i ? ", " : "", (double)(process_cpu_ns(options->pids[i]) - cpu_before[i]) / 1e3 / operations);
     printf("], \"generator_busy\": %.2f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"errors\": %llu}\n",
@@ -392,6 +426,8 @@ int main(int argc, char **argv)
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     open_connections(&load);
     if (load.options.idle) {
+        if (strcmp(load.options.command, "blpop") == 0)
+            block_all(&load);
         puts("ready");
         fflush(stdout);
         while (getchar() != EOF)

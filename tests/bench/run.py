@@ -39,6 +39,8 @@ WORKER_ROWS = [
     ("INCR, pipeline 100", "incr", 3, 50, 100, 0.40 / 0.82),
     ("MSET of 10, pipeline 1", "mset10", 3, 50, 1, 7.5 / 13.7),
     ("MSET of 10, pipeline 16", "mset10", 3, 50, 16, 4.2 / 9.43),
+    ("MULTI of 10 SETs, pipeline 1", "multi10", 3, 50, 1, 0.6),
+    ("MULTI of 10 SETs, pipeline 16", "multi10", 3, 50, 16, 0.6),
     ("HSET, pipeline 100", "hset", 3, 50, 100, 0.5),
     ("ZADD of one set, pipeline 100", "zadd", 3, 50, 100, 0.5),
     ("LPUSH of one list, pipeline 100", "lpush", 3, 50, 100, 0.6),
@@ -51,6 +53,15 @@ PROXY_ROWS = [
     ("500 connections, pipeline 1", 500, 1, 5.2 / 10.06, 1.0),
     ("1,900 connections, pipeline 1", 1900, 1, 8.0 / 22.6, 1.0),
     ("50 connections, pipeline 16", 50, 16, 0.55 / 0.74, 1.0),
+]
+
+# name, command, pipeline, goal of a worker with BLOCKED clients that wait for lists / one without
+BLOCKED = 10000
+BLOCKED_ROWS = [
+    ("GET 3 B, pipeline 1", "get", 1, 1.03),
+    ("GET 3 B, pipeline 16", "get", 16, 1.03),
+    ("GET 3 B, pipeline 100", "get", 100, 1.03),
+    ("SET 3 B, pipeline 100", "set", 100, 1.2),
 ]
 
 # name, connections, pipeline, goal of the master's CPU per SET (sync / async)
@@ -196,6 +207,32 @@ backend b
                          f"p99 {p99[0]:.0f} / {p99[1]:.0f} us")
             self.stop_all()
 
+    def bench_blocked(self):
+        rows = [row for row in BLOCKED_ROWS if self.wanted("blocked", row[0])]
+        if not rows:
+            return
+        ports = (PORT + 1, PORT + 2)
+        pids = [self.worker(port) for port in ports]
+        for port in ports:
+            self.load(port, [], "set", 3, pipeline=64, fill=True)
+        with socket.create_connection(("127.0.0.1", ports[0])) as connection:
+            connection.sendall(f"CONFIG SET maxclients {BLOCKED + 1000}\r\n".encode())
+            connection.recv(100)
+        blocked = subprocess.Popen([self.load_program, "--port", str(ports[0]), "--connections", str(BLOCKED), "--idle",
+                                    "--command", "blpop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if blocked.stdout.readline() != "ready\n":
+            sys.exit("bench: the clients that wait did not connect")
+        self.header(f"What {BLOCKED} blocked clients cost: CPU microseconds per operation", "without")
+        for name, command, pipeline, goal in rows:
+            samples = [[], []]
+            for _ in range(self.options.rounds):
+                for side, port in enumerate(ports):
+                    result = self.load(port, [pids[side]], command, 3, 50, pipeline)
+                    samples[side].append(result["cpu_us"][0])
+            self.row("blocked", name, statistics.median(samples[0]), statistics.median(samples[1]), goal, "us")
+        blocked.communicate()
+        self.stop_all()
+
     def start_appliance(self, port, durability="async"):
         directory = os.path.join(self.directory, f"appliance-{port}")
         self.appliances.append(directory)
@@ -299,6 +336,7 @@ def main():
     bench = Bench(options)
     try:
         bench.bench_worker()
+        bench.bench_blocked()
         bench.bench_proxy()
         bench.bench_durability()
         bench.bench_memory()
