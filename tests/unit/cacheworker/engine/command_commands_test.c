@@ -134,7 +134,7 @@ static void docs_have_the_shape_of_the_reference(void **state)
 static void only_bound_rows_are_shown(void **state)
 {
     (void)state;
-    assert_reply(2, "COMMAND COUNT", ":27\\r\\n");
+    assert_reply(2, "COMMAND COUNT", ":29\\r\\n");
     assert_reply(2, "COMMAND INFO del respite", "*2\\r\\n$-1\\r\\n$-1\\r\\n");
     assert_reply(2, "COMMAND GETKEYS DEL a", "-ERR Invalid command specified\\r\\n");
     assert_reply(2, "COMMAND LIST FILTERBY PATTERN config*", "*2\\r\\n$6\\r\\nconfig\\r\\n$10\\r\\nconfig|get\\r\\n");
@@ -145,9 +145,9 @@ static void only_bound_rows_are_shown(void **state)
         "+loading\\r\\n+stale\\r\\n:0\\r\\n:0\\r\\n:0\\r\\n~3\\r\\n+@admin\\r\\n+@slow\\r\\n+@dangerous\\r\\n~0"
         "\\r\\n~0\\r\\n~0\\r\\n");
     char *all = ask(2, "COMMAND"), *info = ask(2, "COMMAND INFO"), *docs = ask(2, "COMMAND DOCS");
-    assert_begins(all, "*27\\r\\n*10\\r\\n$6\\r\\nappend\\r\\n");
+    assert_begins(all, "*29\\r\\n*10\\r\\n$6\\r\\nappend\\r\\n");
     assert_string_equal(all, info);
-    assert_begins(docs, "*54\\r\\n$6\\r\\nappend\\r\\n");
+    assert_begins(docs, "*58\\r\\n$6\\r\\nappend\\r\\n");
     assert_non_null(strstr(docs, "$11\\r\\nsubcommands\\r\\n*2\\r\\n$10\\r\\nconfig|get\\r\\n"));
     free(all);
     free(info);
