@@ -1,5 +1,6 @@
 # tests/compat: the reference's own tests, which are not ours to ship.
 EXTRA_DIST += \
+	tests/compat/command-remarks.txt \
 	tests/compat/document \
 	tests/compat/external_server.tcl \
 	tests/compat/known-failures.txt \

@@ -70,6 +70,11 @@ UNIT_TESTS += tests/unit/cacheworker/info/histogram_test
 tests_unit_cacheworker_info_histogram_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_info_histogram_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/matrix_test
+UNIT_TESTS += tests/unit/cacheworker/engine/matrix_test
+tests_unit_cacheworker_engine_matrix_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_matrix_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/marks_test
 UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
 tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
