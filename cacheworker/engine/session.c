@@ -252,16 +252,33 @@ struct buf *cw_session_out(struct cw_engine *engine, struct cw_session *session)
     return &session->out;
 }
 
+/* The same for a few bytes: of a message to thousands, big buffers would come from the kernel and go back to it. */
+static struct buf *small_out(struct cw_engine *engine, struct cw_session *session)
+{
+    if (session->out.memory == NULL) {
+        if (engine->small_count > 0)
+            session->out = engine->small_buffers[--engine->small_count];
+        else
+            buf_reserve(&session->out, CW_SMALL_BUFFER_BYTES);
+    }
+    return &session->out;
+}
+
 void cw_session_give_back_output(struct cw_engine *engine, struct cw_session *session)
 {
-    if (session->out.memory == NULL || buf_length(&session->out) > 0)
+    struct buf *out = &session->out;
+    if (out->memory == NULL || buf_length(out) > 0)
         return;
-    if (engine->spare_count < CW_SPARE_BUFFERS && session->out.capacity <= POOLED_CAPACITY) {
-        buf_clear(&session->out);
-        engine->spare_buffers[engine->spare_count++] = session->out;
-        session->out = (struct buf){0};
+    buf_clear(out);
+    bool is_spare = out->capacity >= CW_SPARE_BUFFER_BYTES && out->capacity <= POOLED_CAPACITY;
+    if (is_spare && engine->spare_count < CW_SPARE_BUFFERS) {
+        engine->spare_buffers[engine->spare_count++] = *out;
+        *out = (struct buf){0};
+    } else if (out->capacity == CW_SMALL_BUFFER_BYTES && engine->small_count < CW_SMALL_BUFFERS) {
+        engine->small_buffers[engine->small_count++] = *out;
+        *out = (struct buf){0};
     } else {
-        buf_free(&session->out);
+        buf_free(out);
     }
 }
 
@@ -334,7 +351,7 @@ void cw_session_push(struct cw_engine *engine, struct cw_session *session, struc
             buf_add_slice(&engine->pushes, bytes);
         return;
     }
-    buf_add_slice(cw_session_out(engine, session), bytes);
+    buf_add_slice(small_out(engine, session), bytes);
     session->flags &= ~(uint32_t)CW_SESSION_UNGATED;
     cw_session_flush(engine, session);
     cw_session_check_output(engine, session);
@@ -554,6 +571,8 @@ void cw_sessions_free_all(struct cw_engine *engine)
     }
     while (engine->spare_count > 0)
         buf_free(&engine->spare_buffers[--engine->spare_count]);
+    while (engine->small_count > 0)
+        buf_free(&engine->small_buffers[--engine->small_count]);
     mem_free(engine->links);
     mem_free(engine->free_links);
     mem_free(engine->flushed);

@@ -39,7 +39,12 @@ struct cw_stream {               /* of a master */
     unsigned database;
 };
 
-enum { CW_SPARE_BUFFERS = 64, CW_SPARE_BUFFER_BYTES = 16 << 10 };
+enum {
+    CW_SPARE_BUFFERS = 64,
+    CW_SPARE_BUFFER_BYTES = 16 << 10,
+    CW_SMALL_BUFFERS = 1024, /* for what many sessions are pushed at once */
+    CW_SMALL_BUFFER_BYTES = 4 << 10,
+};
 
 struct cw_engine {
     struct cw_config config; /* its slices owned */
@@ -93,6 +98,8 @@ struct cw_engine {
     uint64_t next_session_id;
     struct buf spare_buffers[CW_SPARE_BUFFERS]; /* owned; empty, with memory */
     uint32_t spare_count;
+    struct buf small_buffers[CW_SMALL_BUFFERS]; /* owned; the same */
+    uint32_t small_count;
     link_id *flushed; /* owned; links with CW_SESSION_FLUSHED */
     uint32_t flushed_count;
     uint32_t flushed_capacity;

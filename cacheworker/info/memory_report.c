@@ -28,6 +28,7 @@ static void add_sessions(const struct cw_engine *engine, struct cw_memory_report
     }
     for (uint32_t i = 0; i < engine->spare_count; i++)
         report->clients += engine->spare_buffers[i].capacity;
+    report->clients += (size_t)engine->small_count * CW_SMALL_BUFFER_BYTES;
 }
 
 void cw_memory_report(const struct cw_engine *engine, struct cw_memory_report *ret_report)

@@ -1,14 +1,14 @@
 /* load: a closed-loop RESP load generator that costs little itself.
  *
  *   load --port P [--host 127.0.0.1] [--connections 50] [--pipeline 1] [--command get] [--keys 1000000]
- *        [--value-bytes 3] [--seconds 1] [--warmup 0.3] [--cpu N] [--pid PID]... [--fill] [--idle]
+ *        [--value-bytes 3] [--subscribers 0] [--seconds 1] [--warmup 0.3] [--cpu N] [--pid PID]... [--fill] [--idle]
  *
  * Every connection sends `pipeline` commands, waits for all replies, and sends the next. --fill writes every key once
- * and ends. --idle only opens the connections, prints "ready", and waits for its standard input to end; with
- * the command blpop each waits for a list of its own. --pid names
- * server processes whose CPU time over the window is reported (all threads, from /proc).
- * Prints one JSON object: operations per second, CPU microseconds per operation of each process and of the generator,
- * latency of a batch in microseconds (p50, p99, p99.9), errors. */
+ * and ends. --subscribers opens as many more connections, which listen to what the command "publish" says. --idle only
+ * opens the connections, prints "ready", and waits for its standard input to end; with the command blpop each waits for
+ * a list of its own. --pid names server processes whose CPU time over the window is reported (all threads, from /proc).
+ * Prints one JSON object: operations per second, CPU microseconds per operation of each process, and those that it did
+ * not spend in the kernel, latency of a batch in microseconds (p50, p99, p99.9), errors. */
 #include "common/base/buf.h"
 #include "common/base/door.h"
 #include "common/base/mem.h"
@@ -35,7 +35,7 @@ enum { PIDS_MAX = 8, READ_BYTES = 256 * 1024, LATENCY_BUCKETS = 1 << 16 };
 struct options {
     const char *host, *command;
     uint16_t port;
-    unsigned connections, pipeline, value_bytes;
+    unsigned connections, subscribers, pipeline, value_bytes;
     uint64_t keys;
     double seconds, warmup;
     int cpu;
@@ -49,6 +49,7 @@ struct connection {
     struct buf out; /* owned */
     struct resp_frame frame;
     unsigned awaited;
+    bool only_listens;
     int64_t sent_ns;
 };
 
@@ -99,6 +100,21 @@ static int64_t process_cpu_ns(int pid)
     }
     closedir(tasks);
     return total_ns;
+}
+
+/* The part of it that was not spent in the kernel, as the scheduler accounts it: in ticks. */
+static int64_t process_user_ns(int pid)
+{
+    char path[64];
+    unsigned long long ticks = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *stat = fopen(path, "r");
+    if (stat == NULL)
+        return -1;
+    if (fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu", &ticks) != 1)
+        ticks = 0;
+    fclose(stat);
+    return (int64_t)ticks * NS_PER_S / sysconf(_SC_CLK_TCK);
 }
 
 static struct slice key_text(char text[32], uint64_t number)
@@ -172,6 +188,8 @@ static void write_request(struct load *load, struct buf *out)
         write_command(load, out, "INCR", key, 0, NULL);
     } else if (strcmp(command, "lpush") == 0) {
         write_command(load, out, "LPUSH", SLICE_LITERAL("mylist"), 1, &value);
+    } else if (strcmp(command, "publish") == 0) {
+        write_command(load, out, "PUBLISH", SLICE_LITERAL("news"), 1, &value);
     } else if (strcmp(command, "hset") == 0) {
         struct slice pair[2] = {key_text(number, rand_below(&load->rand, 100)), value};
         key_bytes[0] = 'h';
@@ -246,6 +264,8 @@ static void read_replies(struct load *load, struct connection *connection)
         errno = got == 0 ? ECONNRESET : errno;
         fail("read");
     }
+    if (connection->only_listens)
+        return;
     struct resp_limits limits = RESP_LIMITS_DEFAULT;
     struct slice bytes = slice_of(load->read_memory, (size_t)got);
     while (bytes.length > 0) {
@@ -281,12 +301,17 @@ static void open_connections(struct load *load)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
     if (inet_pton(AF_INET, options->host, &address.sin_addr) != 1)
         fail("not an IPv4 address");
-    load->connections = mem_zero(options->connections * sizeof(struct connection));
-    for (unsigned i = 0; i < options->connections; i++) {
+    unsigned count = options->connections + options->subscribers;
+    load->connections = mem_zero(count * sizeof(struct connection));
+    for (unsigned i = 0; i < count; i++) {
         struct connection *connection = &load->connections[i];
         connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
             fail("connect");
+        static const char subscribe[] = "SUBSCRIBE news\r\n";
+        connection->only_listens = i >= options->connections;
+        if (connection->only_listens && write(connection->fd, subscribe, strlen(subscribe)) < 0)
+            fail("write");
         int on = 1;
         setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         fcntl(connection->fd, F_SETFL, O_NONBLOCK);
@@ -328,9 +353,11 @@ static void measure(struct load *load)
     run_until(load, now_ns() + (int64_t)(options->warmup * 1e9));
     load->operations = 0;
     memset(load->latency, 0, LATENCY_BUCKETS * sizeof(load->latency[0]));
-    int64_t cpu_before[PIDS_MAX];
-    for (unsigned i = 0; i < options->pid_count; i++)
+    int64_t cpu_before[PIDS_MAX], user_before[PIDS_MAX];
+    for (unsigned i = 0; i < options->pid_count; i++) {
         cpu_before[i] = process_cpu_ns(options->pids[i]);
+        user_before[i] = process_user_ns(options->pids[i]);
+    }
     int64_t own_before = process_cpu_ns(getpid());
     int64_t begin_ns = now_ns();
     run_until(load, begin_ns + (int64_t)(options->seconds * 1e9));
@@ -339,6 +366,10 @@ static void measure(struct load *load)
     printf("{\"operations\": %.0f, \"per_second\": %.0f, \"cpu_us\": [", operations, operations / elapsed_s);
     for (unsigned i = 0; i < options->pid_count; i++)
         printf("%s%.4f", i ? ", " : "", (double)(process_cpu_ns(options->pids[i]) - cpu_before[i]) / 1e3 / operations);
+    printf("], \"user_us\": [");
+    for (unsigned i = 0; i < options->pid_count; i++)
+        printf("%s%.4f", i ? ", " : "",
+               (double)(process_user_ns(options->pids[i]) - user_before[i]) / 1e3 / operations);
     printf("], \"generator_busy\": %.2f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"errors\": %llu}\n",
            (double)(process_cpu_ns(getpid()) - own_before) / 1e9 / elapsed_s, percentile_us(load, 0.5),
            percentile_us(load, 0.99), percentile_us(load, 0.999), (unsigned long long)load->errors);
@@ -346,9 +377,9 @@ static void measure(struct load *load)
 
 static __attribute__((noreturn)) void usage(void)
 {
-    fprintf(stderr,
-            "usage: load --port P [--host H] [--connections N] [--pipeline N] [--command NAME] [--keys N]\n"
-            "            [--value-bytes N] [--seconds S] [--warmup S] [--cpu N] [--pid PID]... [--fill] [--idle]\n");
+    fprintf(stderr, "usage: load --port P [--host H] [--connections N] [--pipeline N] [--command NAME] [--keys N]\n"
+                    "            [--value-bytes N] [--subscribers N] [--seconds S] [--warmup S] [--cpu N] [--pid "
+                    "PID]... [--fill] [--idle]\n");
     exit(2);
 }
 
@@ -379,6 +410,8 @@ static void parse(struct options *options, int argc, char **argv)
             options->command = value;
         else if (strcmp(name, "--keys") == 0)
             options->keys = strtoull(value, NULL, 10);
+        else if (strcmp(name, "--subscribers") == 0)
+            options->subscribers = (unsigned)atoi(value);
         else if (strcmp(name, "--value-bytes") == 0)
             options->value_bytes = (unsigned)atoi(value);
         else if (strcmp(name, "--seconds") == 0)
@@ -414,7 +447,8 @@ int main(int argc, char **argv)
         CPU_SET(load.options.cpu, &set);
         sched_setaffinity(0, sizeof(set), &set);
     }
-    struct rlimit files = {load.options.connections + 64, load.options.connections + 64};
+    rlim_t descriptors = load.options.connections + load.options.subscribers + 64;
+    struct rlimit files = {descriptors, descriptors};
     struct rlimit present;
     if (getrlimit(RLIMIT_NOFILE, &present) == 0 && present.rlim_cur < files.rlim_cur)
         setrlimit(RLIMIT_NOFILE, &files);

@@ -64,6 +64,12 @@ BLOCKED_ROWS = [
     ("SET 3 B, pipeline 100", "set", 100, 1.2),
 ]
 
+# name, subscribers, pipeline, goal of all CPU, goal of what is not spent in the kernel
+PUBLISH_ROWS = [
+    ("1,000 subscribers, pipeline 1", 1000, 1, 1.0, 0.5),
+    ("1,000 subscribers, pipeline 16", 1000, 16, 0.75, 0.75),
+]
+
 # name, connections, pipeline, goal of the master's CPU per SET (sync / async)
 DURABILITY_ROWS = [
     ("SET 3 B, 50 connections, pipeline 1", 50, 1, 1.3),
@@ -138,10 +144,10 @@ backend b
 """)
         return self.start(["haproxy", "-db", "-f", path], port)
 
-    def load(self, port, pids, command="get", value=3, connections=50, pipeline=1, keys=KEYS, fill=False):
+    def load(self, port, pids, command="get", value=3, connections=50, pipeline=1, keys=KEYS, fill=False, subscribers=0):
         arguments = [self.load_program, "--port", str(port), "--command", command, "--value-bytes", str(value),
                      "--connections", str(connections), "--pipeline", str(pipeline), "--keys", str(keys), "--cpu", "1",
-                     "--seconds", str(self.options.seconds)]
+                     "--seconds", str(self.options.seconds), "--subscribers", str(subscribers)]
         for pid in pids:
             arguments += ["--pid", str(pid)]
         if fill:
@@ -231,6 +237,23 @@ backend b
                     samples[side].append(result["cpu_us"][0])
             self.row("blocked", name, statistics.median(samples[0]), statistics.median(samples[1]), goal, "us")
         blocked.communicate()
+        self.stop_all()
+
+    def bench_publish(self):
+        rows = [row for row in PUBLISH_ROWS if self.wanted("publish", row[0])]
+        if not rows:
+            return
+        self.header("PUBLISH: CPU microseconds per message", "redis 7.0")
+        servers = [(self.worker(PORT + 1), PORT + 1), (self.redis(PORT + 2), PORT + 2)]
+        for name, subscribers, pipeline, *goals in rows:
+            samples = {"cpu_us": [[], []], "user_us": [[], []]}
+            for _ in range(self.options.rounds):
+                for side, (pid, port) in enumerate(servers):
+                    result = self.load(port, [pid], "publish", 100, 1, pipeline, subscribers=subscribers)
+                    for key, sides in samples.items():
+                        sides[side].append(result[key][0])
+            for (key, sides), goal in zip(samples.items(), goals):
+                self.row("publish", name + (", user" if key == "user_us" else ""), *map(statistics.median, sides), goal, "us")
         self.stop_all()
 
     def start_appliance(self, port, durability="async"):
@@ -337,6 +360,7 @@ def main():
     try:
         bench.bench_worker()
         bench.bench_blocked()
+        bench.bench_publish()
         bench.bench_proxy()
         bench.bench_durability()
         bench.bench_memory()
