@@ -21,6 +21,7 @@
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/pubsub_commands.h"
 #include "cacheworker/rdb/dump_commands.h"
+#include "cacheworker/script/function_commands.h"
 #include "cacheworker/script/script_commands.h"
 #include "cacheworker/set/set_algebra_commands.h"
 #include "cacheworker/set/set_commands.h"
@@ -87,7 +88,6 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(DEBUG, debug),
     BIND(FLUSHALL, flushall),
     BIND(FLUSHDB, flushdb),
-    BIND(FUNCTION_FLUSH, function_flush),
     BIND(INFO, info),
     BIND(LASTSAVE, lastsave),
     BIND(LATENCY_DOCTOR, latency_doctor),
@@ -377,6 +377,17 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(EVALSHA, evalsha),
     BIND(EVALSHA_RO, evalsha_ro),
     BIND(EVAL_RO, eval_ro),
+    BIND(FCALL, fcall),
+    BIND(FCALL_RO, fcall_ro),
+    BIND(FUNCTION_DELETE, function_delete),
+    BIND(FUNCTION_DUMP, function_dump),
+    BIND(FUNCTION_FLUSH, function_flush),
+    BIND(FUNCTION_HELP, function_help),
+    BIND(FUNCTION_KILL, function_kill),
+    BIND(FUNCTION_LIST, function_list),
+    BIND(FUNCTION_LOAD, function_load),
+    BIND(FUNCTION_RESTORE, function_restore),
+    BIND(FUNCTION_STATS, function_stats),
     BIND(SCRIPT_EXISTS, script_exists),
     BIND(SCRIPT_FLUSH, script_flush),
     BIND(SCRIPT_HELP, script_help),

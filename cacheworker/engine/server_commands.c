@@ -292,23 +292,6 @@ void cw_shutdown_command(struct cw_call *call)
 
 /* --- what is not there, and says so --- */
 
-/* There are neither scripts nor functions, so they are all gone. */
-static void flush_nothing(struct cw_call *call, const char *error)
-{
-    bool fits =
-        call->argc == 2 ||
-        (call->argc == 3 && (slice_equal_nocase(call->argv[2], "async") || slice_equal_nocase(call->argv[2], "sync")));
-    if (fits)
-        resp_write_ok(call->reply);
-    else
-        cw_reply_error(call, error);
-}
-
-void cw_function_flush_command(struct cw_call *call)
-{
-    flush_nothing(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
-}
-
 void cw_lolwut_command(struct cw_call *call)
 {
     int64_t version;

@@ -10,7 +10,6 @@ void cw_config_help_command(struct cw_call *call);
 void cw_config_resetstat_command(struct cw_call *call);
 void cw_config_rewrite_command(struct cw_call *call);
 void cw_config_set_command(struct cw_call *call);
-void cw_function_flush_command(struct cw_call *call);
 void cw_info_command(struct cw_call *call);
 void cw_lastsave_command(struct cw_call *call);
 void cw_lolwut_command(struct cw_call *call);

@@ -4,27 +4,19 @@
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/hash/hash_rdb.h"
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/rdb/dump_payload.h"
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_value.h"
-#include "common/base/crc64.h"
 #include "common/base/errors.h"
-
-enum { VERSION_BYTES = 2, CHECKSUM_BYTES = 8, FOOTER_BYTES = VERSION_BYTES + CHECKSUM_BYTES };
-
-static void add_footer(struct buf *payload, unsigned version)
-{
-    cw_rdb_add_little_endian(payload, version, VERSION_BYTES);
-    cw_rdb_add_little_endian(payload, crc64(0, buf_slice(payload)), CHECKSUM_BYTES);
-}
 
 /* As every server takes it. */
 static void add_plain(struct buf *payload, const struct cw_entry *entry)
 {
     cw_rdb_add_byte(payload, cw_rdb_value_type(entry));
     cw_rdb_add_value(payload, entry);
-    add_footer(payload, CW_RDB_VERSION);
+    cw_dump_end(payload, CW_RDB_VERSION);
 }
 
 static bool is_dated(const struct cw_entry *entry)
@@ -43,7 +35,7 @@ void cw_dump_command(struct cw_call *call)
     if (is_dated(entry)) {
         cw_rdb_add_byte(&payload, RDB_TYPE_HASH_FIELDS);
         cw_hash_rdb_add_dated(&payload, entry, cw_call_parts_from(call));
-        add_footer(&payload, CW_RDB_VERSION_DATED);
+        cw_dump_end(&payload, CW_RDB_VERSION_DATED);
     } else {
         add_plain(&payload, entry);
     }
@@ -112,32 +104,12 @@ static bool parse_expiry(struct cw_call *call, struct restore *restore)
     return true;
 }
 
-static uint64_t little_endian(struct slice bytes)
-{
-    uint64_t number = 0;
-    for (size_t i = bytes.length; i-- > 0;)
-        number = number << 8 | (unsigned char)bytes.data[i];
-    return number;
-}
-
-static uint64_t version_of(struct slice payload)
-{
-    return little_endian(slice_of(payload.data + payload.length - FOOTER_BYTES, VERSION_BYTES));
-}
-
 /* Type and value, or the error. */
 static bool open_payload(struct cw_call *call, struct slice payload, struct slice *ret_value)
 {
-    if (payload.length > FOOTER_BYTES) {
-        struct slice summed = slice_of(payload.data, payload.length - CHECKSUM_BYTES);
-        struct slice value = slice_of(payload.data, payload.length - FOOTER_BYTES);
-        uint64_t checksum = little_endian(slice_skip(payload, summed.length));
-        if (version_of(payload) <= CW_RDB_VERSION_MAX && crc64(0, summed) == checksum) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    cw_reply_error(call, "ERR DUMP payload version or checksum are wrong");
+    if (cw_dump_open(payload, ret_value) && ret_value->length > 0)
+        return true;
+    cw_reply_error(call, CW_ERROR_BAD_DUMP);
     return false;
 }
 
@@ -191,7 +163,7 @@ static void tell_expiry(void *context, struct slice record)
 /* Whether servers of the version that we write take it. */
 static bool is_plain(struct slice payload)
 {
-    return version_of(payload) <= CW_RDB_VERSION && (unsigned char)payload.data[0] <= RDB_TYPE_STREAM_LISTPACKS_2;
+    return cw_dump_version(payload) <= CW_RDB_VERSION && (unsigned char)payload.data[0] <= RDB_TYPE_STREAM_LISTPACKS_2;
 }
 
 /* In a form that older servers take, whatever came. */

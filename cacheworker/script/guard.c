@@ -377,6 +377,26 @@ static int refuse_unknown(lua_State *state)
     return luaL_error(state, "Script attempted to access nonexistent global variable '%s'", lua_tostring(state, 2));
 }
 
+void cw_guard_refuse_unknown(lua_State *state)
+{
+    lua_newtable(state);
+    lua_pushcfunction(state, refuse_unknown);
+    lua_setfield(state, -2, "__index");
+    lua_setmetatable(state, -2);
+}
+
+void cw_guard_show(lua_State *state, int globals)
+{
+    lua_getmetatable(state, LUA_GLOBALSINDEX);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, globals);
+    lua_pushvalue(state, -1);
+    lua_setfield(state, -3, "__index");
+    push_hidden_key(state);
+    lua_insert(state, -2);
+    lua_rawset(state, -3);
+    lua_pop(state, 1);
+}
+
 /* Stack: globals. All tables in them become proxies. */
 static void guard_libraries(lua_State *state)
 {
@@ -402,11 +422,8 @@ void cw_guard_globals(lua_State *state)
     lua_setfield(state, -2, "_G"); /* it would become a proxy of its own */
     guard_libraries(state);
     /* What is not there is an error, said by the table behind. */
-    lua_newtable(state);
-    lua_pushcfunction(state, refuse_unknown);
-    lua_setfield(state, -2, "__index");
-    lua_pushvalue(state, -1);
-    lua_setmetatable(state, -3);
+    cw_guard_refuse_unknown(state);
+    lua_getmetatable(state, -1);
     cw_guard_push_proxy(state);
     interpreter->globals_metatable = luaL_ref(state, LUA_REGISTRYINDEX);
     lua_newtable(state);

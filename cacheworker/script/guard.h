@@ -22,6 +22,12 @@ void cw_guard_refuse(lua_State *state, int index);
 /* Puts proxies in the place of all tables that globals hold, and of the globals themselves. Once all is registered. */
 void cw_guard_globals(lua_State *state);
 
+/* What is behind the globals from now on: the table of that reference. */
+void cw_guard_show(lua_State *state, int globals);
+
+/* Makes an error of what is not in the table on top. */
+void cw_guard_refuse_unknown(lua_State *state);
+
 /* Registers the functions of Lua's base library that know proxies, in the table on top. */
 void cw_guard_open_base(lua_State *state);
 

@@ -350,6 +350,51 @@ void cw_interpreter_run(struct cw_interpreter *interpreter, const struct cw_scri
     clean_up(interpreter, !well);
 }
 
+/* --- libraries --- */
+
+static int run_code(lua_State *state)
+{
+    const int *reference = lua_touserdata(state, 1);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, *reference);
+    if (lua_pcall(state, 0, 0, 0) == 0)
+        return 0;
+    if (lua_istable(state, -1)) {
+        lua_getfield(state, -1, "err");
+    } else {
+        lua_pushliteral(state, "ERR ");
+        push_text(state, -2);
+        lua_concat(state, 2);
+    }
+    return lua_error(state);
+}
+
+static int show_globals(lua_State *state)
+{
+    cw_guard_show(state, cw_interpreter_of(state)->globals);
+    return 0;
+}
+
+static int show_load_globals(lua_State *state)
+{
+    cw_guard_show(state, cw_interpreter_of(state)->load_globals);
+    return 0;
+}
+
+bool cw_interpreter_run_library(struct cw_interpreter *interpreter, int reference, const struct cw_script_host *host,
+                                void *context, struct buf *error)
+{
+    interpreter->host = host;
+    interpreter->context = context;
+    bool well = cw_interpreter_protect(interpreter, show_load_globals, NULL, error) &&
+                cw_interpreter_protect(interpreter, run_code, &reference, error);
+    /* Fields that exist are set anew: this takes no memory. */
+    CHECK(cw_interpreter_protect(interpreter, show_globals, NULL, NULL));
+    interpreter->host = NULL;
+    interpreter->context = NULL;
+    clean_up(interpreter, !well);
+    return well;
+}
+
 /* --- creation --- */
 
 static int create_sandbox(lua_State *state)
@@ -358,6 +403,8 @@ static int create_sandbox(lua_State *state)
     cw_open_libraries(state);
     cw_open_redis(state, interpreter->kind);
     cw_guard_globals(state);
+    if (interpreter->kind == CW_SCRIPT_FUNCTION)
+        cw_open_loading(state);
     return 0;
 }
 

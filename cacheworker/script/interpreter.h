@@ -51,6 +51,8 @@ struct cw_script_host {
     double (*cpu_seconds)(void *context); /* os.clock */
 };
 
+struct cw_library;
+
 struct cw_interpreter {
     lua_State *state; /* owned */
     enum cw_script_kind kind;
@@ -65,9 +67,10 @@ struct cw_interpreter {
     struct fiber *fiber;               /* borrowed; that scripts run on */
     const struct cw_script_host *host; /* borrowed; NULL while no script runs */
     void *context;                     /* borrowed; the host's */
-    void *library;                     /* borrowed; the one that is being loaded */
+    struct cw_library *library;        /* borrowed; the one that is being loaded */
     unsigned runs;                     /* since the last step of the collector */
     int globals;                       /* references: the table behind _G */
+    int load_globals;                  /* the one behind it while a library is loaded */
     int string_metatable;              /* what getmetatable("") shows */
     int globals_metatable;             /* what getmetatable(_G) shows */
 };
@@ -112,6 +115,10 @@ struct cw_script_run {
 
 /* Runs it and writes exactly one reply. */
 void cw_interpreter_run(struct cw_interpreter *interpreter, const struct cw_script_run *run);
+
+/* Runs the code of a library, which sees only what loading needs. False: `error` got Lua's words. */
+MUST_CHECK bool cw_interpreter_run_library(struct cw_interpreter *interpreter, int reference,
+                                           const struct cw_script_host *host, void *context, struct buf *error);
 
 /* Calls `function` where errors of Lua are caught: true, or false and `error` got the words. */
 bool cw_interpreter_protect(struct cw_interpreter *interpreter, lua_CFunction function, void *context,

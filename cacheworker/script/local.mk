@@ -1,5 +1,7 @@
 libcacheworker_core_a_SOURCES += \
 	cacheworker/script/bit_library.c \
+	cacheworker/script/function_commands.c cacheworker/script/function_commands.h \
+	cacheworker/script/functions.c cacheworker/script/functions.h \
 	cacheworker/script/guard.c cacheworker/script/guard.h \
 	cacheworker/script/interpreter.c cacheworker/script/interpreter.h \
 	cacheworker/script/json_library.c \

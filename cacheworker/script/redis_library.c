@@ -1,6 +1,8 @@
 #include "cacheworker/script/redis_library.h"
 
 #include "cacheworker/engine/version.h"
+#include "cacheworker/script/functions.h"
+#include "cacheworker/script/guard.h"
 #include "cacheworker/script/values.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -86,7 +88,7 @@ static const struct slice *take_words(lua_State *state, int count)
 static int execute(lua_State *state, bool raises)
 {
     struct cw_interpreter *interpreter = cw_interpreter_of(state);
-    if (interpreter->host == NULL)
+    if (interpreter->host == NULL || interpreter->host->command == NULL)
         return cw_raise(state, "redis.call/pcall can only be called inside a script invocation");
     int count = lua_gettop(state);
     const struct slice *argv = take_words(state, count);
@@ -114,7 +116,7 @@ static int redis_pcall(lua_State *state)
 static int redis_acl_check_cmd(lua_State *state)
 {
     struct cw_interpreter *interpreter = cw_interpreter_of(state);
-    if (interpreter->host == NULL)
+    if (interpreter->host == NULL || interpreter->host->may == NULL)
         return cw_raise(state, "redis.acl_check_cmd can only be called inside a script invocation");
     int count = lua_gettop(state);
     const struct slice *argv = take_words(state, count);
@@ -189,7 +191,7 @@ static int redis_setresp(lua_State *state)
 static int redis_set_repl(lua_State *state)
 {
     struct cw_interpreter *interpreter = cw_interpreter_of(state);
-    if (interpreter->host == NULL)
+    if (interpreter->host == NULL || interpreter->host->replicate == NULL)
         return cw_raise(state, "redis.set_repl can only be called inside a script invocation");
     if (lua_gettop(state) != 1)
         return cw_raise(state, "redis.set_repl() requires one argument.");
@@ -247,10 +249,49 @@ static int redis_debug(lua_State *state)
 
 /* --- the table --- */
 
-static void set_number(lua_State *state, const char *name, lua_Number number)
+struct number {
+    const char *name;
+    int value;
+};
+
+static void set_numbers(lua_State *state, const struct number *numbers, size_t count)
 {
-    lua_pushnumber(state, number);
-    lua_setfield(state, -2, name);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushinteger(state, numbers[i].value);
+        lua_setfield(state, -2, numbers[i].name);
+    }
+}
+
+static const struct number common_numbers[] = {
+    {"LOG_DEBUG", CW_LOG_DEBUG},
+    {"LOG_VERBOSE", CW_LOG_VERBOSE},
+    {"LOG_NOTICE", CW_LOG_NOTICE},
+    {"LOG_WARNING", CW_LOG_WARNING},
+    {"REDIS_VERSION_NUM", CW_REDIS_VERSION_NUMBER},
+};
+
+/* Into the table on top. */
+static void set_common(lua_State *state)
+{
+    set_numbers(state, common_numbers, ARRAY_LENGTH(common_numbers));
+    lua_pushliteral(state, CW_REDIS_VERSION);
+    lua_setfield(state, -2, "REDIS_VERSION");
+}
+
+void cw_open_loading(lua_State *state)
+{
+    lua_newtable(state);
+    lua_newtable(state);
+    lua_pushcfunction(state, cw_register_function);
+    lua_setfield(state, -2, "register_function");
+    lua_pushcfunction(state, redis_log);
+    lua_setfield(state, -2, "log");
+    set_common(state);
+    cw_guard_refuse_unknown(state);
+    cw_guard_push_proxy(state);
+    lua_setfield(state, -2, "redis");
+    cw_guard_refuse_unknown(state);
+    cw_interpreter_of(state)->load_globals = luaL_ref(state, LUA_REGISTRYINDEX);
 }
 
 void cw_open_redis(lua_State *state, enum cw_script_kind kind)
@@ -273,23 +314,15 @@ void cw_open_redis(lua_State *state, enum cw_script_kind kind)
         {"debug", redis_debug},
         {NULL, NULL},
     };
-    static const struct {
-        const char *name;
-        int value;
-    } numbers[] = {
-        {"LOG_DEBUG", CW_LOG_DEBUG},           {"LOG_VERBOSE", CW_LOG_VERBOSE},
-        {"LOG_NOTICE", CW_LOG_NOTICE},         {"LOG_WARNING", CW_LOG_WARNING},
-        {"REPL_NONE", CW_REPLICATE_NOWHERE},   {"REPL_AOF", CW_REPLICATE_AOF},
-        {"REPL_SLAVE", CW_REPLICATE_REPLICAS}, {"REPL_REPLICA", CW_REPLICATE_REPLICAS},
-        {"REPL_ALL", CW_REPLICATE_ALL},        {"REDIS_VERSION_NUM", CW_REDIS_VERSION_NUMBER},
+    static const struct number numbers[] = {
+        {"REPL_NONE", CW_REPLICATE_NOWHERE},     {"REPL_AOF", CW_REPLICATE_AOF}, {"REPL_SLAVE", CW_REPLICATE_REPLICAS},
+        {"REPL_REPLICA", CW_REPLICATE_REPLICAS}, {"REPL_ALL", CW_REPLICATE_ALL},
     };
     lua_newtable(state);
     luaL_register(state, NULL, functions);
     if (kind == CW_SCRIPT_EVAL)
         luaL_register(state, NULL, of_eval);
-    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
-        set_number(state, numbers[i].name, numbers[i].value);
-    lua_pushliteral(state, CW_REDIS_VERSION);
-    lua_setfield(state, -2, "REDIS_VERSION");
+    set_numbers(state, numbers, ARRAY_LENGTH(numbers));
+    set_common(state);
     lua_setglobal(state, "redis");
 }

@@ -45,6 +45,7 @@ void cw_scripting_destroy(struct cw_scripting *scripting)
     if (scripting == NULL)
         return;
     cw_scripting_flush(scripting);
+    cw_scripting_flush_functions(scripting);
     hashmap_free(&scripting->scripts);
     mem_free(scripting);
 }
@@ -63,6 +64,34 @@ struct cw_interpreter *cw_scripting_eval(struct cw_scripting *scripting)
     if (scripting->eval == NULL)
         scripting->eval = create_interpreter(scripting, CW_SCRIPT_EVAL);
     return scripting->eval;
+}
+
+struct cw_functions *cw_scripting_new_functions(struct cw_scripting *scripting)
+{
+    if (scripting->library == NULL)
+        scripting->library = create_interpreter(scripting, CW_SCRIPT_FUNCTION);
+    struct siphash_key seed = {{scripting->engine->config.random_seed, 2}};
+    return scripting->library != NULL ? cw_functions_create(scripting->library, seed) : NULL;
+}
+
+struct cw_functions *cw_scripting_functions(struct cw_scripting *scripting)
+{
+    if (scripting->functions == NULL)
+        scripting->functions = cw_scripting_new_functions(scripting);
+    return scripting->functions;
+}
+
+void cw_scripting_set_functions(struct cw_scripting *scripting, struct cw_functions *functions)
+{
+    cw_functions_destroy(scripting->functions);
+    scripting->functions = functions;
+}
+
+void cw_scripting_flush_functions(struct cw_scripting *scripting)
+{
+    cw_scripting_set_functions(scripting, NULL);
+    cw_interpreter_destroy(scripting->library);
+    scripting->library = NULL;
 }
 
 struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct slice sha)
@@ -139,21 +168,19 @@ struct cw_script *cw_scripting_add(struct cw_scripting *scripting, struct slice 
 
 /* --- the first line --- */
 
+static const char *const flag_names[] = {"no-writes", "allow-oom", "allow-stale", "no-cluster",
+                                         "allow-cross-slot-keys"};
+
+const char *cw_script_flag_name(unsigned bit)
+{
+    return bit < ARRAY_LENGTH(flag_names) ? flag_names[bit] : NULL;
+}
+
 int cw_script_read_flag(struct slice word, uint32_t *ret_flag)
 {
-    static const struct {
-        const char *word;
-        uint32_t flag;
-    } flags[] = {
-        {"no-writes", CW_SCRIPT_NO_WRITES},
-        {"allow-oom", CW_SCRIPT_ALLOW_OOM},
-        {"allow-stale", CW_SCRIPT_ALLOW_STALE},
-        {"no-cluster", CW_SCRIPT_NO_CLUSTER},
-        {"allow-cross-slot-keys", CW_SCRIPT_ALLOW_CROSS_SLOT},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
-        if (slice_equal(word, slice_text(flags[i].word))) {
-            *ret_flag = flags[i].flag;
+    for (unsigned bit = 0; bit < ARRAY_LENGTH(flag_names); bit++) {
+        if (slice_equal(word, slice_text(flag_names[bit]))) {
+            *ret_flag = 1U << bit;
             return 0;
         }
     }
@@ -167,6 +194,14 @@ static struct slice take_until(struct slice *rest, char end)
     struct slice piece = slice_of(rest->data, found != NULL ? (size_t)(found - rest->data) : rest->length);
     *rest = slice_skip(*rest, piece.length + (found != NULL ? 1 : 0));
     return piece;
+}
+
+struct slice cw_script_next_word(struct slice *line)
+{
+    struct slice word = take_until(line, ' ');
+    while (word.length == 0 && line->length > 0)
+        word = take_until(line, ' ');
+    return word;
 }
 
 static int read_flags(struct slice list, uint32_t *flags, struct buf *error)
@@ -197,17 +232,15 @@ int cw_script_read_shebang(struct slice source, uint32_t *ret_flags, size_t *ret
     }
     struct slice line = slice_of(source.data, (size_t)(end - source.data));
     *ret_length = line.length;
-    struct slice engine = take_until(&line, ' ');
+    struct slice engine = cw_script_next_word(&line);
     if (!slice_equal(engine, SLICE_LITERAL("#!lua"))) {
         buf_add_text(error, "Unexpected engine in script shebang: ");
         buf_add_slice(error, engine);
         return ERR_INVALID;
     }
     *ret_flags = 0;
-    while (line.length > 0) {
-        struct slice option = take_until(&line, ' ');
-        if (option.length == 0)
-            continue;
+    struct slice option;
+    while ((option = cw_script_next_word(&line)).length > 0) {
         if (option.length < 6 || memcmp(option.data, "flags=", 6) != 0) {
             buf_add_text(error, "Unknown lua shebang option: ");
             buf_add_slice(error, option);

@@ -7,6 +7,7 @@
 #define CACHEWORKER_SCRIPT_SCRIPTING_H
 
 #include "cacheworker/engine/call.h"
+#include "cacheworker/script/functions.h"
 #include "cacheworker/script/interpreter.h"
 #include "common/base/hashmap.h"
 #include "common/base/list.h"
@@ -17,7 +18,7 @@ enum {
     CW_SCRIPT_HEAP_BYTES = 256 << 20, /* of each interpreter */
 };
 
-enum {                               /* struct cw_script.flags */
+enum {                               /* struct cw_script.flags; the names are those of cw_script_flag_name, by bit */
        CW_SCRIPT_NO_WRITES = 1 << 0, /* as its first line says */
        CW_SCRIPT_ALLOW_OOM = 1 << 1,
        CW_SCRIPT_ALLOW_STALE = 1 << 2,
@@ -37,8 +38,10 @@ struct cw_script {
 };
 
 struct cw_scripting {
-    struct cw_engine *engine;    /* borrowed */
-    struct cw_interpreter *eval; /* owned; NULL until it is needed */
+    struct cw_engine *engine;       /* borrowed */
+    struct cw_interpreter *eval;    /* owned; NULL until it is needed */
+    struct cw_interpreter *library; /* owned; of functions; NULL until it is needed */
+    struct cw_functions *functions; /* owned; NULL until there are any */
     struct hashmap scripts;
     struct list recent; /* of those that EVAL made known: the oldest use first */
     size_t recent_count;
@@ -55,6 +58,16 @@ void cw_scripting_destroy(struct cw_scripting *scripting); /* NULL is fine */
 /* NULL when there is no memory for it. */
 struct cw_interpreter *cw_scripting_eval(struct cw_scripting *scripting);
 
+/* The functions that there are, or NULL when there is no memory for them. */
+struct cw_functions *cw_scripting_functions(struct cw_scripting *scripting);
+
+/* Another, empty set of the same interpreter; NULL as above. Owned by the caller. */
+struct cw_functions *cw_scripting_new_functions(struct cw_scripting *scripting);
+
+/* Takes a set of cw_scripting_new_functions in the place of the present one. */
+void cw_scripting_set_functions(struct cw_scripting *scripting, struct cw_functions *functions);
+void cw_scripting_flush_functions(struct cw_scripting *scripting);
+
 /* The script of that SHA-1 (any case), or NULL. */
 struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct slice sha);
 
@@ -69,8 +82,12 @@ void cw_scripting_flush(struct cw_scripting *scripting);
 /* The first line "#!lua flags=a,b": its flags, and how many bytes it takes, without the newline. ERR_INVALID. */
 MUST_CHECK int cw_script_read_shebang(struct slice source, uint32_t *ret_flags, size_t *ret_length, struct buf *error);
 
-/* The words of "flags=": ERR_INVALID for an unknown one. */
+/* The words of "flags=", and of functions' flags: ERR_INVALID for an unknown one. */
 MUST_CHECK int cw_script_read_flag(struct slice word, uint32_t *ret_flag);
+const char *cw_script_flag_name(unsigned bit); /* NULL behind the last */
+
+/* Takes the next word off the front of a line; empty at the end. */
+struct slice cw_script_next_word(struct slice *line);
 
 struct cw_script_start {
     int function; /* reference */
