@@ -60,7 +60,8 @@ static int judge(const struct slice *argv, size_t argc, const struct command **r
     const struct command *command = command_resolve(argv, argc);
     if (command == NULL || !command_arity_fits(command, argc))
         return ERR_PROTOCOL;
-    bool is_write = (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)) != 0;
+    bool is_write = (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)) != 0 ||
+                    command->id == COMMAND_ID_SCRIPT_LOAD || command->id == COMMAND_ID_SCRIPT_FLUSH;
     if (is_write && (cw_functions[command->id] == NULL || (command->flags & COMMAND_RUNS_SCRIPTS)))
         return ERR_UNSUPPORTED;
     *ret_command = is_write ? command : NULL;

@@ -4,6 +4,7 @@
 #include "cacheworker/acl/share.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
 
 /* --- the step that runs now --- */
@@ -252,4 +253,14 @@ void cw_engine_write_users(const struct cw_engine *engine, struct buf *out)
 int cw_engine_take_users(struct cw_engine *engine, struct slice record)
 {
     return cw_share_apply(engine, record);
+}
+
+struct slice cw_engine_programs(struct cw_engine *engine)
+{
+    return cw_scripting_dump(engine->scripting);
+}
+
+void cw_engine_install_programs(struct cw_engine *engine, struct slice items)
+{
+    cw_scripting_restore(engine->scripting, items);
 }

@@ -149,6 +149,10 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
 void cw_engine_write_users(const struct cw_engine *engine, struct buf *out);
 MUST_CHECK int cw_engine_take_users(struct cw_engine *engine, struct slice record);
 
+/* Functions and scripts, as RDB has them: items that stand beside the data. Borrowed until the next call. */
+struct slice cw_engine_programs(struct cw_engine *engine);
+void cw_engine_install_programs(struct cw_engine *engine, struct slice items); /* in the place of all that there are */
+
 /* Executes the complete commands at the front of `bytes` as a replica does: no reply, no gate, no propagation (the
  * room keeps the bytes themselves), expiry only by the stream's own DELs. ret_consumed counts whole commands exactly,
  * and what stands between MULTI and EXEC as one: it is executed when all of it is there, or not at all. The database

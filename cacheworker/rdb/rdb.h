@@ -35,9 +35,11 @@ struct cw_rdb_writer {
 struct cw_rdb_origin {
     struct history history;   /* empty: nowhere */
     unsigned stream_database; /* that the stream has selected there */
+    struct slice programs;    /* borrowed; RDB's items of functions and scripts. Only what is written: see rdb_load.h */
 };
 
-/* Header and auxiliary fields, the origin among them. The first key goes to database 0 unless another is selected. */
+/* Header, auxiliary fields, the origin among them, and programs. The first key goes to database 0 unless another is
+ * selected. */
 void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_origin *origin, int64_t wall_us,
                            uint64_t memory_used);
 /* Of a full sync, behind the preamble: the master's users (cacheworker/acl/share.h). No file holds them. */
@@ -54,6 +56,8 @@ struct cw_rdb_visitor {
     void *context; /* borrowed */
     int (*aux)(void *context, struct slice name, struct slice value);
     int (*string)(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms);
+    /* The code of a library of functions. NULL: they are passed over. */
+    int (*function)(void *context, struct slice code);
 
     /* A key whose value has several parts, of RDB's type number; its parts follow. NULL: ERR_UNSUPPORTED. */
     int (*begin)(void *context, unsigned type, unsigned database, struct slice key, int64_t expire_ms);

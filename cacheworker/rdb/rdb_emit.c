@@ -71,3 +71,16 @@ void cw_rdb_add_double(struct buf *out, double number)
     memcpy(&bits, &number, sizeof(bits));
     cw_rdb_add_little_endian(out, bits, sizeof(bits));
 }
+
+void cw_rdb_add_function(struct buf *out, struct slice code)
+{
+    cw_rdb_add_byte(out, RDB_OPCODE_FUNCTION);
+    cw_rdb_add_string(out, code);
+}
+
+void cw_rdb_add_script(struct buf *out, struct slice source)
+{
+    cw_rdb_add_byte(out, RDB_OPCODE_AUX);
+    cw_rdb_add_string(out, SLICE_LITERAL(RDB_AUX_SCRIPT));
+    cw_rdb_add_string(out, source);
+}

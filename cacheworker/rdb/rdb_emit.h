@@ -12,4 +12,8 @@ void cw_rdb_add_string(struct buf *out, struct slice text); /* as a number where
 void cw_rdb_add_integer(struct buf *out, int64_t number);   /* its text, as a string */
 void cw_rdb_add_double(struct buf *out, double number);     /* eight bytes, little endian */
 
+/* Whole items. */
+void cw_rdb_add_function(struct buf *out, struct slice code); /* a library */
+void cw_rdb_add_script(struct buf *out, struct slice source);
+
 #endif

@@ -85,7 +85,7 @@ static int load_pieces(const struct storage *storage, void *file, struct cw_rdb_
 }
 
 int cw_rdb_load_file(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
-                     struct cw_rdb_origin *ret_origin)
+                     struct cw_rdb_origin *ret_origin, struct buf *ret_programs)
 {
     void *file;
     int error = storage->open_read(storage->context, name, &file);
@@ -96,9 +96,11 @@ int cw_rdb_load_file(const struct storage *storage, const char *name, struct cw_
     char *piece = mem_alloc(PIECE);
     error = load_pieces(storage, file, &load, piece);
     mem_free(piece);
-    cw_rdb_load_free(&load);
     storage->close(storage->context, file);
     if (error == 0)
         *ret_origin = load.origin;
+    if (error == 0 && ret_programs != NULL)
+        buf_add_slice(ret_programs, buf_slice(&load.programs));
+    cw_rdb_load_free(&load);
     return error;
 }

@@ -13,9 +13,10 @@ struct cw_keyspace;
 MUST_CHECK int cw_rdb_save(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
                            const struct cw_rdb_origin *origin, int64_t wall_us);
 
-/* Fills an empty keyspace, which must be in CW_EXPIRY_IGNORED, and ret_origin. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT,
- * ERR_UNSUPPORTED, ERR_TRUNCATED: then the keyspace may hold a part and is to be thrown away. */
+/* Fills an empty keyspace, which must be in CW_EXPIRY_IGNORED, ret_origin, and ret_programs (NULL: nobody wants them).
+ * ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_TRUNCATED: then the keyspace may hold a part and is to be
+ * thrown away. */
 MUST_CHECK int cw_rdb_load_file(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
-                                struct cw_rdb_origin *ret_origin);
+                                struct cw_rdb_origin *ret_origin, struct buf *ret_programs);
 
 #endif

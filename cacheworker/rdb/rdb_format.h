@@ -62,6 +62,7 @@ enum { /* lower six bits with RDB_LENGTH_SPECIAL: how a string is packed */
 
 #define RDB_AUX_HISTORY         "respite-history"
 #define RDB_AUX_USERS           "respite-users"
+#define RDB_AUX_SCRIPT          "lua" /* what EVALSHA knows; of versions before 7.0, passed over by later ones */
 #define RDB_AUX_FIELD_EXPIRY    "respite-field-expiry"
 #define RDB_AUX_STREAM_DATABASE "repl-stream-db"
 

@@ -2,6 +2,7 @@
 
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "common/base/errors.h"
 #include "common/base/number.h"
@@ -18,10 +19,21 @@ static int load_aux(void *context, struct slice name, struct slice value)
         buf_add_slice(&load->users, value);
         return 0;
     }
+    if (slice_equal(name, slice_text(RDB_AUX_SCRIPT))) {
+        cw_rdb_add_script(&load->programs, value);
+        return 0;
+    }
     uint64_t database;
     if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE)) && number_parse_u64(value, &database) == 0 &&
         database < load->reader.databases)
         load->origin.stream_database = (unsigned)database;
+    return 0;
+}
+
+static int load_function(void *context, struct slice code)
+{
+    struct cw_rdb_load *load = context;
+    cw_rdb_add_function(&load->programs, code);
     return 0;
 }
 
@@ -65,6 +77,7 @@ void cw_rdb_load_init(struct cw_rdb_load *load, struct cw_keyspace *keyspace)
         .reader = {.visitor = {.context = load,
                                .aux = load_aux,
                                .string = load_string,
+                               .function = load_function,
                                .begin = load_begin,
                                .parts = load_parts},
                    .databases = cw_keyspace_databases(keyspace)},
@@ -78,4 +91,5 @@ void cw_rdb_load_free(struct cw_rdb_load *load)
     cw_rdb_value_free(&load->value);
     buf_free(&load->key);
     buf_free(&load->users);
+    buf_free(&load->programs);
 }

@@ -8,7 +8,8 @@
 struct cw_rdb_load {
     struct cw_rdb_reader reader;  /* feed it with cw_rdb_read */
     struct cw_keyspace *keyspace; /* borrowed; empty at the start */
-    struct cw_rdb_origin origin;  /* as the snapshot says */
+    struct cw_rdb_origin origin;  /* as the snapshot says, but for its programs: */
+    struct buf programs;          /* owned; as items of RDB */
     struct buf users;             /* owned; of a full sync: the master's; empty: it told none */
 
     /* Private: the value that comes in parts. */

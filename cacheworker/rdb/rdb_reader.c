@@ -37,6 +37,16 @@ static int read_aux(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
     return result < 0 ? result : 1;
 }
 
+static int read_function(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
+{
+    struct slice code;
+    int result = cw_rdb_take_string(cursor, &reader->unpacked[0], &code);
+    if (result <= 0 || reader->visitor.function == NULL)
+        return result;
+    result = reader->visitor.function(reader->visitor.context, code);
+    return result < 0 ? result : 1;
+}
+
 static int read_key(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
 {
     struct slice key;
@@ -146,10 +156,11 @@ static int read_item(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
         return ERR_CORRUPT;
     switch (*opcode) {
     case RDB_OPCODE_AUX: return read_aux(reader, cursor);
+    case RDB_OPCODE_FUNCTION: return read_function(reader, cursor);
     case RDB_OPCODE_SELECT: return read_select(reader, cursor);
     case RDB_OPCODE_RESIZE: return read_resize(cursor);
     case RDB_OPCODE_END: return read_end(reader, cursor);
-    default: return ERR_UNSUPPORTED; /* a module, a function library */
+    default: return ERR_UNSUPPORTED; /* a module */
     }
 }
 

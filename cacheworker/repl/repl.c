@@ -26,11 +26,15 @@ static int load_data(struct cw_repl *repl, const struct storage *storage, struct
 {
     struct cw_keyspace *fresh = cw_engine_new_keyspace(repl->engine);
     cw_keyspace_set_expiry_mode(fresh, CW_EXPIRY_IGNORED);
-    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, ret_origin);
-    if (error < 0)
+    struct buf programs = {0};
+    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, ret_origin, &programs);
+    if (error < 0) {
         cw_keyspace_destroy(fresh);
-    else
+    } else {
         cw_engine_install_keyspace(repl->engine, fresh);
+        cw_engine_install_programs(repl->engine, buf_slice(&programs));
+    }
+    buf_free(&programs);
     return error;
 }
 
@@ -338,7 +342,7 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
 /* A stream that has no database selected begins with a SELECT, so then any number is right. */
 struct cw_rdb_origin repl_origin(const struct cw_repl *repl)
 {
-    struct cw_rdb_origin origin = {.history = repl->history};
+    struct cw_rdb_origin origin = {.history = repl->history, .programs = cw_engine_programs(repl->engine)};
     if (repl->role != REPL_LEADING)
         origin.stream_database = cw_engine_stream_database(repl->engine);
     else if (repl->stream_database != STREAM_DATABASE_NONE)

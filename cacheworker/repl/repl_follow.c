@@ -310,9 +310,11 @@ static void take_snapshot(struct cw_repl *repl)
     struct cw_keyspace *fresh = follow->loading;
     follow->loading = NULL;
     follow->branch = follow->load.origin.history;
-    cw_rdb_load_free(&follow->load);
+    cw_engine_end_command(repl->engine, "LOADING other data came in while the script ran");
     keep_diverged(repl, &follow->branch);
     cw_engine_install_keyspace(repl->engine, fresh);
+    cw_engine_install_programs(repl->engine, buf_slice(&follow->load.programs));
+    cw_rdb_load_free(&follow->load);
     cw_engine_set_stream_database(repl->engine, 0);
     repl->history = follow->branch;
     repl->is_damaged = false;

@@ -34,6 +34,10 @@ static void evaluate(struct cw_call *call, bool by_sha, bool is_read_only)
     struct buf error = {0};
     struct cw_script *script = by_sha ? cw_scripting_find(scripting, call->argv[1])
                                       : cw_scripting_add(scripting, call->argv[1], false, &error);
+    if (script != NULL && script->is_new) {
+        script->is_new = false;
+        cw_scripting_tell_load(scripting, script);
+    }
     if (script == NULL && by_sha)
         cw_reply_error(call, "NOSCRIPT No matching script. Please use EVAL.");
     else if (script == NULL)
@@ -93,6 +97,7 @@ void cw_script_flush_command(struct cw_call *call)
         return;
     }
     cw_scripting_flush(call->engine->scripting);
+    cw_scripting_tell_flush(call->engine->scripting);
     resp_write_ok(call->reply);
 }
 
@@ -129,9 +134,12 @@ void cw_script_load_command(struct cw_call *call)
 {
     struct buf error = {0};
     struct cw_script *script = cw_scripting_add(call->engine->scripting, call->argv[2], true, &error);
-    if (script != NULL)
+    if (script != NULL) {
+        cw_scripting_tell_load(call->engine->scripting, script);
+        script->is_new = false;
         resp_write_bulk(call->reply, slice_of(script->sha, SHA1_HEX));
-    else
+    } else {
         resp_write_error(call->reply, buf_slice(&error));
+    }
     buf_free(&error);
 }

@@ -3,6 +3,9 @@
 #include "cacheworker/engine/nested.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/rdb/rdb_cursor.h"
+#include "cacheworker/rdb/rdb_emit.h"
+#include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
@@ -47,6 +50,7 @@ void cw_scripting_destroy(struct cw_scripting *scripting)
     cw_scripting_flush(scripting);
     cw_scripting_flush_functions(scripting);
     hashmap_free(&scripting->scripts);
+    buf_free(&scripting->dump);
     mem_free(scripting);
 }
 
@@ -158,12 +162,85 @@ struct cw_script *cw_scripting_add(struct cw_scripting *scripting, struct slice 
     script->length = source.length;
     script->flags = flags;
     script->function = function;
+    script->is_new = true;
     list_init(&script->recent);
     scripting->source_bytes += source.length;
     hashmap_add(&scripting->scripts, &script->node, slice_of(script->sha, SHA1_HEX));
     if (!stays)
         keep_for_eval(scripting, script);
     return script;
+}
+
+/* --- beside the data --- */
+
+struct slice cw_scripting_dump(struct cw_scripting *scripting)
+{
+    buf_clear(&scripting->dump);
+    if (scripting->functions != NULL)
+        cw_functions_dump(scripting->functions, &scripting->dump);
+    HASHMAP_FOR_EACH(node, &scripting->scripts)
+    {
+        const struct cw_script *script = CONTAINER_OF(node, struct cw_script, node);
+        cw_rdb_add_script(&scripting->dump, slice_of(script->source, script->length));
+    }
+    return buf_slice(&scripting->dump);
+}
+
+static int restore_one(struct cw_scripting *scripting, struct cw_rdb_cursor *cursor, struct buf *unpacked,
+                       struct buf *error)
+{
+    const unsigned char *type;
+    struct slice text;
+    if (cw_rdb_take(cursor, 1, &type) <= 0 || cw_rdb_take_string(cursor, unpacked, &text) <= 0)
+        return ERR_CORRUPT;
+    if (*type == RDB_OPCODE_FUNCTION) {
+        struct cw_functions *functions = cw_scripting_functions(scripting);
+        return functions != NULL && cw_functions_load(functions, text, false, error) != NULL ? 0 : ERR_INVALID;
+    }
+    if (*type != RDB_OPCODE_AUX || cw_rdb_take_string(cursor, unpacked, &text) <= 0)
+        return ERR_CORRUPT;
+    return cw_scripting_add(scripting, text, true, error) != NULL ? 0 : ERR_INVALID;
+}
+
+void cw_scripting_restore(struct cw_scripting *scripting, struct slice items)
+{
+    struct cw_rdb_cursor cursor = {.bytes = items};
+    struct buf unpacked = {0};
+    struct buf error = {0};
+    cw_scripting_flush(scripting);
+    cw_scripting_flush_functions(scripting);
+    int result = 0;
+    while (cursor.position < items.length && result != ERR_CORRUPT) {
+        buf_clear(&error);
+        result = restore_one(scripting, &cursor, &unpacked, &error);
+        if (result == ERR_INVALID && scripting->engine->effects != NULL)
+            effect_log(scripting->engine->effects, LOG_LEVEL_WARNING,
+                       "a script or library of a snapshot is left out: %.*s", (int)buf_length(&error),
+                       buf_length(&error) > 0 ? buf_slice(&error).data : "");
+    }
+    buf_free(&unpacked);
+    buf_free(&error);
+}
+
+/* Tells replicas, which may be masters tomorrow. Stock ones take it too. */
+static void tell(struct cw_scripting *scripting, struct slice word, const struct cw_script *script)
+{
+    struct cw_engine *engine = scripting->engine;
+    if (!cw_repl_is_feeding(engine->repl))
+        return;
+    const struct slice argv[] = {SLICE_LITERAL("SCRIPT"), word,
+                                 script != NULL ? slice_of(script->source, script->length) : word};
+    cw_repl_append(engine->repl, 0, argv, script != NULL ? 3 : 2);
+}
+
+void cw_scripting_tell_load(struct cw_scripting *scripting, const struct cw_script *script)
+{
+    tell(scripting, SLICE_LITERAL("LOAD"), script);
+}
+
+void cw_scripting_tell_flush(struct cw_scripting *scripting)
+{
+    tell(scripting, SLICE_LITERAL("FLUSH"), NULL);
 }
 
 /* --- the first line --- */

@@ -33,6 +33,7 @@ struct cw_script {
     char sha[SHA1_HEX + 1];
     uint32_t flags;
     int function; /* reference in the interpreter */
+    bool is_new;  /* replicas do not know it yet */
     size_t length;
     char source[]; /* owned */
 };
@@ -43,6 +44,7 @@ struct cw_scripting {
     struct cw_interpreter *library; /* owned; of functions; NULL until it is needed */
     struct cw_functions *functions; /* owned; NULL until there are any */
     struct hashmap scripts;
+    struct buf dump;    /* owned; what cw_scripting_dump gave last */
     struct list recent; /* of those that EVAL made known: the oldest use first */
     size_t recent_count;
     size_t source_bytes;
@@ -68,11 +70,20 @@ struct cw_functions *cw_scripting_new_functions(struct cw_scripting *scripting);
 void cw_scripting_set_functions(struct cw_scripting *scripting, struct cw_functions *functions);
 void cw_scripting_flush_functions(struct cw_scripting *scripting);
 
+/* All functions and scripts as items of RDB, borrowed until the next call; and the reverse, in the place of all that
+ * there are. What does not compile is left out: it came from a server that knew more than this one. */
+struct slice cw_scripting_dump(struct cw_scripting *scripting);
+void cw_scripting_restore(struct cw_scripting *scripting, struct slice items);
+
 /* The script of that SHA-1 (any case), or NULL. */
 struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct slice sha);
 
 /* Makes a script known, and gives it when it is known already. NULL: `error` got why not. `stays`: it is not EVAL's. */
 struct cw_script *cw_scripting_add(struct cw_scripting *scripting, struct slice source, bool stays, struct buf *error);
+
+/* Puts into the stream that a script is known, or that none is any more. */
+void cw_scripting_tell_load(struct cw_scripting *scripting, const struct cw_script *script);
+void cw_scripting_tell_flush(struct cw_scripting *scripting);
 
 /* Marks a use. */
 void cw_scripting_touch(struct cw_scripting *scripting, struct cw_script *script);

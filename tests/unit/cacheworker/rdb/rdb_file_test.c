@@ -84,7 +84,7 @@ static void what_is_saved_is_loaded(void **state)
         memory.piece = pieces[i];
         struct cw_keyspace *loaded = new_keyspace();
         assert_int_equal(cw_rdb_save(&memory.storage, CW_RDB_FILE, saved, &origin, 1), 0);
-        assert_int_equal(cw_rdb_load_file(&memory.storage, CW_RDB_FILE, loaded, &found), 0);
+        assert_int_equal(cw_rdb_load_file(&memory.storage, CW_RDB_FILE, loaded, &found, NULL), 0);
         expect_equal(saved, loaded);
         assert_int_equal(found.stream_database, 3);
         assert_int_equal(found.history.last_offset, 77);
@@ -112,7 +112,7 @@ static void a_failed_save_leaves_the_old_file(void **state)
     assert_int_equal(memory.open_files, 0);
     struct cw_keyspace *loaded = new_keyspace();
     struct cw_rdb_origin found;
-    assert_int_equal(cw_rdb_load_file(&memory.storage, CW_RDB_FILE, loaded, &found), 0);
+    assert_int_equal(cw_rdb_load_file(&memory.storage, CW_RDB_FILE, loaded, &found, NULL), 0);
     expect_equal(first, loaded);
     cw_keyspace_destroy(loaded);
     cw_keyspace_destroy(first);
@@ -124,7 +124,7 @@ static int load(struct memory_storage *memory)
 {
     struct cw_keyspace *loaded = new_keyspace();
     struct cw_rdb_origin found;
-    int result = cw_rdb_load_file(&memory->storage, CW_RDB_FILE, loaded, &found);
+    int result = cw_rdb_load_file(&memory->storage, CW_RDB_FILE, loaded, &found, NULL);
     cw_keyspace_destroy(loaded);
     assert_int_equal(memory->open_files, 0);
     return result;

@@ -23,6 +23,13 @@ static int found_aux(void *context, struct slice name, struct slice value)
     return 0;
 }
 
+static int found_function(void *context, struct slice code)
+{
+    struct found *found = context;
+    buf_add_format(&found->text, "library %.*s\n", (int)code.length, code.data);
+    return 0;
+}
+
 static int found_string(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms)
 {
     struct found *found = context;
@@ -37,9 +44,10 @@ static int found_string(void *context, unsigned database, struct slice key, stru
 /* Reads `bytes` in pieces of `piece`; the result is that of the last call. */
 static int read_all(struct slice bytes, size_t piece, struct found *found, size_t *ret_used)
 {
-    struct cw_rdb_reader reader = {.visitor = {.context = found, .aux = found_aux, .string = found_string},
-                                   .databases = 4,
-                                   .require_checksum = true};
+    struct cw_rdb_reader reader = {
+        .visitor = {.context = found, .aux = found_aux, .string = found_string, .function = found_function},
+        .databases = 4,
+        .require_checksum = true};
     int result = 0;
     size_t position = 0;
     while (result == 0 && position < bytes.length) {
@@ -202,7 +210,8 @@ static void what_others_write_is_judged(void **state)
         {BODY("\xfc\x02\x00\x00\x00\x00\x00\x00\x00\xf8\x05\xf9\x07\x00\x01k\x01v\xff"), 1, "0 k=v until 2\n"},
         {BODY("\xfc\x02\x00\x00\x00\x00\x00\x00\x00\xff"), ERR_CORRUPT, ""}, /* an expiry of nothing */
         {BODY("\x01\x01k\x01\x01v\xff"), ERR_UNSUPPORTED, ""},               /* a list */
-        {BODY("\xf5\x01x\xff"), ERR_UNSUPPORTED, ""},                        /* a function library */
+        {BODY("\xf5\x01x\xff"), 1, "library x\n"},
+        {BODY("\xf7\x01x\xff"), ERR_UNSUPPORTED, ""}, /* of a module */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct buf bytes = with_checksum(rows[i].body);
@@ -224,9 +233,10 @@ static void a_missing_checksum_counts_where_none_is_required(void **state)
     struct slice bytes = SLICE_LITERAL("REDIS0010\xff\0\0\0\0\0\0\0\0");
     for (int required = 0; required < 2; required++) {
         struct found found = {0};
-        struct cw_rdb_reader reader = {.visitor = {.context = &found, .aux = found_aux, .string = found_string},
-                                       .databases = 1,
-                                       .require_checksum = required};
+        struct cw_rdb_reader reader = {
+            .visitor = {.context = &found, .aux = found_aux, .string = found_string, .function = found_function},
+            .databases = 1,
+            .require_checksum = required};
         size_t used;
         assert_int_equal(cw_rdb_read(&reader, bytes, &used), required ? ERR_CORRUPT : 1);
         cw_rdb_reader_free(&reader);
