@@ -32,20 +32,29 @@ static size_t asked_limit(const struct cw_settings *settings)
     int64_t limit = settings->maxmemory_clients;
     if (limit < 0)
         limit = (int64_t)((double)settings->eviction.limit_bytes * (double)-limit / 100);
-    return limit > 0 ? (size_t)limit : 0;
+    if (limit <= 0)
+        return 0;
+    return limit < LIMIT_LEAST ? LIMIT_LEAST : (size_t)limit;
 }
 
-size_t cw_client_memory_limit(const struct cw_engine *engine)
+size_t cw_client_memory_most(const struct cw_engine *engine)
 {
-    size_t most = engine->config.client_memory_max > 0 ? engine->config.client_memory_max : SIZE_MAX;
+    size_t most = engine->config.client_memory_max;
+    if (most == 0)
+        return SIZE_MAX;
+    return most < LIMIT_LEAST ? LIMIT_LEAST : most;
+}
+
+static size_t limit_of(const struct cw_engine *engine)
+{
+    size_t most = cw_client_memory_most(engine);
     size_t asked = asked_limit(&engine->settings);
-    size_t limit = asked > 0 && asked < most ? asked : most;
-    return limit < LIMIT_LEAST ? LIMIT_LEAST : limit;
+    return asked > 0 && asked < most ? asked : most;
 }
 
 bool cw_client_memory_exceeded(const struct cw_engine *engine)
 {
-    return engine->client_memory_bytes > cw_client_memory_limit(engine);
+    return engine->client_memory_bytes > limit_of(engine);
 }
 
 void cw_client_memory_note(struct cw_engine *engine, struct cw_session *session)
@@ -115,7 +124,7 @@ void cw_client_memory_turn(struct cw_engine *engine)
 {
     if (LIKELY(!cw_client_memory_exceeded(engine)))
         return;
-    size_t limit = cw_client_memory_limit(engine);
+    size_t limit = limit_of(engine);
     while (evict_largest(engine, limit))
         continue;
 }

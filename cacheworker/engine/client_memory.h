@@ -12,8 +12,8 @@
 /* Bytes that the session takes: CLIENT LIST's tot-mem. */
 size_t cw_session_memory(const struct cw_session *session);
 
-/* In bytes; SIZE_MAX: none. What one client alone leaves unread must be less. */
-size_t cw_client_memory_limit(const struct cw_engine *engine);
+/* What the configuration allows, in bytes; SIZE_MAX: any number. One reply alone must be shorter. */
+size_t cw_client_memory_most(const struct cw_engine *engine);
 
 /* Whether it is beyond the limit now: as long as nobody reads, no more should be written. */
 bool cw_client_memory_exceeded(const struct cw_engine *engine);

@@ -308,7 +308,7 @@ static const struct cw_output_limit *output_limit(const struct cw_engine *engine
 size_t cw_session_output_most(const struct cw_engine *engine, const struct cw_session *session)
 {
     size_t hard = output_limit(engine, session)->hard;
-    size_t all = session->kind == CW_LINK_CLIENT ? cw_client_memory_limit(engine) : SIZE_MAX;
+    size_t all = session->kind == CW_LINK_CLIENT ? cw_client_memory_most(engine) : SIZE_MAX;
     return hard > 0 && hard < all ? hard : all;
 }
 

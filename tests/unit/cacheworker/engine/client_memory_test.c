@@ -117,6 +117,21 @@ static void test_the_configured_limit(void **state)
     bench_end(&bench);
 }
 
+/* What one asked for and reads does not count, however long it is. */
+static void test_who_reads_stays(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id asker = bench_connect(&bench);
+    bench_ask(&bench, asker, "CONFIG SET maxmemory-clients 200kb\r\n");
+    bench_ask(&bench, asker, "SETRANGE long 299999 x\r\n");
+    assert_int_equal(bench_ask(&bench, asker, "GET long\r\n").length, 300000 + strlen("$300000\r\n\r\n"));
+    assert_true(is_open(&bench, asker));
+    assert_true(stats_say(&bench, asker, "evicted_clients:0\r\n"));
+    bench_end(&bench);
+}
+
 /* However many ask for long replies at once: a turn ends when these take too much, and who reads them is not closed. */
 static void test_a_turn_writes_no_more_than_leaves(void **state)
 {
@@ -175,11 +190,9 @@ static void test_soft_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_largest_goes),
-        cmocka_unit_test(test_no_evict_stays),
-        cmocka_unit_test(test_a_share_of_maxmemory),
-        cmocka_unit_test(test_the_configured_limit),
-        cmocka_unit_test(test_a_turn_writes_no_more_than_leaves),
+        cmocka_unit_test(test_the_largest_goes),     cmocka_unit_test(test_no_evict_stays),
+        cmocka_unit_test(test_a_share_of_maxmemory), cmocka_unit_test(test_the_configured_limit),
+        cmocka_unit_test(test_who_reads_stays),      cmocka_unit_test(test_a_turn_writes_no_more_than_leaves),
         cmocka_unit_test(test_soft_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
