@@ -14,7 +14,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { LISTENERS_MAX = 3, LINKS_OF_MEMBERS = 128 };
+enum {
+    LISTENERS_MAX = 3,
+    LINKS_OF_MEMBERS = 128,
+    DESCRIPTORS_OF_OTHERS = LINKS_OF_MEMBERS + 64,
+    DESCRIPTORS_MOST = 1 << 20
+};
 
 /* The command core and, but standalone, the control core. */
 enum { HOST_COMMAND, HOST_CONTROL, HOSTS_MAX };
@@ -167,6 +172,19 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Takes all descriptors that the process may have, so that maxclients can be raised while it runs. */
+static uint32_t most_clients(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MOST ? limit.rlim_max : DESCRIPTORS_MOST;
+    if (limit.rlim_cur < before || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        limit.rlim_cur = before;
+    return limit.rlim_cur > DESCRIPTORS_OF_OTHERS ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_OF_OTHERS) : 1;
+}
+
 struct facts { /* that INFO shows */
     char executable[PATH_MAX];
     char system[256];
@@ -203,9 +221,10 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     config.system_memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     config.sleep_ns = sleep_ns;
     int status = EXIT_FAILURE;
-    if (daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS) == 0 &&
-        bind_all(daemon, settings, &process) == 0 && open_directory(daemon, settings, &process, &config) == 0 &&
-        create(daemon, &process, &config) == 0)
+    int enough = daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS);
+    config.max_clients_most = most_clients();
+    if (enough == 0 && bind_all(daemon, settings, &process) == 0 &&
+        open_directory(daemon, settings, &process, &config) == 0 && create(daemon, &process, &config) == 0)
         status = daemon_run(daemon, process.hosts, process.host_count);
     destroy_hosts(&process);
     for (size_t i = 0; i < process.listener_count; i++)

@@ -213,6 +213,16 @@ static void write_directory(const struct cw_engine *engine, struct buf *out)
 }
 
 static const struct hooks directory_hooks = {.write = write_directory};
+static void judge_max_clients(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    int64_t clients, most = engine->config.max_clients_most;
+    if (most > 0 && number_parse_i64(value, &clients) == 0 && clients > most)
+        buf_add_format(reason,
+                       "The operating system is not able to handle the specified number of clients, try with %" PRId64,
+                       most);
+}
+
+static const struct hooks max_clients_hooks = {.judge = judge_max_clients};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};

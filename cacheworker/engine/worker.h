@@ -34,7 +34,8 @@ struct cw_config {      /* copied at creation, slices included */
     uint32_t acllog_max_len;
     struct slice secret; /* of control, proxy and replication links */
     uint32_t max_clients;
-    struct address data; /* where others reach this node */
+    uint32_t max_clients_most; /* that CONFIG SET can raise it to, for want of descriptors; 0: any number */
+    struct address data;       /* where others reach this node */
     struct address control;
     size_t backlog_bytes;   /* of the replication stream kept for partial resync */
     int64_t max_lag_ns;     /* default 1 s */

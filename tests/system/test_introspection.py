@@ -88,6 +88,18 @@ def test_monitor_through_the_proxy():
     check(monitor.call("ECHO", "again") == b"again", "the connection is of no use behind RESET")
 
 
+def test_maxclients():
+    """CONFIG SET maxclients goes as far as the process may have descriptors, and says how far that is"""
+    with server(WORKER, "prlimit", "--nofile=700:700", worker_program, "--standalone", "--port", str(WORKER),
+                "--maxclients", "100"):
+        client = Client(WORKER)
+        said = str(client.call("CONFIG", "SET", "maxclients", "10000"))
+        check("try with 508" in said, said)
+        check(client.call("CONFIG", "SET", "maxclients", "508") == "OK", "508 are refused")
+        clients = [Client(WORKER) for _ in range(500)]
+        check(all(one.call("PING") == "PONG" for one in clients), "not all are served")
+
+
 REDIS_CONF = """
 # As somebody may bring it along.
 include {directory}/more*.conf
@@ -192,5 +204,5 @@ def test_rewrite():
 
 
 with appliance:
-    tap.run([test_exporter_at_a_worker, test_exporter_at_the_proxy, test_monitor_through_the_proxy, test_redis_conf,
-             test_rewrite])
+    tap.run([test_exporter_at_a_worker, test_exporter_at_the_proxy, test_monitor_through_the_proxy, test_maxclients,
+             test_redis_conf, test_rewrite])
