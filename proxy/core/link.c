@@ -447,7 +447,8 @@ static bool take_push(struct px_link *link, struct slice frame)
     }
     bool subscribing = head != NULL && head->kind == PX_SLOT_SUBSCRIPTION;
     struct px_push push;
-    if (frame.data[0] != '>' && (frame.data[0] != '*' || (!subscribing && owner->subscriptions == NULL)))
+    bool may_be_message = owner->protocol == 2 && (subscribing || owner->subscriptions != NULL);
+    if (frame.data[0] != '>' && (frame.data[0] != '*' || !may_be_message))
         return false;
     if (!px_push_parse(frame, &push))
         return false;

@@ -584,11 +584,13 @@ static enum px_topic topic_of_leave(const struct command *row)
     }
 }
 
+/* It need not wait for the replies before it: the subscriptions of a pipeline begin as soon as Redis' would, and
+ * somebody may publish then without having seen a confirmation. */
 static bool take_subscribe(struct px_session *session, const struct px_request *request)
 {
     if (session->in_multi)
         return break_transaction(session, request);
-    if (wait_for_replies(session) || !pin(session))
+    if (!pin(session))
         return false;
     return forward(session, request,
                    (struct px_slot){.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1});
@@ -624,6 +626,9 @@ static bool take_unsubscribe(struct px_session *session, const struct px_request
 {
     if (session->in_multi)
         return break_transaction(session, request);
+    struct px_slot slot = {.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1};
+    if (session->subscriptions != NULL && request->argc > 1)
+        return forward(session, request, slot);
     if (wait_for_replies(session))
         return false;
     enum px_topic topic = topic_of_leave(request->row);
@@ -631,10 +636,7 @@ static bool take_unsubscribe(struct px_session *session, const struct px_request
         confirm_nothing(session, request);
         return true;
     }
-    struct px_slot slot = {.kind = PX_SLOT_SUBSCRIPTION, .confirmations = (uint32_t)request->argc - 1};
-    if (request->argc > 1)
-        return forward(session, request, slot);
-    /* Named one by one, so that the number of confirmations is known, also after a switch. */
+    /* All of them, named one by one, so that the number of confirmations is known, also after a switch. */
     struct buf *scratch = &session->proxy->scratch;
     struct px_request all = *request;
     buf_clear(scratch);

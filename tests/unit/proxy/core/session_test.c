@@ -485,6 +485,43 @@ static void a_half_confirmed_subscription_is_completed_once(void **state)
     stage_close(stage);
 }
 
+#define CONFIRMED(word, length, name, count) "*3\r\n$" length "\r\n" word "\r\n$1\r\n" name "\r\n:" count "\r\n"
+
+/* Else the last of many would begin to hear only after as many ways to the worker and back. */
+static void subscriptions_do_not_wait_for_one_another(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "SUBSCRIBE a\r\nSUBSCRIBE b\r\n");
+    stage_attach(stage, 0);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_expect(stage, worker,
+                 "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"
+                 "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nb\r\n");
+    stage_say(stage, worker, CONFIRMED("subscribe", "9", "a", "1") CONFIRMED("subscribe", "9", "b", "2"));
+    stage_expect(stage, client, CONFIRMED("subscribe", "9", "a", "1") CONFIRMED("subscribe", "9", "b", "2"));
+
+    stage_say(stage, client, "UNSUBSCRIBE a\r\nUNSUBSCRIBE b\r\nSUBSCRIBE c\r\nGET x\r\n");
+    stage_expect(stage, worker,
+                 "*2\r\n$11\r\nUNSUBSCRIBE\r\n$1\r\na\r\n"
+                 "*2\r\n$11\r\nUNSUBSCRIBE\r\n$1\r\nb\r\n"
+                 "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    static const char confirmed[] = CONFIRMED("unsubscribe", "11", "a", "1") CONFIRMED("unsubscribe", "11", "b", "0")
+        CONFIRMED("subscribe", "9", "c", "1");
+    stage_say(stage, worker, confirmed);
+    const char *heard = stage_heard(stage, client);
+    assert_memory_equal(heard, confirmed, sizeof(confirmed) - 1);
+    assert_non_null(strstr(heard, "-ERR Can't execute 'get'"));
+
+    /* GET waits for what it depends on. */
+    stage_say(stage, client, "UNSUBSCRIBE c\r\nGET y\r\n");
+    stage_expect(stage, worker, stage_array("UNSUBSCRIBE c"));
+    stage_say(stage, worker, CONFIRMED("unsubscribe", "11", "c", "0"));
+    stage_expect(stage, client, CONFIRMED("unsubscribe", "11", "c", "0"));
+    stage_close(stage);
+}
+
 static void resp3_subscribers_may_do_other_things(void **state)
 {
     (void)state;
@@ -500,6 +537,9 @@ static void resp3_subscribers_may_do_other_things(void **state)
     stage_expect(stage, client,
                  ">3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n$1\r\nx\r\n"
                  ">4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$1\r\nm\r\n+PONG\r\n");
+    stage_say(stage, client, "LRANGE l 0 -1\r\nCLIENT ID\r\n"); /* whose reply looks like a message of RESP2 */
+    stage_say(stage, worker, "*2\r\n$7\r\nmessage\r\n$1\r\nx\r\n");
+    stage_expect(stage, client, "*2\r\n$7\r\nmessage\r\n$1\r\nx\r\n:1\r\n");
     stage_say(stage, client, "MONITOR\r\nHELLO 2\r\n"); /* its lines could not be told from replies */
     stage_expect(stage, client,
                  "-ERR MONITOR is not possible while subscribed\r\n"
@@ -786,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_command_that_a_transaction_cannot_hold_breaks_it),
         cmocka_unit_test(subscribers_hear_and_move_to_the_new_master),
         cmocka_unit_test(a_half_confirmed_subscription_is_completed_once),
+        cmocka_unit_test(subscriptions_do_not_wait_for_one_another),
         cmocka_unit_test(resp3_subscribers_may_do_other_things),
         cmocka_unit_test(tracking_moves_to_the_new_master_and_all_is_forgotten),
         cmocka_unit_test(prefixes_are_asked_for_again),
