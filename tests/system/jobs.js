@@ -484,8 +484,123 @@ async function connection() {
   await together.flushdb();
 }
 
+// --- the same by scripts, which nobody can come between ---
+
+// A script as an application keeps it: sent whole once, and by its digest after that.
+class Script {
+  constructor(redis, text) {
+    Object.assign(this, { redis, text });
+  }
+  async run(keys, ...words) {
+    this.digest ??= await this.redis.script("LOAD", this.text);
+    try {
+      return await this.redis.evalsha(this.digest, keys.length, ...keys, ...words);
+    } catch (error) {
+      if (!error.message.startsWith("NOSCRIPT")) throw error;
+      this.digest = undefined; // the server was started anew, or told to forget
+      return this.run(keys, ...words);
+    }
+  }
+}
+
+async function scriptedLookup(redis) {
+  // The value, or the right to fetch it: one of twenty has it.
+  const text = `
+    local value = redis.call('GET', KEYS[1])
+    if value then return {'value', value} end
+    if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {'fetch'} end
+    return {'wait'}`;
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, index) =>
+    new Script(connect(), text).run(["lookup", "lookup:lock"], `owner-${index}`, 60000)));
+  const count = (word) => answers.filter(([answer]) => answer === word).length;
+  assert.deepEqual([count("fetch"), count("wait")], [1, 19]);
+  await redis.set("lookup", "é");
+  const script = new Script(redis, text);
+  assert.deepEqual(await script.run(["lookup", "lookup:lock"], "x", 60000), ["value", "é"]);
+  await redis.script("FLUSH");
+  assert.deepEqual(await script.run(["lookup", "lookup:lock"], "x", 60000), ["value", "é"]);
+  assert.deepEqual(await redis.script("EXISTS", script.digest, "0".repeat(40)), [1, 0]);
+}
+
+async function scriptedLimit(redis) {
+  const script = new Script(redis, `
+    local count = redis.call('INCR', KEYS[1])
+    if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return {count, count <= tonumber(ARGV[1]) and 1 or 0}`);
+  await script.run(["limit"], 10, 60000);
+  const answers = await Promise.all(Array.from({ length: 30 }, () => script.run(["limit"], 10, 60000)));
+  assert.deepEqual(answers.map(([count]) => count), Array.from({ length: 30 }, (_, index) => index + 2));
+  assert.equal(answers.filter(([, allowed]) => allowed === 1).length, 9);
+  await expires(redis, "brief", 250, () => script.run(["brief"], 10, 250));
+}
+
+async function versionedUpdate(redis) {
+  // Who read an older version must not overwrite a newer one.
+  const script = new Script(redis, `
+    local text = redis.call('GET', KEYS[1])
+    local version = text and cjson.decode(text).version or 0
+    if version ~= tonumber(ARGV[1]) then return redis.error_reply('CONFLICT it is newer') end
+    redis.call('SET', KEYS[1], cjson.encode({value = ARGV[2], version = ARGV[1] + 1}), 'EX', 60)
+    return redis.status_reply('SAVED')`);
+  assert.equal(await script.run(["document"], 0, "first"), "SAVED");
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, index) =>
+    script.run(["document"], 1, `by ${index}`)));
+  assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+  assert.ok(outcomes.slice(1).every(({ reason }) => reason.message.startsWith("CONFLICT it is newer")));
+  assert.deepEqual(JSON.parse(await redis.get("document")), { value: "by 0", version: 2 });
+}
+
+async function scriptedWindow(redis) {
+  const script = new Script(redis, `
+    local now, window, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+    local count = redis.call('ZCARD', KEYS[1])
+    if count >= limit then return {0, 0} end
+    redis.call('ZADD', KEYS[1], now, now .. ':' .. math.random(1000000))
+    redis.call('PEXPIRE', KEYS[1], window)
+    return {1, limit - count - 1}`);
+  const answers = [];
+  for (const now of [1000, 1010, 1020, 1030, 1990, 2001, 2002, 2011, 6000])
+    answers.push(await script.run(["window"], now, 1000, 3));
+  assert.deepEqual(answers, [[1, 2], [1, 1], [1, 0], [0, 0], [0, 0], [1, 0], [0, 0], [1, 0], [1, 2]]);
+}
+
+async function tokenBucket(redis) {
+  // Ten tokens, five more each second; the date is that of the application, so that the test says what is left.
+  const script = new Script(redis, `
+    local size, rate, now, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+    local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'date')
+    local tokens = tonumber(bucket[1]) or size
+    local passed = now - (tonumber(bucket[2]) or now)
+    tokens = math.min(size, tokens + passed / 1000 * rate)
+    local allowed = tokens >= wanted
+    if allowed then tokens = tokens - wanted end
+    redis.call('HSET', KEYS[1], 'tokens', tokens, 'date', now)
+    redis.call('EXPIRE', KEYS[1], math.ceil(size / rate) + 1)
+    return {allowed and 1 or 0, math.floor(tokens), tostring(tokens)}`);
+  const answers = [];
+  for (const [now, wanted] of [[0, 7], [0, 4], [100, 3], [150, 1], [1150, 6], [60000, 10], [60001, 1]])
+    answers.push(await script.run(["bucket"], 10, 5, now, wanted));
+  assert.deepEqual(answers, [[1, 3, "3"], [0, 3, "3"], [1, 0, "0.5"], [0, 0, "0.75"], [0, 5, "5.75"], [1, 0, "0"],
+                             [0, 0, "0.005"]]);
+  const left = await redis.ttl("bucket");
+  assert.ok(left === 3 || left === 2, `TTL ${left}`);
+}
+
+async function scriptedLock(redis) {
+  const release = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
+  const extend = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end " +
+    "return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
+  assert.equal(await redis.set("lock", "a", "NX", "PX", 60000), "OK");
+  assert.equal(await redis.eval(release, 1, "lock", "b"), 0);
+  assert.deepEqual([await redis.eval(extend, 1, "lock", "b", 9), await redis.eval(extend, 1, "lock", "a", 90000)], [0, 1]);
+  assert.ok(await redis.pttl("lock") > 60000);
+  assert.deepEqual([await redis.eval(release, 1, "lock", "a"), await redis.eval(release, 1, "lock", "a")], [1, 0]);
+}
+
 const jobs = { cacheAside, jitter, bulk, stampede, objects, sessions, leaderboard, uniqueVisitors, counters,
-               fixedWindow, slidingWindow, locks, namespaces, keyBrowser, monitor, connection };
+               fixedWindow, slidingWindow, locks, namespaces, keyBrowser, monitor, connection, scriptedLookup,
+               scriptedLimit, versionedUpdate, scriptedWindow, tokenBucket, scriptedLock };
 
 const parts = Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, async () => {
   const redis = connect();

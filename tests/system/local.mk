@@ -14,6 +14,7 @@ tests_system_end_after_so_LDFLAGS = -shared
 tests_system_end_after_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
+	tests/system/celery_tasks.py \
 	tests/system/jobs.js \
 	tests/system/node/package.json \
 	tests/system/node/package-lock.json \
@@ -21,6 +22,7 @@ EXTRA_DIST += \
 	tests/system/node_packages.py \
 	tests/system/node_runner.js \
 	tests/system/places.py \
+	tests/system/rq_tasks.py \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_geo.py \

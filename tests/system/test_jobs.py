@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What users have a cache for, as their applications do it, in ioredis and python3-redis: at a worker and by the proxy.
 
-The jobs of ioredis stand in jobs.js; those of python3-redis here. None of them needs a script."""
+The jobs of ioredis stand in jobs.js; those of python3-redis here."""
 import collections
 import concurrent.futures
 import json
@@ -36,6 +36,12 @@ NODE_JOBS = {
     "keyBrowser": "type, life, memory, idle time and dump of every type, HSCAN, RENAME, RESTORE",
     "monitor": "hit rate and memory from INFO",
     "connection": "lazy connect, ready check, reconnect in the same database, automatic pipelines",
+    "scriptedLookup": "a script tells one of twenty to fetch what is missing; it is sent again when it was forgotten",
+    "scriptedLimit": "a script counts and gives the counter its life",
+    "versionedUpdate": "a script refuses to overwrite what is newer, by the JSON that is there",
+    "scriptedWindow": "a script keeps a sliding window",
+    "tokenBucket": "a script keeps a bucket of tokens in a hash",
+    "scriptedLock": "scripts release and extend a lock, for its owner only",
 }
 
 
