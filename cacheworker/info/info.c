@@ -8,6 +8,7 @@
 #include "cacheworker/pubsub/pubsub.h"
 #include "cacheworker/tracking/tracking.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 
 #include <inttypes.h>
 
@@ -110,15 +111,18 @@ static void add_excess(struct buf *out, const char *name, size_t whole, size_t p
                    (int64_t)whole - (int64_t)part);
 }
 
-/* There are neither scripts nor functions. */
-static void write_scripts_memory(struct buf *out)
+static void write_scripts_memory(const struct cw_engine *engine, struct buf *out)
 {
-    add_size(out, "used_memory_lua", 0);
-    buf_add_text(out, "used_memory_vm_eval:0\r\nused_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"
-                      "number_of_functions:0\r\nnumber_of_libraries:0\r\nused_memory_vm_functions:0\r\n");
-    add_size(out, "used_memory_vm_total", 0);
-    buf_add_text(out, "used_memory_functions:0\r\n");
-    add_size(out, "used_memory_scripts", 0);
+    struct cw_scripting_figures figures;
+    cw_scripting_figures(engine->scripting, &figures);
+    add_size(out, "used_memory_lua", figures.eval_bytes);
+    buf_add_format(out, "used_memory_vm_eval:%zu\r\nused_memory_scripts_eval:%zu\r\nnumber_of_cached_scripts:%zu\r\n",
+                   figures.eval_bytes, figures.script_bytes, figures.scripts);
+    buf_add_format(out, "number_of_functions:%zu\r\nnumber_of_libraries:%zu\r\nused_memory_vm_functions:%zu\r\n",
+                   figures.functions, figures.libraries, figures.library_bytes);
+    add_size(out, "used_memory_vm_total", figures.eval_bytes + figures.library_bytes);
+    buf_add_format(out, "used_memory_functions:%zu\r\n", figures.function_bytes);
+    add_size(out, "used_memory_scripts", figures.script_bytes + figures.function_bytes);
 }
 
 static void write_memory(const struct cw_engine *engine, struct buf *out)
@@ -136,7 +140,7 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "allocator_allocated:%zu\r\nallocator_active:%zu\r\nallocator_resident:%zu\r\n", report.data,
                    report.data_held, report.data_held);
     add_size(out, "total_system_memory", engine->config.system_memory_bytes);
-    write_scripts_memory(out);
+    write_scripts_memory(engine, out);
     add_size(out, "maxmemory", eviction->limit_bytes);
     buf_add_format(out, "maxmemory_policy:%s\r\n", cw_policy_name(eviction->policy));
     add_excess(out, "allocator_frag", report.data_held, report.data);
@@ -251,7 +255,6 @@ static void write_stats(const struct cw_engine *engine, struct buf *out)
                    statistics->reads, statistics->writes);
     buf_add_text(out, "active_defrag_hits:0\r\nactive_defrag_misses:0\r\nactive_defrag_key_hits:0\r\n"
                       "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\ncurrent_active_defrag_time:0\r\n"
-                      "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
                       "unexpected_error_replies:0\r\ndump_payload_sanitizations:0\r\n"
                       "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n");
     buf_add_text(out, "io_threaded_reads_processed:0\r\nio_threaded_writes_processed:0\r\n");

@@ -498,3 +498,24 @@ void cw_scripting_kill(struct cw_call *call, bool of_function)
         resp_write_ok(call->reply);
     }
 }
+
+void cw_scripting_figures(const struct cw_scripting *scripting, struct cw_scripting_figures *ret_figures)
+{
+    struct cw_scripting_figures figures = {
+        .eval_bytes = scripting->eval != NULL ? scripting->eval->used_bytes : 0,
+        .library_bytes = scripting->library != NULL ? scripting->library->used_bytes : 0,
+        .scripts = scripting->scripts.count,
+        .script_bytes = scripting->source_bytes + scripting->scripts.count * sizeof(struct cw_script),
+    };
+    if (scripting->functions != NULL) {
+        LIST_FOR_EACH(node, &scripting->functions->all)
+        {
+            const struct cw_library *library = LIST_ENTRY(node, struct cw_library, all);
+            figures.libraries++;
+            figures.functions += library->function_count;
+            figures.function_bytes +=
+                sizeof(*library) + library->code_length + library->function_count * sizeof(struct cw_function);
+        }
+    }
+    *ret_figures = figures;
+}

@@ -54,6 +54,13 @@ struct cw_scripting {
     bool has_written;
 };
 
+struct cw_scripting_figures {         /* as INFO shows them; bytes, and how many there are */
+    size_t eval_bytes, library_bytes; /* of Lua */
+    size_t scripts, script_bytes;
+    size_t libraries, functions, function_bytes;
+};
+void cw_scripting_figures(const struct cw_scripting *scripting, struct cw_scripting_figures *ret_figures);
+
 struct cw_scripting *cw_scripting_create(struct cw_engine *engine);
 void cw_scripting_destroy(struct cw_scripting *scripting); /* NULL is fine */
 
