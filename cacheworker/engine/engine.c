@@ -238,6 +238,7 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine)
 
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)
 {
+    cw_background_save_leave(engine);
     cw_keyspace_swap(engine->keyspace, keyspace);
     cw_keyspace_destroy(keyspace);
     engine->expire = (struct cw_expire){0};

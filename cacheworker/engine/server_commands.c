@@ -200,12 +200,24 @@ void cw_waitaof_command(struct cw_call *call)
 
 /* --- the disk --- */
 
-bool cw_save_or_refuse(struct cw_call *call)
+/* A file that is about to get its name would take the place of a newer one. */
+static bool has_place_to_save(struct cw_call *call)
 {
     if (call->engine->config.storage == NULL) {
         cw_reply_error(call, "ERR this server was started without a directory, so it cannot save");
         return false;
     }
+    if (cw_background_save_is_running(&call->engine->background_save)) {
+        cw_reply_error(call, "ERR Background save already in progress");
+        return false;
+    }
+    return true;
+}
+
+bool cw_save_or_refuse(struct cw_call *call)
+{
+    if (!has_place_to_save(call))
+        return false;
     int result = cw_repl_save(call->engine->repl);
     if (result < 0) {
         resp_write_error_format(call->reply, "ERR %s", error_text(result));
@@ -223,15 +235,18 @@ void cw_save_command(struct cw_call *call)
         resp_write_ok(call->reply);
 }
 
-/* Saves at once: what Redis does behind the client's back is done before it is answered. */
 void cw_bgsave_command(struct cw_call *call)
 {
     if (call->argc > 2 || (call->argc == 2 && !slice_equal_nocase(call->argv[1], "schedule"))) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    if (cw_save_or_refuse(call))
-        resp_write_simple(call->reply, SLICE_LITERAL("Background saving started"));
+    if (!has_place_to_save(call))
+        return;
+    CHECK(cw_background_save_want(call->engine) == 0);
+    bool is_later = (call->flags & CW_CALL_IN_TRANSACTION) || cw_keyspace_snapshot_is_active(call->keyspace);
+    resp_write_simple(call->reply, is_later ? SLICE_LITERAL("Background saving scheduled")
+                                            : SLICE_LITERAL("Background saving started"));
 }
 
 void cw_lastsave_command(struct cw_call *call)
@@ -280,6 +295,12 @@ void cw_shutdown_command(struct cw_call *call)
         cw_reply_error(call, cw_scripting_busy_words(engine->scripting));
         return;
     }
+    if (wants_save && !is_unsaved &&
+        engine->background_save.state == CW_BACKGROUND_CLOSING) { /* it would take the place of what is saved now */
+        engine->is_stopping = true;
+        return;
+    }
+    cw_background_save_leave(engine);
     int result = wants_save && !is_unsaved ? cw_repl_save(engine->repl) : 0;
     if (result < 0 && !(options & SHUTDOWN_FORCE)) {
         cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");

@@ -207,6 +207,31 @@ static void acl_changed(struct cw_engine *engine)
 static const struct hooks acl_hooks = {.changed = acl_changed};
 static const struct hooks acl_file_hooks = {.write = write_acl_file};
 static const struct hooks requirepass_hooks = {.changed = requirepass_changed};
+
+static void write_save_points(const struct cw_engine *engine, struct buf *out)
+{
+    cw_save_points_format(&engine->settings.save_points, out);
+}
+
+static void judge_save_points(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    (void)engine;
+    struct cw_save_points points;
+    int error = cw_save_points_parse(value, &points);
+    if (error == ERR_TOO_BIG)
+        buf_add_format(reason, "at most %d save points are taken", CW_SAVE_POINTS_MAX);
+    else if (error < 0)
+        buf_add_text(reason, "Invalid save parameters");
+}
+
+static void assign_save_points(struct cw_settings *settings, struct slice value)
+{
+    CHECK(cw_save_points_parse(value, &settings->save_points) == 0);
+}
+
+static const struct hooks save_points_hooks = {
+    .write = write_save_points, .judge = judge_save_points, .assign = assign_save_points};
+
 static void write_directory(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.directory != NULL ? engine->config.directory : "");

@@ -9,6 +9,7 @@
 #include "cacheworker/engine/worker.h"
 #include "cacheworker/evict/evict.h"
 #include "cacheworker/keyspace/packing.h"
+#include "cacheworker/rdb/background_save.h"
 #include "common/base/buf.h"
 #include "common/resp/resp_limits.h"
 
@@ -39,6 +40,7 @@ struct cw_settings {
     struct cw_percentiles percentiles;
     int64_t acllog_max_length;
     int pubsub_default; /* acl-pubsub-default; 0: new users hear all channels */
+    struct cw_save_points save_points;
     struct cw_packing packing;
     struct cw_access_rules access; /* counts_uses follows the policy */
     struct cw_evict_rules eviction;

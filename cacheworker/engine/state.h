@@ -16,6 +16,7 @@
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/info/latency.h"
 #include "cacheworker/info/slowlog.h"
+#include "cacheworker/rdb/background_save.h"
 #include "cacheworker/info/statistics.h"
 #include "common/base/list.h"
 #include "common/base/rand.h"
@@ -127,6 +128,8 @@ struct cw_engine {
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
     uint64_t loaded_keys;  /* from the disk, when it started */
     int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
+    struct cw_background_save background_save;
+    bool is_stopping; /* ends as soon as no file is about to get its name */
 
     struct cw_stream stream; /* that is applied: cw_engine_apply */
 };

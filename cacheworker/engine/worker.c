@@ -138,6 +138,7 @@ static void free_engine(struct cw_engine *engine)
     cw_long_destroy(&engine->long_command);
     buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
+    cw_background_save_free(&engine->background_save);
     cw_settings_destroy(&engine->settings);
     cw_overlay_destroy(&engine->overlay);
     cw_slowlog_destroy(&engine->slowlog);
@@ -393,6 +394,7 @@ static void turn(struct cw_engine *engine)
     if (cw_tracking_turn(engine->tracking))
         engine->turn_wanted = true;
     cw_repl_turn(engine->repl);
+    cw_background_save_turn(engine);
     answer_waits(engine);
     cw_block_turn(engine);
     close_idle(engine);
@@ -418,6 +420,11 @@ static void received(struct cw_engine *engine, struct cw_session *session, struc
 static void stop(struct cw_engine *engine)
 {
     int status = 0;
+    if (engine->background_save.state == CW_BACKGROUND_CLOSING) { /* it would take the place of what is saved now */
+        engine->is_stopping = true;
+        return;
+    }
+    cw_background_save_leave(engine);
     cw_long_end(engine, "ERR the server is stopping");
     if (engine->config.storage != NULL && cw_repl_save(engine->repl) < 0) {
         effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
@@ -425,6 +432,13 @@ static void stop(struct cw_engine *engine)
     }
     cw_ha_stop(engine->ha);
     effect_exit(engine->effects, status);
+}
+
+static void answered_file(struct cw_engine *engine, const struct event *event)
+{
+    cw_background_save_answered(engine, event->token, event->result);
+    if (engine->is_stopping && !cw_background_save_is_running(&engine->background_save))
+        stop(engine);
 }
 
 static void step_engine(struct cw_engine *engine, const struct event *event, struct effects *effects)
@@ -449,7 +463,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;
     case EVENT_CLOSED: cw_session_closed(engine, session); break;
     case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
-    case EVENT_FILE: break;
+    case EVENT_FILE: answered_file(engine, event); break;
     case EVENT_TURN:
         measure_turn(engine, event->cpu_ns);
         turn(engine);
@@ -563,6 +577,7 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
         engine->compacting || engine->evict_again)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
+    next = earlier(next, cw_background_save_deadline(engine));
     if (engine->sleep_until_ns > 0)
         next = earlier(next, engine->sleep_until_ns);
     if (engine->pause_until_ns > 0)

@@ -162,14 +162,20 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
 static void write_persistence(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_format(out, "loading:%d\r\nasync_loading:0\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
-    buf_add_text(out, "current_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
-                      "current_save_keys_processed:0\r\ncurrent_save_keys_total:0\r\n");
+    const struct cw_background_save *save = &engine->background_save;
+    bool is_saving = cw_background_save_is_running(save);
+    buf_add_text(out,
+                 "current_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n");
+    buf_add_format(out, "current_save_keys_processed:%" PRIu64 "\r\ncurrent_save_keys_total:%" PRIu64 "\r\n",
+                   is_saving ? save->keys : 0, is_saving ? save->keys_total : 0);
     buf_add_format(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", engine->statistics.changes);
-    buf_add_text(out, "rdb_bgsave_in_progress:0\r\n");
+    buf_add_format(out, "rdb_bgsave_in_progress:%d\r\n", is_saving ? 1 : 0);
     buf_add_format(out, "rdb_last_save_time:%" PRId64 "\r\n", engine->saved_us / 1000000);
     buf_add_format(out, "rdb_last_bgsave_status:%s\r\n", cw_repl_disk_failed(engine->repl) ? "err" : "ok");
-    buf_add_format(out, "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\nrdb_saves:%" PRIu64 "\r\n",
-                   engine->statistics.saves);
+    buf_add_format(out, "rdb_last_bgsave_time_sec:%" PRId64 "\r\nrdb_current_bgsave_time_sec:%" PRId64 "\r\n",
+                   save->took_ns > 0 ? save->took_ns / NS_PER_S : -1,
+                   save->state == CW_BACKGROUND_WRITING ? (engine->now_ns - save->began_ns) / NS_PER_S : -1);
+    buf_add_format(out, "rdb_saves:%" PRIu64 "\r\n", engine->statistics.saves);
     buf_add_format(out, "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
                    engine->loaded_keys);
     buf_add_text(out, "rdb_last_cow_size:0\r\naof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"

@@ -1,5 +1,6 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
+	cacheworker/rdb/background_save.c cacheworker/rdb/background_save.h \
 	cacheworker/rdb/dump_commands.c cacheworker/rdb/dump_commands.h \
 	cacheworker/rdb/dump_payload.c cacheworker/rdb/dump_payload.h \
 	cacheworker/rdb/lzf.c cacheworker/rdb/lzf.h \

@@ -15,6 +15,7 @@
 #include "common/ha/topology.h"
 
 struct cw_entry;
+struct cw_keyspace;
 
 enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
 enum { CW_RDB_VERSION_DATED = 12 }; /* the first one that knows fields that expire */
@@ -46,6 +47,8 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
 void cw_rdb_write_users(struct cw_rdb_writer *writer, struct slice record);
 /* Selects the database and says how many keys it has; a hint, any number is right. */
 void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expires);
+/* The same of every database that has keys. */
+void cw_rdb_write_databases(struct cw_rdb_writer *writer, const struct cw_keyspace *keyspace);
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
                          int64_t expire_ms);
 void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);

@@ -33,11 +33,8 @@ static void save_entry(void *context, unsigned database, const struct cw_entry *
 static void save_databases(struct save *save, struct cw_keyspace *keyspace)
 {
     for (unsigned database = 0; database < cw_keyspace_databases(keyspace) && save->error == 0; database++) {
-        uint64_t keys = cw_keyspace_count(keyspace, database);
-        if (keys == 0)
-            continue;
-        cw_rdb_write_database(&save->writer, database, keys, cw_keyspace_count_expires(keyspace, database));
-        cw_keyspace_for_each(keyspace, database, save_entry, save);
+        if (cw_keyspace_count(keyspace, database) > 0)
+            cw_keyspace_for_each(keyspace, database, save_entry, save);
     }
 }
 
@@ -50,6 +47,7 @@ int cw_rdb_save(const struct storage *storage, const char *name, struct cw_keysp
         return error;
     save.writer.out = &save.piece;
     cw_rdb_write_preamble(&save.writer, origin, wall_us, cw_keyspace_used_bytes(keyspace));
+    cw_rdb_write_databases(&save.writer, keyspace);
     save_databases(&save, keyspace);
     cw_rdb_write_end(&save.writer);
     write_piece(&save);

@@ -2,6 +2,7 @@
 
 #include "cacheworker/hash/hash_rdb.h"
 #include "cacheworker/keyspace/entry.h"
+#include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_value.h"
@@ -67,6 +68,13 @@ void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint
     cw_rdb_add_length(writer->out, keys);
     cw_rdb_add_length(writer->out, expires);
     sum_up(writer, before);
+}
+
+void cw_rdb_write_databases(struct cw_rdb_writer *writer, const struct cw_keyspace *keyspace)
+{
+    for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
+        if (cw_keyspace_count(keyspace, i) > 0)
+            cw_rdb_write_database(writer, i, cw_keyspace_count(keyspace, i), cw_keyspace_count_expires(keyspace, i));
 }
 
 /* Database and expiry of the key that comes. */

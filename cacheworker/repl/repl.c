@@ -340,7 +340,7 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
 }
 
 /* A stream that has no database selected begins with a SELECT, so then any number is right. */
-struct cw_rdb_origin repl_origin(const struct cw_repl *repl)
+struct cw_rdb_origin cw_repl_origin(const struct cw_repl *repl)
 {
     struct cw_rdb_origin origin = {.history = repl->history, .programs = cw_engine_programs(repl->engine)};
     if (repl->role != REPL_LEADING)
@@ -360,14 +360,19 @@ int cw_repl_save(struct cw_repl *repl)
     const struct cw_config *config = cw_engine_config(repl->engine);
     if (config->storage == NULL)
         return ERR_NOT_FOUND;
-    struct cw_rdb_origin origin = repl_origin(repl);
+    struct cw_rdb_origin origin = cw_repl_origin(repl);
     int error = cw_rdb_save(config->storage, CW_RDB_FILE, cw_engine_keyspace(repl->engine), &origin,
                             cw_engine_wall_us(repl->engine));
     if (error < 0 && !repl->disk_failed)
         effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR, "cannot write %s: %s", CW_RDB_FILE,
                    error_text(error));
-    repl->disk_failed = error < 0;
+    cw_repl_note_disk(repl, error);
     return error;
+}
+
+void cw_repl_note_disk(struct cw_repl *repl, int error)
+{
+    repl->disk_failed = error < 0;
 }
 
 int cw_repl_reload(struct cw_repl *repl)

@@ -13,6 +13,7 @@
 #define CACHEWORKER_REPL_REPL_H
 
 #include "cacheworker/engine/engine.h"
+#include "cacheworker/rdb/rdb.h"
 #include "cacheworker/repl/diverged.h"
 #include "common/ha/topology.h"
 
@@ -65,6 +66,10 @@ bool cw_repl_end_unit(struct cw_repl *repl);
 
 /* Writes dump.rdb. ERR_NOT_FOUND without a storage, ERR_IO, ERR_DISK_FULL. */
 MUST_CHECK int cw_repl_save(struct cw_repl *repl);
+
+/* Where the data stand in the stream, for a file of them; and whether such a file could be written (error < 0: not). */
+struct cw_rdb_origin cw_repl_origin(const struct cw_repl *repl);
+void cw_repl_note_disk(struct cw_repl *repl, int error);
 
 /* Replaces the data by that of dump.rdb, which must have been written just now: history and stream do not know of it.
  * Not while a snapshot of the keyspace runs. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT...: the data is as it was. */

@@ -257,7 +257,7 @@ static const char *snapshot_refusal(const struct cw_repl *repl)
 
 static int keep_data(struct cw_repl *repl, const char *name)
 {
-    struct cw_rdb_origin origin = repl_origin(repl);
+    struct cw_rdb_origin origin = cw_repl_origin(repl);
     return cw_rdb_save(cw_engine_config(repl->engine)->storage, name, cw_engine_keyspace(repl->engine), &origin,
                        cw_engine_wall_us(repl->engine));
 }

@@ -129,7 +129,6 @@ struct cw_repl {
 
 /* repl.c */
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
-struct cw_rdb_origin repl_origin(const struct cw_repl *repl);
 
 /* repl_peers.c: a master and its replicas. */
 void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);

@@ -305,15 +305,12 @@ static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
 
     buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n$EOF:%.*s\r\n", repl->id,
                    (unsigned long long)repl->history.last_offset, DELIMITER_LENGTH, peer->delimiter);
-    struct cw_rdb_origin origin = repl_origin(repl);
+    struct cw_rdb_origin origin = cw_repl_origin(repl);
     peer->writer = (struct cw_rdb_writer){.out = &peer->head};
     cw_rdb_write_preamble(&peer->writer, &origin, cw_engine_wall_us(repl->engine), cw_keyspace_used_bytes(keyspace));
     if (peer->is_ours)
         write_users(repl, peer);
-    for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
-        if (cw_keyspace_count(keyspace, i) > 0)
-            cw_rdb_write_database(&peer->writer, i, cw_keyspace_count(keyspace, i),
-                                  cw_keyspace_count_expires(keyspace, i));
+    cw_rdb_write_databases(&peer->writer, keyspace);
     cw_keyspace_snapshot_begin(keyspace, write_entry, peer);
     effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync of replica %s:%u from offset %llu",
                cw_engine_link_peer(repl->engine, peer->link)->host, peer->port,

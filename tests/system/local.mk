@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/system/tap.py \
 	tests/system/threads.py
 EXTRA_DIST += \
+	tests/system/test_background_save.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
 	tests/system/test_cold_start.py \

@@ -1,0 +1,277 @@
+#include "cacheworker/rdb/background_save.h"
+
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_file.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/number.h"
+
+#include <inttypes.h>
+
+#define ASIDE "temp-bgsave.rdb"
+
+enum {
+    FILE_NUMBER = 0,
+    PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
+    UNDER_WAY_MAX = 4 << 20, /* bytes that wait for the disk; then the picture waits */
+    BUCKETS_AT_A_TIME = 64,
+    TIMES_A_TURN = 32,
+    CRON_MS = 100,
+    RETRY_S = 5, /* after one that failed, before a save point asks again */
+};
+
+/* What was asked. An append is known by its length. */
+#define TOKEN_APPENDED(length) ((uint64_t)(length) << 2 | 1)
+enum { TOKEN_RENAMED = 2, TOKEN_REMOVED = 3 };
+
+/* --- save points --- */
+
+static struct slice take_word(struct slice *text)
+{
+    size_t begin = 0;
+    while (begin < text->length && text->data[begin] == ' ')
+        begin++;
+    size_t end = begin;
+    while (end < text->length && text->data[end] != ' ')
+        end++;
+    struct slice word = slice_of(text->data + begin, end - begin);
+    *text = slice_skip(*text, end);
+    return word;
+}
+
+int cw_save_points_parse(struct slice text, struct cw_save_points *ret_points)
+{
+    struct cw_save_points points = {.count = 0};
+    for (;;) {
+        struct slice seconds = take_word(&text);
+        if (seconds.length == 0)
+            break;
+        if (points.count == CW_SAVE_POINTS_MAX)
+            return ERR_TOO_BIG;
+        int64_t after, changes;
+        if (number_parse_i64(seconds, &after) < 0 || number_parse_i64(take_word(&text), &changes) < 0 || after < 1 ||
+            changes < 0 || after > INT32_MAX)
+            return ERR_INVALID;
+        points.items[points.count].seconds = after;
+        points.items[points.count++].changes = changes;
+    }
+    *ret_points = points;
+    return 0;
+}
+
+void cw_save_points_format(const struct cw_save_points *points, struct buf *out)
+{
+    for (size_t i = 0; i < points->count; i++)
+        buf_add_format(out, "%s%" PRId64 " %" PRId64, i > 0 ? " " : "", points->items[i].seconds,
+                       points->items[i].changes);
+}
+
+static bool is_due(const struct cw_engine *engine)
+{
+    const struct cw_save_points *points = &engine->settings.save_points;
+    const struct cw_background_save *save = &engine->background_save;
+    if (save->failed_ns > 0 && engine->now_ns - save->failed_ns < RETRY_S * NS_PER_S)
+        return false;
+    int64_t since_s = (engine->wall_us - engine->saved_us) / 1000000;
+    for (size_t i = 0; i < points->count; i++)
+        if (engine->statistics.changes > 0 && engine->statistics.changes >= (uint64_t)points->items[i].changes &&
+            since_s >= points->items[i].seconds)
+            return true;
+    return false;
+}
+
+/* --- writing --- */
+
+static void ask(struct cw_engine *engine, struct file_effect file, const char *name, uint64_t token, struct slice bytes)
+{
+    effect_file(engine->effects, &file, name, token, bytes);
+}
+
+static void write_piece(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    size_t length = buf_length(&save->piece);
+    if (length == 0)
+        return;
+    ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(length),
+        buf_slice(&save->piece));
+    save->under_way += length;
+    buf_clear(&save->piece);
+}
+
+static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
+{
+    struct cw_engine *engine = context;
+    struct cw_background_save *save = &engine->background_save;
+    cw_rdb_write_entry(&save->writer, database, entry);
+    save->keys++;
+    if (buf_length(&save->piece) >= PIECE_ENOUGH)
+        write_piece(engine);
+}
+
+static void begin(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    save->state = CW_BACKGROUND_WRITING;
+    save->began_ns = engine->now_ns;
+    save->changes_before = engine->statistics.changes;
+    save->keys = 0;
+    save->keys_total = 0;
+    for (unsigned i = 0; i < cw_keyspace_databases(engine->keyspace); i++)
+        save->keys_total += cw_keyspace_count(engine->keyspace, i);
+    save->writer = (struct cw_rdb_writer){.out = &save->piece};
+    ask(engine, (struct file_effect){.operation = FILE_OPEN, .file = FILE_NUMBER, .length = 0}, ASIDE, 0,
+        SLICE_LITERAL(""));
+    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
+    cw_rdb_write_preamble(&save->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
+    cw_rdb_write_databases(&save->writer, engine->keyspace);
+    cw_keyspace_snapshot_begin(engine->keyspace, write_entry, engine);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", CW_RDB_FILE);
+}
+
+/* The rename says that all before it is done: a file that failed fails to the end. */
+static void end_writing(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    cw_rdb_write_end(&save->writer);
+    write_piece(engine);
+    save->state = CW_BACKGROUND_CLOSING;
+    ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(0),
+        SLICE_LITERAL(""));
+}
+
+static void go_on(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    for (unsigned i = 0; i < TIMES_A_TURN && save->under_way < UNDER_WAY_MAX; i++) {
+        if (!cw_keyspace_snapshot_step(engine->keyspace, BUCKETS_AT_A_TIME)) {
+            end_writing(engine);
+            return;
+        }
+    }
+}
+
+static void become_idle(struct cw_background_save *save)
+{
+    save->state = CW_BACKGROUND_IDLE;
+    save->under_way = 0;
+    buf_free(&save->piece);
+}
+
+static void remove_aside(struct cw_engine *engine)
+{
+    engine->background_save.state = CW_BACKGROUND_LEAVING;
+    ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
+    ask(engine, (struct file_effect){.operation = FILE_REMOVE}, ASIDE, TOKEN_REMOVED, SLICE_LITERAL(""));
+}
+
+/* --- what others call --- */
+
+int cw_background_save_want(struct cw_engine *engine)
+{
+    if (engine->config.storage == NULL)
+        return ERR_NOT_FOUND;
+    if (cw_background_save_is_running(&engine->background_save))
+        return ERR_BUSY;
+    engine->background_save.state = CW_BACKGROUND_WANTED;
+    engine->turn_wanted = true;
+    return 0;
+}
+
+void cw_background_save_leave(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    if (save->state != CW_BACKGROUND_WRITING)
+        return;
+    cw_keyspace_snapshot_cancel(engine->keyspace);
+    remove_aside(engine);
+}
+
+void cw_background_save_turn(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    if (save->state == CW_BACKGROUND_IDLE && engine->config.storage != NULL && is_due(engine))
+        save->state = CW_BACKGROUND_WANTED;
+    if (save->state == CW_BACKGROUND_WANTED && !cw_engine_is_in_command(engine) &&
+        !cw_keyspace_snapshot_is_active(engine->keyspace))
+        begin(engine);
+    if (save->state == CW_BACKGROUND_WRITING)
+        go_on(engine);
+}
+
+int64_t cw_background_save_deadline(const struct cw_engine *engine)
+{
+    const struct cw_background_save *save = &engine->background_save;
+    switch (save->state) {
+    case CW_BACKGROUND_IDLE:
+        return engine->settings.save_points.count > 0 && engine->statistics.changes > 0
+                   ? engine->now_ns + CRON_MS * NS_PER_MS
+                   : NEVER_NS;
+    case CW_BACKGROUND_WANTED: return engine->now_ns + CRON_MS * NS_PER_MS;
+    case CW_BACKGROUND_WRITING: return save->under_way < UNDER_WAY_MAX ? engine->now_ns : NEVER_NS;
+    case CW_BACKGROUND_CLOSING:
+    case CW_BACKGROUND_LEAVING: break;
+    }
+    return NEVER_NS;
+}
+
+static void failed(struct cw_engine *engine, int error)
+{
+    struct cw_background_save *save = &engine->background_save;
+    effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot write %s in the background: %s", CW_RDB_FILE,
+               error_text(error));
+    save->failed_ns = engine->now_ns;
+    cw_repl_note_disk(engine->repl, error);
+    if (save->state == CW_BACKGROUND_WRITING)
+        cw_keyspace_snapshot_cancel(engine->keyspace);
+    remove_aside(engine);
+}
+
+static void succeeded(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    save->failed_ns = 0;
+    save->took_ns = engine->now_ns - save->began_ns;
+    cw_repl_note_disk(engine->repl, 0);
+    engine->saved_us = engine->wall_us;
+    engine->statistics.changes -=
+        save->changes_before < engine->statistics.changes ? save->changes_before : engine->statistics.changes;
+    engine->statistics.saves++;
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saved %" PRIu64 " keys in %" PRId64 " ms", save->keys,
+               save->took_ns / NS_PER_MS);
+    become_idle(save);
+}
+
+static void give_the_name(struct cw_engine *engine)
+{
+    ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
+    ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = CW_RDB_FILE}, ASIDE, TOKEN_RENAMED,
+        SLICE_LITERAL(""));
+}
+
+void cw_background_save_answered(struct cw_engine *engine, uint64_t token, int result)
+{
+    struct cw_background_save *save = &engine->background_save;
+    if (token == TOKEN_REMOVED) {
+        become_idle(save);
+        return;
+    }
+    if (save->state == CW_BACKGROUND_LEAVING)
+        return;
+    if (result < 0) {
+        failed(engine, result);
+        return;
+    }
+    if (token == TOKEN_RENAMED)
+        succeeded(engine);
+    else if (token == TOKEN_APPENDED(0))
+        give_the_name(engine);
+    else
+        save->under_way -= (size_t)(token >> 2);
+}
+
+void cw_background_save_free(struct cw_background_save *save)
+{
+    buf_free(&save->piece);
+}

@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""BGSAVE and save points of a worker: what is on the disk is one moment of the data, whatever is written meanwhile."""
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import tap
+from appliance import Client, build_directory, can_connect, info, server, wait_until
+from tap import check, say
+
+PORT, REFERENCE = 23450, 23451
+BUILD = build_directory()
+KEYS = 300000
+
+
+class Worker:
+    """A worker by itself with data in a directory."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
+                                         "--dir", self.directory, "--enable-debug-command", "yes"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.process.poll() is not None or can_connect(PORT), 20, "the worker listens")
+        check(self.process.poll() is None, f"the worker ended at once: is port {PORT} taken?")
+        return Client(PORT, timeout=30)
+
+    def end(self, number=signal.SIGKILL):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+
+
+def with_worker(test):
+    def run():
+        with tempfile.TemporaryDirectory() as directory:
+            worker = Worker(directory)
+            try:
+                test(worker)
+            finally:
+                worker.end()
+    run.__doc__ = test.__doc__
+    return run
+
+
+def persistence(client):
+    return info(client, "persistence")
+
+
+def wait_saved(client):
+    wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0", 60, "the background save is over")
+
+
+class Pairs(threading.Thread):
+    """Sets two keys to one number in one command, all the time: in any picture they are equal."""
+
+    def __init__(self):
+        super().__init__()
+        self.client, self.number, self.is_over, self.slowest_ms = Client(PORT, timeout=30), 0, False, 0
+
+    def run(self):
+        while not self.is_over:
+            self.number += 1
+            begun = time.monotonic()
+            self.client.call("MSET", "pair:a", str(self.number), f"filler:{self.number % 5000}", "x" * 100, "pair:b",
+                             str(self.number))
+            self.slowest_ms = max(self.slowest_ms, (time.monotonic() - begun) * 1000)
+
+
+@with_worker
+def test_picture(worker):
+    """a background save under load is one moment, between its begin and its end, and redis-server loads it"""
+    client = worker.start()
+    client.call("DEBUG", "POPULATE", KEYS)
+    client.call("RPUSH", "list", *[str(i) for i in range(1000)])
+    pairs = Pairs()
+    pairs.start()
+    time.sleep(0.3)
+    before = pairs.number
+    check(client.call("BGSAVE") == "Background saving started", "BGSAVE was refused")
+    check(persistence(client)["rdb_bgsave_in_progress"] == "1", "INFO does not show it")
+    refusal = client.call("SAVE")
+    check(isinstance(refusal, Exception) and "Background save already in progress" in str(refusal), f"SAVE: {refusal}")
+    wait_saved(client)
+    after = pairs.number
+    pairs.is_over = True
+    pairs.join()
+    fields = persistence(client)
+    check(fields["rdb_last_bgsave_status"] == "ok" and int(fields["rdb_saves"]) == 1, f"{fields}")
+    check(0 < int(fields["rdb_changes_since_last_save"]) < pairs.number * 3, "changes were not counted from the picture on")
+    check(after > before + 100, f"hardly a write was executed meanwhile: {before} to {after}")
+    check(sorted(os.listdir(worker.directory)) == ["dump.rdb", "lock"], f"{os.listdir(worker.directory)}")
+    with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", "",
+                "--dbfilename", "dump.rdb"):
+        reference = Client(REFERENCE, timeout=30)
+        wait_until(lambda: info(reference, "persistence")["loading"] == "0", 30, "redis-server has loaded")
+        first, second = (int(reference.call("GET", key)) for key in ("pair:a", "pair:b"))
+        check(first == second and before <= first <= after, f"{before} <= {first} = {second} <= {after}")
+        check(reference.call("DBSIZE") >= KEYS + 3, "keys are missing")
+        check(reference.call("LLEN", "list") == 1000, "the list is not whole")
+    say(f"{after - before} writes during the save of {KEYS} keys, the slowest took {pairs.slowest_ms:.1f} ms")
+
+
+@with_worker
+def test_save_points(worker):
+    """save points: after so many changes, in so many seconds; what they saved is there after kill -9"""
+    client = worker.start()
+    refusal = client.call("CONFIG", "SET", "save", "1 2 3")
+    check(isinstance(refusal, Exception) and "Invalid save parameters" in str(refusal), f"{refusal}")
+    check(client.call("CONFIG", "SET", "save", "3600 1 1 3") == "OK", "save was refused")
+    check(client.call("CONFIG", "GET", "save") == [b"save", b"3600 1 1 3"], "save reads otherwise")
+    client.call("SET", "one", "1")
+    client.call("SET", "two", "2")
+    time.sleep(1.5)
+    check(int(persistence(client)["rdb_saves"]) == 0, "two changes were enough")
+    client.call("SET", "three", "3")
+    wait_until(lambda: persistence(client)["rdb_saves"] == "1", 5, "the save point saves")
+    check(persistence(client)["rdb_changes_since_last_save"] == "0", "the changes are still counted")
+    worker.end()
+    client = worker.start()
+    check([client.call("GET", key) for key in ("one", "two", "three")] == [b"1", b"2", b"3"], "data are missing")
+
+
+@with_worker
+def test_failure(worker):
+    """a full disk: the old file stays, INFO says err, and the next one works"""
+    client = worker.start()
+    client.call("SET", "kept", "1")
+    check(client.call("SAVE") == "OK", "SAVE failed")
+    with open(os.path.join(worker.directory, "dump.rdb"), "rb") as file:
+        saved = file.read()
+    os.symlink("/dev/full", os.path.join(worker.directory, "temp-bgsave.rdb"))
+    client.call("SET", "new", "2")
+    client.call("BGSAVE")
+    wait_saved(client)
+    check(persistence(client)["rdb_last_bgsave_status"] == "err", "INFO does not say it")
+    with open(os.path.join(worker.directory, "dump.rdb"), "rb") as file:
+        check(file.read() == saved, "the old file was touched")
+    check(client.call("GET", "new") == b"2", "the worker does not serve")
+    check(not os.path.lexists(os.path.join(worker.directory, "temp-bgsave.rdb")), "half a file was left")
+    client.call("BGSAVE")
+    wait_saved(client)
+    check(persistence(client)["rdb_last_bgsave_status"] == "ok", "the next one failed too")
+    worker.end()
+    check(worker.start().call("GET", "new") == b"2", "the new key is missing")
+
+
+@with_worker
+def test_end_in_the_middle(worker):
+    """a worker that is asked to end in the middle of a background save keeps the newest data"""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        client = worker.start()
+        client.call("DEBUG", "POPULATE", KEYS)
+        for delay_ms in (0, 20, 60, 120):
+            client.call("SET", "at", f"{number} {delay_ms}")
+            if number == signal.SIGKILL:
+                client.call("SAVE")
+            client.call("BGSAVE")
+            time.sleep(delay_ms / 1000)
+            client.call("SET", "newest", f"{number} {delay_ms}")
+            worker.end(number)
+            client = worker.start()
+            wanted = f"{number} {delay_ms}".encode()
+            check(client.call("GET", "at") == wanted, f"after {delay_ms} ms an older file was loaded")
+            if number == signal.SIGTERM:
+                check(client.call("GET", "newest") == wanted, f"after {delay_ms} ms the last write is missing")
+            check(client.call("DBSIZE") >= KEYS + 1, "keys are missing")
+        worker.end()
+
+
+tap.run([test_picture, test_save_points, test_failure, test_end_in_the_middle])
