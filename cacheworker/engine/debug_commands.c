@@ -7,6 +7,7 @@
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/rdb/rdb_value.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 #include "common/base/errors.h"
 #include "common/base/number.h"
 
@@ -40,6 +41,12 @@ static void debug_sleep(struct cw_call *call)
 static void debug_set_active_expire(struct cw_call *call)
 {
     call->engine->active_expiry = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
+    resp_write_ok(call->reply);
+}
+
+static void debug_set_disable_deny_scripts(struct cw_call *call)
+{
+    call->engine->scripting->may_say_all = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
     resp_write_ok(call->reply);
 }
 
@@ -446,7 +453,7 @@ static const struct word {
     {"replybuffer", 4, 4, debug_replybuffer},
     {"sdslen", 3, 3, debug_sdslen},
     {"set-active-expire", 3, 3, debug_set_active_expire},
-    {"set-disable-deny-scripts", 3, 3, debug_nothing},
+    {"set-disable-deny-scripts", 3, 3, debug_set_disable_deny_scripts},
     {"sleep", 3, 3, debug_sleep},
 };
 

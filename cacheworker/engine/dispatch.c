@@ -28,6 +28,10 @@ void cw_engine_look_at_role(struct cw_engine *engine)
 
 void cw_dispatch_count_error(struct cw_engine *engine, struct slice reply)
 {
+    if (engine->error_is_counted) {
+        engine->error_is_counted = false;
+        return;
+    }
     size_t length = 1;
     while (length < reply.length && reply.data[length] != ' ' && reply.data[length] != '\r')
         length++;

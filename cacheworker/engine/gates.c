@@ -193,7 +193,7 @@ bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, con
 static const char *script_refusal(const struct cw_nested *nested, const struct command *command)
 {
     const struct cw_engine *engine = nested->engine;
-    if (command->flags & COMMAND_NOSCRIPT)
+    if ((command->flags & COMMAND_NOSCRIPT) && !engine->scripting->may_say_all)
         return "ERR This Redis command is not allowed from script";
     bool is_stale = engine->serving == CW_SERVING_STALE || engine->serving == CW_SERVING_UNADOPTED;
     if (is_stale && !(command->flags & COMMAND_STALE))
@@ -242,11 +242,14 @@ bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct comma
     bool is_bare_container = command != NULL && command->subcommands != NULL && argc == 1;
     bool is_there =
         command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || is_bare_container);
-    if (!is_there && !is_bare_container)
+    bool is_denied = command != NULL && command->subcommands == NULL && (command->flags & COMMAND_NOSCRIPT);
+    if (!is_there && !is_bare_container && !is_denied)
         return refuse_script(nested, "ERR Unknown Redis command called from script");
-    const char *words = is_there && command_arity_fits(command, argc)
+    const char *words = (is_there || is_denied) && command_arity_fits(command, argc)
                             ? script_refusal(nested, command)
                             : "ERR Wrong number of args calling Redis command from script";
+    if (words == NULL && !is_there)
+        return refuse_script(nested, "ERR Unknown Redis command called from script");
     if (words == NULL && user_may(nested, CW_ACCESS_SCRIPT, command, argv, argc))
         return true;
     nested->engine->statistics.commands[command->id].rejected++;

@@ -65,6 +65,7 @@ struct cw_engine {
     struct cw_batch *batch;               /* owned */
     struct cw_scripting *scripting;       /* owned */
     struct cw_long_command long_command;
+    bool error_is_counted; /* the reply to a script is an error of a command in it, which was counted there */
     struct cw_statistics statistics;
     struct cw_slowlog slowlog;
     struct cw_latency latency;

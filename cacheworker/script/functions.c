@@ -123,6 +123,13 @@ static int refuse(struct buf *error, const char *words, struct slice what, const
 
 static const struct slice nothing;
 
+static struct slice without_quotes(struct slice word)
+{
+    bool is_quoted =
+        word.length >= 2 && (word.data[0] == '"' || word.data[0] == '\'') && word.data[word.length - 1] == word.data[0];
+    return is_quoted ? slice_of(word.data + 1, word.length - 2) : word;
+}
+
 static int read_options(struct slice line, struct slice *ret_name, struct buf *error)
 {
     bool has_name = false;
@@ -132,7 +139,7 @@ static int read_options(struct slice line, struct slice *ret_name, struct buf *e
             return refuse(error, "Invalid metadata value given: ", word, "");
         if (has_name)
             return refuse(error, "Invalid metadata value, name argument was given multiple times", nothing, "");
-        *ret_name = slice_skip(word, 5);
+        *ret_name = without_quotes(slice_skip(word, 5));
         has_name = true;
     }
     return has_name ? 0 : refuse(error, "Library name was not given", nothing, "");

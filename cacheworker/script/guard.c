@@ -8,7 +8,7 @@
 static const char hidden_key;
 
 enum {
-    UNPACK_MAX = 7990,       /* results; Lua's own limit of a function's stack is 8000 */
+    UNPACK_MAX = 8000,       /* results: as many as a function may have on its stack */
     INSERT_BEFORE = 1 << 20, /* how far in front of a list an element may be put: each place costs a step */
 };
 

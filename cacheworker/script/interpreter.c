@@ -249,6 +249,14 @@ static struct slice text_of_field(lua_State *state, int table, const char *field
     return text;
 }
 
+void cw_note_counted_error(lua_State *state)
+{
+    lua_pushliteral(state, "ignore_error_stats_update");
+    lua_rawget(state, -2);
+    cw_interpreter_of(state)->error_is_counted = lua_toboolean(state, -1);
+    lua_pop(state, 1);
+}
+
 /* To what never came to be a table: memory was short. */
 static void reply_failure(lua_State *state, const struct cw_script_run *run)
 {
@@ -263,6 +271,7 @@ static void reply_error(lua_State *state, const struct cw_script_run *run)
         reply_failure(state, run);
         return;
     }
+    cw_note_counted_error(state);
     int table = lua_gettop(state);
     struct slice text = text_of_field(state, table, "err");
     struct slice source = text_of_field(state, table, "source");
@@ -338,6 +347,7 @@ void cw_interpreter_run(struct cw_interpreter *interpreter, const struct cw_scri
     interpreter->host = run->host;
     interpreter->context = run->context;
     interpreter->protocol = 2;
+    interpreter->error_is_counted = false;
     lua_State *state = interpreter->state;
     bool well = protect(interpreter, run_protected, (void *)(uintptr_t)run);
     if (!well) {

@@ -68,6 +68,7 @@ struct cw_interpreter {
     const struct cw_script_host *host; /* borrowed; NULL while no script runs */
     void *context;                     /* borrowed; the host's */
     struct cw_library *library;        /* borrowed; the one that is being loaded */
+    bool error_is_counted;             /* the reply of the last run is an error that a command replied */
     unsigned runs;                     /* since the last step of the collector */
     int globals;                       /* references: the table behind _G */
     int load_globals;                  /* the one behind it while a library is loaded */
@@ -133,6 +134,9 @@ void cw_interpreter_need_stack(lua_State *state);
 
 /* lua_load without binary chunks, and with the name kept alive while the parser needs it. */
 int cw_interpreter_load(lua_State *state, lua_Reader reader, void *context, const char *chunk_name);
+
+/* Takes down whether the table on top is an error that was counted when a command replied it. */
+void cw_note_counted_error(lua_State *state);
 
 /* {err = text}: pushed as the reference has it, which takes "-CODE words", or puts ERR before words. */
 void cw_push_error(lua_State *state, struct slice text);

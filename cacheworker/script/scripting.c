@@ -222,11 +222,11 @@ void cw_scripting_restore(struct cw_scripting *scripting, struct slice items)
     buf_free(&error);
 }
 
-/* Tells replicas, which may be masters tomorrow. Stock ones take it too. */
+/* Tells the replicas of a group, which may be masters tomorrow. A stock one takes it too, but expects no such thing. */
 static void tell(struct cw_scripting *scripting, struct slice word, const struct cw_script *script)
 {
     struct cw_engine *engine = scripting->engine;
-    if (!cw_repl_is_feeding(engine->repl))
+    if (engine->config.standalone || !cw_repl_is_feeding(engine->repl))
         return;
     const struct slice argv[] = {SLICE_LITERAL("SCRIPT"), word,
                                  script != NULL ? slice_of(script->source, script->length) : word};
@@ -353,8 +353,12 @@ static void execute_command(void *context, const struct slice *argv, size_t argc
 
 static int may_execute(void *context, const struct slice *argv, size_t argc)
 {
-    (void)context;
-    return command_resolve(argv, argc) != NULL ? 1 : -1;
+    const struct run *run = context;
+    const struct command *command = command_resolve(argv, argc);
+    size_t index;
+    if (command == NULL)
+        return -1;
+    return cw_acl_user_check(run->nested.session->user, command, argv, argc, &index) == CW_ACL_ALLOWED;
 }
 
 static void choose_replication(void *context, int where)
@@ -452,8 +456,11 @@ static void run_script(struct cw_call *call, const struct cw_script_start *start
     scripting->running = start->name;
     scripting->runs_function = start->interpreter->kind == CW_SCRIPT_FUNCTION;
     scripting->has_written = false;
+    size_t before = buf_length(call->reply);
     cw_interpreter_run(start->interpreter, &script_run);
     scripting->running = NULL;
+    struct slice reply = slice_skip(buf_slice(call->reply), before);
+    engine->error_is_counted = start->interpreter->error_is_counted && reply.length > 0 && reply.data[0] == '-';
 }
 
 void cw_scripting_run(struct cw_call *call, const struct cw_script_start *start)

@@ -52,6 +52,7 @@ struct cw_scripting {
     const char *running; /* borrowed: the name of the script that runs, or NULL */
     bool runs_function;  /* it is a function */
     bool has_written;
+    bool may_say_all; /* DEBUG SET-DISABLE-DENY-SCRIPTS: also what no script should */
 };
 
 struct cw_scripting_figures {         /* as INFO shows them; bytes, and how many there are */

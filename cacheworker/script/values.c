@@ -326,6 +326,9 @@ static bool write_marked(const struct reply_writer *writer)
 {
     lua_State *state = writer->state;
     if (push_field(state, "err", LUA_TSTRING)) {
+        lua_insert(state, -2);
+        cw_note_counted_error(state);
+        lua_insert(state, -2);
         resp_write_error(writer->out, line_at(state, -1));
     } else if (push_field(state, "ok", LUA_TSTRING)) {
         resp_write_simple(writer->out, line_at(state, -1));
