@@ -47,8 +47,8 @@ static void upheaved(void *context, unsigned database, enum cw_upheaval upheaval
 void cw_waiters_create(struct cw_waiters *waiters, struct cw_changes *changes, unsigned databases,
                        struct siphash_key seed)
 {
-    *waiters = (struct cw_waiters){.changes = changes,
-                                   .listener = {.context = waiters, .changed = changed, .upheaved = upheaved}};
+    *waiters = (struct cw_waiters){
+        .changes = changes, .listener = {.context = waiters, .waits = true, .changed = changed, .upheaved = upheaved}};
     list_init(&waiters->ready);
     cw_interests_create(&waiters->keys, databases, sizeof(struct cw_waited_key), seed);
 }

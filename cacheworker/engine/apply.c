@@ -33,14 +33,14 @@ static void run(struct cw_engine *engine, const struct command *command, const s
     };
     cw_functions[command->id](&call);
     engine->statistics.changes += call.dirty;
-    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0 && !call.is_quiet);
+    cw_changes_end_command(&engine->changes, NULL, call.dirty > 0, call.news);
     buf_clear(scratch);
 }
 
 static int apply_aside(struct cw_engine *engine, struct slice record)
 {
     int result = cw_field_expiry_apply(engine->keyspace, record);
-    cw_changes_end_command(&engine->changes, NULL, true);
+    cw_changes_end_command(&engine->changes, NULL, true, CW_NEWS_TO_ALL);
     return result;
 }
 

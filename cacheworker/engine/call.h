@@ -43,7 +43,7 @@ struct cw_call {
      * propagated must be deterministic: absolute times, results instead of random choices. */
     uint64_t dirty;
     bool propagation_replaced;
-    bool is_quiet;   /* what it changed is no news to who watches the key: only a stream's groups */
+    uint8_t news;    /* enum cw_news: to whom what it changed is news */
     bool is_blocked; /* it has no reply yet: its session waits for keys (cacheworker/block/block.h) */
 };
 

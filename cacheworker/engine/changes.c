@@ -78,12 +78,13 @@ void cw_changes_ignore(struct cw_changes *changes, struct cw_listener *listener)
 
 /* --- telling --- */
 
-static void tell_change(struct cw_changes *changes, const struct cw_change *change)
+static void tell_change(struct cw_changes *changes, const struct cw_change *change, enum cw_news news)
 {
     LIST_FOR_EACH(node, &changes->listeners)
     {
         const struct cw_listener *listener = LIST_ENTRY(node, struct cw_listener, node);
-        listener->changed(listener->context, change);
+        if (listener->waits || news == CW_NEWS_TO_ALL)
+            listener->changed(listener->context, change);
     }
 }
 
@@ -98,13 +99,13 @@ static void tell_upheaval(struct cw_changes *changes, unsigned database, enum cw
 }
 
 static void tell_one(struct cw_changes *changes, const struct cw_opened *opened, struct cw_session *session,
-                     bool has_changed)
+                     enum cw_news news)
 {
     if (opened->is_upheaval) {
         tell_upheaval(changes, opened->database, opened->upheaval, session);
         return;
     }
-    if (!has_changed)
+    if (news == CW_NEWS_TO_NOBODY)
         return;
     const char *bytes = changes->keys.memory + changes->keys.start + opened->key_offset;
     struct cw_change change = {.database = opened->database,
@@ -113,13 +114,13 @@ static void tell_one(struct cw_changes *changes, const struct cw_opened *opened,
                                .session = session};
     change.exists = cw_keyspace_contains(changes->keyspace, opened->database, change.key, opened->hash);
     if (opened->existed || change.exists)
-        tell_change(changes, &change);
+        tell_change(changes, &change, news);
 }
 
-void cw_changes_tell_opened(struct cw_changes *changes, struct cw_session *session, bool has_changed)
+void cw_changes_tell_opened(struct cw_changes *changes, struct cw_session *session, enum cw_news news)
 {
     for (size_t i = 0; i < changes->opened_count; i++)
-        tell_one(changes, &changes->opened[i], session, has_changed);
+        tell_one(changes, &changes->opened[i], session, news);
     changes->opened_count = 0;
     buf_clear(&changes->keys);
     buf_shrink(&changes->keys, KEYS_KEPT);
@@ -129,7 +130,7 @@ void cw_changes_tell(struct cw_changes *changes, unsigned database, struct slice
                      enum cw_change_cause cause)
 {
     struct cw_change change = {.database = database, .key = key, .exists = exists, .cause = cause};
-    tell_change(changes, &change);
+    tell_change(changes, &change, CW_NEWS_TO_ALL);
 }
 
 void cw_changes_tell_replaced(struct cw_changes *changes)

@@ -29,6 +29,13 @@ struct cw_change {
     struct cw_session *session; /* borrowed; whose command. NULL: a stream's, or no command */
 };
 
+/* Whom a command that changed something is news to. */
+enum cw_news {
+    CW_NEWS_TO_ALL,
+    CW_NEWS_TO_WAITERS, /* a group of a stream is gone: only to who may wait in it */
+    CW_NEWS_TO_NOBODY,  /* what a stream's groups have delivered: the value is as it was */
+};
+
 /* Of a whole database. */
 enum cw_upheaval {
     CW_UPHEAVAL_FLUSH,   /* it is empty */
@@ -39,6 +46,7 @@ enum cw_upheaval {
 struct cw_listener {
     struct list node; /* in the feed while it listens */
     void *context;    /* borrowed */
+    bool waits;       /* for a key to be ready: hears CW_NEWS_TO_WAITERS too */
     void (*changed)(void *context, const struct cw_change *change);
     /* Any key of the database may have changed; the keyspace may be looked at. A session is given as above. */
     void (*upheaved)(void *context, unsigned database, enum cw_upheaval upheaval, struct cw_session *session);
@@ -70,13 +78,14 @@ static inline bool cw_changes_are_heard(const struct cw_changes *changes)
 
 /* --- for the engine --- */
 
-/* A command is over; has it changed anything? */
-void cw_changes_tell_opened(struct cw_changes *changes, struct cw_session *session, bool has_changed);
+/* A command is over, which was or was not news. */
+void cw_changes_tell_opened(struct cw_changes *changes, struct cw_session *session, enum cw_news news);
 
-static inline void cw_changes_end_command(struct cw_changes *changes, struct cw_session *session, bool has_changed)
+static inline void cw_changes_end_command(struct cw_changes *changes, struct cw_session *session, bool has_changed,
+                                          enum cw_news news)
 {
     if (UNLIKELY(changes->opened_count > 0))
-        cw_changes_tell_opened(changes, session, has_changed);
+        cw_changes_tell_opened(changes, session, has_changed ? news : CW_NEWS_TO_NOBODY);
 }
 
 /* At once: the key was changed by no command. */

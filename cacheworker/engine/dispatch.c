@@ -106,7 +106,7 @@ static inline void carry_out(struct cw_engine *engine, struct cw_call *call)
     cw_monitor_after(engine, call);
     if (call->dirty > 0)
         propagate(engine, call);
-    cw_changes_end_command(&engine->changes, call->session, call->dirty > 0 && !call->is_quiet);
+    cw_changes_end_command(&engine->changes, call->session, call->dirty > 0, call->news);
     if (UNLIKELY(call->is_blocked))
         return;                          /* it is counted when it ends */
     engine->statistics.total_commands++; /* CONFIG RESETSTAT counts itself */

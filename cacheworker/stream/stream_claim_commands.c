@@ -1,3 +1,4 @@
+#include "cacheworker/engine/changes.h"
 #include "cacheworker/stream/stream_call.h"
 #include "cacheworker/stream/stream_commands.h"
 
@@ -147,7 +148,7 @@ static bool open_claim(struct cw_call *call, struct claim *claim)
 
 void cw_xclaim_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     struct claim claim = {.group = NULL};
     struct claim_options options;
     claim.group = cw_call_require_stream_group(call, &claim.stream);
@@ -229,7 +230,7 @@ static void autoclaim(struct cw_call *call, const struct claim *claim, struct cw
 
 void cw_xautoclaim_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     struct claim claim = {.delivery_ms = call->now_ms, .deliveries = -1};
     struct cw_stream_id first;
     int64_t count;

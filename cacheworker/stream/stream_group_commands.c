@@ -1,3 +1,4 @@
+#include "cacheworker/engine/changes.h"
 #include "cacheworker/stream/stream_call.h"
 #include "cacheworker/stream/stream_commands.h"
 #include "common/base/errors.h"
@@ -83,7 +84,7 @@ static void create_group(struct cw_call *call, struct cw_ref *ref, struct cw_str
             cw_stream_free(arena, stream);
         return;
     }
-    call->is_quiet = ref->entry != NULL;
+    call->news = ref->entry != NULL ? CW_NEWS_TO_NOBODY : CW_NEWS_TO_ALL;
     if (!ref->entry)
         cw_keyspace_put_object(call->keyspace, ref, CW_TYPE_STREAM, CW_ENCODING_STREAM, stream);
     cw_call_notify(call, CW_NOTIFY_STREAM, "xgroup-create", ref->key);
@@ -117,7 +118,7 @@ void cw_xgroup_create_command(struct cw_call *call)
 
 void cw_xgroup_setid_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     enum { WORDS_MAX = 7 };
     struct group_options options;
     struct cw_stream *stream;
@@ -143,6 +144,7 @@ void cw_xgroup_setid_command(struct cw_call *call)
 
 void cw_xgroup_destroy_command(struct cw_call *call)
 {
+    call->news = CW_NEWS_TO_WAITERS;
     struct cw_stream *stream = open_stream(call);
     if (!stream)
         return;
@@ -158,7 +160,7 @@ void cw_xgroup_destroy_command(struct cw_call *call)
 
 void cw_xgroup_createconsumer_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     struct cw_stream *stream = open_stream(call);
     struct cw_stream_group *group = stream ? find_group(call, stream) : NULL;
     struct cw_stream_consumer *consumer;
@@ -177,7 +179,7 @@ void cw_xgroup_createconsumer_command(struct cw_call *call)
 
 void cw_xgroup_delconsumer_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     struct cw_stream *stream = open_stream(call);
     struct cw_stream_group *group = stream ? find_group(call, stream) : NULL;
     if (!group)
@@ -220,7 +222,7 @@ void cw_xgroup_help_command(struct cw_call *call)
 
 void cw_xack_command(struct cw_call *call)
 {
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     bool is_replied;
     struct cw_stream *stream = NULL;
     struct cw_stream_group *group = cw_call_stream_group(call, &stream, &is_replied);

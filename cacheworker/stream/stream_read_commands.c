@@ -1,3 +1,4 @@
+#include "cacheworker/engine/changes.h"
 #include "cacheworker/block/block.h"
 #include "cacheworker/stream/stream_call.h"
 #include "cacheworker/stream/stream_commands.h"
@@ -337,6 +338,6 @@ void cw_xread_command(struct cw_call *call)
 void cw_xreadgroup_command(struct cw_call *call)
 {
     cw_call_propagate_nothing(call); /* as it stands: what came of it is told */
-    call->is_quiet = true;
+    call->news = CW_NEWS_TO_NOBODY;
     run(call, true);
 }

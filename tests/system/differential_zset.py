@@ -200,7 +200,8 @@ class SortedSetCommands:
 ALLOWED = {
     **{name: (same_numbers, "version 7.2 writes the shortest text of a number")
        for name in (b"zadd", b"zincrby", b"zscore", b"zmscore", b"zrange", b"zrevrange", b"zrangebyscore",
-                    b"zrevrangebyscore", b"zpopmin", b"zpopmax", b"zmpop", b"zunion", b"zinter", b"zdiff")},
+                    b"zrevrangebyscore", b"zpopmin", b"zpopmax", b"zmpop", b"bzpopmin", b"bzpopmax", b"bzmpop", b"zunion",
+                    b"zinter", b"zdiff")},
     b"zrank": (newer_rank, "version 7.2 takes WITHSCORE"),
     b"zrevrank": (newer_rank, "the same"),
     b"zrandmember": (same_shape, "random"),

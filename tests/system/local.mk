@@ -32,6 +32,7 @@ EXTRA_DIST += \
 	tests/system/differential_set.py \
 	tests/system/differential_sort.py \
 	tests/system/differential_stream.py \
+	tests/system/differential_wait.py \
 	tests/system/differential_zset.py \
 	tests/system/disks.py \
 	tests/system/frameworks.js \

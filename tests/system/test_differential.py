@@ -18,6 +18,7 @@ import differential_list
 import differential_set
 import differential_sort
 import differential_stream
+import differential_wait
 import differential_zset
 import tap
 from appliance import Client, build_directory, server
@@ -56,6 +57,7 @@ class Generator(
         differential_set.SetCommands,
         differential_sort.SortCommands,
         differential_stream.StreamCommands,
+        differential_wait.WaitingCommands,
         differential_zset.SortedSetCommands):
     """Draws commands; the same seed draws the same ones, but for the distance of absolute times from now."""
 
@@ -302,7 +304,7 @@ class Generator(
         words = [name.encode()] + self.makers[name]()
         if self.chance(0.1):
             words = [word.swapcase() if len(word) < 12 and word not in KEYS else word for word in words]
-        if self.chance(0.03) and name not in differential_set.ENTIRE:  # the wrong number of arguments
+        if self.chance(0.03) and name not in differential_set.ENTIRE + differential_wait.ENTIRE:  # the wrong number of arguments
             words = words[:self.random.randint(1, len(words))] if self.chance(0.5) else words + [self.value()]
         if self.chance(0.002):
             words = [self.random.choice((b"nonesuch", b"", b"g\x00t", b"x" * 200, b"get "))] + words[1:]
@@ -432,6 +434,7 @@ class Comparison:
     def __init__(self):
         self.done = 0
         self.differences = []
+        self.queues = {}  # by connection
 
     def note(self, words, ours, theirs, version):
         self.done += 1
@@ -441,11 +444,20 @@ class Comparison:
             say(f"    redis-server: {str(theirs)[:300]}")
             say(f"    respite:      {str(ours)[:300]}")
 
+    def note_all(self, words, our_reply, their_reply, side):
+        """One reply, or those that EXEC gives, each as that of its command."""
+        queued = self.queues.setdefault(side, differential_wait.Queue()).note(words, their_reply)
+        if queued is None or our_reply[0] != their_reply[0] or len(their_reply) != len(queued) + 1:
+            self.note(words, our_reply, their_reply, side.version)
+            return
+        for command, ours, theirs in zip(queued, our_reply[1:], their_reply[1:]):
+            self.note(command, ours, theirs, side.version)
+
     def run(self, ours, theirs, commands):
         walks = [words for words in commands if words[0].lower() == b"scan" and words[1:2] == [b"0"]]
         plain = [words for words in commands if words not in walks]
         for words, our_reply, their_reply in zip(plain, ours.batch(plain), theirs.batch(plain)):
-            self.note(words, our_reply, their_reply, ours.version)
+            self.note_all(words, our_reply, their_reply, ours)
         for words in walks:
             self.note(words, ours.scan(words), theirs.scan(words), ours.version)
 
@@ -463,7 +475,7 @@ def test_random_commands():
     pairs = [sides(2), sides(3)]
     start = time.monotonic()
     while comparison.done < arguments.count and len(comparison.differences) < SHOWN_MAX:
-        comparison.run(*pairs[comparison.done // BATCH % 2], [generator.command() for _ in range(BATCH)])
+        comparison.run(*generator.random.choice(pairs), differential_wait.with_transactions(generator, BATCH))
     say(f"seed {arguments.seed}: {comparison.done} commands of {len(generator.names)} names, "
         f"{time.monotonic() - start:.1f} s")
     comparison.check()
@@ -499,6 +511,18 @@ def test_streams_alone():
         comparison.run(*pairs[comparison.done // BATCH % 2], [generator.command() for _ in range(BATCH)])
     comparison.check()
     say(f"{move_streams(*pairs[0])} streams were dumped and restored")
+
+
+def test_waiting():
+    """several connections wait, change keys and end transactions in a drawn order: the same are served, with the same"""
+    for version in (2, 3):
+        dialogues = [differential_wait.Dialogue(lambda port=port: Side(port, version), Side(port, 2))
+                     for port in (OURS, REFERENCE)]
+        for dialogue in dialogues:
+            dialogue.control.batch([[b"FLUSHALL"]])
+        script = differential_wait.Script(arguments.seed + version)
+        different = differential_wait.compare_dialogues(*dialogues, script, arguments.count // 10)
+        check(different == 0, f"the answers to {different} commands differ")
 
 
 def test_events():
@@ -567,9 +591,8 @@ def test_every_command():
     newer = {"cl.throttle", "delex", "delifeq", "digest", "msetex", "ratelimit.window"}
     newer |= {"hexpire", "hexpireat", "hexpiretime", "hgetdel", "hgetex", "hpersist", "hpexpire", "hpexpireat",
               "hpexpiretime", "hpttl", "hsetex", "httl"}
-    waiting = {"blmove", "blmpop", "blpop", "brpop", "brpoplpush", "wait", "waitaof"}
-    check(missing == {"pfselftest"} | waiting | newer,
-          f"{missing} are never drawn; only PFSELFTEST, those that wait, and newer ones have nothing to compare")
+    check(missing == {"pfselftest", "wait", "waitaof"} | newer,
+          f"{missing} are never drawn; only PFSELFTEST, those about replicas, and newer ones have nothing to compare")
 
 
 arguments_parser = argparse.ArgumentParser()
@@ -584,4 +607,4 @@ with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", 
     # Without it the reference takes packed values as they come; ours looks into them.
     check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
     tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
-             test_streams_alone, test_events])
+             test_streams_alone, test_waiting, test_events])
