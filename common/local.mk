@@ -22,6 +22,7 @@ libcommon_core_a_SOURCES = \
 	common/base/sha1.c common/base/sha1.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/slice.h \
+	common/base/throttle.c common/base/throttle.h \
 	common/conf/conf_schema.c common/conf/conf_schema.h \
 	common/conf/redis_conf.c common/conf/redis_conf.h \
 	common/base/sm.c common/base/sm.h \

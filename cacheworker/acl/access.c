@@ -18,19 +18,24 @@ static void note_rights(struct cw_session *session)
 void cw_access_enter(struct cw_session *session, struct cw_acl_user *user)
 {
     session->user = user;
-    session->flags |= CW_SESSION_AUTHENTICATED;
+    session->flags |= CW_SESSION_AUTHENTICATED | CW_SESSION_NAMED;
     note_rights(session);
+}
+
+/* Whether a session that has given no password needs none. */
+static bool is_admitted(const struct cw_engine *engine, const struct cw_session *session)
+{
+    const struct cw_access *access = &engine->access;
+    return cw_acl_admits_strangers(&access->acl) || ((session->flags & CW_SESSION_ATTACHED) && !access->is_shared);
 }
 
 void cw_access_begin(const struct cw_engine *engine, struct cw_session *session)
 {
-    const struct cw_acl *acl = &engine->access.acl;
-    session->user = acl->nobody;
+    session->user = engine->access.acl.nobody;
     note_rights(session);
-    if (cw_acl_admits_strangers(acl) || (session->flags & CW_SESSION_ATTACHED))
+    session->flags &= ~(uint32_t)(CW_SESSION_AUTHENTICATED | CW_SESSION_NAMED);
+    if (is_admitted(engine, session))
         session->flags |= CW_SESSION_AUTHENTICATED;
-    else
-        session->flags &= ~(uint32_t)CW_SESSION_AUTHENTICATED;
 }
 
 /* --- what is told of denials --- */
@@ -53,24 +58,42 @@ static void note_denial(struct cw_engine *engine, const struct cw_session *sessi
     buf_free(&client);
 }
 
+#define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
+
 const char *cw_access_authenticate(struct cw_call *call, struct slice name, struct slice password)
 {
     struct cw_engine *engine = call->engine;
     struct cw_session *session = call->session;
     struct cw_access *access = &engine->access;
     bool is_own = session->flags & CW_SESSION_ATTACHED;
-    if (!is_own && cw_throttle_refuses(&access->throttle, &session->peer, engine->now_ns))
-        return "ERR too many failed attempts to authenticate from this address, try again later";
+    if (!is_own && throttle_refuses(&access->throttle, &session->peer, engine->now_ns))
+        return THROTTLE_WORDS;
     struct cw_acl_user *user = cw_acl_authenticate(&access->acl, name, password);
     if (user != NULL) {
         cw_access_enter(session, user);
         return NULL;
     }
     if (!is_own)
-        cw_throttle_failed(&access->throttle, &session->peer, engine->now_ns);
+        throttle_failed(&access->throttle, &session->peer, engine->now_ns);
     bool in_multi = call->flags & CW_CALL_IN_TRANSACTION;
     note_denial(engine, session, CW_ACL_REASON_AUTH, in_multi ? CW_ACL_MULTI : CW_ACL_TOPLEVEL, call->argv[0], name);
-    return "WRONGPASS invalid username-password pair or user is disabled.";
+    return WRONG_PASSWORD;
+}
+
+void cw_access_answer_login(struct cw_engine *engine, struct cw_session *session, const struct slice *words,
+                            size_t count)
+{
+    const struct cw_acl *acl = &engine->access.acl;
+    struct buf *out = cw_session_out(engine, session);
+    struct slice name = count == 2 ? words[0] : cw_acl_user_name(acl->nobody);
+    if (count == 1 && acl->nobody->nopass) {
+        resp_write_error(out, SLICE_LITERAL(CW_ACCESS_NO_PASSWORD));
+    } else if (cw_acl_authenticate(acl, name, words[count - 1]) != NULL) {
+        resp_write_ok(out);
+    } else {
+        note_denial(engine, session, CW_ACL_REASON_AUTH, CW_ACL_TOPLEVEL, SLICE_LITERAL("AUTH"), name);
+        resp_write_error(out, SLICE_LITERAL(WRONG_PASSWORD));
+    }
 }
 
 /* --- what it may do --- */
@@ -178,8 +201,10 @@ static void look_at(struct cw_engine *engine, struct cw_session *session)
         return;
     }
     note_rights(session);
-    if (!(session->flags & CW_SESSION_AUTHENTICATED) && cw_acl_admits_strangers(acl))
+    if (is_admitted(engine, session))
         session->flags |= CW_SESSION_AUTHENTICATED;
+    else if ((session->flags & CW_SESSION_ATTACHED) && !(session->flags & CW_SESSION_NAMED))
+        session->flags &= ~(uint32_t)CW_SESSION_AUTHENTICATED; /* of many clients, also of those that come later */
     if (session->subscriber != NULL && !cw_pubsub_all(session, may_hear, session->user))
         expel(engine, session);
 }
@@ -210,7 +235,7 @@ void cw_access_create(struct cw_engine *engine)
     cw_acl_init(&access->acl);
     cw_acl_log_init(&access->log);
     uint64_t seed = ~engine->config.random_seed; /* nothing is drawn, so that other draws stay as they are */
-    cw_throttle_init(&access->throttle, (struct siphash_key){{rand_mix(seed), rand_mix(seed + 1)}});
+    throttle_init(&access->throttle, (struct siphash_key){{rand_mix(seed), rand_mix(seed + 1)}});
     access->acl.all_channels = engine->settings.pubsub_default == 0;
     if (engine->settings.requirepass.length > 0)
         cw_acl_set_default_password(&access->acl, engine->settings.requirepass);

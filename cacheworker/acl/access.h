@@ -3,22 +3,31 @@
  * Every session refers to a user from its first moment: to "default" until it says another name. Whether it has proved
  * to be that user is CW_SESSION_AUTHENTICATED; CW_SESSION_RESTRICTED says that the user may not do everything, so that
  * the gates have to look at its rules. Both flags stand in the session, so that a command of who may do everything
- * costs nothing here. */
+ * costs nothing here.
+ *
+ * A proxy's link is the default user's. As long as the group has no users of its own, that user's password is the
+ * proxy's business; from then on, such a link is a stranger's as any other, unless the proxy names a user that it had
+ * asked us about (CW_SESSION_NAMED). */
 #ifndef CACHEWORKER_ACL_ACCESS_H
 #define CACHEWORKER_ACL_ACCESS_H
 
 #include "cacheworker/acl/acl_log.h"
-#include "cacheworker/acl/throttle.h"
+#include "common/base/throttle.h"
 #include "cacheworker/acl/users.h"
 
 struct cw_call;
 struct cw_engine;
 struct cw_session;
 
+/* What AUTH with a password alone is answered when none is needed. */
+#define CW_ACCESS_NO_PASSWORD                                                                                          \
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your "              \
+    "configuration is correct?"
+
 struct cw_access { /* of an engine */
     struct cw_acl acl;
     struct cw_acl_log log;
-    struct cw_throttle throttle;
+    struct throttle throttle;
     struct buf configured; /* owned; the users of the configuration, as lines */
     bool is_shared;        /* the users are the group's, not those of this member's configuration (share.h) */
 };
@@ -44,6 +53,10 @@ void cw_access_enter(struct cw_session *session, struct cw_acl_user *user);
 
 /* AUTH, and HELLO's AUTH. NULL when the session is that user now; else the error. */
 const char *cw_access_authenticate(struct cw_call *call, struct slice name, struct slice password);
+
+/* The same for a client of a proxy, whose link this is: the reply says whether, and the session stays as it is. */
+void cw_access_answer_login(struct cw_engine *engine, struct cw_session *session, const struct slice *words,
+                            size_t count);
 
 /* How a denial is told: as a client's own command, as one that EXEC executes, as one that a script calls. */
 enum cw_access_manner { CW_ACCESS_OWN, CW_ACCESS_EXEC, CW_ACCESS_SCRIPT };

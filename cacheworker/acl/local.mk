@@ -6,6 +6,5 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/acl/acl_log.c cacheworker/acl/acl_log.h \
 	cacheworker/acl/selector.c cacheworker/acl/selector.h \
 	cacheworker/acl/share.c cacheworker/acl/share.h \
-	cacheworker/acl/throttle.c cacheworker/acl/throttle.h \
 	cacheworker/acl/user.c cacheworker/acl/user.h \
 	cacheworker/acl/users.c cacheworker/acl/users.h

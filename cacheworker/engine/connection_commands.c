@@ -73,8 +73,7 @@ void cw_auth_command(struct cw_call *call)
         return;
     }
     if (call->argc == 2 && call->engine->access.acl.nobody->nopass) {
-        cw_reply_error(call, "ERR AUTH <password> called without any password configured for the default user. Are "
-                             "you sure your configuration is correct?");
+        cw_reply_error(call, CW_ACCESS_NO_PASSWORD);
         return;
     }
     struct slice user = call->argc == 3 ? call->argv[1] : SLICE_LITERAL("default");

@@ -84,7 +84,38 @@ void cw_engine_attach(struct cw_engine *engine, link_id link)
     if (session->flags & CW_SESSION_COUNTED)
         engine->clients--;
     session->flags &= ~(uint32_t)(CW_SESSION_COUNTED | CW_SESSION_SURPLUS);
-    session->flags |= CW_SESSION_ATTACHED | CW_SESSION_AUTHENTICATED;
+    session->flags |= CW_SESSION_ATTACHED;
+    cw_access_begin(engine, session);
+}
+
+bool cw_engine_attach_as(struct cw_engine *engine, link_id link, struct slice user)
+{
+    struct cw_acl_user *known = cw_acl_find(&engine->access.acl, user);
+    if (known == NULL || !known->enabled)
+        return false;
+    cw_engine_attach(engine, link);
+    cw_access_enter(session_of(engine, link), known);
+    return true;
+}
+
+bool cw_engine_is_attached(const struct cw_engine *engine, link_id link)
+{
+    return session_of(engine, link)->flags & CW_SESSION_ATTACHED;
+}
+
+void cw_engine_answer_login(struct cw_engine *engine, link_id link, const struct slice *words, size_t count)
+{
+    cw_access_answer_login(engine, session_of(engine, link), words, count);
+}
+
+void cw_engine_answer_may(struct cw_engine *engine, link_id link, const struct slice *argv, size_t argc)
+{
+    struct cw_session *session = session_of(engine, link);
+    const struct command *command = command_resolve(argv, argc);
+    struct buf *out = cw_session_out(engine, session);
+    bool is_restricted = (session->flags & CW_SESSION_RESTRICTED) && command != NULL;
+    if (!is_restricted || !cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, out))
+        resp_write_ok(out);
 }
 
 bool cw_engine_is_authenticated(const struct cw_engine *engine, link_id link)

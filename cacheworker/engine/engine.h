@@ -90,6 +90,16 @@ void cw_engine_become_replica(struct cw_engine *engine, link_id link);
  * counted in maxclients. Its commands are answered -NOTMASTER while the node is no master. */
 void cw_engine_attach(struct cw_engine *engine, link_id link);
 
+/* The same for a link that carries the commands of one user, who gave its password before, perhaps to another node.
+ * False: there is no such user, or it is off. */
+bool cw_engine_attach_as(struct cw_engine *engine, link_id link, struct slice user);
+
+/* Of an attached link: whether the one or two words are what AUTH takes, a user's name and password, and whether the
+ * link's user may say this; the reply is +OK or the error. Nothing changes. */
+void cw_engine_answer_login(struct cw_engine *engine, link_id link, const struct slice *words, size_t count);
+void cw_engine_answer_may(struct cw_engine *engine, link_id link, const struct slice *argv, size_t argc);
+bool cw_engine_is_attached(const struct cw_engine *engine, link_id link);
+
 /* Whether the session needs no AUTH, or gave one. REPLCONF, PSYNC and RESPITE pass the password's gate: who answers
  * them asks this, or for the secret. */
 bool cw_engine_is_authenticated(const struct cw_engine *engine, link_id link);

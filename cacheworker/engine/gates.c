@@ -108,7 +108,7 @@ static bool session_is_refused(struct cw_engine *engine, struct cw_session *sess
         cw_session_drain(engine, session);
         return true;
     }
-    if (!(session->flags & (CW_SESSION_AUTHENTICATED | CW_SESSION_ATTACHED)) && !(command->flags & COMMAND_NO_AUTH)) {
+    if (!(session->flags & CW_SESSION_AUTHENTICATED) && !(command->flags & COMMAND_NO_AUTH)) {
         refuse(reply, "NOAUTH Authentication required.");
         return true;
     }

@@ -158,26 +158,48 @@ void cw_ha_read_letters(struct cw_ha *ha)
 
 /* --- what is asked on other ports --- */
 
-/* RESPITE ATTACH secret epoch node incarnation bits: a proxy's backend link. */
+/* RESPITE ATTACH secret epoch node incarnation bits [user]: a proxy's backend link, for the commands of that user. */
 static void attach(struct cw_ha *ha, link_id link, const struct slice *argv, size_t argc)
 {
     struct buf *out = cw_engine_output(ha->engine, link);
     struct slice secret = cw_engine_config(ha->engine)->secret;
     uint64_t epoch;
     struct life life;
-    if (argc != 7 || number_parse_u64(argv[3], &epoch) < 0 || identity_parse(argv[4], &life.node) < 0 ||
+    if (argc < 7 || argc > 8 || number_parse_u64(argv[3], &epoch) < 0 || identity_parse(argv[4], &life.node) < 0 ||
         number_parse_u64(argv[5], &life.incarnation) < 0 || number_parse_u64(argv[6], &life.bits) < 0) {
-        resp_write_error(out, SLICE_LITERAL("ERR usage: RESPITE ATTACH secret epoch node incarnation bits"));
+        resp_write_error(out, SLICE_LITERAL("ERR usage: RESPITE ATTACH secret epoch node incarnation bits [user]"));
     } else if (secret.length == 0 || !slice_equal_secret(argv[2], secret)) {
         resp_write_error(out, SLICE_LITERAL("WRONGPASS wrong secret"));
         cw_engine_drain(ha->engine, link);
     } else if (!cw_ha_is_master_of(ha, epoch, &life)) {
         resp_write_error(out, SLICE_LITERAL("NOTMASTER this node is not the master of that epoch"));
         cw_engine_drain(ha->engine, link);
+    } else if (argc == 8 && !cw_engine_attach_as(ha->engine, link, argv[7])) {
+        resp_write_error(out, SLICE_LITERAL("WRONGPASS there is no such user, or it is off"));
+        cw_engine_drain(ha->engine, link);
     } else {
-        cw_engine_attach(ha->engine, link);
+        if (argc == 7)
+            cw_engine_attach(ha->engine, link);
         resp_write_ok(out);
     }
+}
+
+/* RESPITE LOGIN [user] password: a client of a proxy says who it is. RESPITE MAY command [argument ...]: one asks for
+ * what the proxy does itself. Only who serves knows the group's present users. */
+static void answer_proxy(struct cw_ha *ha, link_id link, const struct slice *argv, size_t argc)
+{
+    struct buf *out = cw_engine_output(ha->engine, link);
+    bool is_login = slice_equal_nocase(argv[1], "login");
+    if (!cw_engine_is_attached(ha->engine, link))
+        resp_write_error(out, SLICE_LITERAL("NOAUTH this is for proxies"));
+    else if (cw_ha_serving(ha, cw_engine_now_ns(ha->engine)) != CW_SERVING_MASTER)
+        resp_write_error(out, SLICE_LITERAL("NOTMASTER this node does not serve now"));
+    else if (is_login && (argc == 3 || argc == 4))
+        cw_engine_answer_login(ha->engine, link, argv + 2, argc - 2);
+    else if (!is_login && argc > 2)
+        cw_engine_answer_may(ha->engine, link, argv + 2, argc - 2);
+    else
+        resp_write_error(out, SLICE_LITERAL("ERR usage: RESPITE LOGIN [user] password, RESPITE MAY command ..."));
 }
 
 static void tell_topology(struct cw_ha *ha, link_id link)
@@ -203,6 +225,8 @@ void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, siz
         attach(ha, link, argv, argc);
     else if (argc == 2 && slice_equal_nocase(argv[1], "topology"))
         tell_topology(ha, link);
+    else if (argc >= 2 && (slice_equal_nocase(argv[1], "login") || slice_equal_nocase(argv[1], "may")))
+        answer_proxy(ha, link, argv, argc);
     else
         resp_write_error(cw_engine_output(ha->engine, link), SLICE_LITERAL("ERR unknown subcommand of RESPITE"));
 }

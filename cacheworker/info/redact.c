@@ -29,6 +29,8 @@ bool cw_is_secret(const struct command *command, const struct slice *argv, size_
 {
     switch (command->id) {
     case COMMAND_ID_AUTH: return index > 0;
+    case COMMAND_ID_RESPITE:
+    case COMMAND_ID_REPLCONF: return index > 1;
     case COMMAND_ID_HELLO: return is_secret_of_hello(argv, argc, index);
     case COMMAND_ID_CONFIG_SET: return is_secret_setting(argv, index);
     case COMMAND_ID_ACL_SETUSER:

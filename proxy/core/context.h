@@ -4,6 +4,7 @@
 
 #include "common/base/list.h"
 #include "common/base/rand.h"
+#include "common/base/throttle.h"
 #include "common/command/command.h"
 #include "common/ha/messages.h"
 #include "common/resp/resp_reader.h"
@@ -63,9 +64,11 @@ struct px_proxy {
     struct address master_address; /* valid while has_master */
     bool has_master;
 
-    struct px_pool *pools; /* owned: [database * 2 + protocol - 2] */
-    struct list links;     /* all backend links */
-    struct list unready;   /* those that cannot carry commands now, or expect the end of their connection */
+    struct px_pool *pools; /* owned: [database * 2 + protocol - 2]; of clients that have said no name */
+    struct list users;     /* that some have said; pool.h */
+    struct throttle throttle;
+    struct list links;   /* all backend links */
+    struct list unready; /* those that cannot carry commands now, or expect the end of their connection */
     struct list dirty_links;
     uint64_t held_commands; /* queued on links that are not ready */
     uint64_t held_bytes;

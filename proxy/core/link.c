@@ -165,7 +165,9 @@ static enum px_answer fate_of(struct fates *fates, uint32_t index)
     case PX_SLOT_MONITOR:
     case PX_SLOT_TRACKING:
     case PX_SLOT_CACHING:
-    case PX_SLOT_CLIENT: return PX_ANSWER_NONE;
+    case PX_SLOT_CLIENT:
+    case PX_SLOT_LOGIN:
+    case PX_SLOT_MAY: return PX_ANSWER_NONE;
     }
     return PX_ANSWER_NONE;
 }
@@ -307,6 +309,14 @@ static void connect_now(struct px_link *link)
     effect_connect(proxy->effects, link->id, &proxy->master_address);
 }
 
+/* Whose commands it carries; NULL: of clients who have said no name, and needed none. */
+static const char *user_of(const struct px_link *link)
+{
+    if (link->pool->user != NULL)
+        return link->pool->user->name;
+    return link->proxy->config.requirepass.length > 0 ? "default" : NULL;
+}
+
 void px_link_opened(struct px_link *link)
 {
     struct px_proxy *proxy = link->proxy;
@@ -319,7 +329,8 @@ void px_link_opened(struct px_link *link)
     link->epoch = proxy->topology.epoch;
     link->attach_ns = proxy->now_ns + ATTACH_NS;
     link->greeting_replies = 1;
-    resp_write_array(out, 7);
+    const char *user = user_of(link);
+    resp_write_array(out, user != NULL ? 8 : 7);
     resp_write_bulk_text(out, "RESPITE");
     resp_write_bulk_text(out, "ATTACH");
     resp_write_bulk(out, proxy->config.secret);
@@ -327,6 +338,8 @@ void px_link_opened(struct px_link *link)
     resp_write_bulk_text(out, node);
     resp_write_bulk_u64(out, life->incarnation);
     resp_write_bulk_u64(out, life->bits);
+    if (user != NULL)
+        resp_write_bulk_text(out, user);
     if (link->pool->protocol == 3) {
         link->greeting_replies++;
         buf_add_text(out, "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
@@ -408,11 +421,29 @@ static bool take_after_refusal(struct px_link *link, struct slice frame)
     return false;
 }
 
+/* Sessions that the worker will not have any more: of a user that is gone, or that may not hear what it listens to. */
+static void doom_refused(struct px_link *link, struct slice frame)
+{
+    static const struct slice gone = SLICE_LITERAL("-WRONGPASS "), forbidden = SLICE_LITERAL("-NOPERM ");
+    if (link->owner != NULL && frame.length > forbidden.length &&
+        memcmp(frame.data, forbidden.data, forbidden.length) == 0)
+        px_session_doom(link->owner, "its user may not do this any more");
+    if (link->pool->user == NULL || frame.length <= gone.length || memcmp(frame.data, gone.data, gone.length) != 0)
+        return;
+    LIST_FOR_EACH(node, &link->proxy->sessions)
+    {
+        struct px_session *session = LIST_ENTRY(node, struct px_session, node);
+        if (session->user == link->pool->user)
+            px_session_doom(session, "its user is gone");
+    }
+}
+
 static bool take_greeting(struct px_link *link, struct slice frame)
 {
     if (frame.data[0] == '>')
         return true;
     if (frame.data[0] == '-') {
+        doom_refused(link, frame);
         effect_log(link->proxy->effects, LOG_LEVEL_INFO, "the worker does not let the proxy attach: %.*s",
                    (int)(frame.length > 80 ? 80 : frame.length - 2), frame.data + 1);
         hang_up(link);

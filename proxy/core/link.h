@@ -50,6 +50,8 @@ enum px_slot_kind {
     PX_SLOT_UNWATCH,
     PX_SLOT_SUBSCRIPTION, /* answered by `confirmations` frames */
     PX_SLOT_MONITOR,
+    PX_SLOT_LOGIN,    /* whether a name and a password are right; the client hears the answer to its AUTH or HELLO */
+    PX_SLOT_MAY,      /* whether the user may say what the session would do itself; only a refusal is heard */
     PX_SLOT_TRACKING, /* CLIENT TRACKING */
     PX_SLOT_CACHING,  /* CLIENT CACHING */
     PX_SLOT_CLIENT,   /* what asks about tracking */

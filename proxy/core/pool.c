@@ -4,34 +4,109 @@
 #include "proxy/core/link.h"
 #include "proxy/core/session.h"
 
-void px_pools_create(struct px_proxy *proxy)
+static struct px_pool *create_pools(const struct px_proxy *proxy, const struct px_user *user)
 {
     uint32_t count = proxy->config.databases * 2;
-    proxy->pools = mem_zero(count * sizeof(struct px_pool));
+    struct px_pool *pools = mem_zero(count * sizeof(struct px_pool));
     for (uint32_t i = 0; i < count; i++) {
-        struct px_pool *pool = &proxy->pools[i];
+        struct px_pool *pool = &pools[i];
+        pool->user = user;
         pool->database = i / 2;
         pool->protocol = (int)(i % 2) + 2;
         pool->shared = mem_zero(proxy->config.links_per_pool * sizeof(struct px_link *));
         list_init(&pool->spares);
     }
+    return pools;
+}
+
+static void free_pools(const struct px_proxy *proxy, struct px_pool *pools)
+{
+    for (uint32_t i = 0; i < proxy->config.databases * 2; i++)
+        mem_free(pools[i].shared);
+    mem_free(pools);
+}
+
+static void free_user(const struct px_proxy *proxy, struct px_user *user)
+{
+    list_remove(&user->node);
+    free_pools(proxy, user->pools);
+    mem_free(user->name);
+    mem_free(user);
+}
+
+void px_pools_create(struct px_proxy *proxy)
+{
+    list_init(&proxy->users);
+    proxy->pools = create_pools(proxy, NULL);
 }
 
 void px_pools_free(struct px_proxy *proxy)
 {
     LIST_FOR_EACH(node, &proxy->links)
     px_link_destroy(LIST_ENTRY(node, struct px_link, node));
-    for (uint32_t i = 0; i < proxy->config.databases * 2; i++)
-        mem_free(proxy->pools[i].shared);
-    mem_free(proxy->pools);
+    LIST_FOR_EACH(node, &proxy->users)
+    free_user(proxy, LIST_ENTRY(node, struct px_user, node));
+    free_pools(proxy, proxy->pools);
     proxy->pools = NULL;
 }
 
-struct px_pool *px_pool_of(struct px_proxy *proxy, uint32_t database, int protocol)
+struct px_pool *px_pool_of(struct px_proxy *proxy, struct px_user *user, uint32_t database, int protocol)
 {
     CHECK(database < proxy->config.databases && (protocol == 2 || protocol == 3));
-    return &proxy->pools[database * 2 + (uint32_t)protocol - 2];
+    struct px_pool *pools = user != NULL ? user->pools : proxy->pools;
+    return &pools[database * 2 + (uint32_t)protocol - 2];
 }
+
+/* ---- users ---- */
+
+struct px_user *px_user_take(struct px_proxy *proxy, struct slice name)
+{
+    LIST_FOR_EACH(node, &proxy->users)
+    {
+        struct px_user *user = LIST_ENTRY(node, struct px_user, node);
+        if (slice_equal(slice_text(user->name), name)) {
+            user->sessions++;
+            return user;
+        }
+    }
+    struct px_user *user = mem_zero(sizeof(*user));
+    user->name = mem_copy_text(name.data, name.length);
+    user->sessions = 1;
+    user->pools = create_pools(proxy, user);
+    list_add_last(&proxy->users, &user->node);
+    return user;
+}
+
+void px_user_give(struct px_user *user)
+{
+    if (user == NULL)
+        return;
+    CHECK(user->sessions > 0);
+    user->sessions--;
+}
+
+void px_users_reap(struct px_proxy *proxy)
+{
+    bool any = false;
+    LIST_FOR_EACH(node, &proxy->users)
+    any = any || LIST_ENTRY(node, struct px_user, node)->sessions == 0;
+    if (!any)
+        return;
+    LIST_FOR_EACH(node, &proxy->links)
+    {
+        struct px_link *link = LIST_ENTRY(node, struct px_link, node);
+        if (link->pool->user != NULL && link->pool->user->sessions == 0)
+            px_link_destroy(link);
+    }
+    LIST_FOR_EACH(node, &proxy->users)
+    {
+        struct px_user *user = LIST_ENTRY(node, struct px_user, node);
+        if (user->sessions == 0)
+            free_user(proxy, user);
+    }
+}
+
+/* ---- links ---- */
 
 struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool)
 {
@@ -43,7 +118,7 @@ struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool)
 
 struct px_link *px_pool_take_private(struct px_proxy *proxy, struct px_session *owner)
 {
-    struct px_pool *pool = px_pool_of(proxy, owner->database, owner->protocol);
+    struct px_pool *pool = px_pool_of(proxy, owner->user, owner->database, owner->protocol);
     if (pool->spare_count == 0)
         return px_link_create(proxy, pool, owner);
     struct px_link *link = LIST_ENTRY(pool->spares.next, struct px_link, spare);

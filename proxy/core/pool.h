@@ -1,8 +1,12 @@
-/* pool.h: the links of one database and protocol version: a few shared ones, and spare private ones. */
+/* pool.h: the links of one user, database and protocol version: a few shared ones, and spare private ones.
+ *
+ * Clients that have said no name share links that are the default user's. Who has said one, and the master has agreed,
+ * shares links with those of the same name only: the worker knows each of them as that user's. */
 #ifndef PROXY_CORE_POOL_H
 #define PROXY_CORE_POOL_H
 
 #include "common/base/list.h"
+#include "common/base/slice.h"
 
 #include <stdint.h>
 
@@ -12,7 +16,16 @@ struct px_session;
 
 enum { PX_SPARE_LINKS_MAX = 32 };
 
+/* A user that some client has said to be. */
+struct px_user {
+    struct list node; /* in proxy->users */
+    char *name;       /* owned */
+    uint32_t sessions;
+    struct px_pool *pools; /* owned: [database * 2 + protocol - 2] */
+};
+
 struct px_pool {
+    const struct px_user *user; /* borrowed; NULL: of clients without a name */
     uint32_t database;
     int protocol;
     struct px_link **shared; /* owned: links_per_pool, created when first wanted */
@@ -24,7 +37,15 @@ struct px_pool {
 void px_pools_create(struct px_proxy *proxy);
 void px_pools_free(struct px_proxy *proxy); /* also all links */
 
-struct px_pool *px_pool_of(struct px_proxy *proxy, uint32_t database, int protocol);
+/* `user` NULL: of clients without a name. */
+struct px_pool *px_pool_of(struct px_proxy *proxy, struct px_user *user, uint32_t database, int protocol);
+
+/* One more session of that user, or one less. */
+struct px_user *px_user_take(struct px_proxy *proxy, struct slice name);
+void px_user_give(struct px_user *user); /* NULL is fine */
+
+/* Closes the links of users that no session has any more; at the end of a turn. */
+void px_users_reap(struct px_proxy *proxy);
 struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool);
 struct px_link *px_pool_take_private(struct px_proxy *proxy, struct px_session *owner);
 

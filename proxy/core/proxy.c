@@ -101,6 +101,7 @@ int px_proxy_create(const struct px_config *config, struct px_proxy **ret_proxy)
         list_init(lists[i]);
     px_wheel_init(proxy);
     px_pools_create(proxy);
+    throttle_init(&proxy->throttle, (struct siphash_key){{rand_mix(config->random_seed), ~config->random_seed}});
     px_watch_init(proxy);
     *ret_proxy = proxy;
     return 0;
@@ -279,6 +280,7 @@ static void turn(struct px_proxy *proxy)
         turn_stop(proxy);
     announce(proxy);
     close_doomed(proxy);
+    px_users_reap(proxy);
     set_deadline(proxy);
 }
 

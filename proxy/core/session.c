@@ -75,6 +75,23 @@ static void free_subscriptions(struct px_session *session)
     session->subscriptions = NULL;
 }
 
+void px_session_forget_login(struct px_session *session)
+{
+    if (session->login == NULL)
+        return;
+    mem_free(session->login->user);
+    mem_free(session->login->name);
+    mem_free(session->login);
+    session->login = NULL;
+}
+
+/* What remains of a closed session. */
+static void free_ghost(struct px_session *session)
+{
+    px_user_give(session->user);
+    mem_free(session);
+}
+
 static void free_tracking(struct px_session *session)
 {
     if (session->tracking == NULL)
@@ -105,10 +122,11 @@ void px_session_destroy(struct px_session *session)
     mem_free(session->name);
     mem_free(session->library_name);
     mem_free(session->library_version);
+    px_session_forget_login(session);
     if (session->outstanding > 0)
         list_add_last(&session->proxy->ghosts, &session->node);
     else
-        mem_free(session);
+        free_ghost(session);
 }
 
 void px_session_forget_slot(struct px_session *session)
@@ -118,7 +136,7 @@ void px_session_forget_slot(struct px_session *session)
     if (session->closed && session->outstanding == 0 && session->id == LINK_NONE && session->private_link == NULL &&
         !list_is_empty(&session->node)) {
         list_remove(&session->node);
-        mem_free(session);
+        free_ghost(session);
     }
 }
 
@@ -226,10 +244,31 @@ static void note_tracking(struct px_session *session, const struct px_slot *slot
     }
 }
 
+/* An answer to what the session itself has asked. */
+static void take_answer(struct px_session *session, const struct px_slot *slot, struct slice frame)
+{
+    bool is_yes = frame.length > 0 && frame.data[0] == '+';
+    session->silent = slot->silent;
+    if (slot->kind == PX_SLOT_LOGIN) {
+        px_session_logged_in(session, frame);
+    } else {
+        session->may = is_yes ? PX_MAY_GRANTED : PX_MAY_REFUSED;
+        if (!is_yes && !slot->silent)
+            append(session, frame);
+    }
+}
+
+static bool is_question(const struct px_slot *slot)
+{
+    return slot->kind == PX_SLOT_LOGIN || slot->kind == PX_SLOT_MAY;
+}
+
 void px_session_deliver(const struct px_slot *slot, struct slice frame)
 {
     struct px_session *session = slot->session;
-    if (LIKELY(!slot->silent))
+    if (UNLIKELY(is_question(slot)) && !session->closed)
+        take_answer(session, slot, frame);
+    else if (LIKELY(!slot->silent))
         append(session, frame);
     if (UNLIKELY(slot->kind > PX_SLOT_WRITE) && !session->closed)
         note_answer(session, slot, frame.data[0]);
@@ -257,7 +296,9 @@ void px_session_answer(const struct px_slot *slot)
         session->proxy->statistics.hold_limit++;
         break;
     }
-    if (!slot->silent)
+    if (is_question(slot) && !session->closed)
+        take_answer(session, slot, text);
+    else if (!slot->silent)
         append(session, text);
     settle_slot(session);
 }
@@ -356,6 +397,8 @@ void px_session_forget_state(struct px_session *session)
     session->phantom = PX_PHANTOM_NONE;
     session->protocol = 2;
     session->database = 0;
+    px_user_give(session->user);
+    session->user = NULL;
     bool protected = session->proxy->config.requirepass.length > 0;
     px_session_change(session, protected ? PX_SESSION_AUTHENTICATE : PX_SESSION_SHARED);
 }
@@ -389,7 +432,8 @@ static bool forward(struct px_session *session, const struct px_request *request
     struct px_link *link = session->private_link;
     if (link == NULL) {
         if (UNLIKELY(session->shared == NULL))
-            session->shared = px_pool_shared(proxy, px_pool_of(proxy, session->database, session->protocol));
+            session->shared =
+                px_pool_shared(proxy, px_pool_of(proxy, session->user, session->database, session->protocol));
         link = session->shared;
     }
     enum admission admission = admit(session, link, request->bytes.length);
@@ -420,6 +464,41 @@ static bool forward(struct px_session *session, const struct px_request *request
 static bool forward_kind(struct px_session *session, const struct px_request *request, enum px_slot_kind kind)
 {
     return forward(session, request, (struct px_slot){.kind = (uint8_t)kind});
+}
+
+bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes)
+{
+    CHECK(session->outstanding == 0);
+    struct px_request request = {.bytes = bytes};
+    forward_kind(session, &request, kind);
+    return session->outstanding > 0;
+}
+
+/* Whether the session may do by itself what its user asks for. False: not yet, or not at all, which *ret_taken tells.
+ */
+static bool may_do(struct px_session *session, const struct px_request *request, bool *ret_taken)
+{
+    enum px_may may = (enum px_may)session->may;
+    bool needs_leave = request->row->id == COMMAND_ID_CLIENT || request->row->id == COMMAND_ID_SELECT;
+    if (session->user == NULL || !needs_leave)
+        return true;
+    session->may = PX_MAY_UNASKED;
+    *ret_taken = may == PX_MAY_REFUSED;
+    if (may == PX_MAY_GRANTED || may == PX_MAY_REFUSED)
+        return may == PX_MAY_GRANTED;
+    struct buf bytes = {0};
+    resp_write_array(&bytes, request->argc + 2);
+    resp_write_bulk_text(&bytes, "RESPITE");
+    resp_write_bulk_text(&bytes, "MAY");
+    for (size_t i = 0; i < request->argc; i++)
+        resp_write_bulk(&bytes, request->argv[i]);
+    *ret_taken = !px_session_ask(session, PX_SLOT_MAY, buf_slice(&bytes));
+    buf_free(&bytes);
+    if (!*ret_taken) {
+        session->may = PX_MAY_ASKED;
+        session->wait = PX_WAIT_REPLIES;
+    }
+    return false;
 }
 
 static bool forward_plain(struct px_session *session, const struct px_request *request)
@@ -547,8 +626,11 @@ static bool take_own(struct px_session *session, const struct px_request *reques
             session->multi_database = (uint32_t)database;
         return taken;
     }
+    bool taken = false;
     if (wait_for_replies(session))
         return false;
+    if (!may_do(session, request, &taken))
+        return taken;
     px_session_own_command(session, request);
     return true;
 }
@@ -705,7 +787,8 @@ static bool take_by_route(struct px_session *session, const struct px_request *r
     return refuse(session, "ERR unknown command");
 }
 
-/* Nothing reaches a worker from here; the worker, and Redis, look at the number of arguments first. */
+/* Nothing but a name and a password reaches a worker from here; the worker, and Redis, look at the number of arguments
+ * first. */
 static bool take_unauthenticated(struct px_session *session, const struct px_request *request, enum px_route route)
 {
     if (request->row != NULL && !command_arity_fits(request->row, request->argc)) {
@@ -762,6 +845,10 @@ static bool take(struct px_session *session, const struct resp_request *parsed, 
     struct px_proxy *proxy = session->proxy;
     if (UNLIKELY(parsed->argc == 0))
         return true;
+    if (UNLIKELY(session->login != NULL)) {
+        session->wait = PX_WAIT_REPLIES;
+        return false;
+    }
     struct px_request request = {
         .row = command_lookup(parsed->argv[0]), .argv = parsed->argv, .argc = parsed->argc, .bytes = bytes};
     if (UNLIKELY(bytes.data[0] != '*'))

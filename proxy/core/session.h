@@ -41,6 +41,18 @@ enum px_phantom {
     PX_PHANTOM_NULL,   /* null: watched keys may have changed */
 };
 
+/* A command that the session does itself, but that its user may be forbidden: the worker is asked first. */
+enum px_may { PX_MAY_UNASKED, PX_MAY_ASKED, PX_MAY_GRANTED, PX_MAY_REFUSED };
+
+/* What is done when the master has agreed to a name and a password. */
+struct px_login {
+    char *user;       /* owned */
+    bool is_old_form; /* AUTH with a password alone */
+    bool is_hello;
+    uint8_t protocol; /* of HELLO */
+    char *name;       /* owned; SETNAME's, or NULL */
+};
+
 enum { PX_PEER_TEXT_MAX = 56 };
 
 struct px_session {
@@ -61,6 +73,10 @@ struct px_session {
     uint32_t database;
     uint32_t multi_database; /* what EXEC will have selected */
     uint32_t outstanding;    /* slots on links */
+
+    struct px_user *user;   /* counted; whom the master has agreed that it is; NULL: it has said no name */
+    struct px_login *login; /* owned; an AUTH or HELLO that the master is being asked about; NULL: none */
+    uint8_t may;            /* enum px_may, of the command at the front of the input */
 
     struct px_link *shared;                 /* borrowed; chosen at the first command, and anew after SELECT and HELLO */
     struct px_link *private_link;           /* owned */
@@ -110,6 +126,14 @@ void px_session_run(struct px_session *session); /* takes what it can of its inp
 
 /* Where the session's own reply to the present command goes; announces it. */
 struct buf *px_session_reply(struct px_session *session);
+
+/* Asks the master, on the session's link; the bytes are a complete request. False: answered -TRYAGAIN, and not asked.
+ */
+bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes);
+
+/* The master's answer to the login that is under way (session_commands.c): one frame, or what stands for it. */
+void px_session_logged_in(struct px_session *session, struct slice frame);
+void px_session_forget_login(struct px_session *session);
 
 /* Its own commands (session_commands.c); nothing is outstanding. */
 void px_session_own_command(struct px_session *session, const struct px_request *request);

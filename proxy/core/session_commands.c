@@ -37,32 +37,87 @@ static bool is_plain(struct slice text)
 
 /* ---- AUTH, HELLO, SELECT ---- */
 
-static bool authenticate(struct px_session *session, struct slice user, struct slice password)
+static void take_user(struct px_session *session, struct slice name)
 {
-    struct slice expected = session->proxy->config.requirepass;
-    bool known = slice_equal(user, SLICE_LITERAL("default"));
-    bool right = expected.length == 0 || slice_equal_secret(password, expected);
-    if (!known || !right)
-        return false;
+    px_user_give(session->user);
+    session->user = name.data != NULL ? px_user_take(session->proxy, name) : NULL;
+    session->shared = NULL;
     if (session->state == PX_SESSION_AUTHENTICATE)
         px_session_change(session, PX_SESSION_SHARED);
-    return true;
+}
+
+/* The host of "host:port". */
+static struct address source_of(const struct px_session *session)
+{
+    struct address address = {.port = 0};
+    const char *colon = strrchr(session->peer, ':');
+    size_t length = colon != NULL ? (size_t)(colon - session->peer) : strlen(session->peer);
+    memcpy(address.host, session->peer, length < sizeof(address.host) ? length : sizeof(address.host) - 1);
+    return address;
+}
+
+static void note_failure(struct px_session *session)
+{
+    struct address source = source_of(session);
+    throttle_failed(&session->proxy->throttle, &source, session->proxy->now_ns);
+}
+
+/* The default user's password may be the proxy's business; who else there is, the master knows. */
+static bool is_judged_here(const struct px_session *session, struct slice user)
+{
+    return session->proxy->config.requirepass.length > 0 && slice_equal(user, SLICE_LITERAL("default"));
+}
+
+/* Has the master asked; the answer ends the login. Who says a password alone says it as AUTH had it of old. */
+static void ask_master(struct px_session *session, struct px_login login, struct slice user, struct slice password)
+{
+    struct buf bytes = {0};
+    resp_write_array(&bytes, login.is_old_form ? 3 : 4);
+    resp_write_bulk_text(&bytes, "RESPITE");
+    resp_write_bulk_text(&bytes, "LOGIN");
+    if (!login.is_old_form)
+        resp_write_bulk(&bytes, user);
+    resp_write_bulk(&bytes, password);
+    session->login = mem_alloc(sizeof(*session->login));
+    *session->login = login;
+    session->login->user = mem_copy_text(user.data, user.length);
+    if (!px_session_ask(session, PX_SLOT_LOGIN, buf_slice(&bytes)))
+        px_session_forget_login(session);
+    buf_free(&bytes);
+}
+
+/* True: the session is the default user's now. False: the error was replied, or the master is being asked. */
+static bool authenticate(struct px_session *session, struct px_login login, struct slice user, struct slice password)
+{
+    struct address source = source_of(session);
+    if (session->private_link != NULL) {
+        reply_error(session, "ERR the user cannot be changed while keys are watched or channels subscribed");
+    } else if (throttle_refuses(&session->proxy->throttle, &source, session->proxy->now_ns)) {
+        reply_error(session, THROTTLE_WORDS);
+    } else if (!is_judged_here(session, user)) {
+        ask_master(session, login, user, password);
+        return false;
+    } else if (slice_equal_secret(password, session->proxy->config.requirepass)) {
+        take_user(session, slice_of(NULL, 0));
+        return true;
+    } else {
+        note_failure(session);
+        reply_error(session, ERROR_WRONGPASS);
+    }
+    mem_free(login.name);
+    return false;
 }
 
 static void take_auth(struct px_session *session, const struct px_request *request)
 {
     if (request->argc > 3) {
         reply_error(session, "ERR syntax error");
-    } else if (request->argc == 2 && session->proxy->config.requirepass.length == 0) {
-        reply_error(session, "ERR AUTH <password> called without any password configured for the default user. Are you "
-                             "sure your configuration is correct?");
-    } else {
-        struct slice user = request->argc == 3 ? request->argv[1] : SLICE_LITERAL("default");
-        if (authenticate(session, user, request->argv[request->argc - 1]))
-            reply_ok(session);
-        else
-            reply_error(session, ERROR_WRONGPASS);
+        return;
     }
+    struct slice user = request->argc == 3 ? request->argv[1] : SLICE_LITERAL("default");
+    if (authenticate(session, (struct px_login){.is_old_form = request->argc == 2}, user,
+                     request->argv[request->argc - 1]))
+        reply_ok(session);
 }
 
 static void reply_hello(struct px_session *session)
@@ -125,6 +180,33 @@ static bool parse_hello(struct px_session *session, const struct px_request *req
     return true;
 }
 
+/* What HELLO changes, when it may. `name` may be NULL. */
+static void finish_hello(struct px_session *session, uint8_t protocol, const char *name)
+{
+    if (name != NULL)
+        replace_text(&session->name, slice_text(name));
+    session->protocol = protocol;
+    session->shared = NULL;
+    reply_hello(session);
+}
+
+void px_session_logged_in(struct px_session *session, struct slice frame)
+{
+    struct px_login *login = session->login;
+    if (frame.length > 0 && frame.data[0] == '+') {
+        take_user(session, slice_text(login->user));
+        if (login->is_hello)
+            finish_hello(session, login->protocol, login->name);
+        else
+            reply_ok(session);
+    } else {
+        if (frame.length > 10 && memcmp(frame.data, "-WRONGPASS", 10) == 0)
+            note_failure(session);
+        buf_add_slice(px_session_reply(session), frame);
+    }
+    px_session_forget_login(session);
+}
+
 static void take_hello(struct px_session *session, const struct px_request *request)
 {
     struct hello hello;
@@ -134,25 +216,21 @@ static void take_hello(struct px_session *session, const struct px_request *requ
         reply_error(session, "ERR Client names cannot contain spaces, newlines or special characters.");
         return;
     }
-    if (hello.has_auth && !authenticate(session, hello.user, hello.password)) {
-        reply_error(session, ERROR_WRONGPASS);
-        return;
-    }
-    if (session->state == PX_SESSION_AUTHENTICATE) {
-        reply_error(session, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-                             "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
-                             "RESP protocol version at the same time");
-        return;
-    }
     if (session->private_link != NULL && hello.protocol != session->protocol) {
         reply_error(session, "ERR the protocol cannot be changed while keys are watched or channels subscribed");
         return;
     }
-    if (hello.has_name)
-        replace_text(&session->name, hello.name);
-    session->protocol = (uint8_t)hello.protocol;
-    session->shared = NULL;
-    reply_hello(session);
+    char *name = hello.has_name ? mem_copy_text(hello.name.data, hello.name.length) : NULL;
+    struct px_login login = {.is_hello = true, .protocol = (uint8_t)hello.protocol, .name = name};
+    if (hello.has_auth && !authenticate(session, login, hello.user, hello.password))
+        return; /* the name went with the login */
+    if (session->state == PX_SESSION_AUTHENTICATE)
+        reply_error(session, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+                             "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                             "RESP protocol version at the same time");
+    else
+        finish_hello(session, (uint8_t)hello.protocol, name);
+    mem_free(name);
 }
 
 static void take_select(struct px_session *session, const struct px_request *request)
@@ -196,12 +274,13 @@ static void add_line(struct buf *out, const struct px_session *session)
     buf_add_slice(out, text_or_empty(session->name));
     buf_add_format(out,
                    " age=%lld idle=%lld flags=%c db=%u sub=%u psub=%u ssub=%u multi=%d qbuf=%zu omem=%zu cmd=%s "
-                   "user=default redir=-1 resp=%u lib-name=",
+                   "user=%s redir=-1 resp=%u lib-name=",
                    (long long)((now_ns - session->connected_ns) / NS_PER_S),
                    (long long)((now_ns - session->active_ns) / NS_PER_S), flag_of(session), session->database,
                    set->counts[PX_TOPIC_CHANNEL], set->counts[PX_TOPIC_PATTERN], set->counts[PX_TOPIC_SHARD],
                    session->in_multi ? 0 : -1, buf_length(&session->input), buf_length(&session->output),
-                   session->last_command ? session->last_command->full_name : "NULL", (unsigned)session->protocol);
+                   session->last_command ? session->last_command->full_name : "NULL",
+                   session->user != NULL ? session->user->name : "default", (unsigned)session->protocol);
     buf_add_slice(out, text_or_empty(session->library_name));
     buf_add_text(out, " lib-ver=");
     buf_add_slice(out, text_or_empty(session->library_version));

@@ -1,7 +1,6 @@
 # Access control by itself: rules, users, their file.
 cacheworker_acl_tests = \
 	tests/unit/cacheworker/acl/acl_log_test \
-	tests/unit/cacheworker/acl/throttle_test \
 	tests/unit/cacheworker/acl/user_test \
 	tests/unit/cacheworker/acl/users_test
 check_PROGRAMS += $(cacheworker_acl_tests)
@@ -20,5 +19,3 @@ tests_unit_cacheworker_acl_keys_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_acl_keys_test_LDADD = $(cacheworker_acl_ldadd)
 tests_unit_cacheworker_acl_acl_log_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_acl_acl_log_test_LDADD = $(cacheworker_acl_ldadd)
-tests_unit_cacheworker_acl_throttle_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_cacheworker_acl_throttle_test_LDADD = $(cacheworker_acl_ldadd)

@@ -12,6 +12,7 @@ common_unit_tests = \
 	tests/unit/common/base/rand_test \
 	tests/unit/common/base/sha256_test \
 	tests/unit/common/base/sm_test \
+	tests/unit/common/base/throttle_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
 	tests/unit/common/ha/lease_test \
@@ -38,6 +39,8 @@ tests_unit_common_base_rand_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_rand_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_resp_resp_writer_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_resp_resp_writer_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_throttle_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_throttle_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_sha256_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_base_sha256_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_base_hashmap_test_CFLAGS = $(common_unit_cflags)

@@ -311,9 +311,9 @@ void stage_attach(struct stage *stage, unsigned worker)
     for (unsigned nth = 0; stage_worker_link(stage, worker, nth) != LINK_NONE; nth++) {
         link_id link = stage_worker_link(stage, worker, nth);
         struct buf *heard = &stage->links[link].heard;
-        static const char attach[] = "*7\r\n$7\r\nRESPITE\r\n$6\r\nATTACH\r\n$6\r\n" SECRET "\r\n";
+        static const char attach[] = "\r\n$7\r\nRESPITE\r\n$6\r\nATTACH\r\n$6\r\n" SECRET "\r\n";
         struct slice greeting = buf_slice(heard);
-        if (greeting.length < sizeof(attach) || memcmp(greeting.data, attach, sizeof(attach) - 1) != 0)
+        if (greeting.length < sizeof(attach) + 2 || memcmp(greeting.data + 2, attach, sizeof(attach) - 1) != 0)
             continue;
         struct resp_limits limits = RESP_LIMITS_DEFAULT;
         struct resp_request request = {0};

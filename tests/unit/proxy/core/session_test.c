@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "common/base/throttle.h"
 #include "tests/unit/proxy/stage.h"
 
 #include <stdio.h>
@@ -212,11 +213,10 @@ static void nothing_passes_before_authentication(void **state)
     (void)state;
     struct stage *stage = stage_with_password();
     link_id client = stage_client(stage);
-    stage_say(stage, client, "GET a\r\nCLIENT ID\r\nRESPITE PROXY\r\nAUTH x\r\nAUTH other hush\r\nHELLO 3\r\n");
+    stage_say(stage, client, "GET a\r\nCLIENT ID\r\nRESPITE PROXY\r\nAUTH x\r\nHELLO 3\r\n");
     stage_expect(stage, client,
                  "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
                  "-NOAUTH Authentication required.\r\n"
-                 "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
                  "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
                  "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
                  "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
@@ -237,6 +237,127 @@ static void nothing_passes_before_authentication(void **state)
     stage_wait(stage, 2 * NS_PER_S);
     assert_false(stage->links[late].open);
     assert_true(stage->links[client].open);
+    stage_close(stage);
+}
+
+#define WRONGPASS "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+
+/* The master is asked; then the client shares links with others of that name only, which say whose they are. */
+static void users_have_links_of_their_own(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id ann = stage_client(stage), other = stage_client(stage);
+    link_id common = attached(stage, other);
+    stage_say(stage, ann, "AUTH ann wrong\r\nGET x\r\n");
+    stage_expect(stage, common, stage_array("RESPITE LOGIN ann wrong"));
+    stage_say(stage, common, WRONGPASS);
+    stage_expect(stage, ann, WRONGPASS);
+    stage_expect(stage, common, stage_array("GET x")); /* what follows waits for the answer */
+    stage_say(stage, common, "$-1\r\n");
+    stage_expect(stage, ann, "$-1\r\n");
+
+    stage_say(stage, ann, "AUTH ann right\r\nGET a\r\n");
+    stage_expect(stage, common, stage_array("RESPITE LOGIN ann right"));
+    stage_say(stage, common, "+OK\r\n");
+    stage_expect(stage, ann, "+OK\r\n");
+    stage_expect(stage, common, "");
+    link_id own = stage_worker_link(stage, 0, 1);
+    assert_non_null(strstr(stage_heard(stage, own), "\r\n$2\r\n77\r\n$3\r\nann\r\n"));
+    stage_say(stage, own, "+OK\r\n");
+    stage_expect(stage, own, stage_array("GET a"));
+    stage_say(stage, own, "$1\r\nx\r\n");
+    stage_expect(stage, ann, "$1\r\nx\r\n");
+
+    /* A second client of that name shares it. */
+    link_id second = stage_client(stage);
+    stage_say(stage, second, "HELLO 2 AUTH ann right SETNAME me\r\n");
+    stage_expect(stage, common, stage_array("RESPITE LOGIN ann right"));
+    stage_say(stage, common, "+OK\r\n");
+    assert_non_null(strstr(stage_heard(stage, second), "*14\r\n$6\r\nserver\r\n"));
+    stage_say(stage, second, "GET b\r\n");
+    stage_expect(stage, own, stage_array("GET b"));
+    stage_say(stage, own, "-NOPERM No permissions to access a key\r\n");
+    stage_expect(stage, second, "-NOPERM No permissions to access a key\r\n");
+
+    /* It goes with the last of them. */
+    stage_say(stage, ann, "RESET\r\n");
+    stage_expect(stage, ann, "+RESET\r\n");
+    assert_true(stage->links[own].open);
+    stage_hang_up(stage, second);
+    stage_turn(stage);
+    assert_false(stage->links[own].open);
+    stage_say(stage, ann, "GET c\r\n");
+    stage_expect(stage, common, stage_array("GET c"));
+    stage_close(stage);
+}
+
+/* What the proxy does itself is the worker's to allow, too. */
+static void the_worker_is_asked_for_leave(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id ann = stage_client(stage);
+    stage_say(stage, ann, "AUTH ann right\r\nSELECT 1\r\nCLIENT LIST\r\nCLIENT GETNAME\r\nPING\r\n");
+    stage_attach(stage, 0);
+    link_id common = stage_worker_link(stage, 0, 0);
+    stage_expect(stage, common, stage_array("RESPITE LOGIN ann right"));
+    stage_say(stage, common, "+OK\r\n");
+    stage_attach(stage, 0);
+    link_id own = stage_worker_link(stage, 0, 1);
+    stage_expect(stage, own, stage_array("RESPITE MAY SELECT 1"));
+    stage_say(stage, own, "-NOPERM User ann has no permissions to run the 'select' command\r\n");
+    stage_expect(stage, ann, "+OK\r\n-NOPERM User ann has no permissions to run the 'select' command\r\n");
+    stage_expect(stage, own, stage_array("RESPITE MAY CLIENT LIST"));
+    stage_say(stage, own, "-NOPERM no\r\n");
+    stage_expect(stage, own, stage_array("RESPITE MAY CLIENT GETNAME"));
+    stage_say(stage, own, "+OK\r\n");
+    stage_expect(stage, ann, "-NOPERM no\r\n$-1\r\n");
+    stage_expect(stage, own, stage_array("PING"));
+    stage_close(stage);
+}
+
+/* A login is asked again of the next master; who is gone there is closed. */
+static void users_survive_a_failover_unless_they_are_gone(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id ann = stage_client(stage), bob = stage_client(stage);
+    stage_say(stage, ann, "AUTH ann right\r\n");
+    stage_attach(stage, 0);
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    link_id common = stage_worker_link(stage, 1, 0);
+    stage_expect(stage, common, stage_array("RESPITE LOGIN ann right"));
+    stage_say(stage, common, "+OK\r\n");
+    stage_expect(stage, ann, "+OK\r\n");
+    stage_say(stage, bob, "AUTH bob right\r\n");
+    stage_say(stage, common, "+OK\r\n");
+    stage_expect(stage, bob, "+OK\r\n");
+    stage_say(stage, ann, "GET a\r\n");
+    stage_say(stage, bob, "GET b\r\n");
+    stage_say(stage, stage_worker_link(stage, 1, 1), "-WRONGPASS there is no such user, or it is off\r\n");
+    stage_turn(stage);
+    assert_false(stage->links[ann].open);
+    assert_true(stage->links[bob].open);
+    stage_close(stage);
+}
+
+/* The same source is not believed for ever. */
+static void wrong_passwords_run_out(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_password();
+    link_id client = stage_client(stage);
+    for (unsigned i = 0; i < THROTTLE_ALLOWANCE; i++) {
+        stage_say(stage, client, "AUTH x\r\n");
+        stage_expect(stage, client, WRONGPASS);
+    }
+    stage_say(stage, client, "AUTH hush\r\n");
+    stage_expect(stage, client, "-" THROTTLE_WORDS "\r\n");
+    stage_wait(stage, NS_PER_S);
+    stage_say(stage, client, "AUTH hush\r\n");
+    stage_expect(stage, client, "+OK\r\n");
     stage_close(stage);
 }
 
@@ -816,6 +937,10 @@ int main(void)
         cmocka_unit_test(the_next_connection_over_the_limit_is_told),
         cmocka_unit_test(idle_connections_are_closed_after_150_seconds),
         cmocka_unit_test(nothing_passes_before_authentication),
+        cmocka_unit_test(users_have_links_of_their_own),
+        cmocka_unit_test(the_worker_is_asked_for_leave),
+        cmocka_unit_test(users_survive_a_failover_unless_they_are_gone),
+        cmocka_unit_test(wrong_passwords_run_out),
         cmocka_unit_test(hello_speaks_for_a_redis_server),
         cmocka_unit_test(client_commands_are_answered_here),
         cmocka_unit_test(client_reply_silences),

@@ -4,8 +4,8 @@
  * is not even looked at, right or wrong. The table has a fixed size: where all places for an address are taken, the
  * one closest to its full allowance is forgotten. Of an IPv6 address the first 64 bits count, which is what one host is
  * given at least. */
-#ifndef CACHEWORKER_ACL_THROTTLE_H
-#define CACHEWORKER_ACL_THROTTLE_H
+#ifndef COMMON_BASE_THROTTLE_H
+#define COMMON_BASE_THROTTLE_H
 
 #include "common/base/address.h"
 #include "common/base/siphash.h"
@@ -14,26 +14,29 @@
 #include <stdint.h>
 
 enum {
-    CW_THROTTLE_ALLOWANCE = 128, /* failures at once */
-    CW_THROTTLE_BACK_PER_S = 8,  /* and as many later */
-    CW_THROTTLE_PLACES = 1024,
+    THROTTLE_ALLOWANCE = 128, /* failures at once */
+    THROTTLE_BACK_PER_S = 8,  /* and as many later */
+    THROTTLE_PLACES = 1024,
 };
 
-struct cw_throttle_place {
+/* What who has none left is told. */
+#define THROTTLE_WORDS "ERR too many failed attempts to authenticate from this address, try again later"
+
+struct throttle_place {
     uint64_t hash;      /* of the address; 0: free */
     int64_t full_at_ns; /* when it will have its whole allowance again */
 };
 
-struct cw_throttle {
+struct throttle {
     struct siphash_key seed;
-    struct cw_throttle_place places[CW_THROTTLE_PLACES];
+    struct throttle_place places[THROTTLE_PLACES];
 };
 
-void cw_throttle_init(struct cw_throttle *throttle, struct siphash_key seed);
+void throttle_init(struct throttle *throttle, struct siphash_key seed);
 
 /* Whether the address has no allowance left. */
-bool cw_throttle_refuses(const struct cw_throttle *throttle, const struct address *peer, int64_t now_ns);
+bool throttle_refuses(const struct throttle *throttle, const struct address *peer, int64_t now_ns);
 
-void cw_throttle_failed(struct cw_throttle *throttle, const struct address *peer, int64_t now_ns);
+void throttle_failed(struct throttle *throttle, const struct address *peer, int64_t now_ns);
 
 #endif
