@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	tests/system/tap.py \
 	tests/system/threads.py
 EXTRA_DIST += \
+	tests/system/test_acl.py \
 	tests/system/test_background_save.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
