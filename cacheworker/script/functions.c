@@ -245,7 +245,7 @@ static void read_table(lua_State *state, struct registration *registration)
     lua_pushnil(state); /* place of the callback */
     lua_pushnil(state);
     while (lua_next(state, 1)) {
-        struct slice key;
+        struct slice key = {NULL, 0};
         if (lua_type(state, -2) == LUA_TNUMBER)
             raise_words(state, "unknown argument given to redis.register_function");
         if (lua_type(state, -2) != LUA_TSTRING || !take_text(state, -2, &key))

@@ -37,8 +37,7 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
 static int panicked(lua_State *state)
 {
     (void)state;
-    CHECK(!"an error of Lua outside of a script");
-    return 0;
+    check_failed(__FILE__, __LINE__, "an error of Lua outside of a script");
 }
 
 void cw_scratch_add(lua_State *state, const void *data, size_t length)
