@@ -45,7 +45,10 @@ enum peer_state {
 struct peer { /* a replica's link, at its master */
     link_id link;
     enum peer_state state;
-    bool is_ours; /* it proved the secret and named life, epoch and history */
+    bool is_ours;         /* it proved the secret and named life, epoch and history */
+    bool knows_delimiter; /* capa eof */
+    bool wants_file;      /* rdb-only: the snapshot, and no stream */
+    bool is_old;          /* SYNC: it need not acknowledge anything */
     struct life life;
     struct life master; /* that it means to follow */
     uint64_t epoch;

@@ -87,6 +87,12 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
     if (slice_equal_nocase(name, "listening-port"))
         error = number_parse_u64(value, &number) < 0 || number > UINT16_MAX ? ERR_INVALID
                                                                             : (peer->port = (uint16_t)number, 0);
+    else if (slice_equal_nocase(name, "capa"))
+        peer->knows_delimiter |= slice_equal_nocase(value, "eof");
+    else if (slice_equal_nocase(name, "rdb-only"))
+        error = number_parse_u64(value, &number) < 0 || number > 1 ? ERR_INVALID : (peer->wants_file = number == 1, 0);
+    else if (slice_equal_nocase(name, "rdb-filter-only"))
+        error = ERR_UNSUPPORTED;
     else if (slice_equal_nocase(name, "respite-life"))
         error = life_parse(value, &peer->life);
     else if (slice_equal_nocase(name, "respite-master"))
@@ -95,7 +101,7 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
         error = number_parse_u64(value, &peer->epoch);
     else if (slice_equal_nocase(name, "respite-history"))
         error = history_parse(value, &peer->history);
-    if (error < 0) /* fields that we do not know (capa, ip-address, ...) are fine */
+    if (error < 0) /* fields that we do not know (ip-address, ...) are fine */
         *ret_is_wrong = true;
 }
 
@@ -153,7 +159,8 @@ static void take_ack(struct cw_repl *repl, struct peer *peer, struct slice text)
     if (number_parse_u64(text, &offset) < 0 || offset > repl->history.last_offset)
         return;
     peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
-    if (peer->state < PEER_LOADING || offset < peer->first_offset || offset > peer->next_offset)
+    bool is_ready = offset >= peer->first_offset || peer->is_old; /* one of these does not know where it is */
+    if (peer->state < PEER_LOADING || !is_ready || offset > peer->next_offset)
         return;
     if (peer->state != PEER_ONLINE) {
         peer->state = PEER_ONLINE;
@@ -231,23 +238,45 @@ static bool may_go_on(const struct cw_repl *repl, const struct peer *peer, struc
            offset <= repl->history.last_offset;
 }
 
-/* PSYNC id offset: the first byte wanted, one behind the last that is held; "? -1" asks for a full sync. */
-static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+/* The peer of a link that may be given the stream now, or NULL. */
+static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc,
+                                 bool is_well_formed)
 {
     struct peer *peer = admitted_peer(repl, link, argv, argc);
     if (peer == NULL)
-        return;
-    const char *error = peer->state != PEER_GREETING || argc != 3 ? "ERR syntax error" : refusal(repl, peer);
+        return NULL;
+    const char *error = peer->state != PEER_GREETING || !is_well_formed ? "ERR syntax error" : refusal(repl, peer);
     if (error != NULL) {
         repl_peers_closed(repl, peer);
         refuse(repl, link, error);
-        return;
+        return NULL;
     }
     replace_older(repl, peer);
     if (!repl->is_feeding) { /* standalone: nobody needed the stream so far */
         repl->is_feeding = true;
         cw_backlog_reset(&repl->backlog, repl->history.last_offset);
     }
+    peer->heard_ns = cw_engine_now_ns(repl->engine);
+    return peer;
+}
+
+/* SYNC, of tools: a snapshot without a line before it. How long it will be is not known, so they must find its end. */
+static void sync_as_of_old(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    const struct peer *known = peer_of(repl, link);
+    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 1 && known != NULL && known->knows_delimiter);
+    if (peer == NULL)
+        return;
+    peer->is_old = true;
+    peer->state = PEER_WAITING;
+}
+
+/* PSYNC id offset: the first byte wanted, one behind the last that is held; "? -1" asks for a full sync. */
+static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 3);
+    if (peer == NULL)
+        return;
     int64_t wanted;
     if (number_parse_i64(argv[2], &wanted) == 0 && wanted > 0 && may_go_on(repl, peer, argv[1], (uint64_t)wanted - 1))
         go_on(repl, peer, (uint64_t)wanted - 1);
@@ -255,7 +284,6 @@ static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, 
         peer->state = PEER_WAITING;
     repl->counts.partial_syncs += peer->state != PEER_WAITING;
     repl->counts.refused_partial_syncs += peer->state == PEER_WAITING && !slice_equal(argv[1], SLICE_LITERAL("?"));
-    peer->heard_ns = cw_engine_now_ns(repl->engine);
 }
 
 void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
@@ -267,6 +295,8 @@ void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *
         replconf(repl, link, argv, argc);
     else if (slice_equal_nocase(argv[0], "psync"))
         psync(repl, link, argv, argc);
+    else if (slice_equal_nocase(argv[0], "sync"))
+        sync_as_of_old(repl, link, argv, argc);
     else if (slice_equal_nocase(argv[0], "ping") && peer != NULL)
         resp_write_simple(cw_engine_output(repl->engine, link), SLICE_LITERAL("PONG"));
     else
@@ -303,8 +333,9 @@ static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
     peer->state = PEER_SNAPSHOT;
     peer->first_offset = peer->next_offset = repl->history.last_offset;
 
-    buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n$EOF:%.*s\r\n", repl->id,
-                   (unsigned long long)repl->history.last_offset, DELIMITER_LENGTH, peer->delimiter);
+    if (!peer->is_old)
+        buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n", repl->id, (unsigned long long)repl->history.last_offset);
+    buf_add_format(&peer->head, "$EOF:%.*s\r\n", DELIMITER_LENGTH, peer->delimiter);
     struct cw_rdb_origin origin = cw_repl_origin(repl);
     peer->writer = (struct cw_rdb_writer){.out = &peer->head};
     cw_rdb_write_preamble(&peer->writer, &origin, cw_engine_wall_us(repl->engine), cw_keyspace_used_bytes(keyspace));
@@ -394,12 +425,23 @@ static void keep_waiting(struct cw_repl *repl, struct peer *peer, int64_t now_ns
     cw_engine_flush(repl->engine, peer->link);
 }
 
+/* It has all that it came for. */
+static void let_go(struct cw_repl *repl, struct peer *peer)
+{
+    link_id link = peer->link;
+    repl_peers_closed(repl, peer);
+    cw_engine_drain(repl->engine, link);
+}
+
 /* What stands still is given up: the replica comes again, and continues or takes a full sync. */
 static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
     uint64_t pending_max = (uint64_t)PENDING_MAX + cw_engine_config(repl->engine)->backlog_bytes;
-    bool must_talk = peer->is_ours || peer->state == PEER_GREETING || peer->state == PEER_ONLINE;
-    if (must_talk && now_ns - peer->heard_ns >= LINK_TIMEOUT_NS)
+    bool must_talk = peer->is_ours || peer->state == PEER_GREETING || (peer->state == PEER_ONLINE && !peer->is_old);
+    bool has_file = peer->wants_file && peer->state >= PEER_LOADING && buf_length(&peer->head) == 0;
+    if (has_file)
+        let_go(repl, peer);
+    else if (must_talk && now_ns - peer->heard_ns >= LINK_TIMEOUT_NS)
         drop_because(repl, peer, "no sign of life");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
         drop_because(repl, peer, "too far behind");

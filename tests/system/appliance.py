@@ -176,7 +176,7 @@ class Client:
         if kind == b"+":
             return rest.decode()
         if kind == b"-":
-            return Exception(rest.decode())
+            return Exception(rest.decode(errors="backslashreplace"))
         if kind == b":":
             return int(rest)
         if kind == b"_":

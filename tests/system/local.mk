@@ -65,6 +65,7 @@ EXTRA_DIST += \
 	tests/system/test_replication.py \
 	tests/system/test_spares.py \
 	tests/system/test_stop_lengths.py \
+	tests/system/test_stock_replication.py \
 	tests/system/test_stopped.py \
 	tests/system/test_sync.py \
 	tests/system/test_tools.py \

@@ -595,16 +595,17 @@ def test_every_command():
           f"{missing} are never drawn; only PFSELFTEST, those about replicas, and newer ones have nothing to compare")
 
 
-arguments_parser = argparse.ArgumentParser()
-arguments_parser.add_argument("--build")
-arguments_parser.add_argument("--seed", type=int, default=1)
-arguments_parser.add_argument("--count", type=int, default=20000)
-arguments_parser.add_argument("--reference", default="redis-server")
-arguments = arguments_parser.parse_args()
-BINARY = os.path.join(build_directory(), "respite-cacheworker")
-with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
-        server(OURS, BINARY, "--standalone", "--port", str(OURS)):
-    # Without it the reference takes packed values as they come; ours looks into them.
-    check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
-    tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
-             test_streams_alone, test_waiting, test_events])
+if __name__ == "__main__":  # the random commands are drawn by other tests, too
+    arguments_parser = argparse.ArgumentParser()
+    arguments_parser.add_argument("--build")
+    arguments_parser.add_argument("--seed", type=int, default=1)
+    arguments_parser.add_argument("--count", type=int, default=20000)
+    arguments_parser.add_argument("--reference", default="redis-server")
+    arguments = arguments_parser.parse_args()
+    BINARY = os.path.join(build_directory(), "respite-cacheworker")
+    with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
+            server(OURS, BINARY, "--standalone", "--port", str(OURS)):
+        # Without it the reference takes packed values as they come; ours looks into them.
+        check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
+        tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
+                 test_streams_alone, test_waiting, test_events])

@@ -40,28 +40,39 @@ static link_id greet(struct bench *bench)
     return link;
 }
 
-/* Reads "+FULLRESYNC id offset", the snapshot and its delimiter; nothing may stand behind. */
-static void expect_full_sync(struct slice bytes, int keys, char id[41], unsigned long long *ret_offset)
+/* Reads the snapshot and its delimiter; nothing may stand behind. */
+static void expect_snapshot(struct slice bytes, int keys)
 {
-    char delimiter[41];
+    enum { DELIMITER = 40 };
     int found = 0;
     struct cw_rdb_reader reader = {.visitor = {.context = &found, .aux = ignore_aux, .string = count_key},
                                    .databases = 16,
                                    .require_checksum = true};
     size_t used;
-    expect_prefix(&bytes, "+FULLRESYNC ");
-    int end = 0;
-    char head[128] = {0};
-    memcpy(head, bytes.data, bytes.length < 127 ? bytes.length : 127);
-    assert_int_equal(sscanf(head, "%40[0-9a-f] %llu\r\n$EOF:%40[0-9a-f]\r\n%n", id, ret_offset, delimiter, &end), 3);
-    /* sscanf takes any white space; what follows is the snapshot's first byte. */
-    bytes = slice_skip(bytes, (size_t)end);
+    char delimiter[DELIMITER + 1] = "";
+    expect_prefix(&bytes, "$EOF:");
+    assert_true(bytes.length > DELIMITER);
+    memcpy(delimiter, bytes.data, DELIMITER);
+    bytes = slice_skip(bytes, DELIMITER);
+    expect_prefix(&bytes, "\r\n");
     assert_int_equal(cw_rdb_read(&reader, bytes, &used), 1);
     cw_rdb_reader_free(&reader);
     assert_int_equal(found, keys);
     bytes = slice_skip(bytes, used);
     expect_prefix(&bytes, delimiter);
     assert_int_equal(bytes.length, 0);
+}
+
+static void expect_full_sync(struct slice bytes, int keys, char id[41], unsigned long long *ret_offset)
+{
+    expect_prefix(&bytes, "+FULLRESYNC ");
+    int end = 0;
+    char head[128] = {0};
+    memcpy(head, bytes.data, bytes.length < 127 ? bytes.length : 127);
+    assert_int_equal(sscanf(head, "%40[0-9a-f] %llu%n", id, ret_offset, &end), 2);
+    bytes = slice_skip(bytes, (size_t)end);
+    expect_prefix(&bytes, "\r\n");
+    expect_snapshot(bytes, keys);
 }
 
 static link_id sync_fully(struct bench *bench, int keys, char id[41], unsigned long long *ret_offset)
@@ -144,6 +155,67 @@ static void a_lost_link_continues_by_id_and_offset(void **state)
     bench_end(&bench);
 }
 
+static bool is_served(const struct bench *bench, link_id link)
+{
+    return bench->links[link].is_open && !bench->links[link].is_draining;
+}
+
+/* The tools' SYNC: the same snapshot without the line before it, and the stream behind any ack. */
+static void a_tool_reads_the_snapshot_and_the_stream(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "SET a 1\r\nSET b 2\r\n");
+    link_id tool = bench_connect(&bench);
+    struct slice answer = bench_ask(&bench, tool, "REPLCONF capa eof\r\n");
+    expect_prefix(&answer, "+OK\r\n");
+    bench_receive(&bench, tool, SLICE_LITERAL("SYNC\r\n"));
+    bench_turn(&bench);
+    bench_advance(&bench, 10 * NS_PER_MS);
+    expect_snapshot(bench_take(&bench, tool), 2);
+    acknowledge(&bench, tool, 0);
+    bench_advance(&bench, 60 * NS_PER_S); /* it is not given up for saying nothing more */
+    bench_take(&bench, tool);
+    bench_ask(&bench, client, "SET c 3\r\n");
+    struct slice stream = bench_take(&bench, tool);
+    expect_prefix(&stream, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n3\r\n");
+    bench_end(&bench);
+}
+
+static void a_tool_that_wants_a_file_gets_no_stream(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id tool = bench_connect(&bench);
+    struct slice answer = bench_ask(&bench, tool, "REPLCONF rdb-only 2\r\nREPLCONF rdb-filter-only functions\r\n");
+    expect_prefix(&answer, "-ERR syntax error\r\n-ERR syntax error\r\n");
+    answer = bench_ask(&bench, tool, "REPLCONF capa eof\r\nREPLCONF rdb-only 1\r\n");
+    expect_prefix(&answer, "+OK\r\n+OK\r\n");
+    bench_receive(&bench, tool, SLICE_LITERAL("SYNC\r\n"));
+    bench_turn(&bench);
+    bench_advance(&bench, 10 * NS_PER_MS);
+    expect_snapshot(bench_take(&bench, tool), 0);
+    bench_advance(&bench, NS_PER_S);
+    assert_false(is_served(&bench, tool));
+    bench_end(&bench);
+}
+
+/* Where it cannot know the end of the snapshot, it gets none. */
+static void a_tool_without_the_delimiter_is_refused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id tool = bench_connect(&bench);
+    struct slice answer = bench_ask(&bench, tool, "SYNC\r\n");
+    expect_prefix(&answer, "-ERR ");
+    assert_false(is_served(&bench, tool));
+    bench_end(&bench);
+}
+
 static void expiry_reaches_a_replica_as_del(void **state)
 {
     (void)state;
@@ -197,6 +269,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stream_waits_for_the_first_ack),
         cmocka_unit_test(a_lost_link_continues_by_id_and_offset),
+        cmocka_unit_test(a_tool_reads_the_snapshot_and_the_stream),
+        cmocka_unit_test(a_tool_that_wants_a_file_gets_no_stream),
+        cmocka_unit_test(a_tool_without_the_delimiter_is_refused),
         cmocka_unit_test(expiry_reaches_a_replica_as_del),
         cmocka_unit_test(evictions_reach_a_replica_as_del),
     };

@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""A stock redis-server is a replica of ours: it holds what we hold, key by key."""
+import argparse
+import os
+import re
+import subprocess
+import tempfile
+import threading
+
+import tap
+from appliance import Client, build_directory, info, server, wait_until
+from differential_wait import with_transactions
+from tap import check, say
+from test_differential import Generator
+
+OURS, STOCK, OTHER_STOCK = 25800, 25801, 25802
+DATABASES = 16
+RANDOM_COMMANDS = 6000
+LIBRARY = b"#!lua name=lib\nredis.register_function('put', function(keys, args) " \
+          b"redis.call('SET', keys[1], args[1]) return redis.call('RPUSH', keys[2], args[1]) end)"
+
+
+def ours(port=OURS, *words):
+    return server(port, BINARY, "--standalone", "--port", str(port), *words)
+
+
+def stock(port=STOCK, *words):
+    return server(port, arguments.reference, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--logfile",
+                  os.devnull, *words)
+
+
+def replica_of(port=OURS, at=STOCK, *words):
+    return stock(at, "--replicaof", f"127.0.0.1 {port}", *words)
+
+
+def in_step(master, replica):
+    """Both stand at the same offset of the same stream."""
+    first, second = info(master, "replication"), info(replica, "replication")
+    return second.get("master_link_status") == "up" and \
+        (first["master_replid"], first["master_repl_offset"]) == (second["master_replid"], second["master_repl_offset"])
+
+
+def wait_in_step(master, replica):
+    wait_until(lambda: in_step(master, replica), 30, "the replica holds all of the stream")
+
+
+def comparable(value):
+    return tuple(map(comparable, value)) if isinstance(value, list) else str(value) if isinstance(value, Exception) else value
+
+
+def groups_of(client, key):
+    """The groups of a stream, with what they have pending."""
+    found = []
+    for group in client.call("XINFO", "GROUPS", key):
+        group = dict(zip(group[::2], group[1::2]))
+        pending = client.call("XPENDING", key, group[b"name"], "-", "+", 1000)
+        found.append((group[b"name"], group[b"last-delivered-id"], [(one[0], one[1], one[3]) for one in pending]))
+    return sorted(found)
+
+
+def value_of(client, key, kind):
+    if kind == "string":
+        return client.call("GET", key)
+    if kind == "list":
+        return client.call("LRANGE", key, 0, -1)
+    if kind == "hash":
+        pairs = client.call("HGETALL", key)
+        return sorted(zip(pairs[::2], pairs[1::2]))
+    if kind == "set":
+        return sorted(client.call("SMEMBERS", key))
+    if kind == "zset":
+        pairs = client.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        return list(zip(pairs[::2], map(float, pairs[1::2])))  # 7.0 writes more digits
+    if kind == "stream":
+        return [client.call("XRANGE", key, "-", "+"), groups_of(client, key)]
+    return kind
+
+
+def contents(port):
+    """Every key of every database with its type, value and expiry time; and the functions."""
+    client, found = Client(port, timeout=30), {}
+    for database in range(DATABASES):
+        check(client.call("SELECT", database) == "OK", "SELECT")
+        for key in client.call("KEYS", "*"):
+            kind = client.call("TYPE", key)
+            found[database, key] = comparable([kind, value_of(client, key, kind), client.call("PEXPIRETIME", key)])
+    libraries = client.call("FUNCTION", "LIST", "WITHCODE")
+    client.close()
+    found["functions"] = sorted(library[-1] for library in libraries)
+    return found
+
+
+def check_equal(first_port=OURS, second_port=STOCK, least=1):
+    first, second = contents(first_port), contents(second_port)
+    different = [key for key in first.keys() | second.keys() if first.get(key) != second.get(key)]
+    shown = [(key, str(first.get(key))[:200], str(second.get(key))[:200]) for key in different[:3]]
+    check(not different, f"{len(different)} of {len(first)} and {len(second)} keys differ: {shown}")
+    check(len(first) > least, f"only {len(first) - 1} keys")
+
+
+def batch(client, commands):
+    """The replies to commands that are sent together."""
+    client.socket.sendall(b"".join(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+                                   for words in commands))
+    return [client.read() for _ in commands]
+
+
+def write_randomly(client, seed, count=RANDOM_COMMANDS):
+    """Random commands of every kind, transactions among them. Only the first may delete all that there is."""
+    commands = [words for number, words in enumerate(with_transactions(Generator(seed), count))
+                if number < count // 4 or not words[0].lower().startswith(b"flush")]
+    for start in range(0, len(commands), 100):
+        batch(client, commands[start:start + 100])
+
+
+def write_every_kind(client):
+    """What a command, a script or a function leaves behind that cannot be sent as it came."""
+    plain = [["SET", "expires", "1", "EX", 1000], ["SET", "over", "1", "PX", 20], ["HSET", "fields", "a", 1, "b", 2, "c", 3],
+             ["HPEXPIRE", "fields", 20, "FIELDS", 1, "a"], ["HSETEX", "fields", "EX", 1000, "FIELDS", 1, "d", 4],
+             ["FUNCTION", "LOAD", "REPLACE", LIBRARY], ["FCALL", "put", 2, "by:function", "list:function", "x"],
+             ["EVAL", "redis.call('SELECT', 3) redis.call('SET', KEYS[1], ARGV[1]) return redis.call('INCR', 'n')", 1,
+              "by:script", "y"], ["SADD", "set", *range(50)], ["SPOP", "set", 7],
+             ["MSETEX", 2, "m1", 1, "m2", 2, "EX", 1000], ["SET", "same", "v"], ["DELIFEQ", "same", "v"],
+             ["CL.THROTTLE", "throttle", 15, 30, 60], ["RATELIMIT.WINDOW", "window", 5, 60],
+             ["XADD", "x", "*", "f", "v"], ["XGROUP", "CREATE", "x", "g", 0], ["XREADGROUP", "GROUP", "g", "me", "STREAMS", "x", ">"],
+             ["MULTI"], ["INCR", "n"], ["SELECT", 5], ["INCR", "n"], ["EXEC"], ["SELECT", 0],
+             ["INCRBYFLOAT", "float", 1.5], ["GETEX", "float", "EX", 500], ["RPUSH", "popped", 1, 2, 3],
+             ["BLMPOP", 0, 1, "popped", "LEFT", "COUNT", 2], ["COPY", "set", "copied", "DB", 2], ["PFADD", "hll", *range(100)]]
+    for words in plain:
+        reply = client.call(*words)
+        if isinstance(reply, Exception):
+            check("unknown command" in str(reply), f"{words}: {reply}")
+            say(f"{words[0]}: {reply}")
+
+
+def test_full_sync():
+    """a stock server that becomes our replica takes over every key, of every type and database, and the functions"""
+    with ours(), stock():
+        master, replica = Client(OURS, timeout=30), Client(STOCK, timeout=30)
+        write_randomly(master, 1)
+        check(master.call("SELECT", 0) == "OK", "SELECT")
+        write_every_kind(master)
+        check(replica.call("SET", "mine", 1) == "OK", "SET")
+        check(replica.call("REPLICAOF", "127.0.0.1", OURS) == "OK", "REPLICAOF")
+        wait_in_step(master, replica)
+        check_equal(least=30)
+
+
+def test_stream():
+    """what random commands, transactions, scripts and functions did stands in the replica, too"""
+    with ours(), replica_of():
+        master, replica = Client(OURS, timeout=30), Client(STOCK, timeout=30)
+        for seed in range(2, 5):
+            write_randomly(master, seed)
+            wait_in_step(master, replica)
+            check_equal()
+        check(master.call("SELECT", 0) == "OK", "SELECT")
+        write_every_kind(master)
+        wait_until(lambda: master.call("EXISTS", "over") == 0 and master.call("HEXISTS", "fields", "a") == 0, 5,
+                   "what expires has expired")
+        wait_in_step(master, replica)
+        check_equal(least=15)
+        check(replica.call("HGET", "fields", "a") is None and replica.call("DBSIZE") == master.call("DBSIZE"), "a field is over")
+        check(int(info(replica, "stats")["unexpected_error_replies"]) == 0, "the replica could not carry out a command")
+
+
+class Load:
+    """A client that writes all the time."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def __enter__(self):
+        self.stopped, self.written, self.error = threading.Event(), 0, None
+        self.thread = threading.Thread(target=self.write)
+        self.thread.start()
+        self.wait_for_more()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stopped.set()
+        self.thread.join(30)
+        check(kind is not None or self.error is None, f"under load: {self.error!r}")
+
+    def wait_for_more(self):
+        before = self.written
+        wait_until(lambda: self.written > before + 2000 or self.error, 20, "the load goes on")
+
+    def write(self):
+        try:
+            client = Client(self.port, timeout=30)
+            while not self.stopped.is_set():
+                commands = []
+                for number in range(self.written, self.written + 100):
+                    key = b"%d" % (number * 7919 % 5000)
+                    commands += [[b"SET", b"k" + key, b"%d" % number], [b"HSET", b"h" + key, b"f", key], [b"DEL", b"k" + key[:-1]],
+                                 [b"MULTI"], [b"INCR", b"n"], [b"LPUSH", b"l" + key, key], [b"EXEC"]]
+                wrong = [reply for reply in batch(client, commands) if isinstance(reply, Exception)]
+                check(not wrong, f"{wrong[:1]}")
+                self.written += 100
+            client.close()
+        except Exception as error:  # shown by the test's own thread
+            self.error = error
+
+
+def test_partial_resync():
+    """links are killed under load: the replica goes on where it was, without another full sync"""
+    with ours(), replica_of():
+        master, replica = Client(OURS, timeout=30), Client(STOCK, timeout=30)
+        with Load(OURS) as load:
+            wait_until(lambda: info(replica, "replication")["master_link_status"] == "up", 20, "the first sync")
+            for victim, words in ((replica, ("CLIENT", "KILL", "TYPE", "MASTER")), (master, ("CLIENT", "KILL", "TYPE", "REPLICA"))):
+                before = int(info(master, "stats")["sync_partial_ok"])
+                check(victim.call(*words) == 1, f"{words}")
+                wait_until(lambda: int(info(master, "stats")["sync_partial_ok"]) > before, 20, "a partial resync")
+                load.wait_for_more()
+        wait_in_step(master, replica)
+        check_equal(least=5000)
+        figures = info(master, "stats")
+        check(figures["sync_full"] == "1", f"{figures['sync_full']} full syncs")
+        check(figures["sync_partial_err"] == "0", f"{figures['sync_partial_err']} refused partial syncs")
+
+
+def test_two_replicas_under_load():
+    """two stock replicas take full syncs while the master is written to"""
+    with ours():
+        master = Client(OURS, timeout=30)
+        with Load(OURS) as load:
+            load.wait_for_more()
+            with replica_of(), replica_of(at=OTHER_STOCK):
+                replicas = [Client(port, timeout=30) for port in (STOCK, OTHER_STOCK)]
+                for replica in replicas:
+                    wait_until(lambda: info(replica, "replication")["master_link_status"] == "up", 30, "the sync")
+                load.wait_for_more()
+                load.stopped.set()
+                load.thread.join(30)
+                for replica, port in zip(replicas, (STOCK, OTHER_STOCK)):
+                    wait_in_step(master, replica)
+                    check_equal(OURS, port, least=5000)
+
+
+def test_what_it_tells():
+    """INFO, ROLE and WAIT tell of a stock replica as a stock master's do"""
+    with ours(), replica_of():
+        master, replica = Client(OURS), Client(STOCK)
+        wait_until(lambda: info(master, "replication").get("slave0", "").find("state=online") > 0, 20, "a replica online")
+        check(master.call("SET", "k", "v") == "OK", "SET")
+        check(master.call("WAIT", 1, 5000) == 1, "WAIT")
+        check(master.call("WAIT", 2, 50) == 1, "WAIT for two")
+        wait_in_step(master, replica)
+        told = info(master, "replication")
+        check(told["role"] == "master" and told["connected_slaves"] == "1", f"{told}")
+        wait_until(lambda: info(master, "replication")["slave0"].split("offset=")[1].split(",")[0] == told["master_repl_offset"],
+                   5, "the ack")
+        check(re.fullmatch(rf"ip=127.0.0.1,port={STOCK},state=online,offset=\d+,lag=[01]", told["slave0"]), told["slave0"])
+        check(re.fullmatch("[0-9a-f]{40}", told["master_replid"]) and told["master_replid2"] == "0" * 40, f"{told}")
+        check(told["second_repl_offset"] == "-1" and told["repl_backlog_active"] == "1", f"{told}")
+        check(int(told["repl_backlog_first_byte_offset"]) + int(told["repl_backlog_histlen"]) ==
+              int(told["master_repl_offset"]) + 1, f"{told}")
+        role = master.call("ROLE")
+        check(role[:2] == [b"master", int(told["master_repl_offset"])], f"{role}")
+        check(role[2] == [[b"127.0.0.1", b"%d" % STOCK, told["master_repl_offset"].encode()]], f"{role}")
+        check(replica.call("ROLE")[:4] == [b"slave", b"127.0.0.1", OURS, b"connected"], f"{replica.call('ROLE')}")
+
+
+def test_tools():
+    """redis-cli --rdb fetches a file that a stock server loads; redis-cli --replica shows the stream"""
+    with ours(), tempfile.TemporaryDirectory() as directory:
+        master = Client(OURS)
+        write_randomly(master, 6, 2000)
+        check(master.call("SELECT", 0) == "OK", "SELECT")
+        check(master.call("SET", "k", "v") == "OK", "SET")
+        told = subprocess.run(["redis-cli", "-p", str(OURS), "--rdb", os.path.join(directory, "dump.rdb")], timeout=30,
+                              capture_output=True, text=True, check=False)
+        check(told.returncode == 0, told.stdout + told.stderr)
+        with stock(STOCK, "--dir", directory):
+            check_equal()
+        with subprocess.Popen(["redis-cli", "-p", str(OURS), "--replica"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as listener:
+            try:
+                wait_until(lambda: info(master, "replication")["connected_slaves"] == "1", 10, "redis-cli is a replica")
+                seen = []
+                reader = threading.Thread(target=lambda: seen.extend(iter(listener.stdout.readline, b"")))
+                reader.start()
+                wait_until(lambda: any(b"SYNC done" in line for line in seen), 10, "redis-cli has read the snapshot")
+                check(master.call("SET", "shown", "to redis-cli") == "OK", "SET")
+                wait_until(lambda: any(b'"SET","shown","to redis-cli"' in line for line in seen), 10, f"the stream: {seen}")
+            finally:
+                listener.terminate()
+        reader.join(10)
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--build")
+parser.add_argument("--reference", default="redis-server")
+arguments = parser.parse_args()
+BINARY = os.path.join(build_directory(), "respite-cacheworker")
+tap.run([test_full_sync, test_stream, test_partial_resync, test_two_replicas_under_load, test_what_it_tells, test_tools])
