@@ -210,6 +210,31 @@ static int base_pcall(lua_State *state)
     return lua_gettop(state);
 }
 
+/* The script's handler is the upvalue. A script that is to end has none: Lua would call it where nothing can interrupt
+ * it. */
+static int handle_error(lua_State *state)
+{
+    if (cw_interpreter_of(state)->is_ending)
+        return 1;
+    lua_settop(state, 1);
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, 1, 1);
+    return 1;
+}
+
+static int base_xpcall(lua_State *state)
+{
+    luaL_checkany(state, 2);
+    lua_settop(state, 2);
+    lua_pushcclosure(state, handle_error, 1);
+    lua_insert(state, 1);
+    bool well = lua_pcall(state, 0, LUA_MULTRET, 1) == 0;
+    lua_pushboolean(state, well);
+    lua_replace(state, 1);
+    return lua_gettop(state);
+}
+
 static int loaded(lua_State *state, int result)
 {
     if (result == 0)
@@ -331,6 +356,7 @@ void cw_guard_open_base(lua_State *state)
         {"setfenv", base_setfenv},
         {"setmetatable", base_setmetatable},
         {"unpack", base_unpack},
+        {"xpcall", base_xpcall},
         {NULL, NULL},
     };
     static const char *const removed[] = {"dofile", "loadfile", "newproxy", "print"};

@@ -12,6 +12,7 @@ enum {
     SCRATCH_KEPT = 64 << 10, /* of scratch and reply, between scripts */
     RUNS_PER_STEP = 50,      /* the collector takes a step after so many runs, for scripts that make little garbage */
     STEP_SIZE = 50,
+    COLLECTOR_BYTES = 1 << 20, /* above the limit, for who gives memory back */
 };
 
 /* --- the heap --- */
@@ -189,7 +190,8 @@ static void pulse(lua_State *state, lua_Debug *record)
     const char *reason = interpreter->host->interrupt(interpreter->context);
     if (reason == NULL)
         return;
-    /* From here on each line ends the same way: a pcall of the script keeps nothing alive. */
+    /* From here on each instruction ends the same way: a pcall of the script keeps nothing alive. */
+    cw_interpreter_of(state)->is_ending = true;
     lua_sethook(state, pulse, LUA_MASKLINE | LUA_MASKCOUNT, 1);
     cw_raise(state, reason);
 }
@@ -334,10 +336,13 @@ static void clean_up(struct cw_interpreter *interpreter, bool failed)
     lua_sethook(interpreter->state, pulse, LUA_MASKCOUNT, CW_SCRIPT_PULSE);
     /* Whoever ran out of memory leaves garbage as big as the limit. */
     bool is_big = interpreter->used_bytes > interpreter->limit_bytes / 2;
+    size_t limit_bytes = interpreter->limit_bytes;
+    interpreter->limit_bytes += COLLECTOR_BYTES;
     if (failed || is_big)
         (void)cw_interpreter_protect(interpreter, collect_all, NULL, NULL);
     else if (++interpreter->runs % RUNS_PER_STEP == 0)
         (void)cw_interpreter_protect(interpreter, collect_step, NULL, NULL);
+    interpreter->limit_bytes = limit_bytes;
 }
 
 void cw_interpreter_run(struct cw_interpreter *interpreter, const struct cw_script_run *run)
@@ -347,6 +352,7 @@ void cw_interpreter_run(struct cw_interpreter *interpreter, const struct cw_scri
     interpreter->context = run->context;
     interpreter->protocol = 2;
     interpreter->error_is_counted = false;
+    interpreter->is_ending = false;
     lua_State *state = interpreter->state;
     bool well = protect(interpreter, run_protected, (void *)(uintptr_t)run);
     if (!well) {

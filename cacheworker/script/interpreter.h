@@ -68,6 +68,7 @@ struct cw_interpreter {
     const struct cw_script_host *host; /* borrowed; NULL while no script runs */
     void *context;                     /* borrowed; the host's */
     struct cw_library *library;        /* borrowed; the one that is being loaded */
+    bool is_ending;                    /* the script that runs was told to end: nothing of it is called any more */
     bool error_is_counted;             /* the reply of the last run is an error that a command replied */
     unsigned runs;                     /* since the last step of the collector */
     int globals;                       /* references: the table behind _G */

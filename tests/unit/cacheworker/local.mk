@@ -39,6 +39,7 @@ include tests/unit/cacheworker/pubsub.mk
 include tests/unit/cacheworker/stream.mk
 include tests/unit/cacheworker/txn.mk
 include tests/unit/cacheworker/tracking.mk
+include tests/unit/cacheworker/script.mk
 include tests/unit/cacheworker/zset.mk
 include tests/unit/cacheworker/acl.mk
 

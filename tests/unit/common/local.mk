@@ -5,11 +5,13 @@ common_unit_tests = \
 	tests/unit/common/base/crc32c_test \
 	tests/unit/common/base/crc64_test \
 	tests/unit/common/base/door_test \
+	tests/unit/common/base/fiber_test \
 	tests/unit/common/base/glob_test \
 	tests/unit/common/base/hashmap_test \
 	tests/unit/common/base/heap_test \
 	tests/unit/common/base/number_test \
 	tests/unit/common/base/rand_test \
+	tests/unit/common/base/sha1_test \
 	tests/unit/common/base/sha256_test \
 	tests/unit/common/base/sm_test \
 	tests/unit/common/base/throttle_test \
@@ -100,3 +102,7 @@ tests_unit_common_shell_log_sink_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
 tests_unit_common_shell_log_sink_test_LDADD = $(SHELL_LIBS) $(CMOCKA_LIBS)
 tests_unit_common_shell_storage_directory_test_CFLAGS = $(COMMON_SHELL_TEST_CFLAGS)
 tests_unit_common_shell_storage_directory_test_LDADD = $(SHELL_LIBS) $(CMOCKA_LIBS)
+tests_unit_common_base_fiber_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_fiber_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_base_sha1_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_base_sha1_test_LDADD = $(common_unit_ldadd)
