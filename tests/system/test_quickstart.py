@@ -40,6 +40,15 @@ def test_second_up():
     check(Client(PORT).call("PING") == "PONG", "the first one was disturbed")
 
 
+def test_spelling():
+    """however its directory is spelled, an appliance is found, and not started twice"""
+    parent, name = os.path.split(appliance.directory)
+    for spelling in (name, f"./{name}/", f"../{os.path.basename(parent)}/{name}", f"{appliance.directory}//."):
+        done = subprocess.run([os.path.join(SOURCE, "quickstart"), "up", "--dir", spelling], cwd=parent, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+        check(done.returncode != 0 and "already up" in done.stdout, f"{spelling}: {done.stdout}")
+
+
 def test_busy_port():
     """a busy port is a clear refusal, and nothing is left half-started"""
     with socket.socket() as busy:
@@ -99,4 +108,4 @@ def test_descriptors():
 
 
 with appliance:
-    tap.run([test_status, test_second_up, test_busy_port, test_stopped_processes, test_resume, test_descriptors])
+    tap.run([test_status, test_second_up, test_spelling, test_busy_port, test_stopped_processes, test_resume, test_descriptors])
