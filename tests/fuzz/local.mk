@@ -1,6 +1,7 @@
 # tests/fuzz: libFuzzer targets. Configured with --enable-fuzz (and CC=clang) they search; otherwise each replays its
 # checked-in corpus, or the files given to it.
 FUZZ_TARGETS += \
+	tests/fuzz/fuzz_acl \
 	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_glob \
@@ -42,6 +43,10 @@ tests_fuzz_fuzz_restore_SOURCES = tests/fuzz/fuzz_restore.c $(fuzz_common_source
 tests_fuzz_fuzz_restore_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_restore_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_restore_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_acl_SOURCES = tests/fuzz/fuzz_acl.c $(fuzz_common_sources)
+tests_fuzz_fuzz_acl_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_acl_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_acl_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_hyperloglog_SOURCES = tests/fuzz/fuzz_hyperloglog.c $(fuzz_common_sources)
 tests_fuzz_fuzz_hyperloglog_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_hyperloglog_LDFLAGS = $(fuzz_ldflags)
