@@ -212,7 +212,7 @@ bool cw_dispatch(struct cw_engine *engine, struct cw_session *session, const str
         return true;
     }
     size_t before = buf_length(&session->out);
-    if (UNLIKELY(!cw_gates_are_open(engine, session, command, argc)) &&
+    if (UNLIKELY(!cw_gates_are_open(engine, session, command, argv, argc)) &&
         !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
         if (session->flags & CW_SESSION_IN_MULTI)
             cw_transaction_refuse(engine, session, command, &session->out, before);
@@ -240,7 +240,7 @@ bool cw_dispatch_again(struct cw_engine *engine, struct cw_session *session, con
 {
     size_t before = buf_length(&session->out);
     session->flags &= ~(uint32_t)(CW_SESSION_UNGATED | CW_SESSION_PUSHED);
-    if (!cw_gates_are_open(engine, session, command, argc) &&
+    if (!cw_gates_are_open(engine, session, command, argv, argc) &&
         !cw_gates_let_pass(engine, session, command, argv, argc, cw_session_out(engine, session))) {
         after_reply(engine, session, command, before);
         return true;

@@ -10,15 +10,17 @@
 struct cw_nested;
 
 /* Whether a client's command passes without being looked at closely: that of a session in its ordinary state, on a
- * master whose memory has no limit. */
+ * master whose memory has no limit, of a user who may do everything, or at least this. */
 static inline bool cw_gates_are_open(const struct cw_engine *engine, const struct cw_session *session,
-                                     const struct command *command, size_t argc)
+                                     const struct command *command, const struct slice *argv, size_t argc)
 {
-    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB |
-                             CW_SESSION_IN_MULTI | CW_SESSION_RESTRICTED;
+    const uint32_t special = CW_SESSION_AUTHENTICATED | CW_SESSION_SURPLUS | CW_SESSION_IN_PUBSUB | CW_SESSION_IN_MULTI;
+    size_t index;
     return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
            command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
-           engine->serving == CW_SERVING_MASTER && !cw_memory_is_limited_for(engine, command->flags);
+           engine->serving == CW_SERVING_MASTER && !cw_memory_is_limited_for(engine, command->flags) &&
+           (LIKELY(!(session->flags & CW_SESSION_RESTRICTED)) ||
+            cw_acl_user_check(session->user, command, argv, argc, &index) == CW_ACL_ALLOWED);
 }
 
 /* Whether a client's command may be executed; if not, the reply says why. `command` is what command_resolve said. It
