@@ -64,6 +64,12 @@ BLOCKED_ROWS = [
     ("SET 3 B, pipeline 100", "set", 100, 1.2),
 ]
 
+# name, command, pipeline, goal of the CPU per operation (restricted user / one who may do everything)
+RESTRICTED_ROWS = [
+    ("GET 3 B, pipeline 16", "get", 16, 1.05),
+    ("SET 3 B, pipeline 16", "set", 16, 1.05),
+]
+
 # name, subscribers, pipeline, goal of all CPU, goal of what is not spent in the kernel
 PUBLISH_ROWS = [
     ("1,000 subscribers, pipeline 1", 1000, 1, 1.0, 0.5),
@@ -213,6 +219,28 @@ backend b
                          f"p99 {p99[0]:.0f} / {p99[1]:.0f} us")
             self.stop_all()
 
+    def bench_restricted(self):
+        rows = [row for row in RESTRICTED_ROWS if self.wanted("restricted", row[0])]
+        if not rows:
+            return
+        ports = (PORT + 1, PORT + 2)
+        pids = [self.worker(port) for port in ports]
+        for port in ports:
+            self.load(port, [], "set", 3, pipeline=64, fill=True)
+        with socket.create_connection(("127.0.0.1", ports[0])) as connection:
+            connection.sendall(b"ACL SETUSER default resetkeys ~k* resetchannels\r\n")
+            if connection.recv(100) != b"+OK\r\n":
+                sys.exit("bench: the user cannot be restricted")
+        self.header("What a user with a pattern of keys costs: CPU microseconds per operation", "without")
+        for name, command, pipeline, goal in rows:
+            samples = [[], []]
+            for _ in range(self.options.rounds):
+                for side, port in enumerate(ports):
+                    result = self.load(port, [pids[side]], command, 3, 50, pipeline)
+                    samples[side].append(result["cpu_us"][0])
+            self.row("restricted", name, statistics.median(samples[0]), statistics.median(samples[1]), goal, "us")
+        self.stop_all()
+
     def bench_blocked(self):
         rows = [row for row in BLOCKED_ROWS if self.wanted("blocked", row[0])]
         if not rows:
@@ -360,6 +388,7 @@ def main():
     try:
         bench.bench_worker()
         bench.bench_blocked()
+        bench.bench_restricted()
         bench.bench_publish()
         bench.bench_proxy()
         bench.bench_durability()
