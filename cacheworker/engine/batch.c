@@ -8,6 +8,7 @@
 #include "cacheworker/info/timing.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
@@ -62,8 +63,18 @@ static inline uint32_t flags_of(const struct cw_session *session, const struct c
     return UNLIKELY(session->flags & CW_SESSION_IN_MULTI) ? cw_transaction_flags(session, command) : command->flags;
 }
 
+static bool may_write(const struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+                      const struct resp_request *request)
+{
+    uint32_t flags = command->flags & COMMAND_RUNS_SCRIPTS
+                         ? cw_script_command_flags(engine->scripting, command, request->argv, request->argc)
+                         : flags_of(session, command);
+    return flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+}
+
 /* Whether this command has to wait until the node may serve again. What concerns the appliance itself never waits. */
-static bool must_wait(const struct cw_engine *engine, const struct cw_session *session, const struct command *command)
+static bool must_wait(const struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+                      const struct resp_request *request)
 {
     if (LIKELY(engine->serving == CW_SERVING_MASTER && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
         return false;
@@ -75,8 +86,7 @@ static bool must_wait(const struct cw_engine *engine, const struct cw_session *s
         return true;
     if (engine->pause_until_ns == 0)
         return false;
-    return !engine->pause_writes_only ||
-           (command != NULL && (flags_of(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)));
+    return !engine->pause_writes_only || (command != NULL && may_write(engine, session, command, request));
 }
 
 /* Behind such a command nothing may be parsed before it was executed: it changes what may be read, and how. */
@@ -127,9 +137,9 @@ static enum gathered gather_session(struct cw_engine *engine, struct cw_session 
         if (result > 0 && request->argc == 0)
             continue; /* an empty line */
         const struct command *command = result > 0 ? find_command(request) : NULL;
-        if (UNLIKELY(must_wait(engine, session, command))) {
+        if (UNLIKELY(must_wait(engine, session, command, request))) {
             cw_session_unread(session);
-            return GATHERED_PARKED;
+            return session->batched ? GATHERED_BARRIER : GATHERED_PARKED; /* SCRIPT LOAD, EVALSHA: then it need not */
         }
         struct item *item = &batch->items[batch->count++];
         item->session = session;

@@ -329,6 +329,43 @@ int cw_script_read_shebang(struct slice source, uint32_t *ret_flags, size_t *ret
     return 0;
 }
 
+static uint32_t flags_of_source(struct slice source)
+{
+    struct buf error = {0};
+    uint32_t flags;
+    size_t length;
+    if (cw_script_read_shebang(source, &flags, &length, &error) < 0)
+        flags = CW_SCRIPT_WITHOUT_FLAGS;
+    buf_free(&error);
+    return flags;
+}
+
+/* What a command's script says of itself; nothing when there is none. */
+static uint32_t flags_named_by(const struct cw_scripting *scripting, const struct command *command, struct slice name)
+{
+    const struct cw_script *script;
+    const struct cw_function *function;
+    switch (command->id) {
+    case COMMAND_ID_EVAL: return flags_of_source(name);
+    case COMMAND_ID_EVALSHA:
+        script = cw_scripting_find(scripting, name);
+        return script != NULL ? script->flags : CW_SCRIPT_WITHOUT_FLAGS;
+    case COMMAND_ID_FCALL:
+        function = scripting->functions != NULL ? cw_functions_find(scripting->functions, name) : NULL;
+        return function != NULL ? function->flags : CW_SCRIPT_WITHOUT_FLAGS;
+    default: return CW_SCRIPT_WITHOUT_FLAGS;
+    }
+}
+
+uint32_t cw_script_command_flags(const struct cw_scripting *scripting, const struct command *command,
+                                 const struct slice *argv, size_t argc)
+{
+    if (!(command->flags & COMMAND_RUNS_SCRIPTS) || argc < 2)
+        return command->flags;
+    bool is_harmless = flags_named_by(scripting, command, argv[1]) & CW_SCRIPT_NO_WRITES;
+    return is_harmless ? command->flags & ~(uint32_t)COMMAND_MAY_REPLICATE : command->flags;
+}
+
 /* --- the one that runs --- */
 
 struct run { /* context of the host */

@@ -47,8 +47,8 @@ static void reserve(struct cw_transaction *transaction, size_t argc)
     }
 }
 
-void cw_transaction_add(struct cw_transaction *transaction, const struct command *command, const struct slice *argv,
-                        size_t argc, uint64_t first_key_hash)
+void cw_transaction_add(struct cw_transaction *transaction, const struct command *command, uint32_t flags,
+                        const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
     reserve(transaction, argc);
     transaction->commands[transaction->count++] = (struct cw_queued){.command = command,
@@ -60,8 +60,8 @@ void cw_transaction_add(struct cw_transaction *transaction, const struct command
         *argument = (struct cw_argument){buf_length(&transaction->bytes), argv[i].length};
         buf_add_slice(&transaction->bytes, argv[i]);
     }
-    transaction->any_flags |= command->flags;
-    transaction->lacking |= ~command->flags;
+    transaction->any_flags |= flags;
+    transaction->lacking |= ~flags;
 }
 
 const struct slice *cw_transaction_words(struct cw_transaction *transaction, const struct cw_queued *queued)

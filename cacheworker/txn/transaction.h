@@ -46,8 +46,9 @@ void cw_transaction_destroy(struct cw_transaction *transaction); /* watches noth
 /* Forgets the commands, keeps the memory. */
 void cw_transaction_clear(struct cw_transaction *transaction);
 
-void cw_transaction_add(struct cw_transaction *transaction, const struct command *command, const struct slice *argv,
-                        size_t argc, uint64_t first_key_hash);
+/* `flags` are the command's own, but for what its script says otherwise (cw_script_command_flags). */
+void cw_transaction_add(struct cw_transaction *transaction, const struct command *command, uint32_t flags,
+                        const struct slice *argv, size_t argc, uint64_t first_key_hash);
 
 /* The words of a command; borrowed until the next call. */
 const struct slice *cw_transaction_words(struct cw_transaction *transaction, const struct cw_queued *queued);

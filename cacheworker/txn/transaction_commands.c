@@ -3,6 +3,7 @@
 #include "cacheworker/engine/gates.h"
 #include "cacheworker/engine/nested.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/watch.h"
 #include "common/base/mem.h"
 
@@ -101,7 +102,8 @@ bool cw_transaction_queue(struct cw_engine *engine, struct cw_session *session, 
     if (is_executed_at_once(command))
         return false;
     if (!transaction->is_spoiled && !transaction->is_refused)
-        cw_transaction_add(transaction, command, argv, argc, first_key_hash);
+        cw_transaction_add(transaction, command, cw_script_command_flags(engine->scripting, command, argv, argc), argv,
+                           argc, first_key_hash);
     session->commands++;
     session->last_command = command;
     resp_write_simple(cw_session_out(engine, session), SLICE_LITERAL("QUEUED"));

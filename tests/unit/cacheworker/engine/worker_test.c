@@ -568,6 +568,58 @@ static void test_broken_request_while_paused(void **state)
     bench_end(&bench);
 }
 
+/* While writes are paused, scripts that say that they write nothing do not wait; all others do. */
+static void test_scripts_while_writes_are_paused(void **state)
+{
+    (void)state;
+    static const char *const harmless[] = {
+        "EVAL \"#!lua flags=no-writes\\nreturn 1\" 0\r\n",
+        "EVAL_RO \"return 1\" 0\r\n",
+        "EVALSHA 77f21361171213377cb083e2ffc2ae24ffdff8fb 0\r\n",
+        "FCALL harmless 0\r\n",
+        "FCALL_RO harmless 0\r\n",
+        "FCALL HARMLESS 0\r\n",
+    };
+    static const char *const others[] = {
+        "EVAL \"return 1\" 0\r\n",
+        "EVAL \"#!lua\\nreturn 1\" 0\r\n",
+        "EVAL \"#!lua flags=odd\\nreturn 1\" 0\r\n",
+        "EVALSHA 0000000000000000000000000000000000000000 0\r\n",
+        "EVALSHA short 0\r\n",
+        "FCALL writing 0\r\n",
+        "FCALL nosuch 0\r\n",
+    };
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    ASSERT_ASK(&bench, link,
+               "FUNCTION LOAD \"#!lua name=l\\nredis.register_function{function_name='harmless', flags={'no-writes'}, "
+               "callback=function() return 1 end} redis.register_function('writing', function() return 2 end)\"\r\n",
+               "$1\r\nl\r\n");
+    link_id queueing = bench_connect(&bench);
+    ASSERT_ASK(&bench, queueing, "MULTI\r\nFCALL writing 0\r\n", "+OK\r\n+QUEUED\r\n");
+    /* The script becomes known in front of its use, in one read. */
+    ASSERT_ASK(&bench, link,
+               "CLIENT PAUSE 1000 WRITE\r\nSCRIPT LOAD \"#!lua flags=no-writes\\nreturn 3\"\r\n"
+               "EVALSHA 50ad2340de91fe7294d5c746ad721ff185c16fc5 0\r\n",
+               "+OK\r\n$40\r\n50ad2340de91fe7294d5c746ad721ff185c16fc5\r\n:3\r\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(harmless); i++)
+        ASSERT_ASK(&bench, link, harmless[i], ":1\r\n");
+    ASSERT_ASK(&bench, link, "MULTI\r\nEVAL \"#!lua flags=no-writes\\nreturn 1\" 0\r\nFCALL harmless 0\r\nEXEC\r\n",
+               "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
+    link_id waiting[ARRAY_LENGTH(others)];
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        waiting[i] = bench_connect(&bench);
+        ASSERT_ASK(&bench, waiting[i], others[i], "");
+    }
+    ASSERT_ASK(&bench, queueing, "EXEC\r\n", "");
+    bench_advance(&bench, 1001 * NS_PER_MS);
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_true(bench_take(&bench, waiting[i]).length > 0);
+    assert_bytes(bench_take(&bench, queueing), "*1\r\n:2\r\n");
+    bench_end(&bench);
+}
+
 /* Nothing is executed or answered while DEBUG SLEEP lasts, and then all of it, in order. */
 static void test_debug_sleep(void **state)
 {
@@ -876,6 +928,7 @@ int main(void)
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_client_pause),
         cmocka_unit_test(test_client_pause_twice),
+        cmocka_unit_test(test_scripts_while_writes_are_paused),
         cmocka_unit_test(test_broken_request_while_paused),
         cmocka_unit_test(test_debug_sleep),
         cmocka_unit_test(test_reads_go_on_while_writes_are_paused),

@@ -173,7 +173,7 @@ static void test_queue(void **state)
     for (size_t i = 0; i < COMMANDS; i++)
         argv[i] = slice_of(text, i);
     for (size_t i = 0; i < COMMANDS; i++)
-        cw_transaction_add(transaction, command, argv, i + 1, i);
+        cw_transaction_add(transaction, command, command->flags, argv, i + 1, i);
     assert_int_equal(transaction->count, COMMANDS);
     for (size_t i = 0; i < COMMANDS; i++) {
         const struct cw_queued *queued = &transaction->commands[i];
