@@ -4,7 +4,7 @@ import time
 
 from tap import check, say
 
-TIMEOUTS = [b"0.001", b"0.002", b"1e-3", b"0.0005"]  # the reference looks at them ten times a second
+TIMEOUTS = [b"0.001", b"0.002", b"1e-3", b"0.0005"]  # the reference is started so that it looks at them often
 ODD_TIMEOUTS = [b"x", b"", b"-1", b"nan"]
 # Another number of words could make a timeout of any of them.
 ENTIRE = ("blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "bzmpop")

@@ -599,11 +599,12 @@ if __name__ == "__main__":  # the random commands are drawn by other tests, too
     arguments_parser = argparse.ArgumentParser()
     arguments_parser.add_argument("--build")
     arguments_parser.add_argument("--seed", type=int, default=1)
-    arguments_parser.add_argument("--count", type=int, default=20000)
+    arguments_parser.add_argument("--count", type=int, default=100000)
     arguments_parser.add_argument("--reference", default="redis-server")
     arguments = arguments_parser.parse_args()
     BINARY = os.path.join(build_directory(), "respite-cacheworker")
-    with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", ""), \
+    with server(REFERENCE, arguments.reference, "--port", str(REFERENCE), "--bind", "127.0.0.1", "--save", "",
+                "--hz", "500"), \
             server(OURS, BINARY, "--standalone", "--port", str(OURS)):
         # Without it the reference takes packed values as they come; ours looks into them.
         check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")

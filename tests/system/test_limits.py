@@ -101,4 +101,4 @@ def test_listeners_survive():
 
 
 with appliance:
-    tap.run([test_connections, test_idle, test_listeners_survive])
+    tap.run([test_connections, test_listeners_survive, test_idle])  # the last one shortens idle_timeout_ms
