@@ -17,6 +17,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_restore \
 	tests/fuzz/fuzz_sentinel \
 	tests/fuzz/fuzz_sentinel_state \
+	tests/fuzz/fuzz_session \
 	tests/fuzz/fuzz_snapshot
 check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus
@@ -87,6 +88,10 @@ tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c $(fuzz_bench) $(fu
 tests_fuzz_fuzz_dispatch_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_dispatch_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_dispatch_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_bench) $(fuzz_common_sources)
+tests_fuzz_fuzz_session_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_session_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_session_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_puppet) $(fuzz_common_sources)
 tests_fuzz_fuzz_node_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
