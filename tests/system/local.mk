@@ -71,4 +71,5 @@ EXTRA_DIST += \
 	tests/system/test_tools.py \
 	tests/system/test_tracking.py \
 	tests/system/test_troubles.py \
-	tests/system/test_types.py
+	tests/system/test_types.py \
+	tests/system/test_waiting.py
