@@ -67,6 +67,7 @@ bool cw_reply_is_full(const struct cw_call *call);
 #define CW_ERROR_NOT_FLOAT   "ERR value is not a valid float"
 #define CW_ERROR_NO_KEY      "ERR no such key"
 #define CW_ERROR_RANGE       "ERR index out of range"
+#define CW_ERROR_NO_MULTI    "ERR Command not allowed inside a transaction"
 
 /* An array of simple strings: what HELP answers. */
 static inline void cw_reply_lines(struct cw_call *call, const char *const *lines, size_t count)

@@ -171,6 +171,17 @@ static bool following_is_refused(struct cw_engine *engine, struct cw_session *se
            cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, cw_session_out(engine, session));
 }
 
+/* A session in MULTI becomes nobody's replica. */
+static bool transaction_refuses(struct cw_engine *engine, struct cw_session *session, const struct command *command)
+{
+    if (!(session->flags & CW_SESSION_IN_MULTI) || !(command->flags & COMMAND_NO_MULTI))
+        return false;
+    size_t before = buf_length(&session->out);
+    resp_write_error(cw_session_out(engine, session), SLICE_LITERAL(CW_ERROR_NO_MULTI));
+    cw_transaction_refuse(engine, session, command, &session->out, before);
+    return true;
+}
+
 /* RESPITE, REPLCONF, PSYNC: their rooms see the link, write their own answers and check who asks. */
 static void run_appliance(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                           const struct slice *argv, size_t argc)
@@ -180,7 +191,7 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
     engine->statistics.total_commands++;
     engine->statistics.commands[command->id].calls++;
     session->last_command = command;
-    if (following_is_refused(engine, session, command, argv, argc))
+    if (transaction_refuses(engine, session, command) || following_is_refused(engine, session, command, argv, argc))
         engine->statistics.commands[command->id].rejected++;
     else if (command->flags & COMMAND_IS_RESPITE)
         cw_ha_request(engine->ha, session->link, argv, argc);

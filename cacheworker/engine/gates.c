@@ -113,7 +113,7 @@ static bool session_is_refused(struct cw_engine *engine, struct cw_session *sess
         return true;
     }
     if ((session->flags & CW_SESSION_IN_MULTI) && (command->flags & COMMAND_NO_MULTI)) {
-        refuse(reply, "ERR Command not allowed inside a transaction");
+        refuse(reply, CW_ERROR_NO_MULTI);
         return true;
     }
     if (!(session->flags & CW_SESSION_RESTRICTED))
