@@ -16,6 +16,7 @@
 enum {
     BATCH_CAPACITY = 128, /* requests; what is prefetched for them must still be cached when its turn comes */
     SESSION_SHARE = 64,   /* of one session in one batch */
+    SCRIPT_KEY = 3,       /* word of EVAL and its like where the keys begin: most scripts look at the first */
     TURN_BATCHES = 64,    /* then the loop looks at its links again */
 };
 
@@ -24,7 +25,8 @@ struct item {
     const struct command *command; /* NULL: unknown, or the request is broken */
     uint64_t hash;                 /* of the first key */
     bool has_key;
-    bool broken; /* ERR_PROTOCOL; the request says why */
+    bool broken;                   /* ERR_PROTOCOL; the request says why */
+    struct cw_session_place place; /* where the request began */
 };
 
 struct cw_batch {
@@ -96,7 +98,7 @@ static bool is_barrier(const struct cw_session *session, const struct command *c
         return true;
     if (command == NULL)
         return false;
-    const uint32_t barriers = COMMAND_ADMIN | COMMAND_BLOCKING | COMMAND_RUNS_SCRIPTS;
+    const uint32_t barriers = COMMAND_ADMIN | COMMAND_BLOCKING;
     return (flags_of(session, command) & barriers) || command->id == COMMAND_ID_WAIT;
 }
 
@@ -110,9 +112,14 @@ static inline const struct command *find_command(const struct resp_request *requ
 
 static inline void hash_first_key(struct cw_engine *engine, struct item *item, const struct resp_request *request)
 {
-    if (item->command == NULL || item->command->first_key <= 0 || (size_t)item->command->first_key >= request->argc)
+    if (item->command == NULL)
         return;
-    item->hash = cw_keyspace_hash(engine->keyspace, request->argv[item->command->first_key]);
+    int first_key = item->command->first_key;
+    if (UNLIKELY(item->command->flags & COMMAND_RUNS_SCRIPTS))
+        first_key = SCRIPT_KEY;
+    if (first_key <= 0 || (size_t)first_key >= request->argc)
+        return;
+    item->hash = cw_keyspace_hash(engine->keyspace, request->argv[first_key]);
     item->has_key = true;
     cw_keyspace_prefetch_bucket(engine->keyspace, item->session->database, item->hash);
 }
@@ -146,6 +153,7 @@ static enum gathered gather_session(struct cw_engine *engine, struct cw_session 
         item->command = command;
         item->has_key = false;
         item->broken = result < 0;
+        item->place = cw_session_last_place(session);
         session->batched = true;
         taken++;
         if (UNLIKELY(result < 0))
@@ -218,11 +226,28 @@ static inline bool execute_item(struct cw_engine *engine, const struct item *ite
     return cw_dispatch(engine, session, item->command, request->argv, request->argc, item->has_key ? item->hash : 0);
 }
 
+/* A command was left in the middle: what was read behind it is read again when it is over. */
+static void put_back(struct cw_engine *engine, size_t first)
+{
+    struct cw_batch *batch = engine->batch;
+    for (size_t i = batch->count; i-- > first;) {
+        struct cw_session *session = batch->items[i].session;
+        session->batched = false;
+        if (session->flags & CW_SESSION_CLOSING)
+            continue;
+        cw_session_rewind(session, batch->items[i].place);
+        if (list_is_empty(&session->ready) && !(session->flags & CW_SESSION_WAITING))
+            list_add_last(&engine->ready, &session->ready);
+    }
+    batch->count = first;
+}
+
 static void execute(struct cw_engine *engine)
 {
     struct cw_batch *batch = engine->batch;
     int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
     int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
+    bool was_left = engine->long_command.is_left;
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
         const struct resp_request *request = &batch->requests[i];
@@ -235,6 +260,10 @@ static void execute(struct cw_engine *engine)
         }
         if (UNLIKELY(cw_waiters_have_ready(&engine->waiters)))
             cw_block_serve(engine);
+        if (UNLIKELY(engine->long_command.is_left != was_left)) {
+            put_back(engine, i + 1);
+            return;
+        }
     }
 }
 

@@ -95,16 +95,11 @@ static void measure(struct cw_engine *engine)
 /* One stretch, from a turn's time to the command's own and back. Returns whether the command is over. */
 static bool stretch(struct cw_engine *engine, bool (*run)(struct cw_engine *engine))
 {
-    struct cw_long_command *running = &engine->long_command;
     int64_t wall_us = engine->wall_us;
-    int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
-    int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
-    engine->wall_us = running->wall_us;
+    engine->wall_us = engine->long_command.wall_us;
     bool is_over = run(engine);
     engine->wall_us = wall_us;
     engine->executing = NULL;
-    if (stopwatch_ns != NULL)
-        running->took_ns += stopwatch_ns() - began_ns;
     return is_over;
 }
 
@@ -115,8 +110,14 @@ static bool enter(struct cw_engine *engine)
 
 static bool resume(struct cw_engine *engine)
 {
-    engine->executing = engine->long_command.session;
-    return fiber_resume(engine->long_command.fiber);
+    struct cw_long_command *running = &engine->long_command;
+    int64_t (*stopwatch_ns)(void) = engine->config.stopwatch_ns;
+    int64_t began_ns = stopwatch_ns != NULL ? stopwatch_ns() : 0;
+    engine->executing = running->session;
+    bool is_over = fiber_resume(running->fiber);
+    if (stopwatch_ns != NULL)
+        running->took_ns += stopwatch_ns() - began_ns;
+    return is_over;
 }
 
 void cw_long_run(struct cw_engine *engine, struct cw_session *session, const struct command *command,

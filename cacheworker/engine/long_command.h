@@ -33,7 +33,7 @@ struct cw_long_command {
     uint64_t first_key_hash;
     int64_t began_ns;
     int64_t wall_us;       /* time stands still at this */
-    int64_t took_ns;       /* on the stopwatch, without the pauses */
+    int64_t took_ns;       /* on the stopwatch, in later turns than the first, without the pauses */
     const char *end_words; /* why it is to be ended, as soon as it can be; or NULL */
 };
 

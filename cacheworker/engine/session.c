@@ -181,6 +181,20 @@ int cw_session_next_request(struct cw_session *session, const struct resp_limits
     return 0;
 }
 
+void cw_session_rewind(struct cw_session *session, struct cw_session_place place)
+{
+    if (session->partial != NULL) { /* of what stands behind */
+        resp_request_free(session->partial);
+        mem_free(session->partial);
+        session->partial = NULL;
+    }
+    if (place.is_in_kept)
+        session->kept.start = (size_t)(place.begin - session->kept.memory);
+    else
+        session->received =
+            slice_of(place.begin, session->received.length + (size_t)(session->received.data - place.begin));
+}
+
 void cw_session_unread(struct cw_session *session)
 {
     if (session->last_from_kept)

@@ -119,6 +119,21 @@ MUST_CHECK int cw_session_next_request(struct cw_session *session, const struct 
 /* Puts the request that was just read back: it will be read again. */
 void cw_session_unread(struct cw_session *session);
 
+/* Where the request began that was just read, and back to it: it and what was read behind it will be read again. In the
+ * turn in which it was read, and while it is batched. */
+struct cw_session_place {
+    const char *begin; /* borrowed */
+    bool is_in_kept;
+};
+
+static inline struct cw_session_place cw_session_last_place(const struct cw_session *session)
+{
+    const char *end = session->last_from_kept ? session->kept.memory + session->kept.start : session->received.data;
+    return (struct cw_session_place){.begin = end - session->last_used, .is_in_kept = session->last_from_kept};
+}
+
+void cw_session_rewind(struct cw_session *session, struct cw_session_place place);
+
 /* Has cw_sessions_keep look at it at the end of this turn. */
 void cw_session_touch(struct cw_engine *engine, struct cw_session *session);
 

@@ -25,6 +25,8 @@ struct cw_scripting *cw_scripting_create(struct cw_engine *engine)
 static void forget(struct cw_scripting *scripting, struct cw_script *script)
 {
     hashmap_remove(&scripting->scripts, &script->node);
+    if (scripting->newest == script)
+        scripting->newest = NULL;
     if (!list_is_empty(&script->recent)) {
         list_remove(&script->recent);
         scripting->recent_count--;
@@ -102,6 +104,8 @@ struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct
 {
     if (sha.length != SHA1_HEX)
         return NULL;
+    if (scripting->newest != NULL && memcmp(scripting->newest->sha, sha.data, SHA1_HEX) == 0)
+        return scripting->newest;
     char lower[SHA1_HEX];
     for (size_t i = 0; i < SHA1_HEX; i++)
         lower[i] = sha.data[i] >= 'A' && sha.data[i] <= 'Z' ? (char)(sha.data[i] - 'A' + 'a') : sha.data[i];
@@ -111,6 +115,7 @@ struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct
 
 void cw_scripting_touch(struct cw_scripting *scripting, struct cw_script *script)
 {
+    scripting->newest = script;
     if (list_is_empty(&script->recent) || scripting->recent.previous == &script->recent)
         return;
     list_remove(&script->recent);

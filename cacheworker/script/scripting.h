@@ -44,8 +44,9 @@ struct cw_scripting {
     struct cw_interpreter *library; /* owned; of functions; NULL until it is needed */
     struct cw_functions *functions; /* owned; NULL until there are any */
     struct hashmap scripts;
-    struct buf dump;    /* owned; what cw_scripting_dump gave last */
-    struct list recent; /* of those that EVAL made known: the oldest use first */
+    struct cw_script *newest; /* the one that was used last; NULL: it is gone */
+    struct buf dump;          /* owned; what cw_scripting_dump gave last */
+    struct list recent;       /* of those that EVAL made known: the oldest use first */
     size_t recent_count;
     size_t source_bytes;
     uint64_t random;     /* of math.random */

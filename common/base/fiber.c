@@ -5,7 +5,10 @@
 
 #include <stdint.h>
 #include <string.h>
+
+#if !defined(__x86_64__) && !defined(__aarch64__)
 #include <ucontext.h>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FIBER_ASAN 1
@@ -29,11 +32,140 @@
 
 enum { DEPTH_STEP = 64 << 10 }; /* between the marks that show how deep a stack was */
 
+/* A context is what a function must keep of the processor, on the stack that it leaves. The C library's swapcontext
+ * also asks the kernel for the mask of signals, each time, which costs more than a short script. */
+#if defined(__x86_64__)
+
+typedef void *saved_stack;
+
+void fiber_swap(saved_stack *save, const saved_stack *take) __asm__("respite_fiber_swap");
+void fiber_begin(void) __asm__("respite_fiber_begin");
+
+__asm__(".text\n"
+        ".p2align 4\n"
+        "respite_fiber_swap:\n"
+        "    pushq %rbp\n"
+        "    pushq %rbx\n"
+        "    pushq %r12\n"
+        "    pushq %r13\n"
+        "    pushq %r14\n"
+        "    pushq %r15\n"
+        "    movq %rsp, (%rdi)\n"
+        "    movq (%rsi), %rsp\n"
+        "    popq %r15\n"
+        "    popq %r14\n"
+        "    popq %r13\n"
+        "    popq %r12\n"
+        "    popq %rbx\n"
+        "    popq %rbp\n"
+        "    ret\n"
+        "respite_fiber_begin:\n"
+        "    movq %r12, %rdi\n"
+        "    callq *%r13\n"
+        "    ud2\n");
+
+/* At `end` begins, growing down, the stack on which `function` will be called with `argument`. */
+static void make_context(saved_stack *ret_context, char *end, void (*function)(void *argument), void *argument)
+{
+    void **top = (void **)(void *)(end - (uintptr_t)end % 16);
+    *--top = NULL; /* two words: the stack is aligned where the function is called */
+    *--top = NULL;
+    *--top = (void *)fiber_begin;
+    *--top = NULL;             /* rbp */
+    *--top = NULL;             /* rbx */
+    *--top = argument;         /* r12 */
+    *--top = (void *)function; /* r13 */
+    *--top = NULL;             /* r14 */
+    *--top = NULL;             /* r15 */
+    *ret_context = top;
+}
+
+#elif defined(__aarch64__)
+
+typedef void *saved_stack;
+
+void fiber_swap(saved_stack *save, const saved_stack *take) __asm__("respite_fiber_swap");
+void fiber_begin(void) __asm__("respite_fiber_begin");
+
+__asm__(".text\n"
+        ".p2align 4\n"
+        "respite_fiber_swap:\n"
+        "    stp x29, x30, [sp, #-160]!\n"
+        "    stp x19, x20, [sp, #16]\n"
+        "    stp x21, x22, [sp, #32]\n"
+        "    stp x23, x24, [sp, #48]\n"
+        "    stp x25, x26, [sp, #64]\n"
+        "    stp x27, x28, [sp, #80]\n"
+        "    stp d8, d9, [sp, #96]\n"
+        "    stp d10, d11, [sp, #112]\n"
+        "    stp d12, d13, [sp, #128]\n"
+        "    stp d14, d15, [sp, #144]\n"
+        "    mov x9, sp\n"
+        "    str x9, [x0]\n"
+        "    ldr x9, [x1]\n"
+        "    mov sp, x9\n"
+        "    ldp x19, x20, [sp, #16]\n"
+        "    ldp x21, x22, [sp, #32]\n"
+        "    ldp x23, x24, [sp, #48]\n"
+        "    ldp x25, x26, [sp, #64]\n"
+        "    ldp x27, x28, [sp, #80]\n"
+        "    ldp d8, d9, [sp, #96]\n"
+        "    ldp d10, d11, [sp, #112]\n"
+        "    ldp d12, d13, [sp, #128]\n"
+        "    ldp d14, d15, [sp, #144]\n"
+        "    ldp x29, x30, [sp], #160\n"
+        "    ret\n"
+        "respite_fiber_begin:\n"
+        "    mov x0, x19\n"
+        "    blr x20\n"
+        "    brk #1\n");
+
+/* At `end` begins, growing down, the stack on which `function` will be called with `argument`. */
+static void make_context(saved_stack *ret_context, char *end, void (*function)(void *argument), void *argument)
+{
+    void **top = (void **)(void *)(end - (uintptr_t)end % 16 - 160);
+    memset(top, 0, 160);
+    top[1] = (void *)fiber_begin; /* x30 */
+    top[2] = argument;            /* x19 */
+    top[3] = (void *)function;    /* x20 */
+    *ret_context = top;
+}
+
+#else
+
+typedef ucontext_t saved_stack;
+
+static void fiber_swap(saved_stack *save, const saved_stack *take)
+{
+    CHECK(swapcontext(save, take) == 0);
+}
+
+/* Arguments of makecontext are ints: two for each pointer. */
+static void call(unsigned function_low, unsigned function_high, unsigned argument_low, unsigned argument_high)
+{
+    void (*function)(void *argument) = (void (*)(void *))((uintptr_t)((uint64_t)function_high << 32 | function_low));
+    function((void *)(uintptr_t)((uint64_t)argument_high << 32 | argument_low));
+}
+
+static void make_context(saved_stack *ret_context, char *end, void (*function)(void *argument), void *argument)
+{
+    enum { CONTEXT_STACK = 64 << 10 }; /* makecontext wants a beginning too: any that is below */
+    uint64_t function_bits = (uintptr_t)function, argument_bits = (uintptr_t)argument;
+    CHECK(getcontext(ret_context) == 0);
+    ret_context->uc_stack.ss_sp = end - CONTEXT_STACK;
+    ret_context->uc_stack.ss_size = CONTEXT_STACK;
+    ret_context->uc_link = NULL;
+    makecontext(ret_context, (void (*)(void))(void *)call, 4, (unsigned)function_bits, (unsigned)(function_bits >> 32),
+                (unsigned)argument_bits, (unsigned)(argument_bits >> 32));
+}
+
+#endif
+
 struct fiber {
     char *stack; /* owned */
     size_t size;
-    ucontext_t inside;
-    ucontext_t outside;
+    saved_stack inside;
+    saved_stack outside;
     void (*function)(void *context);
     void *context; /* borrowed while the function runs */
     bool done;
@@ -103,7 +235,7 @@ static void switch_in(struct fiber *fiber)
     fiber->outside_thread = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(fiber->inside_thread, 0);
 #endif
-    CHECK(swapcontext(&fiber->outside, &fiber->inside) == 0);
+    fiber_swap(&fiber->outside, &fiber->inside);
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(fiber->outside_frames, NULL, NULL);
 #endif
@@ -127,14 +259,14 @@ static void switch_out(struct fiber *fiber)
 #ifdef FIBER_TSAN
     __tsan_switch_to_fiber(fiber->outside_thread, 0);
 #endif
-    CHECK(swapcontext(&fiber->inside, &fiber->outside) == 0);
+    fiber_swap(&fiber->inside, &fiber->outside);
     arrived_inside(fiber);
 }
 
 /* The first frame of the fiber, entered once: later functions are run by the same loop. */
-static void run(unsigned low, unsigned high)
+static void run(void *argument)
 {
-    struct fiber *fiber = (struct fiber *)((uintptr_t)high << 32 | low);
+    struct fiber *fiber = argument;
     arrived_inside(fiber);
     for (;;) {
         fiber->function(fiber->context);
@@ -143,21 +275,11 @@ static void run(unsigned low, unsigned high)
     }
 }
 
-static void prepare(struct fiber *fiber)
-{
-    CHECK(getcontext(&fiber->inside) == 0);
-    fiber->inside.uc_stack.ss_sp = fiber->stack;
-    fiber->inside.uc_stack.ss_size = fiber->size;
-    fiber->inside.uc_link = NULL;
-    uintptr_t address = (uintptr_t)fiber;
-    makecontext(&fiber->inside, (void (*)(void))(void *)run, 2, (unsigned)address, (unsigned)(address >> 32));
-}
-
 bool fiber_enter(struct fiber *fiber, void (*function)(void *context), void *context)
 {
     CHECK(fiber->done && !fiber->is_inside);
     if (fiber->function == NULL)
-        prepare(fiber);
+        make_context(&fiber->inside, fiber->stack + fiber->size, run, fiber);
     fiber->function = function;
     fiber->context = context;
     fiber->done = false;

@@ -208,6 +208,10 @@ static void write_request(struct load *load, struct buf *out)
     } else if (strcmp(command, "setex") == 0) {
         const struct slice words[] = {SLICE_LITERAL("100000"), value};
         write_command(load, out, "SETEX", key, 2, words);
+    } else if (strcmp(command, "evalsha") == 0) {
+        const struct slice words[] = {SLICE_LITERAL("1"), key, value};
+        write_command(load, out, "EVALSHA", SLICE_LITERAL("2b20e84ba26251fc86a627f03be6dd614b31bac8"), 3,
+                      words); /* run.py's script */
     } else if (strcmp(command, "multi10") == 0) {
         write_transaction(load, out, value);
     } else if (strcmp(command, "mset10") == 0) {

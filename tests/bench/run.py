@@ -41,6 +41,8 @@ WORKER_ROWS = [
     ("MSET of 10, pipeline 16", "mset10", 3, 50, 16, 4.2 / 9.43),
     ("MULTI of 10 SETs, pipeline 1", "multi10", 3, 50, 1, 0.6),
     ("MULTI of 10 SETs, pipeline 16", "multi10", 3, 50, 16, 0.6),
+    ("EVALSHA of SET and GET, pipeline 1", "evalsha", 3, 50, 1, 0.7),
+    ("EVALSHA of SET and GET, pipeline 16", "evalsha", 3, 50, 16, 0.7),
     ("HSET, pipeline 100", "hset", 3, 50, 100, 0.5),
     ("ZADD of one set, pipeline 100", "zadd", 3, 50, 100, 0.5),
     ("LPUSH of one list, pipeline 100", "lpush", 3, 50, 100, 0.6),
@@ -197,6 +199,14 @@ backend b
     def header(title, peer):
         print(f"\n{title}\n{'':<44} {'respite':>9} {peer:>9} {'ratio':>7} {'goal':>6}")
 
+    @staticmethod
+    def load_script(port):
+        """The one of load.c's EVALSHA."""
+        script = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])"
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(f"*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n${len(script)}\r\n{script}\r\n".encode())
+            connection.recv(100)
+
     def bench_worker(self):
         rows = [row for row in WORKER_ROWS if self.wanted("worker", row[0])]
         if not rows:
@@ -206,6 +216,7 @@ backend b
             servers = [(self.worker(PORT + 1), PORT + 1), (self.redis(PORT + 2), PORT + 2)]
             for _, port in servers:
                 self.load(port, [], "set", value, pipeline=64, fill=True)
+                self.load_script(port)
             for name, command, _, connections, pipeline, goal in [row for row in rows if row[2] == value]:
                 samples = [[], []]
                 latency = [[], []]
