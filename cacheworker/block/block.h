@@ -39,7 +39,7 @@ void cw_block(struct cw_call *call, const struct cw_blocking *blocking);
 /* A timeout in seconds, argv[index], in ms. Else replies the error. */
 bool cw_call_timeout(struct cw_call *call, size_t index, int64_t *ret_timeout_ms);
 
-/* Serves those whose keys are ready, between commands. While a unit is not over, nobody is. */
+/* Serves those whose keys are ready, between commands. While a unit is not over, or DEBUG SLEEP is not, nobody is. */
 void cw_block_serve(struct cw_engine *engine);
 
 /* Answers those whose time is over. */

@@ -44,12 +44,13 @@ static void execute_again(struct cw_engine *engine, struct cw_session *session)
     cw_session_resume(engine, session);
 }
 
-/* What the waiters of a key find there. */
-static const struct cw_entry *entry_of(struct cw_engine *engine, const struct cw_interest *interest)
+/* What the waiters of a key find there. A key that is due is gone for them; it is not for them to delete it. */
+static const struct cw_entry *entry_of(const struct cw_engine *engine, const struct cw_interest *interest)
 {
     struct slice name = cw_interest_key(interest);
     uint64_t hash = cw_keyspace_hash(engine->keyspace, name);
-    return cw_keyspace_peek(engine->keyspace, interest->database, name, hash, engine->wall_us / 1000);
+    const struct cw_entry *entry = cw_keyspace_standing(engine->keyspace, interest->database, name, hash);
+    return entry != NULL && !cw_keyspace_is_due(engine->keyspace, entry, engine->wall_us / 1000) ? entry : NULL;
 }
 
 static void serve_key(struct cw_engine *engine)
@@ -71,6 +72,6 @@ static void serve_key(struct cw_engine *engine)
 
 void cw_block_serve(struct cw_engine *engine)
 {
-    while (engine->unit.depth == 0 && cw_waiters_have_ready(&engine->waiters))
+    while (engine->unit.depth == 0 && engine->sleep_until_ns == 0 && cw_waiters_have_ready(&engine->waiters))
         serve_key(engine);
 }

@@ -273,6 +273,7 @@ static void end_waits(struct cw_engine *engine)
     if (engine->sleep_until_ns > 0 && engine->now_ns >= engine->sleep_until_ns) {
         engine->sleep_until_ns = 0;
         cw_engine_gate_opened(engine);
+        cw_block_serve(engine); /* what became ready before it */
     }
     if (engine->pause_until_ns > 0 && engine->now_ns >= engine->pause_until_ns) {
         engine->pause_until_ns = 0;

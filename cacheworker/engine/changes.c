@@ -112,7 +112,7 @@ static void tell_one(struct cw_changes *changes, const struct cw_opened *opened,
                                .key = slice_of(bytes, opened->key_length),
                                .cause = CW_CHANGED_BY_COMMAND,
                                .session = session};
-    change.exists = cw_keyspace_contains(changes->keyspace, opened->database, change.key, opened->hash);
+    change.exists = cw_keyspace_standing(changes->keyspace, opened->database, change.key, opened->hash) != NULL;
     if (opened->existed || change.exists)
         tell_change(changes, &change, news);
 }

@@ -26,15 +26,14 @@ static void debug_sleep(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NOT_FLOAT);
         return;
     }
+    struct cw_engine *engine = call->engine;
     int64_t sleep_ns = (int64_t)(seconds * (double)NS_PER_S);
-    if (call->engine->config.sleep_ns != NULL) {
-        call->engine->config.sleep_ns(sleep_ns);
-        resp_write_ok(call->reply);
-        return;
-    }
-    call->engine->sleep_since_ns = call->engine->now_ns;
-    call->engine->sleep_until_ns = call->engine->now_ns + sleep_ns;
-    cw_timing_note(call->engine, call->session, call->command, call->argv, call->argc, sleep_ns);
+    if (engine->config.sleep_ns != NULL)
+        engine->config.sleep_ns(sleep_ns); /* what comes behind it waits for the next turn, which knows the time */
+    else
+        cw_timing_note(engine, call->session, call->command, call->argv, call->argc, sleep_ns);
+    engine->sleep_since_ns = engine->now_ns;
+    engine->sleep_until_ns = engine->now_ns + sleep_ns;
     resp_write_ok(call->reply); /* it leaves when the sleep is over (output()) */
 }
 
@@ -134,7 +133,8 @@ static const void *address_of(const struct cw_entry *entry)
 
 static void debug_object(struct cw_call *call)
 {
-    const struct cw_entry *entry = cw_call_peek(call, 2);
+    const struct cw_entry *entry =
+        cw_keyspace_standing(call->keyspace, call->database, call->argv[2], cw_call_hash(call, 2));
     if (entry == NULL) {
         cw_reply_error(call, CW_ERROR_NO_KEY);
         return;

@@ -227,11 +227,12 @@ static void ref_exchange(struct cw_ref *ref, struct cw_entry *entry)
 
 /* ---- Looking ---- */
 
-bool cw_keyspace_contains(const struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash)
+const struct cw_entry *cw_keyspace_standing(const struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                            uint64_t hash)
 {
     struct cw_bucket *bucket;
     unsigned slot;
-    return cw_table_find(cw_keyspace_table(keyspace, database), key, hash, &bucket, &slot) != NULL;
+    return cw_table_find(cw_keyspace_table(keyspace, database), key, hash, &bucket, &slot);
 }
 
 /* The entry, unless it is due; what is due, the entry or parts of it, is deleted where that is this node's to do. */

@@ -138,8 +138,9 @@ void cw_keyspace_overlook_uses(struct cw_keyspace *keyspace, bool overlook);
 const struct cw_entry *cw_keyspace_peek(struct cw_keyspace *keyspace, unsigned database, struct slice key,
                                         uint64_t hash, int64_t now_ms);
 
-/* Whether the key stands in the table, due or not. */
-bool cw_keyspace_contains(const struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash);
+/* The entry as it stands in the table, due or not: nothing expires by this. */
+const struct cw_entry *cw_keyspace_standing(const struct cw_keyspace *keyspace, unsigned database, struct slice key,
+                                            uint64_t hash);
 
 /* Whether a key with this expiry is absent to a reader now, in the present mode. Pure. */
 bool cw_keyspace_is_due(const struct cw_keyspace *keyspace, const struct cw_entry *entry, int64_t now_ms);

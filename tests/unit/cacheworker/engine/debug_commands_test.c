@@ -126,6 +126,14 @@ static void test_object(void **state)
     ASSERT_ASK(&bench, link, "SET a 20\r\n", "+OK\r\n");
     keep(text, bench_ask(&bench, link, "DEBUG OBJECT a\r\n"));
     assert_non_null(strstr(text, "refcount:2147483647 encoding:int serializedlength:2"));
+    /* What is due stands there until a command looks for it. */
+    ASSERT_ASK(&bench, link, "DEBUG SET-ACTIVE-EXPIRE 0\r\nPEXPIRE a 1\r\n", "+OK\r\n:1\r\n");
+    bench_advance(&bench, 2 * NS_PER_MS);
+    for (int i = 0; i < 2; i++) {
+        keep(text, bench_ask(&bench, link, "DEBUG OBJECT a\r\n"));
+        assert_non_null(strstr(text, "encoding:int"));
+    }
+    ASSERT_ASK(&bench, link, "EXISTS a\r\nDEBUG OBJECT a\r\n", ":0\r\n-ERR no such key\r\n");
     bench_end(&bench);
 }
 

@@ -638,6 +638,27 @@ static void test_debug_sleep(void **state)
     bench_end(&bench);
 }
 
+/* Who waits for a key is not served before DEBUG SLEEP is over, and then by what is left of the key: here nothing. */
+static void test_nobody_is_served_in_debug_sleep(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id link = bench_connect(&bench);
+    link_id waiting = bench_connect(&bench);
+    ASSERT_ASK(&bench, waiting, "BLPOP l 0\r\n", "");
+    ASSERT_ASK(&bench, link, "MULTI\r\nRPUSH l a\r\nPEXPIRE l 100\r\nDEBUG SLEEP 0.2\r\nEXEC\r\n", "");
+    bench_advance(&bench, 200 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, link), "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n:1\r\n:1\r\n+OK\r\n");
+    assert_bytes(bench_take(&bench, waiting), "");
+    ASSERT_ASK(&bench, link, "MULTI\r\nRPUSH l b\r\nDEBUG SLEEP 0.2\r\nEXEC\r\nLLEN l\r\n", "");
+    assert_bytes(bench_take(&bench, waiting), "");
+    bench_advance(&bench, 200 * NS_PER_MS);
+    assert_bytes(bench_take(&bench, waiting), "*2\r\n$1\r\nl\r\n$1\r\nb\r\n");
+    assert_bytes(bench_take(&bench, link), "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n+OK\r\n:0\r\n");
+    bench_end(&bench);
+}
+
 /* Who was parked for a reason that is over goes on, although writes are still paused. */
 static void test_reads_go_on_while_writes_are_paused(void **state)
 {
@@ -931,6 +952,7 @@ int main(void)
         cmocka_unit_test(test_scripts_while_writes_are_paused),
         cmocka_unit_test(test_broken_request_while_paused),
         cmocka_unit_test(test_debug_sleep),
+        cmocka_unit_test(test_nobody_is_served_in_debug_sleep),
         cmocka_unit_test(test_reads_go_on_while_writes_are_paused),
         cmocka_unit_test(test_waiting_input_pauses_the_link),
         cmocka_unit_test(test_client_reply),
