@@ -479,7 +479,7 @@ void cw_blmpop_command(struct cw_call *call)
     enum cw_list_end end;
     int64_t count;
     int64_t timeout_ms;
-    if (cw_call_timeout(call, 1, &timeout_ms) && parse_lmpop(call, 2, &behind_keys, &end, &count) &&
+    if (parse_lmpop(call, 2, &behind_keys, &end, &count) && cw_call_timeout(call, 1, &timeout_ms) &&
         !pop_from_any(call, 3, behind_keys, (uint64_t)count, end, pop_from_first))
         wait_for_lists(call, 3, behind_keys, timeout_ms);
 }

@@ -555,7 +555,7 @@ void cw_bzmpop_command(struct cw_call *call)
 {
     struct zmpop zmpop;
     int64_t timeout_ms;
-    if (cw_call_timeout(call, 1, &timeout_ms) && parse_zmpop(call, 2, &zmpop) && !pop_from_any(call, &zmpop))
+    if (parse_zmpop(call, 2, &zmpop) && cw_call_timeout(call, 1, &timeout_ms) && !pop_from_any(call, &zmpop))
         wait_for_members(call, zmpop.first_key, zmpop.behind_keys, timeout_ms);
 }
 
