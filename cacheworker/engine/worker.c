@@ -29,7 +29,7 @@ enum {
     CRON_INTERVAL_MS = 100,
     EXPIRE_BUDGET = 25000, /* of cw_expire_cycle: half a millisecond */
     FREE_BUDGET = 4096,    /* of cw_keyspace_free_step, per turn: a fifth of a millisecond */
-    COMPACT_BUDGET = 1024, /* entries looked at per turn, to be moved or not */
+    COMPACT_BUDGET = 4096, /* of cw_keyspace_compact_step, per turn: a fifth of a millisecond */
 };
 
 #define COMPACT_INTERVAL_NS (2 * NS_PER_S) /* between two passes */

@@ -136,10 +136,12 @@ static void member_moved(void *context, const struct cw_entry *old, struct cw_en
         cw_order_repoint(hash->expiries, (double)cw_entry_expire_ms(entry), old, entry);
 }
 
-static bool compact_object(void *object, uint64_t *position, unsigned *budget)
+static bool compact_object(struct cw_arena *arena, void **object, uint64_t *position, unsigned *budget)
 {
-    struct cw_big_hash *hash = object;
-    return cw_dictionary_compact_step(hash->fields, position, budget, member_moved, hash);
+    if (*position == 0)
+        *object = cw_arena_move(arena, *object, sizeof(struct cw_big_hash), budget);
+    struct cw_big_hash *hash = *object;
+    return cw_order_compact_with(&hash->fields, &hash->expiries, arena, position, budget, member_moved, hash);
 }
 
 static int64_t object_earliest_due(const void *object)

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -30,11 +31,16 @@ enum {
     PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE,
     STEP = 8,
     SMALL_CLASSES = CW_ARENA_SMALL_MAX / STEP,
-    CLASSES = SMALL_CLASSES + 1, /* the last one is for segments */
-    RESERVE_PAGES = 32,          /* empty pages that keep their memory */
-    PAGE_COST = 16,              /* of giving one back, in units of cw_arena_trim_step */
-    FILLS = 16,                  /* pages are told apart by sixteenths of what they could hold */
-    WORTH_PAGES = 32,            /* to be gained, or a compaction does not begin */
+    PAGE_ROOM = PAGE_SIZE - 64,
+    BLOCKS_MOST = PAGE_ROOM / (CW_ARENA_SMALL_MAX + STEP), /* in a page of a class that is not small */
+    BLOCKS_LEAST = PAGE_ROOM / CW_ARENA_PAGED_MAX,
+    CLASSES = SMALL_CLASSES + BLOCKS_MOST - BLOCKS_LEAST + 1,
+    RESERVE_PAGES = 32, /* empty pages that keep their memory */
+    PAGE_COST = 16,     /* of giving one back, in units of cw_arena_trim_step */
+    FILLS = 16,         /* pages are told apart by sixteenths of what they could hold */
+    WORTH_PAGES = 32,   /* to be gained, or a compaction does not begin */
+    MOVE_COST = 4,      /* of a block, in units of cw_arena_move, and one for each ... */
+    MOVE_BYTES = 512,   /* ... of these */
     MALLOC_OVERHEAD = 8,
     KERNEL_PAGE_SIZE = 4096,
 };
@@ -59,7 +65,7 @@ struct page {         /* at the front of its 64 KiB, which are aligned to their 
     uint32_t padding[4];
 };
 _Static_assert(sizeof(struct page) == 64, "blocks begin on a cache line");
-_Static_assert((PAGE_SIZE - sizeof(struct page)) % CW_ARENA_SEGMENT_SIZE == 0, "segments fill a page");
+_Static_assert(PAGE_ROOM % CW_ARENA_SEGMENT_SIZE == 0, "segments fill a page");
 
 struct cw_arena {
     struct list partial[CLASSES];
@@ -67,25 +73,41 @@ struct cw_arena {
     struct list spare;     /* chunks with free pages that have memory */
     size_t reserved_pages; /* free and backed */
     size_t backed_pages;
-    size_t small_bytes; /* in blocks that are given out */
+    size_t paged_bytes; /* in blocks that are given out */
     bool is_compacting;
     size_t big_bytes;
 };
 
-static unsigned class_of(size_t size)
+static bool is_paged(size_t size)
 {
-    return size <= CW_ARENA_SMALL_MAX ? (unsigned)((size + STEP - 1) / STEP - 1) : SMALL_CLASSES;
+    return size <= CW_ARENA_PAGED_MAX;
 }
 
-static bool is_small(size_t size)
+static size_t round_up(size_t size)
 {
-    return size <= CW_ARENA_SMALL_MAX || size == CW_ARENA_SEGMENT_SIZE;
+    return (size + STEP - 1) / STEP * STEP;
+}
+
+static unsigned class_of(size_t size)
+{
+    if (LIKELY(size <= CW_ARENA_SMALL_MAX))
+        return (unsigned)((size + STEP - 1) / STEP - 1);
+    return SMALL_CLASSES + BLOCKS_MOST - (unsigned)PAGE_ROOM / (unsigned)round_up(size);
+}
+
+static size_t class_size(unsigned class)
+{
+    if (class < SMALL_CLASSES)
+        return (size_t)(class + 1) * STEP;
+    return PAGE_ROOM / (SMALL_CLASSES + BLOCKS_MOST - class) / STEP * STEP;
 }
 
 size_t cw_arena_rounded(size_t size)
 {
     if (size <= CW_ARENA_SMALL_MAX)
-        return (size + STEP - 1) / STEP * STEP;
+        return round_up(size);
+    if (is_paged(size))
+        return class_size(class_of(size));
     /* malloc's blocks are a multiple of 16 with its overhead. */
     return (size + MALLOC_OVERHEAD + 15) / 16 * 16 - MALLOC_OVERHEAD;
 }
@@ -171,9 +193,8 @@ static struct page *page_take(struct cw_arena *arena, size_t block_size)
 
     struct page *page = (struct page *)(void *)(chunk->base + (size_t)index * PAGE_SIZE);
     UNPOISON(page, PAGE_SIZE);
-    *page = (struct page){.chunk = chunk,
-                          .block_size = (uint32_t)block_size,
-                          .capacity = (uint32_t)((PAGE_SIZE - sizeof(*page)) / block_size)};
+    *page = (struct page){
+        .chunk = chunk, .block_size = (uint32_t)block_size, .capacity = (uint32_t)(PAGE_ROOM / block_size)};
     POISON(page + 1, PAGE_SIZE - sizeof(*page));
     return page;
 }
@@ -242,13 +263,12 @@ void cw_arena_trim(struct cw_arena *arena)
 
 /* ---- Blocks ---- */
 
-static void *small_alloc(struct cw_arena *arena, unsigned class)
+static void *paged_alloc(struct cw_arena *arena, unsigned class)
 {
     struct list *partial = &arena->partial[class];
     /* Pages that are set apart stand at the end of the list. */
     if (UNLIKELY(list_is_empty(partial) || LIST_ENTRY(partial->next, struct page, node)->is_apart)) {
-        size_t block_size = class == SMALL_CLASSES ? CW_ARENA_SEGMENT_SIZE : (size_t)(class + 1) * STEP;
-        list_add_first(partial, &page_take(arena, block_size)->node);
+        list_add_first(partial, &page_take(arena, class_size(class))->node);
     }
     struct page *page = LIST_ENTRY(partial->next, struct page, node);
     char *block;
@@ -260,13 +280,13 @@ static void *small_alloc(struct cw_arena *arena, unsigned class)
         block = (char *)(page + 1) + (size_t)page->touched++ * page->block_size;
         UNPOISON(block, page->block_size);
     }
-    arena->small_bytes += page->block_size;
+    arena->paged_bytes += page->block_size;
     if (++page->live == page->capacity)
         list_remove(&page->node);
     return block;
 }
 
-static void small_free(struct cw_arena *arena, char *block, unsigned class)
+static void paged_free(struct cw_arena *arena, char *block, unsigned class)
 {
     struct page *page = (struct page *)((uintptr_t)block & ~(uintptr_t)(PAGE_SIZE - 1));
     if (page->live-- == page->capacity) {
@@ -275,7 +295,7 @@ static void small_free(struct cw_arena *arena, char *block, unsigned class)
         else
             list_add_last(&arena->partial[class], &page->node);
     }
-    arena->small_bytes -= page->block_size;
+    arena->paged_bytes -= page->block_size;
     if (page->live == 0) {
         list_remove(&page->node);
         page_give_back(arena, page);
@@ -286,35 +306,38 @@ static void small_free(struct cw_arena *arena, char *block, unsigned class)
     POISON(block, page->block_size);
 }
 
+static void *big_alloc(struct cw_arena *arena, size_t size)
+{
+    void *block = mem_try_alloc(cw_arena_rounded(size));
+    if (block)
+        arena->big_bytes += mem_usable(block) + MALLOC_OVERHEAD;
+    return block;
+}
+
+static void big_free(struct cw_arena *arena, void *block)
+{
+    arena->big_bytes -= mem_usable(block) + MALLOC_OVERHEAD;
+    mem_free(block);
+}
+
+void *cw_arena_try_alloc(struct cw_arena *arena, size_t size)
+{
+    return LIKELY(is_paged(size)) ? paged_alloc(arena, class_of(size)) : big_alloc(arena, size);
+}
+
 void *cw_arena_alloc(struct cw_arena *arena, size_t size)
 {
-    if (LIKELY(is_small(size)))
-        return small_alloc(arena, class_of(size));
-    void *block = cw_arena_try_alloc_big(arena, cw_arena_rounded(size));
+    void *block = cw_arena_try_alloc(arena, size);
     CHECK(block != NULL);
     return block;
 }
 
 void cw_arena_free(struct cw_arena *arena, void *block, size_t size)
 {
-    if (LIKELY(is_small(size)))
-        small_free(arena, block, class_of(size));
+    if (LIKELY(is_paged(size)))
+        paged_free(arena, block, class_of(size));
     else
-        cw_arena_free_big(arena, block);
-}
-
-void *cw_arena_try_alloc_big(struct cw_arena *arena, size_t size)
-{
-    void *block = mem_try_alloc(size);
-    if (block)
-        arena->big_bytes += mem_usable(block) + MALLOC_OVERHEAD;
-    return block;
-}
-
-void cw_arena_free_big(struct cw_arena *arena, void *block)
-{
-    arena->big_bytes -= mem_usable(block) + MALLOC_OVERHEAD;
-    mem_free(block);
+        big_free(arena, block);
 }
 
 size_t cw_arena_drop_end(void *block, size_t length)
@@ -401,12 +424,16 @@ void cw_arena_end_compaction(struct cw_arena *arena)
     arena->is_compacting = false;
 }
 
-bool cw_arena_wants_move(const void *block, size_t size)
+void *cw_arena_move(struct cw_arena *arena, void *block, size_t size, unsigned *budget)
 {
-    if (!is_small(size))
-        return false;
     const struct page *page = (const struct page *)((uintptr_t)block & ~(uintptr_t)(PAGE_SIZE - 1));
-    return page->is_apart;
+    if (!is_paged(size) || LIKELY(!page->is_apart))
+        return block;
+    void *copy = cw_arena_alloc(arena, size);
+    memcpy(copy, block, size);
+    cw_arena_free(arena, block, size);
+    cw_spend(budget, MOVE_COST + (unsigned)(size / MOVE_BYTES));
+    return copy;
 }
 
 size_t cw_arena_held_bytes(const struct cw_arena *arena)
@@ -416,5 +443,5 @@ size_t cw_arena_held_bytes(const struct cw_arena *arena)
 
 size_t cw_arena_used_bytes(const struct cw_arena *arena)
 {
-    return arena->small_bytes + arena->big_bytes;
+    return arena->paged_bytes + arena->big_bytes;
 }

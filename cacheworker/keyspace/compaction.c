@@ -1,7 +1,17 @@
 /* Memory that is held in vain is given back; keyspace.h. */
 #include "cacheworker/keyspace/keyspace_internal.h"
 
-enum { SLACK_BYTES = 8 << 20 }; /* held in vain that nobody minds */
+enum { SLACK_BYTES = 4 << 20 }; /* held in vain that nobody minds */
+
+/* Goes on with an object; true while more is left. */
+static bool compact_object(struct cw_keyspace *keyspace, const struct cw_entry *entry, unsigned *budget)
+{
+    void *object = cw_entry_object(entry);
+    bool more = cw_keyspace_operations(keyspace, entry)
+                    ->compact_step(keyspace->data->arena, &object, &keyspace->data->compaction.inner, budget);
+    memcpy(cw_entry_block(entry), &object, sizeof(object));
+    return more;
+}
 
 /* The objects of a segment, one after the other; false when the budget is used up before the last was done. */
 static bool compact_objects(struct cw_keyspace *keyspace, struct cw_table *table, unsigned *budget)
@@ -16,10 +26,8 @@ static bool compact_objects(struct cw_keyspace *keyspace, struct cw_table *table
             const struct cw_entry *entry = cw_bucket_at(bucket, j);
             if (number < compaction->object || !cw_entry_is_object(entry))
                 continue;
-            const struct cw_object_operations *operations = keyspace->data->objects[cw_entry_type(entry)];
             compaction->object = number;
-            if (operations->compact_step &&
-                (*budget == 0 || operations->compact_step(cw_entry_object(entry), &compaction->inner, budget)))
+            if (*budget == 0 || compact_object(keyspace, entry, budget))
                 return false;
             compaction->inner = 0;
             compaction->object = number + 1;
@@ -35,8 +43,7 @@ static bool compact_segment(struct cw_keyspace *keyspace, unsigned *budget)
     struct cw_table *table = keyspace->data->tables[compaction->database];
     if (!table->directory)
         return false;
-    uint64_t next = cw_table_compact(table, compaction->position, NULL, NULL);
-    *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+    uint64_t next = cw_table_compact(table, compaction->position, budget, NULL, NULL);
     if (!compact_objects(keyspace, table, budget))
         return true;
     compaction->object = compaction->inner = 0;

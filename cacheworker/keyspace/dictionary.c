@@ -2,7 +2,6 @@
 
 #include "cacheworker/keyspace/entry_memory.h"
 #include "cacheworker/keyspace/table.h"
-#include "common/base/mem.h"
 
 enum { CURSOR_SHIFT = 64 - 53 }; /* as the keyspace's cursors */
 
@@ -13,8 +12,8 @@ struct cw_dictionary {
 
 struct cw_dictionary *cw_dictionary_create(struct cw_arena *arena, const struct cw_hash_key *hash_key)
 {
-    struct cw_dictionary *dictionary = mem_zero(sizeof(*dictionary));
-    dictionary->table = cw_table_create(arena, hash_key, NULL);
+    struct cw_dictionary *dictionary = cw_arena_alloc(arena, sizeof(*dictionary));
+    *dictionary = (struct cw_dictionary){.table = cw_table_create(arena, hash_key, NULL)};
     dictionary->table->ignores_expiries = true;
     return dictionary;
 }
@@ -31,8 +30,9 @@ bool cw_dictionary_free_step(struct cw_dictionary *dictionary, unsigned *budget)
     struct cw_table *table = dictionary->table;
     if (cw_table_free_step(table, budget, free_entry, table->arena))
         return true;
+    struct cw_arena *arena = table->arena;
     cw_table_destroy(table);
-    mem_free(dictionary);
+    cw_arena_free(arena, dictionary, sizeof(*dictionary));
     return false;
 }
 
@@ -199,18 +199,19 @@ struct cw_dictionary *cw_dictionary_copy(const struct cw_dictionary *dictionary)
     return copying.copy;
 }
 
-bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *position, unsigned *budget,
-                                void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
-                                void *context)
+bool cw_dictionary_compact_step(struct cw_dictionary **dictionary, uint64_t *position, unsigned *budget,
+                                cw_entry_moved moved, void *context)
 {
-    struct cw_table *table = dictionary->table;
-    if (!table->directory)
-        return false;
-    while (*budget > 0) {
-        *position = cw_table_compact(table, *position, moved, context);
-        *budget -= *budget < CW_SEGMENT_SPLIT ? *budget : CW_SEGMENT_SPLIT;
+    struct cw_arena *arena = (*dictionary)->table->arena;
+    if (*position == 0) {
+        *dictionary = cw_arena_move(arena, *dictionary, sizeof(**dictionary), budget);
+        (*dictionary)->table = cw_table_move((*dictionary)->table, budget);
+    }
+    struct cw_table *table = (*dictionary)->table;
+    while (table->directory && *budget > 0) {
+        *position = cw_table_compact(table, *position, budget, moved, context);
         if (*position == 0)
             return false;
     }
-    return true;
+    return table->directory != NULL;
 }

@@ -54,8 +54,10 @@ struct cw_dictionary_walk {
 };
 struct cw_entry *cw_dictionary_next(const struct cw_dictionary *dictionary, struct cw_dictionary_walk *walk);
 
-/* Moves what the arena wants moved, as object.h says; `moved` is told of entries (table.h), or NULL. */
-bool cw_dictionary_compact_step(struct cw_dictionary *dictionary, uint64_t *position, unsigned *budget,
+/* Moves what the arena wants moved, as object.h says: the dictionary too. Positions have nothing in their lowest bits
+ * (CW_DICTIONARY_POSITION_SPARE). `moved` is told of entries, as table.h says, or NULL. */
+enum { CW_DICTIONARY_POSITION_SPARE = 1 };
+bool cw_dictionary_compact_step(struct cw_dictionary **dictionary, uint64_t *position, unsigned *budget,
                                 void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
                                 void *context);
 

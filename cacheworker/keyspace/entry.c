@@ -1,7 +1,6 @@
 #include "cacheworker/keyspace/entry.h"
 
 #include "cacheworker/keyspace/arena.h"
-#include "common/base/mem.h"
 #include "common/base/number.h"
 
 enum {
@@ -55,6 +54,6 @@ size_t cw_entry_used_bytes(const struct cw_entry *entry)
 {
     size_t bytes = cw_arena_rounded(cw_entry_bytes(entry));
     if (entry->flags & CW_ENTRY_BLOCK)
-        bytes += mem_usable(*cw_entry_block(entry));
+        bytes += cw_arena_rounded(cw_block_bytes(*cw_entry_block(entry)));
     return bytes;
 }

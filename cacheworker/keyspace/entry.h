@@ -69,6 +69,11 @@ struct cw_block { /* a value that is too big to be inline */
     char bytes[];
 };
 
+static inline size_t cw_block_bytes(const struct cw_block *block)
+{
+    return sizeof(*block) + block->capacity;
+}
+
 static inline char *cw_entry_after_header(const struct cw_entry *entry)
 {
     return (char *)(uintptr_t)(entry + 1);

@@ -49,12 +49,18 @@ void cw_entry_inherit(struct cw_entry *entry, const struct cw_entry *from)
 
 struct cw_block *cw_block_try_create(struct cw_arena *arena, size_t length, size_t capacity)
 {
-    struct cw_block *block = cw_arena_try_alloc_big(arena, sizeof(*block) + capacity);
+    size_t size = cw_arena_rounded(sizeof(struct cw_block) + capacity);
+    struct cw_block *block = cw_arena_try_alloc(arena, size);
     if (block) {
         block->length = length;
-        block->capacity = capacity;
+        block->capacity = size - sizeof(*block);
     }
     return block;
+}
+
+void cw_block_free(struct cw_arena *arena, struct cw_block *block)
+{
+    cw_arena_free(arena, block, cw_block_bytes(block));
 }
 
 static struct cw_block *block_create(struct cw_arena *arena, struct slice value)
@@ -114,6 +120,6 @@ void cw_entry_free_shell(struct cw_arena *arena, struct cw_entry *entry)
 void cw_entry_free(struct cw_arena *arena, struct cw_entry *entry)
 {
     if (entry->flags & CW_ENTRY_BLOCK)
-        cw_arena_free_big(arena, *cw_entry_block(entry));
+        cw_block_free(arena, *cw_entry_block(entry));
     cw_entry_free_shell(arena, entry);
 }

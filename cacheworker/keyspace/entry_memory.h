@@ -32,7 +32,8 @@ static inline char *cw_entry_bytes_writable(struct cw_entry *entry)
 void cw_entry_free_shell(struct cw_arena *arena, struct cw_entry *entry); /* without what it points to */
 void cw_entry_free(struct cw_arena *arena, struct cw_entry *entry);       /* with its block, without an object */
 
-/* A block for a value. NULL when there is no memory. */
+/* A block for a value, of that capacity at least. NULL when there is no memory. */
 struct cw_block *cw_block_try_create(struct cw_arena *arena, size_t length, size_t capacity);
+void cw_block_free(struct cw_arena *arena, struct cw_block *block);
 
 #endif

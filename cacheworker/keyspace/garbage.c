@@ -46,7 +46,7 @@ static bool free_block(struct cw_arena *arena, void *object, unsigned *budget)
         block->length = length;
         if (length > 0)
             continue;
-        cw_arena_free_big(arena, block);
+        cw_block_free(arena, block);
         return false;
     }
     return true;
@@ -63,7 +63,7 @@ unsigned cw_keyspace_discard_block(struct cw_keyspace *keyspace, struct cw_block
         return 1;
     }
     unsigned cost = cw_free_cost(block->capacity);
-    cw_arena_free_big(data->arena, block);
+    cw_block_free(data->arena, block);
     return cost;
 }
 

@@ -126,10 +126,9 @@ struct cw_keyspace_stats *cw_keyspace_stats(struct cw_keyspace *keyspace)
     return &keyspace->stats;
 }
 
-/* Tables are the arena's, but for their heads. */
 static size_t bytes_beside_arena(const struct cw_keyspace *keyspace)
 {
-    return sizeof(*keyspace) + sizeof(*keyspace->data) + (keyspace->databases + 1) * sizeof(struct cw_table);
+    return sizeof(*keyspace) + sizeof(*keyspace->data);
 }
 
 size_t cw_keyspace_used_bytes(const struct cw_keyspace *keyspace)
@@ -429,7 +428,7 @@ char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_
             cw_entry_create_value(arena, ref->key, cw_entry_expire_ms(old), slice_of(value.data, length));
         cw_entry_inherit(entry, old);
         ref_exchange(ref, entry);
-        cw_arena_free_big(arena, old_block);
+        cw_block_free(arena, old_block);
     } else if (old_block && length <= old_block->capacity && length >= old_block->capacity / 4) {
         old_block->length = length;
     } else {
@@ -440,7 +439,7 @@ char *cw_keyspace_resize(struct cw_keyspace *keyspace, struct cw_ref *ref, size_
         memcpy(block->bytes, value.data, kept);
         if (old_block) {
             *cw_entry_block(old) = block;
-            cw_arena_free_big(arena, old_block);
+            cw_block_free(arena, old_block);
         } else {
             struct cw_entry *entry =
                 cw_entry_create(arena, ref->key, cw_entry_expire_ms(old), CW_ENTRY_BLOCK, block, 0);

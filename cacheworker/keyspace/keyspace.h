@@ -244,8 +244,8 @@ uint64_t cw_keyspace_to_free(const struct cw_keyspace *keyspace);
 unsigned cw_keyspace_discard_object(struct cw_keyspace *keyspace, enum cw_type type, void *object);
 
 /* Compaction: gives back memory that is held in pages of which little is used, by moving what is there. Begins where
- * that is worth it, and goes on with about `budget` entries; false when nothing is left to do. Whoever holds a ref or
- * an entry over this call holds nothing. */
+ * that is worth it, and goes on until the budget is used up (units of about 50 ns); false when nothing is left to do.
+ * Whoever holds a ref or an entry over this call holds nothing. */
 bool cw_keyspace_has_slack(
     const struct cw_keyspace *keyspace); /* so much is held in vain that looking may be worth it */
 bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget);

@@ -21,9 +21,10 @@ struct cw_object_operations {
     bool (*free_step)(struct cw_arena *arena, void *object, unsigned *budget);
     size_t (*used_bytes)(const void *object);
     uint64_t (*count)(const void *object); /* of parts, of which there is one at least */
-    /* Moves what the arena wants moved (arena.h) of about `*budget` parts from `*position` on, and takes them from the
-     * budget; true while more is left, at the new position. Begins at 0. NULL: of this type nothing is moved. */
-    bool (*compact_step)(void *object, uint64_t *position, unsigned *budget);
+    /* Moves what the arena wants moved (arena.h) from `*position` on, the object itself too, until the budget is used
+     * up; true while more is left, at the new position. Begins at 0; the object may have changed since the last call.
+     */
+    bool (*compact_step)(struct cw_arena *arena, void **object, uint64_t *position, unsigned *budget);
 
     /* Of types with parts that expire on their own; asked only where the entry says CW_ENTRY_PARTS. */
 

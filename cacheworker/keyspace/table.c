@@ -1,7 +1,5 @@
 #include "cacheworker/keyspace/table.h"
 
-#include "common/base/mem.h"
-
 #include <limits.h>
 
 enum {
@@ -14,11 +12,12 @@ enum {
 struct cw_table *cw_table_create(struct cw_arena *arena, const struct cw_hash_key *hash_key,
                                  const struct cw_object_operations *const *objects)
 {
-    struct cw_table *table = mem_zero(sizeof(*table));
-    table->arena = arena;
-    table->hash_key = hash_key;
-    table->objects = objects;
-    table->earliest_due = table->round_earliest_due = CW_NEVER_DUE;
+    struct cw_table *table = cw_arena_alloc(arena, sizeof(*table));
+    *table = (struct cw_table){.arena = arena,
+                               .hash_key = hash_key,
+                               .objects = objects,
+                               .earliest_due = CW_NEVER_DUE,
+                               .round_earliest_due = CW_NEVER_DUE};
     list_init(&table->garbage);
     return table;
 }
@@ -353,7 +352,7 @@ void cw_table_destroy(struct cw_table *table)
     while (cw_table_free_step(table, &budget, NULL, NULL))
         budget = UINT_MAX;
     list_remove(&table->garbage);
-    mem_free(table);
+    cw_arena_free(table->arena, table, sizeof(*table));
 }
 
 /* ---- Places ---- */
@@ -543,45 +542,60 @@ size_t cw_table_used_bytes(const struct cw_table *table)
 
 /* ---- Compaction ---- */
 
-/* A copy elsewhere of a block that wants to be moved; else the block. */
-static void *move(struct cw_arena *arena, void *block, size_t size)
+struct compacting {
+    struct cw_arena *arena;
+    unsigned *budget;
+    cw_entry_moved moved; /* or NULL */
+    void *context;
+};
+
+static void compact_slot(const struct compacting *compacting, void **slot)
 {
-    if (!cw_arena_wants_move(block, size))
-        return block;
-    void *copy = cw_arena_alloc(arena, size);
-    memcpy(copy, block, size);
-    cw_arena_free(arena, block, size);
-    return copy;
+    struct cw_entry *old = *slot;
+    struct cw_entry *entry = cw_arena_move(compacting->arena, old, cw_entry_bytes(old), compacting->budget);
+    *slot = entry;
+    if (entry->flags & CW_ENTRY_BLOCK) {
+        struct cw_block **block = cw_entry_block(entry);
+        *block = cw_arena_move(compacting->arena, *block, cw_block_bytes(*block), compacting->budget);
+    }
+    if (entry != old && compacting->moved)
+        compacting->moved(compacting->context, old, entry);
 }
 
-static void compact_bucket(struct cw_table *table, struct cw_bucket *bucket, cw_entry_moved moved, void *context)
+static void compact_bucket(const struct compacting *compacting, struct cw_bucket *bucket)
 {
     for (; bucket; bucket = cw_bucket_next(bucket)) {
-        for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1) {
-            unsigned slot = (unsigned)__builtin_ctz(left);
-            struct cw_entry *entry = bucket->slots[slot];
-            struct cw_entry *there = move(table->arena, entry, cw_entry_bytes(entry));
-            bucket->slots[slot] = there;
-            if (there != entry && moved)
-                moved(context, entry, there);
-        }
+        for (unsigned left = ENTRY_SLOTS(bucket->control); left; left &= left - 1)
+            compact_slot(compacting, &bucket->slots[__builtin_ctz(left)]);
         if (bucket->control & CW_CONTROL_CHAINED)
-            bucket->slots[CW_BUCKET_SLOTS - 1] =
-                move(table->arena, bucket->slots[CW_BUCKET_SLOTS - 1], sizeof(struct cw_bucket));
+            bucket->slots[CHAIN_SLOT] =
+                cw_arena_move(compacting->arena, bucket->slots[CHAIN_SLOT], sizeof(*bucket), compacting->budget);
     }
 }
 
-uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, cw_entry_moved moved, void *context)
+uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, unsigned *budget, cw_entry_moved moved, void *context)
 {
+    struct compacting compacting = {table->arena, budget, moved, context};
     unsigned depth;
+    if (hash == 0)
+        table->directory = cw_arena_move(table->arena, table->directory, directory_bytes(table->depth), budget);
     struct cw_segment *segment = cw_table_segment(table, hash, &depth);
-    struct cw_segment *there = move(table->arena, segment, sizeof(*segment));
+    struct cw_segment *there = cw_arena_move(table->arena, segment, sizeof(*segment), budget);
     if (there != segment)
         directory_set(table, there, hash);
     if (there->due)
-        there->due = move(table->arena, there->due, CW_SEGMENT_BUCKETS * sizeof(*there->due));
+        there->due = cw_arena_move(table->arena, there->due, CW_SEGMENT_BUCKETS * sizeof(*there->due), budget);
+    cw_spend(budget, CW_COMPACT_COST);
     cw_segment_prefetch_entries(there);
     for (unsigned i = 0; i < CW_SEGMENT_BUCKETS; i++)
-        compact_bucket(table, &there->buckets[i], moved, context);
+        compact_bucket(&compacting, &there->buckets[i]);
     return cw_table_segment_end(there, hash);
+}
+
+struct cw_table *cw_table_move(struct cw_table *table, unsigned *budget)
+{
+    CHECK(list_is_empty(&table->garbage));
+    table = cw_arena_move(table->arena, table, sizeof(*table), budget);
+    list_init(&table->garbage);
+    return table;
 }

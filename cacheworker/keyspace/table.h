@@ -170,6 +170,8 @@ void cw_bucket_for_each(const struct cw_bucket *bucket, cw_bucket_visit visit, v
 unsigned cw_bucket_count(const struct cw_bucket *bucket);
 struct cw_entry *cw_bucket_at(const struct cw_bucket *bucket, unsigned index); /* below cw_bucket_count */
 
+enum { CW_COMPACT_COST = 128 }; /* of a look at a segment and its entries, in units of cw_arena_move */
+
 enum {                      /* what active expiry costs, of a budget: units of about 20 ns */
        CW_LOOK_COST = 1,    /* at a segment */
        CW_READ_COST = 16,   /* of a bucket with its entries */
@@ -186,11 +188,16 @@ bool cw_table_end_look(struct cw_table *table, const struct cw_segment *segment)
 /* Asks for all entries of a segment, before somebody looks at each. */
 void cw_segment_prefetch_entries(const struct cw_segment *segment);
 
-/* Moves what the arena wants moved of the segment that `hash` lies in: the segment itself, the buckets of its chains,
- * its entries. `moved`, if not NULL, is told of each entry, whose old block is gone already. Returns the lowest hash
- * behind the segment, or 0. The table must not be empty. */
+/* Moves what the arena wants moved of the segment that `hash` lies in, with the directory at 0: the segment itself, the
+ * buckets of its chains, its entries and their blocks; spends CW_COMPACT_COST, and what moving costs. `moved`, if not
+ * NULL, is told of each entry, whose old memory is gone already. Returns the lowest hash behind the segment, or 0. The
+ * table must not be empty.
+ */
 typedef void (*cw_entry_moved)(void *context, const struct cw_entry *old, struct cw_entry *entry);
-uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, cw_entry_moved moved, void *context);
+uint64_t cw_table_compact(struct cw_table *table, uint64_t hash, unsigned *budget, cw_entry_moved moved, void *context);
+
+/* The table, elsewhere if the arena wants that; it is not garbage. */
+struct cw_table *cw_table_move(struct cw_table *table, unsigned *budget);
 
 size_t cw_table_used_bytes(const struct cw_table *table); /* without entries, and buckets that continue others */
 

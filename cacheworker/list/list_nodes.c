@@ -203,3 +203,37 @@ struct cw_list_node *cw_list_nodes_find(const struct cw_list_nodes *nodes, uint6
         branch = branch->branches[slot];
     }
 }
+
+/* ---- Compaction ---- */
+
+/* A branch, and those above it that begin with it. */
+static void compact_branches(struct cw_list_nodes *nodes, struct cw_arena *arena, struct cw_list_branch *branch,
+                             unsigned *budget)
+{
+    uint32_t slot = 0;
+    for (; branch && slot == 0; branch = branch->parent) {
+        struct cw_list_branch *old = branch;
+        if (old->parent)
+            slot = slot_of(old->parent, old);
+        branch = cw_arena_move(arena, old, sizeof(*old), budget);
+        if (branch == old)
+            continue;
+        *(branch->parent ? &branch->parent->branches[slot] : &nodes->root) = branch;
+        for (uint32_t i = 0; i < branch->used; i++)
+            set_parent(branch, i);
+    }
+}
+
+struct cw_list_node *cw_list_nodes_compact(struct cw_list_nodes *nodes, const struct cw_list_memory *memory,
+                                           struct cw_list_node *node, unsigned *budget)
+{
+    uint32_t slot = slot_of(node->parent, node);
+    node->memory = cw_arena_move(memory->arena, node->memory, node->capacity, budget);
+    node = cw_arena_move(memory->arena, node, sizeof(*node), budget);
+    node->parent->nodes[slot] = node;
+    *(node->previous ? &node->previous->next : &nodes->first) = node;
+    *(node->next ? &node->next->previous : &nodes->last) = node;
+    if (slot == 0)
+        compact_branches(nodes, memory->arena, node->parent, budget);
+    return node;
+}

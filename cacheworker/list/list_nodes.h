@@ -30,4 +30,9 @@ void cw_list_nodes_note(struct cw_list_nodes *nodes, struct cw_list_node *node, 
 /* The node of an element that exists; ret_offset is its index among those of the node. */
 struct cw_list_node *cw_list_nodes_find(const struct cw_list_nodes *nodes, uint64_t index, uint64_t *ret_offset);
 
+/* Moves what the arena wants moved of a node, and of the branches that begin with it; returns the node, which may be
+ * elsewhere then. What that costs is taken from the budget. */
+struct cw_list_node *cw_list_nodes_compact(struct cw_list_nodes *nodes, const struct cw_list_memory *memory,
+                                           struct cw_list_node *node, unsigned *budget);
+
 #endif

@@ -3,6 +3,7 @@
 #include "cacheworker/keyspace/budget.h"
 
 enum {
+    LOOK_COST = 4,           /* at a node, of a budget of cw_arena_move */
     ELEMENT_HEAD = 8,        /* what an element may take beside its bytes: the reference's guess, from above */
     REPLACED_MAX = 64 << 10, /* replacing elements does not split a node, although it may pass its limits: up to here */
 };
@@ -55,8 +56,30 @@ static uint64_t object_parts(const void *object)
     return ((const struct cw_long_list *)object)->nodes.nodes;
 }
 
-const struct cw_object_operations cw_list_operations = {
-    .copy = copy_object, .free_step = free_object, .used_bytes = object_bytes, .count = object_parts};
+/* The position is the index of an element. */
+static bool compact_object(struct cw_arena *arena, void **object, uint64_t *position, unsigned *budget)
+{
+    if (*position == 0)
+        *object = cw_arena_move(arena, *object, sizeof(struct cw_long_list), budget);
+    struct cw_long_list *list = *object;
+    if (*position >= list->nodes.elements)
+        return false;
+    uint64_t offset;
+    struct cw_list_node *node = cw_list_nodes_find(&list->nodes, *position, &offset);
+    *position -= offset;
+    for (; node && *budget > 0; node = node->next) {
+        cw_spend(budget, LOOK_COST);
+        node = cw_list_nodes_compact(&list->nodes, &list->memory, node, budget);
+        *position += cw_list_node_count(node);
+    }
+    return node != NULL;
+}
+
+const struct cw_object_operations cw_list_operations = {.copy = copy_object,
+                                                        .free_step = free_object,
+                                                        .used_bytes = object_bytes,
+                                                        .count = object_parts,
+                                                        .compact_step = compact_object};
 
 /* ---- One node ---- */
 

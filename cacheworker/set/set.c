@@ -30,8 +30,20 @@ static uint64_t object_count(const void *object)
     return cw_dictionary_count(object);
 }
 
-const struct cw_object_operations cw_set_operations = {
-    .copy = copy_object, .free_step = free_object, .used_bytes = object_bytes, .count = object_count};
+static bool compact_object(struct cw_arena *arena, void **object, uint64_t *position, unsigned *budget)
+{
+    (void)arena;
+    struct cw_dictionary *members = *object;
+    bool more = cw_dictionary_compact_step(&members, position, budget, NULL, NULL);
+    *object = members;
+    return more;
+}
+
+const struct cw_object_operations cw_set_operations = {.copy = copy_object,
+                                                       .free_step = free_object,
+                                                       .used_bytes = object_bytes,
+                                                       .count = object_count,
+                                                       .compact_step = compact_object};
 
 /* ---- Reading ---- */
 

@@ -1,11 +1,15 @@
 #include "cacheworker/stream/id_map.h"
 
+#include "cacheworker/keyspace/budget.h"
+
 enum {
     PAGE_ITEMS = 20, /* a page is one of the arena's small blocks */
 
     /* A level is added when the page on top is full, and each page in it was full once: with pages split in halves that
      * takes ten times as many insertions as the level before. */
     HEIGHT_MAX = 24,
+
+    LOOK_COST = 4, /* at a page, of a budget of cw_arena_move */
 };
 
 _Static_assert(sizeof(struct cw_id_page) + PAGE_ITEMS * sizeof(struct cw_id_item) <= CW_ARENA_SMALL_MAX, "small");
@@ -297,4 +301,55 @@ void *cw_id_map_remove(const struct cw_stream_memory *memory, struct cw_id_map *
     if (leaf->count == 0)
         prune(memory, map, &path, leaf);
     return value;
+}
+
+/* ---- Compaction ---- */
+
+static struct cw_id_page *page_move(const struct cw_stream_memory *memory, struct cw_id_map *map,
+                                    struct cw_id_page *page, unsigned *budget)
+{
+    struct cw_id_page *there = cw_arena_move(memory->arena, page, page_bytes(page->capacity), budget);
+    if (there == page)
+        return page;
+    if (there->previous)
+        there->previous->next = there;
+    if (there->next)
+        there->next->previous = there;
+    if (map->last == page)
+        map->last = there;
+    return there;
+}
+
+/* The pages on the way to the leaf for the id. */
+static void move_path(const struct cw_stream_memory *memory, struct cw_id_map *map, struct cw_stream_id id,
+                      unsigned *budget)
+{
+    struct cw_id_page *page = map->root = page_move(memory, map, map->root, budget);
+    for (unsigned level = map->height; level > 0; level--) {
+        struct cw_id_item *item = &page->items[child_slot(page, id)];
+        item->value = page = page_move(memory, map, item->value, budget);
+    }
+}
+
+bool cw_id_map_compact(const struct cw_stream_memory *memory, struct cw_id_map *map, struct cw_stream_id *from,
+                       unsigned *budget, cw_id_value_mover mover, void *context)
+{
+    for (;;) {
+        struct cw_id_place place = cw_id_map_at_least(map, *from);
+        if (!place.leaf)
+            return false;
+        if (*budget == 0)
+            return true;
+        cw_spend(budget, LOOK_COST);
+        move_path(memory, map, cw_id_map_item(place)->id, budget);
+        place = cw_id_map_at_least(map, *from);
+        for (; place.slot < place.leaf->count; place.slot++) {
+            struct cw_id_item *item = cw_id_map_item(place);
+            if (mover)
+                item->value = mover(context, item->id, item->value, budget);
+            *from = item->id;
+        }
+        if (!cw_stream_id_increment(from))
+            return false;
+    }
 }

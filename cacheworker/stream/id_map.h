@@ -59,4 +59,11 @@ bool cw_id_map_insert(const struct cw_stream_memory *memory, struct cw_id_map *m
 /* The value that was there, or NULL. An empty map holds no memory. */
 void *cw_id_map_remove(const struct cw_stream_memory *memory, struct cw_id_map *map, struct cw_stream_id id);
 
+/* Moves what the arena wants moved, from the first id on that is not below *from, until the budget is used up: pages,
+ * and values by `mover`, which returns where the value is then; NULL: values stay. True while more is left, from *from
+ * on. */
+typedef void *(*cw_id_value_mover)(void *context, struct cw_stream_id id, void *value, unsigned *budget);
+bool cw_id_map_compact(const struct cw_stream_memory *memory, struct cw_id_map *map, struct cw_stream_id *from,
+                       unsigned *budget, cw_id_value_mover mover, void *context);
+
 #endif

@@ -75,6 +75,40 @@ void cw_stream_free(struct cw_arena *arena, struct cw_stream *stream)
     while (cw_stream_free_step(arena, stream, &budget));
 }
 
+static void *move_node(void *context, struct cw_stream_id id, void *value, unsigned *budget)
+{
+    (void)id;
+    return cw_arena_move(context, value, cw_stream_node_bytes(value), budget);
+}
+
+/* The maps of a stream have numbers: that of the nodes is the first, then come those of the groups. */
+static enum cw_stream_compacted compact_map(struct cw_arena *arena, struct cw_stream *stream, uint64_t number,
+                                            unsigned *budget)
+{
+    if (number > 0)
+        return cw_stream_groups_compact(arena, stream, number - 1, budget);
+    struct cw_stream_memory memory = cw_stream_memory(arena, stream);
+    bool more = cw_id_map_compact(&memory, &stream->nodes, &stream->compacted_to, budget, move_node, arena);
+    return more ? CW_STREAM_COMPACTED_PART : CW_STREAM_COMPACTED_MAP;
+}
+
+/* The position is the number of a map, plus one. */
+bool cw_stream_compact_step(struct cw_arena *arena, struct cw_stream **stream, uint64_t *position, unsigned *budget)
+{
+    if (*position == 0) {
+        *stream = cw_arena_move(arena, *stream, sizeof(**stream), budget);
+        (*stream)->compacted_to = CW_STREAM_ID_MIN;
+        *position = 1;
+    }
+    for (;;) {
+        switch (compact_map(arena, *stream, *position - 1, budget)) {
+        case CW_STREAM_COMPACTED_ALL: return false;
+        case CW_STREAM_COMPACTED_PART: return true;
+        case CW_STREAM_COMPACTED_MAP: (*stream)->compacted_to = CW_STREAM_ID_MIN; ++*position;
+        }
+    }
+}
+
 size_t cw_stream_used_bytes(const struct cw_stream *stream)
 {
     return stream->held.bytes + cw_stream_groups_held(&stream->groups).bytes;

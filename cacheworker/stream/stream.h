@@ -20,6 +20,7 @@ struct cw_stream {
     struct cw_stream_id max_deleted_id; /* by cw_stream_delete; trimming does not count */
     struct cw_name_list groups;         /* of struct cw_stream_group, owned */
     struct cw_stream_held held;         /* but for what groups hold */
+    struct cw_stream_id compacted_to;   /* in the map that compaction is at */
 };
 
 /* How much goes into one node before the next is begun. 0: no limit of that kind. */
@@ -35,6 +36,9 @@ MUST_CHECK struct cw_stream *cw_stream_copy(struct cw_arena *arena, const struct
  * stream is used for nothing else. */
 bool cw_stream_free_step(struct cw_arena *arena, struct cw_stream *stream, unsigned *budget);
 void cw_stream_free(struct cw_arena *arena, struct cw_stream *stream); /* at once; NULL is fine */
+
+/* Moves what the arena wants moved: nodes and what is pending; as object.h says. */
+bool cw_stream_compact_step(struct cw_arena *arena, struct cw_stream **stream, uint64_t *position, unsigned *budget);
 
 size_t cw_stream_used_bytes(const struct cw_stream *stream);
 uint64_t cw_stream_blocks(const struct cw_stream *stream); /* what freeing costs */

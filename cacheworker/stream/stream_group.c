@@ -323,3 +323,33 @@ int cw_stream_groups_copy(struct cw_arena *arena, const struct cw_stream *from, 
     }
     return 0;
 }
+
+/* ---- Compaction ---- */
+
+/* Two maps point to what is pending: the group's, which is gone through, and the consumer's. */
+static void *move_pending(void *context, struct cw_stream_id id, void *value, unsigned *budget)
+{
+    struct cw_stream_pending *pending = cw_arena_move(context, value, sizeof(*pending), budget);
+    if (pending != value)
+        cw_id_map_item(cw_id_map_at_least(&pending->consumer->pending, id))->value = pending;
+    return pending;
+}
+
+enum cw_stream_compacted cw_stream_groups_compact(struct cw_arena *arena, struct cw_stream *stream, uint64_t number,
+                                                  unsigned *budget)
+{
+    for (uint32_t i = 0; i < stream->groups.count; i++) {
+        struct cw_stream_group *group = cw_stream_group_at(stream, i);
+        if (number > group->consumers.count) {
+            number -= group->consumers.count + UINT64_C(1);
+            continue;
+        }
+        struct cw_stream_memory memory = group_memory(arena, group);
+        struct cw_id_map *map =
+            number == 0 ? &group->pending : &cw_stream_consumer_at(group, (uint32_t)number - 1)->pending;
+        bool more =
+            cw_id_map_compact(&memory, map, &stream->compacted_to, budget, number == 0 ? move_pending : NULL, arena);
+        return more ? CW_STREAM_COMPACTED_PART : CW_STREAM_COMPACTED_MAP;
+    }
+    return CW_STREAM_COMPACTED_ALL;
+}

@@ -100,6 +100,16 @@ MUST_CHECK int cw_stream_groups_copy(struct cw_arena *arena, const struct cw_str
 /* Frees about one block of the last group; false when there is no group. */
 bool cw_stream_groups_free_part(const struct cw_stream_memory *memory, struct cw_name_list *groups);
 
+/* Goes on with the map of that number: of each group in turn what it has pending, then what each of its consumers has.
+ */
+enum cw_stream_compacted {
+    CW_STREAM_COMPACTED_PART, /* the budget is used up */
+    CW_STREAM_COMPACTED_MAP,  /* this map is done */
+    CW_STREAM_COMPACTED_ALL,  /* there is no such map */
+};
+enum cw_stream_compacted cw_stream_groups_compact(struct cw_arena *arena, struct cw_stream *stream, uint64_t number,
+                                                  unsigned *budget);
+
 /* What all groups hold, but for themselves. */
 struct cw_stream_held cw_stream_groups_held(const struct cw_name_list *groups);
 

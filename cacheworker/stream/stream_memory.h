@@ -27,9 +27,7 @@ static inline void *cw_stream_memory_alloc(const struct cw_stream_memory *memory
 /* For sizes that a client chose: NULL when there is no memory. Freed like the others. */
 MUST_CHECK static inline void *cw_stream_memory_try_alloc(const struct cw_stream_memory *memory, size_t size)
 {
-    if (size <= CW_ARENA_SMALL_MAX || size == CW_ARENA_SEGMENT_SIZE)
-        return cw_stream_memory_alloc(memory, size);
-    void *block = cw_arena_try_alloc_big(memory->arena, cw_arena_rounded(size));
+    void *block = cw_arena_try_alloc(memory->arena, size);
     if (block) {
         memory->held->bytes += cw_arena_rounded(size);
         memory->held->blocks++;

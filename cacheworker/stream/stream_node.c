@@ -160,6 +160,11 @@ static uint32_t whole_capacity(size_t capacity)
     return (uint32_t)(cw_arena_rounded(node_bytes(capacity)) - sizeof(struct cw_stream_node));
 }
 
+size_t cw_stream_node_bytes(const struct cw_stream_node *node)
+{
+    return node_bytes(node->capacity);
+}
+
 static struct cw_stream_node *node_alloc(const struct cw_stream_memory *memory, size_t least)
 {
     uint32_t capacity = whole_capacity(least);

@@ -21,6 +21,8 @@ struct cw_stream_node {
     char bytes[];
 };
 
+size_t cw_stream_node_bytes(const struct cw_stream_node *node); /* of the node's block */
+
 static inline struct slice cw_stream_node_listpack(const struct cw_stream_node *node)
 {
     return slice_of(node->bytes, node->length);

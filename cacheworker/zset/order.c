@@ -1,5 +1,7 @@
 #include "cacheworker/zset/order.h"
 
+#include "cacheworker/keyspace/budget.h"
+
 #include <limits.h>
 
 enum {
@@ -14,6 +16,7 @@ enum {
     /* The second child of the root's first child is at neither end of the set, so that it and all below it are a third
      * full: in a tree of this height it would have 11 * 6^12 items, which are more than CW_ORDER_COUNT_MAX. */
     HEIGHT_MAX = 14,
+    LOOK_COST = 4, /* at a leaf, of a budget of cw_arena_move */
 };
 
 struct cw_order_leaf {
@@ -663,6 +666,56 @@ void cw_order_repoint(struct cw_order *order, double score, const struct cw_entr
     path.leaf->members[path.position] = new_member;
     if (path.position == 0)
         renew_first(order, &path);
+}
+
+/* ---- Compaction ---- */
+
+/* The way down to the leaf of the item at *rank, which moves with it; returns how many items the leaf has from there.
+ */
+static size_t compact_path(struct cw_order *order, struct cw_arena *arena, size_t rank, unsigned *budget)
+{
+    void **place = &order->root;
+    size_t count = order->count;
+    cw_spend(budget, LOOK_COST);
+    for (unsigned level = order->height;; level--) {
+        *place = cw_arena_move(arena, *place, NODE_BYTES, budget);
+        if (level == 0)
+            return count - rank;
+        struct inner *inner = *place;
+        unsigned index = 0;
+        for (; rank >= inner->counts[index]; index++)
+            rank -= inner->counts[index];
+        count = inner->counts[index];
+        place = &inner->children[index];
+    }
+}
+
+bool cw_order_compact_step(struct cw_order **order, struct cw_arena *arena, size_t *rank, unsigned *budget)
+{
+    if (*rank == 0)
+        *order = cw_arena_move(arena, *order, sizeof(**order), budget);
+    while (*rank < (*order)->count) {
+        if (*budget == 0)
+            return true;
+        *rank += compact_path(*order, arena, *rank, budget);
+    }
+    return false;
+}
+
+bool cw_order_compact_with(struct cw_dictionary **dictionary, struct cw_order **order, struct cw_arena *arena,
+                           uint64_t *position, unsigned *budget,
+                           void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
+                           void *context)
+{
+    if (!(*position & CW_DICTIONARY_POSITION_SPARE)) {
+        if (cw_dictionary_compact_step(dictionary, position, budget, moved, context))
+            return true;
+        *position = CW_DICTIONARY_POSITION_SPARE; /* from here on it is a rank above this bit */
+    }
+    size_t rank = *position >> 1;
+    bool more = *order && cw_order_compact_step(order, arena, &rank, budget);
+    *position = (uint64_t)rank << 1 | CW_DICTIONARY_POSITION_SPARE;
+    return more;
 }
 
 /* ---- For tests ---- */

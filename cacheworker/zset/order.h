@@ -17,7 +17,7 @@
 #define CACHEWORKER_ZSET_ORDER_H
 
 #include "cacheworker/keyspace/arena.h"
-#include "cacheworker/keyspace/entry.h"
+#include "cacheworker/keyspace/dictionary.h"
 #include "cacheworker/zset/score.h"
 
 #include <stdbool.h>
@@ -51,6 +51,17 @@ void cw_order_change_score(struct cw_order *order, struct cw_arena *arena, doubl
  * read. */
 void cw_order_repoint(struct cw_order *order, double score, const struct cw_entry *old_member,
                       const struct cw_entry *new_member);
+
+/* Moves what the arena wants moved, the order itself too, from the leaf of the item at *rank on, until the budget is
+ * used up; true while more is left, at the new rank. Begins at 0. */
+bool cw_order_compact_step(struct cw_order **order, struct cw_arena *arena, size_t *rank, unsigned *budget);
+
+/* The same of a dictionary, and then of the order of its entries, or some of them, if there is one: as object.h says.
+ */
+bool cw_order_compact_with(struct cw_dictionary **dictionary, struct cw_order **order, struct cw_arena *arena,
+                           uint64_t *position, unsigned *budget,
+                           void (*moved)(void *context, const struct cw_entry *old, struct cw_entry *entry),
+                           void *context);
 
 size_t cw_order_count(const struct cw_order *order);
 size_t cw_order_used_bytes(const struct cw_order *order);

@@ -89,10 +89,12 @@ static void member_moved(void *context, const struct cw_entry *old, struct cw_en
     cw_order_repoint(big->order, score_of(entry), old, entry);
 }
 
-static bool compact_object(void *object, uint64_t *position, unsigned *budget)
+static bool compact_object(struct cw_arena *arena, void **object, uint64_t *position, unsigned *budget)
 {
-    struct big *big = object;
-    return cw_dictionary_compact_step(big->scores, position, budget, member_moved, big);
+    if (*position == 0)
+        *object = cw_arena_move(arena, *object, sizeof(struct big), budget);
+    struct big *big = *object;
+    return cw_order_compact_with(&big->scores, &big->order, arena, position, budget, member_moved, big);
 }
 
 const struct cw_object_operations cw_zset_operations = {.copy = copy_object,

@@ -81,6 +81,13 @@ UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
 tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_marks_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/compaction_test
+UNIT_TESTS += tests/unit/cacheworker/engine/compaction_test
+tests_unit_cacheworker_engine_compaction_test_SOURCES = tests/unit/cacheworker/engine/compaction_test.c \
+	tests/unit/cacheworker/call_fixture.c tests/unit/cacheworker/call_fixture.h
+tests_unit_cacheworker_engine_compaction_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_compaction_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/digest_test
 UNIT_TESTS += tests/unit/cacheworker/engine/digest_test
 tests_unit_cacheworker_engine_digest_test_SOURCES = tests/unit/cacheworker/engine/digest_test.c \

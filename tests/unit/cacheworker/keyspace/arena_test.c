@@ -24,7 +24,7 @@ static size_t random_size(struct rand *rand)
     uint64_t kind = rand_below(rand, 20);
     if (kind == 0)
         return CW_ARENA_SEGMENT_SIZE;
-    return 1 + rand_below(rand, kind == 1 ? 3000 : kind < 5 ? 512 : 64);
+    return 1 + rand_below(rand, kind == 1 ? 20000 : kind < 5 ? 512 : 64);
 }
 
 static void assert_filled(const struct block *block)
@@ -73,7 +73,14 @@ static void test_rounding(void **state)
     assert_int_equal(cw_arena_rounded(32), 32);
     assert_int_equal(cw_arena_rounded(33), 40);
     assert_int_equal(cw_arena_rounded(CW_ARENA_SMALL_MAX), CW_ARENA_SMALL_MAX);
-    for (size_t size = CW_ARENA_SMALL_MAX + 1; size < 3000; size++)
+    assert_int_equal(cw_arena_rounded(CW_ARENA_SEGMENT_SIZE), CW_ARENA_SEGMENT_SIZE);
+    for (size_t size = CW_ARENA_SMALL_MAX + 1; size <= CW_ARENA_PAGED_MAX; size++) {
+        size_t rounded = cw_arena_rounded(size);
+        size_t in_page = ((64 << 10) - 64) / rounded;
+        assert_in_range(rounded, size, size + size / in_page + 8);
+        assert_int_equal(cw_arena_rounded(rounded), rounded);
+    }
+    for (size_t size = CW_ARENA_PAGED_MAX + 1; size < CW_ARENA_PAGED_MAX + 1000; size++)
         assert_in_range(cw_arena_rounded(size), size, size + 15);
 }
 
