@@ -20,6 +20,7 @@ include cacheworker/engine/local.mk
 include cacheworker/ha/local.mk
 include cacheworker/repl/local.mk
 include cacheworker/rdb/local.mk
+include cacheworker/aof/local.mk
 include cacheworker/pubsub/local.mk
 include cacheworker/tracking/local.mk
 include cacheworker/block/local.mk

@@ -105,6 +105,11 @@ static int part_control(struct daemon *daemon, struct process *process, struct c
     return error;
 }
 
+static void complain(void *context, struct slice words)
+{
+    daemon_fail(context, ERR_CORRUPT, "%.*s", (int)words.length, words.data);
+}
+
 static int create(struct daemon *daemon, struct process *process, const struct cw_config *config)
 {
     struct cw_worker *worker;
@@ -112,7 +117,7 @@ static int create(struct daemon *daemon, struct process *process, const struct c
     if (error < 0)
         return daemon_fail(daemon, error, "%s: %s",
                            error == ERR_INVALID ? "the worker cannot start (its users, its numbers)"
-                                                : "dump.rdb cannot be loaded",
+                                                : "the data cannot be loaded",
                            error_text(error));
     struct host_config host_config = {
         .door = &cw_worker_door,
@@ -220,6 +225,8 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     config.system = facts.system;
     config.system_memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     config.sleep_ns = sleep_ns;
+    config.complain = complain;
+    config.complain_context = daemon;
     int status = EXIT_FAILURE;
     int enough = daemon_need_descriptors(daemon, (uint64_t)settings->maxclients + LINKS_OF_MEMBERS);
     config.max_clients_most = most_clients();

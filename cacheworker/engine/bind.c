@@ -83,6 +83,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(CONFIG_RESETSTAT, config_resetstat),
     BIND(CONFIG_REWRITE, config_rewrite),
     BIND(CONFIG_SET, config_set),
+    BIND(BGREWRITEAOF, bgrewriteaof),
     BIND(BGSAVE, bgsave),
     BIND(DBSIZE, dbsize),
     BIND(DEBUG, debug),

@@ -147,7 +147,7 @@ static void debug_object(struct cw_call *call)
     buf_free(&text);
 }
 
-/* There is no append-only file: LOADAOF, too, reads back what was just written to the disk. */
+/* LOADAOF, too, reads back a snapshot that was just written to the disk. */
 static void debug_reload(struct cw_call *call)
 {
     if (cw_keyspace_snapshot_is_active(call->keyspace)) {
@@ -413,7 +413,7 @@ static void debug_help(struct cw_call *call)
         "HELP -- these lines.",
         "HTSTATS <database> -- how large the table of keys is.",
         "LISTPACK <key> -- whether the value is a listpack.",
-        "LOADAOF -- as RELOAD: there is no append-only file.",
+        "LOADAOF -- as RELOAD.",
         "LOG <text> -- the text, in the log.",
         "OBJECT <key> -- how the value of the key is kept.",
         "PAUSE-CRON <0|1> -- whether nothing is done that nobody asked for: expiry, and closing of idle clients.",

@@ -3,6 +3,7 @@
 #include "cacheworker/block/block.h"
 #include "cacheworker/acl/share.h"
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
@@ -183,6 +184,13 @@ void cw_engine_release(struct cw_engine *engine, uint64_t released)
     cw_session_release(engine, LIST_ENTRY(node, struct cw_session, held), released);
 }
 
+uint64_t cw_engine_released(const struct cw_engine *engine)
+{
+    uint64_t by_replicas = cw_ha_released(engine->ha);
+    uint64_t by_disk = cw_aof_released(engine);
+    return by_replicas < by_disk ? by_replicas : by_disk;
+}
+
 #define TERM_IS_OVER "NOTMASTER this node's term as master is over; the command was not executed"
 
 /* A command that waits for keys has done nothing yet. */
@@ -275,6 +283,7 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
     engine->expire = (struct cw_expire){0};
     engine->keyspace_generation++;
     cw_changes_tell_replaced(&engine->changes);
+    cw_aof_data_replaced(engine);
 }
 
 void cw_engine_write_users(const struct cw_engine *engine, struct buf *out)

@@ -125,6 +125,9 @@ void cw_engine_gate_opened(struct cw_engine *engine);
  */
 void cw_engine_release(struct cw_engine *engine, uint64_t released);
 
+/* Up to which offset of the stream replies may show it, as ha/ and aof/ say; CW_RELEASED_ALL: any. */
+uint64_t cw_engine_released(const struct cw_engine *engine);
+
 /* This node's term as master ended otherwise than in being chosen again at once: what was not executed is answered
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */
 void cw_engine_end_term(struct cw_engine *engine);

@@ -49,6 +49,14 @@ static void refuse_unknown_subcommand(const struct command *container, struct sl
     refuse(reply, words);
 }
 
+static void refuse_for_disk(const struct cw_engine *engine, struct buf *reply)
+{
+    struct buf words = {0};
+    cw_aof_write_refusal(engine, &words);
+    resp_write_error(reply, buf_slice(&words));
+    buf_free(&words);
+}
+
 static void refuse_arity(const struct command *command, struct buf *reply)
 {
     char words[128];
@@ -129,6 +137,10 @@ static bool node_refuses(struct cw_engine *engine, const struct cw_session *sess
     uint32_t flags = cw_transaction_flags(session, command);
     if (cw_memory_refuses(engine, flags)) {
         refuse(reply, CW_ERROR_NO_MEMORY);
+        return true;
+    }
+    if (UNLIKELY(engine->aof.refuses) && (flags & COMMAND_WRITE || command->id == COMMAND_ID_PING)) {
+        refuse_for_disk(engine, reply);
         return true;
     }
     const char *words = role_refuses(engine, session, flags);
@@ -236,6 +248,14 @@ static bool refuse_script(const struct cw_nested *nested, const char *words)
     return false;
 }
 
+static bool refuse_script_for_disk(const struct cw_nested *nested)
+{
+    size_t before = buf_length(nested->reply);
+    refuse_for_disk(nested->engine, nested->reply);
+    cw_dispatch_count_error(nested->engine, slice_skip(buf_slice(nested->reply), before));
+    return false;
+}
+
 bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct command *command, const struct slice *argv,
                               size_t argc)
 {
@@ -250,6 +270,9 @@ bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct comma
                             : "ERR Wrong number of args calling Redis command from script";
     if (words == NULL && !is_there)
         return refuse_script(nested, "ERR Unknown Redis command called from script");
+    if (words == NULL && UNLIKELY(nested->engine->aof.refuses) && command->flags & COMMAND_WRITE &&
+        !nested->has_written)
+        return refuse_script_for_disk(nested);
     if (words == NULL && user_may(nested, CW_ACCESS_SCRIPT, command, argv, argc))
         return true;
     nested->engine->statistics.commands[command->id].rejected++;

@@ -18,7 +18,8 @@ static inline bool cw_gates_are_open(const struct cw_engine *engine, const struc
     size_t index;
     return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
            command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
-           engine->serving == CW_SERVING_MASTER && !cw_memory_is_limited_for(engine, command->flags) &&
+           engine->serving == CW_SERVING_MASTER && !engine->aof.refuses &&
+           !cw_memory_is_limited_for(engine, command->flags) &&
            (LIKELY(!(session->flags & CW_SESSION_RESTRICTED)) ||
             cw_acl_user_check(session->user, command, argv, argc, &index) == CW_ACL_ALLOWED);
 }

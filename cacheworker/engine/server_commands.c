@@ -167,7 +167,7 @@ void cw_wait_command(struct cw_call *call)
     cw_repl_request_acks(engine->repl);
 }
 
-/* There is no append-only file, here or on a replica, so nothing can be waited for. */
+/* No replica has an append-only file. Here, with appendfsync always, the reply waits for it as any other does. */
 void cw_waitaof_command(struct cw_call *call)
 {
     int64_t local, replicas, timeout_ms;
@@ -190,12 +190,14 @@ void cw_waitaof_command(struct cw_call *call)
     else if (call->engine->serving != CW_SERVING_MASTER)
         cw_reply_error(call, "ERR WAITAOF cannot be used with replica instances. Please also note that writes to "
                              "replicas are just local and are not propagated.");
-    else if (local > 0)
+    else if (local > 0 && call->engine->aof.state == CW_AOF_ON && call->settings->appendfsync != CW_AOF_ALWAYS)
+        cw_reply_error(call, "ERR WAITAOF can wait for this server's disk only with appendfsync always");
+    else if (local > 0 && call->engine->aof.state != CW_AOF_ON)
         cw_reply_error(call, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
     else if (replicas > 0)
         cw_reply_error(call, "ERR WAITAOF cannot be used when numreplicas is set: no replica has an append-only file");
     else
-        buf_add_text(call->reply, "*2\r\n:0\r\n:0\r\n");
+        buf_add_format(call->reply, "*2\r\n:%d\r\n:0\r\n", local > 0);
 }
 
 /* --- the disk --- */
@@ -306,6 +308,7 @@ void cw_shutdown_command(struct cw_call *call)
         cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");
         return;
     }
+    cw_aof_end(engine);
     cw_ha_stop(engine->ha);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "a client asked for SHUTDOWN");
     effect_exit(engine->effects, 0);

@@ -390,7 +390,7 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
 static bool is_held(const struct cw_engine *engine, const struct cw_session *session)
 {
     return session->kind == CW_LINK_CLIENT && !(session->flags & CW_SESSION_UNGATED) &&
-           cw_ha_released(engine->ha) != CW_RELEASED_ALL;
+           cw_engine_released(engine) != CW_RELEASED_ALL;
 }
 
 /* Which of out waits, was decided when the step that wrote it ended: what stands behind the last mark is free. */
@@ -400,7 +400,7 @@ struct slice cw_session_releasable(const struct cw_engine *engine, struct cw_ses
     struct cw_marks *marks = session->marks;
     if (LIKELY(marks == NULL) || !is_held(engine, session))
         return out;
-    cw_marks_release(marks, cw_ha_released(engine->ha));
+    cw_marks_release(marks, cw_engine_released(engine));
     if (marks->count == 0)
         return out;
     uint64_t free = marks->free_until > session->sent_bytes ? marks->free_until - session->sent_bytes : 0;
@@ -428,7 +428,7 @@ static void mark(struct cw_engine *engine, struct cw_session *session)
     if (position <= session->marked_bytes)
         return;
     session->marked_bytes = position;
-    if (session->marks == NULL && offset <= cw_ha_released(engine->ha))
+    if (session->marks == NULL && offset <= cw_engine_released(engine))
         return;
     if (session->marks == NULL) {
         session->marks = mem_zero(sizeof(*session->marks));
@@ -547,7 +547,7 @@ void cw_session_abort(struct cw_engine *engine, struct cw_session *session)
 
 void cw_sessions_end_step(struct cw_engine *engine)
 {
-    bool is_gated = engine->flushed_count > 0 && cw_ha_released(engine->ha) != CW_RELEASED_ALL;
+    bool is_gated = engine->flushed_count > 0 && cw_engine_released(engine) != CW_RELEASED_ALL;
     for (uint32_t i = 0; i < engine->flushed_count; i++) {
         struct cw_session *session = engine->links[engine->flushed[i]];
         if (session == NULL)

@@ -232,6 +232,17 @@ static void assign_save_points(struct cw_settings *settings, struct slice value)
 static const struct hooks save_points_hooks = {
     .write = write_save_points, .judge = judge_save_points, .assign = assign_save_points};
 
+static void judge_appendonly(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    bool is_running = engine->repl != NULL; /* else it is judged when the worker is created */
+    if (is_running && slice_equal_nocase(value, "yes") &&
+        (!engine->config.standalone || engine->config.storage == NULL))
+        buf_add_text(reason, "it is for a server by itself that has a directory");
+}
+
+static const struct hooks appendonly_hooks = {.judge = judge_appendonly, .changed = cw_aof_settings_changed};
+static const struct hooks appendfsync_hooks = {.changed = cw_aof_settings_changed};
+
 static void write_directory(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.directory != NULL ? engine->config.directory : "");

@@ -41,6 +41,11 @@ struct cw_settings {
     int64_t acllog_max_length;
     int pubsub_default; /* acl-pubsub-default; 0: new users hear all channels */
     struct cw_save_points save_points;
+    bool appendonly;
+    int appendfsync; /* enum cw_aof_sync */
+    bool aof_load_truncated;
+    int64_t auto_aof_rewrite_percentage; /* 0: never */
+    int64_t auto_aof_rewrite_min_bytes;
     struct cw_packing packing;
     struct cw_access_rules access; /* counts_uses follows the policy */
     struct cw_evict_rules eviction;

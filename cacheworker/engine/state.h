@@ -3,6 +3,7 @@
 #define CACHEWORKER_ENGINE_STATE_H
 
 #include "cacheworker/acl/access.h"
+#include "cacheworker/aof/aof.h"
 #include "cacheworker/block/waiters.h"
 #include "cacheworker/engine/batch.h"
 #include "cacheworker/engine/call.h"
@@ -130,6 +131,7 @@ struct cw_engine {
     uint64_t loaded_keys;  /* from the disk, when it started */
     int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
     struct cw_background_save background_save;
+    struct cw_aof aof;
     bool is_stopping; /* ends as soon as no file is about to get its name */
 
     struct cw_stream stream; /* that is applied: cw_engine_apply */

@@ -139,6 +139,7 @@ static void free_engine(struct cw_engine *engine)
     buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
     cw_background_save_free(&engine->background_save);
+    cw_aof_free(&engine->aof);
     cw_settings_destroy(&engine->settings);
     cw_overlay_destroy(&engine->overlay);
     cw_slowlog_destroy(&engine->slowlog);
@@ -226,6 +227,15 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     }
     result = cw_repl_create(engine, &engine->repl);
     if (result < 0 && config->standalone) {
+        free_worker(worker);
+        return result;
+    }
+    struct buf why = {0};
+    result = cw_aof_create(engine, &why);
+    if (result < 0 && config->complain != NULL)
+        config->complain(config->complain_context, buf_slice(&why));
+    buf_free(&why);
+    if (result < 0) {
         free_worker(worker);
         return result;
     }
@@ -400,6 +410,7 @@ static void turn(struct cw_engine *engine)
     close_idle(engine);
     compact(engine);
     engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
+    cw_aof_turn(engine); /* the last that may ask something of the disk: all of the turn's writes are there */
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);
 }
@@ -426,6 +437,7 @@ static void stop(struct cw_engine *engine)
     }
     cw_background_save_leave(engine);
     cw_long_end(engine, "ERR the server is stopping");
+    cw_aof_end(engine);
     if (engine->config.storage != NULL && cw_repl_save(engine->repl) < 0) {
         effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
         status = 1;
@@ -436,6 +448,10 @@ static void stop(struct cw_engine *engine)
 
 static void answered_file(struct cw_engine *engine, const struct event *event)
 {
+    if (cw_aof_is_token(event->token)) {
+        cw_aof_answered(engine, event->token, event->result);
+        return;
+    }
     cw_background_save_answered(engine, event->token, event->result);
     if (engine->is_stopping && !cw_background_save_is_running(&engine->background_save))
         stop(engine);
@@ -457,6 +473,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         engine->start_ns = engine->now_ns;
         engine->saved_us = engine->wall_us;
         cw_overlay_complain(engine);
+        cw_aof_start(engine);
         cw_ha_start(engine->ha);
         break;
     case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;
@@ -578,6 +595,7 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     next = earlier(next, cw_background_save_deadline(engine));
+    next = earlier(next, cw_aof_deadline(engine));
     if (engine->sleep_until_ns > 0)
         next = earlier(next, engine->sleep_until_ns);
     if (engine->pause_until_ns > 0)

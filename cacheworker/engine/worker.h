@@ -6,7 +6,8 @@
  * Listeners, by number: 0 data (clients, replicas), 1 control (sentinels; absent with standalone).
  * Files: "users.acl" (who may do what, in a group) through the storage table; "node.state" (id, incarnation and its
  * bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the storage table, read when the core starts,
- * written by SAVE. A worker without a directory has no storage and no state.
+ * written by SAVE; "appendonlydir/" (aof/aof.h) read through the storage table, written by EFFECT_FILE. A worker
+ * without a directory has no storage and no state.
  */
 #ifndef CACHEWORKER_ENGINE_WORKER_H
 #define CACHEWORKER_ENGINE_WORKER_H
@@ -66,7 +67,10 @@ struct cw_config {      /* copied at creation, slices included */
     size_t (*resident_bytes)(void);                    /* shown by INFO; NULL: what the worker knows of itself */
     void (*random_bytes)(void *bytes, size_t length);  /* for ACL GENPASS; NULL: drawn from the seed */
     void (*sleep_ns)(int64_t ns); /* for DEBUG SLEEP; NULL: commands are held for that time instead */
-    unsigned mutants;             /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
+    /* Why the worker cannot be created, where an error alone would not say it; NULL: nobody wants to know. */
+    void (*complain)(void *context, struct slice words);
+    void *complain_context;
+    unsigned mutants; /* CW_MUTANT_ bits of ha.h; the simulator only, else 0 */
 };
 
 struct cw_control;

@@ -158,7 +158,7 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
                    cw_keyspace_to_free(engine->keyspace), cw_keyspace_stats(engine->keyspace)->freed_later);
 }
 
-/* There is no append-only file, and no process is ever forked: what tells of those stands still. */
+/* No process is ever forked: what tells of those stands still. */
 static void write_persistence(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_format(out, "loading:%d\r\nasync_loading:0\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
@@ -178,11 +178,9 @@ static void write_persistence(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "rdb_saves:%" PRIu64 "\r\n", engine->statistics.saves);
     buf_add_format(out, "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
                    engine->loaded_keys);
-    buf_add_text(out, "rdb_last_cow_size:0\r\naof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
-                      "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
-                      "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\naof_rewrites_consecutive_failures:0\r\n"
-                      "aof_last_write_status:ok\r\naof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\n"
-                      "module_fork_last_cow_size:0\r\n");
+    buf_add_text(out, "rdb_last_cow_size:0\r\n");
+    cw_aof_info(engine, out);
+    buf_add_text(out, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
 }
 
 static void add_rate(const struct cw_engine *engine, const struct cw_rate *rate, const char *name, struct buf *out)

@@ -1,5 +1,6 @@
 #include "cacheworker/repl/repl.h"
 
+#include "cacheworker/aof/aof.h"
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
@@ -62,7 +63,8 @@ int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     draw_id(repl);
     *ret_repl = repl;
 
-    int error = config->storage != NULL ? load_file(repl, config->storage) : 0;
+    bool has_file = config->storage != NULL && !cw_aof_has_data(engine);
+    int error = has_file ? load_file(repl, config->storage) : 0;
     if (error == ERR_NOT_FOUND)
         error = 0;
     repl->is_damaged = error < 0;
@@ -96,14 +98,14 @@ static void leave_role(struct cw_repl *repl)
     cw_keyspace_set_expiry_mode(cw_engine_keyspace(repl->engine), CW_EXPIRY_HIDES);
     repl->role = REPL_RESTING;
     repl->is_frozen = false;
-    repl->is_feeding = false;
+    repl->is_feeding = repl->keeps_backlog = false;
 }
 
 void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
 {
     leave_role(repl);
     repl->role = REPL_LEADING;
-    repl->is_feeding = true;
+    repl->is_feeding = repl->keeps_backlog = true;
     repl->self = *self;
     repl->epoch = epoch;
     repl->stream_database = STREAM_DATABASE_NONE;
@@ -153,8 +155,17 @@ static void remember_moment(struct cw_repl *repl)
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes)
 {
     remember_moment(repl);
-    cw_backlog_append(&repl->backlog, bytes);
+    if (repl->keeps_backlog)
+        cw_backlog_append(&repl->backlog, bytes);
     repl->history.last_offset += bytes.length;
+}
+
+/* What is not of replicas alone. */
+static void add_commands(struct cw_repl *repl, struct slice bytes)
+{
+    repl_add_to_stream(repl, bytes);
+    if (UNLIKELY(repl->is_recorded))
+        cw_aof_append(repl->engine, bytes);
 }
 
 static void write_command(struct buf *out, const struct slice *argv, size_t argc)
@@ -196,9 +207,17 @@ void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice 
     }
     buf_clear(&repl->scratch);
     write_in_database(repl, &repl->scratch, database, argv, argc);
-    repl_add_to_stream(repl, buf_slice(&repl->scratch));
+    add_commands(repl, buf_slice(&repl->scratch));
     buf_clear(&repl->scratch);
     buf_shrink(&repl->scratch, SCRATCH_KEPT);
+}
+
+void cw_repl_record(struct cw_repl *repl, bool is_recorded)
+{
+    CHECK(!is_recorded || !repl->in_unit);
+    repl->is_recorded = is_recorded;
+    repl->is_feeding = repl->keeps_backlog || is_recorded;
+    repl->stream_database = STREAM_DATABASE_NONE;
 }
 
 void cw_repl_mute(struct cw_repl *repl, bool is_muted)
@@ -222,10 +241,10 @@ bool cw_repl_end_unit(struct cw_repl *repl)
     if (repl->unit_commands == 0)
         return false;
     if (is_block)
-        repl_add_to_stream(repl, multi);
-    repl_add_to_stream(repl, buf_slice(&repl->unit));
+        add_commands(repl, multi);
+    add_commands(repl, buf_slice(&repl->unit));
     if (is_block)
-        repl_add_to_stream(repl, exec);
+        add_commands(repl, exec);
     buf_clear(&repl->unit);
     buf_shrink(&repl->unit, SCRATCH_KEPT);
     return true;

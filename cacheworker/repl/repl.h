@@ -56,6 +56,9 @@ int64_t cw_repl_deadline(const struct cw_repl *repl);
 bool cw_repl_is_feeding(const struct cw_repl *repl);
 void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc);
 
+/* From here on the append-only file gets what is added to the stream; it begins with a SELECT. */
+void cw_repl_record(struct cw_repl *repl, bool is_recorded);
+
 /* While muted nothing is added: what a script wants no replica to hear (redis.set_repl). */
 void cw_repl_mute(struct cw_repl *repl, bool is_muted);
 

@@ -105,7 +105,9 @@ struct cw_repl {
     bool is_frozen;
     bool is_damaged;
     bool disk_failed;
-    bool is_feeding;
+    bool is_feeding;    /* there is somebody who wants the stream: */
+    bool keeps_backlog; /* replicas, if there are any */
+    bool is_recorded;   /* the append-only file */
     enum repl_role role;
     struct life self;
     uint64_t epoch;

@@ -252,8 +252,8 @@ static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struc
         return NULL;
     }
     replace_older(repl, peer);
-    if (!repl->is_feeding) { /* standalone: nobody needed the stream so far */
-        repl->is_feeding = true;
+    if (!repl->keeps_backlog) { /* standalone: no replica needed the stream so far */
+        repl->is_feeding = repl->keeps_backlog = true;
         cw_backlog_reset(&repl->backlog, repl->history.last_offset);
     }
     peer->heard_ns = cw_engine_now_ns(repl->engine);

@@ -174,7 +174,8 @@ struct door {
 };
 
 /* Big files (snapshots), read at creation and written by SAVE. A table, so that the simulator's disk is the same code.
- * All calls are synchronous and return 0 or a negative error; names are plain, in one directory. */
+ * All calls are synchronous and return 0 or a negative error; names are plain, in one directory, or where they are read
+ * plain in a plain one in it. */
 struct storage {
     void *context;                                                                           /* borrowed */
     int (*open_read)(void *context, const char *name, void **ret_file);                      /* ERR_NOT_FOUND, ERR_IO */

@@ -16,7 +16,15 @@ struct open_file {
     char *name; /* owned; of a writer, NULL for a reader */
 };
 
-/* A name with a slash or a leading dot would leave the directory. */
+/* A name with a leading dot, or that lies deeper, might leave the directory. */
+static bool may_be_read(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    return name[0] != '\0' && name[0] != '.' && strlen(name) < NAME_MAX &&
+           (slash == NULL || (slash[1] != '.' && slash[1] != '\0' && strchr(slash + 1, '/') == NULL));
+}
+
+/* What is written lies in the directory itself. */
 static bool is_plain(const char *name)
 {
     size_t length = strlen(name);
@@ -39,7 +47,7 @@ static void open_file_free(struct open_file *file)
 static int open_read(void *context, const char *name, void **ret_file)
 {
     struct storage_directory *directory = context;
-    if (!is_plain(name))
+    if (!may_be_read(name))
         return ERR_INVALID;
     int fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

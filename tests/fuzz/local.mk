@@ -6,6 +6,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_glob \
 	tests/fuzz/fuzz_hyperloglog \
+	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_messages \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
@@ -52,6 +53,10 @@ tests_fuzz_fuzz_hyperloglog_SOURCES = tests/fuzz/fuzz_hyperloglog.c $(fuzz_commo
 tests_fuzz_fuzz_hyperloglog_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_hyperloglog_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_hyperloglog_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_manifest_SOURCES = tests/fuzz/fuzz_manifest.c $(fuzz_common_sources)
+tests_fuzz_fuzz_manifest_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_manifest_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_manifest_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_messages_SOURCES = tests/fuzz/fuzz_messages.c $(fuzz_common_sources)
 tests_fuzz_fuzz_messages_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_messages_LDFLAGS = $(fuzz_ldflags)

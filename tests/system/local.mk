@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/system/threads.py
 EXTRA_DIST += \
 	tests/system/test_acl.py \
+	tests/system/test_append_only_file.py \
 	tests/system/test_background_save.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \

@@ -1,5 +1,7 @@
-# Tests of cacheworker/ha, repl and rdb.
+# Tests of cacheworker/ha, repl, rdb and aof.
 cacheworker_ha_unit_tests = \
+	tests/unit/cacheworker/aof/aof_reader_test \
+	tests/unit/cacheworker/aof/manifest_test \
 	tests/unit/cacheworker/ha/assignment_test \
 	tests/unit/cacheworker/ha/desk_test \
 	tests/unit/cacheworker/ha/gate_test \
@@ -18,6 +20,10 @@ check_PROGRAMS += $(cacheworker_ha_unit_tests)
 UNIT_TESTS += $(cacheworker_ha_unit_tests)
 
 cacheworker_ha_test_libraries = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+tests_unit_cacheworker_aof_aof_reader_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_aof_aof_reader_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_aof_manifest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_aof_manifest_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_assignment_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_assignment_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_desk_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

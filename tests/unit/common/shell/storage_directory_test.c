@@ -109,7 +109,7 @@ static void an_abandoned_writer_leaves_the_old_file(void **state)
 static void names_stay_in_the_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", ".", "..", "../x", "a/b", "/etc/passwd", ".hidden"};
+    static const char *const names[] = {"", ".", "..", "../x", "a/.b", "a/b/c", "a/", "/etc/passwd", ".hidden"};
     void *file;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         assert_int_equal(storage()->open_read(storage()->context, names[i], &file), ERR_INVALID);

@@ -1,0 +1,532 @@
+#include "cacheworker/aof/aof.h"
+
+#include "cacheworker/aof/aof_internal.h"
+#include "cacheworker/aof/aof_load.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    TAIL_KEPT = 1 << 20,      /* bytes of memory that stay for the next ones */
+    SYNC_ABOVE = 32 << 20,    /* bytes that are not confirmed; then a sync is due, whatever appendfsync says */
+    REFUSE_ABOVE = 256 << 20, /* the same; then no more are taken */
+};
+
+enum { NO_FILE = 0, FIRST_FILE = 1, BOTH_FILES = FIRST_FILE + 2 }; /* numbers of increments, which go by turns */
+
+#define SECOND_NS NS_PER_S /* everysec; and before another try, when something failed */
+
+/* --- what was asked --- */
+
+#define TOKEN_OF_AOF    ((uint64_t)1 << 63)
+#define GENERATION_MASK 0x7fffU
+
+static uint64_t generation_of(const struct cw_aof *aof, enum cw_aof_question question)
+{
+    return (question == CW_AOF_ROUND ? aof->generation : aof->rewrite.generation) & GENERATION_MASK;
+}
+
+uint64_t cw_aof_token(const struct cw_engine *engine, enum cw_aof_question question, size_t length)
+{
+    return TOKEN_OF_AOF | generation_of(&engine->aof, question) << 48 | (uint64_t)length << 4 | (uint64_t)question;
+}
+
+bool cw_aof_is_token(uint64_t token)
+{
+    return token & TOKEN_OF_AOF;
+}
+
+void cw_aof_ask(struct cw_engine *engine, struct file_effect file, const char *name, uint64_t token, struct slice bytes)
+{
+    effect_file(engine->effects, &file, name, token, bytes);
+}
+
+const char *cw_aof_path(struct cw_engine *engine, const char *name)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (aof->paths == NULL)
+        aof->paths = mem_zero(CW_AOF_PATHS * sizeof(*aof->paths));
+    char *path = aof->paths[aof->next_path++ % CW_AOF_PATHS];
+    snprintf(path, FILE_NAME_MAX, CW_AOF_DIRECTORY "/%s", name);
+    return path;
+}
+
+static bool is_always(const struct cw_engine *engine)
+{
+    return engine->settings.appendfsync == CW_AOF_ALWAYS;
+}
+
+static void judge_refusal(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->refuses = (aof->error < 0 && is_always(engine)) || buf_length(&aof->tail) > REFUSE_ABOVE;
+}
+
+/* --- writing --- */
+
+/* How much of the tail may be asked to be written to the file that is open. */
+static size_t writable(const struct cw_aof *aof)
+{
+    if (aof->file == NO_FILE)
+        return 0;
+    return aof->of_older > 0 ? aof->of_older : buf_length(&aof->tail);
+}
+
+/* What was asked so far is confirmed by the answer to the operation with this token. */
+static uint64_t begin_round(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->is_syncing = true;
+    aof->syncing = aof->asked;
+    aof->syncing_offset = aof->of_older > 0 ? aof->of_older_offset : cw_repl_offset(engine->repl);
+    return cw_aof_token(engine, CW_AOF_ROUND, 0);
+}
+
+static void write_tail(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    size_t end = writable(aof);
+    if (end == aof->asked)
+        return;
+    struct slice bytes = slice_of(buf_slice(&aof->tail).data + aof->asked, end - aof->asked);
+    aof->asked = end;
+    bool confirms = engine->settings.appendfsync == CW_AOF_NO && !aof->is_syncing;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = aof->file}, NULL,
+               confirms ? begin_round(engine) : 0, bytes);
+}
+
+static bool is_sync_due(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    if (aof->asked == 0 || aof->is_syncing)
+        return false;
+    if (is_always(engine) || aof->of_older > 0 || buf_length(&aof->tail) > SYNC_ABOVE)
+        return true;
+    return engine->settings.appendfsync == CW_AOF_EVERYSEC && engine->now_ns - aof->synced_ns >= SECOND_NS;
+}
+
+static void sync(struct cw_engine *engine)
+{
+    engine->aof.synced_ns = engine->now_ns;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = engine->aof.file}, NULL,
+               begin_round(engine), SLICE_LITERAL(""));
+}
+
+static void open_newest(struct cw_engine *engine, const char *name)
+{
+    struct cw_aof *aof = &engine->aof;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_OPEN, .file = aof->file, .length = aof->confirmed},
+               cw_aof_path(engine, name), 0, SLICE_LITERAL(""));
+}
+
+/* --- what fails --- */
+
+/* Those whose replies wait never hear of their writes. */
+static void close_held(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->held)
+    cw_session_close(engine, LIST_ENTRY(node, struct cw_session, held));
+}
+
+static void failed(struct cw_engine *engine, int error)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (aof->error == 0)
+        effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot write the append-only file: %s", error_text(error));
+    aof->error = error;
+    aof->failed_ns = engine->now_ns;
+    aof->asked = 0;
+    if (aof->is_binding && is_always(engine))
+        close_held(engine);
+    judge_refusal(engine);
+}
+
+static void works_again(struct cw_engine *engine)
+{
+    if (engine->aof.error < 0)
+        effect_log(engine->effects, LOG_LEVEL_NOTICE, "the append-only file can be written again");
+    engine->aof.error = 0;
+}
+
+/* The name of the file that is open: the newest, or while that waits the one before. */
+static const char *open_name(const struct cw_aof *aof)
+{
+    return aof->of_older > 0 ? cw_manifest_newest(&aof->manifest)[-1].name : aof->newest.name;
+}
+
+/* What is executed before the picture is taken is in the picture; but its replies wait, too. */
+static void want_first(struct cw_engine *engine)
+{
+    cw_repl_record(engine->repl, engine->aof.is_binding);
+    cw_aof_rewrite_want(engine);
+}
+
+static void try_again(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (aof->state == CW_AOF_STARTING) {
+        want_first(engine);
+        aof->failed_ns = engine->now_ns;
+        return;
+    }
+    open_newest(engine, open_name(aof));
+    aof->is_syncing = true; /* so that the round is the sync's */
+    write_tail(engine);
+    sync(engine);
+}
+
+/* --- what is confirmed --- */
+
+static void go_over_to_newest(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = aof->file}, NULL, 0, SLICE_LITERAL(""));
+    aof->older_bytes += aof->confirmed;
+    aof->confirmed = 0;
+    aof->file = BOTH_FILES - aof->file;
+    open_newest(engine, aof->newest.name);
+    engine->turn_wanted = true;
+}
+
+static void confirmed(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    bool was_older = aof->of_older > 0;
+    buf_consume(&aof->tail, aof->syncing);
+    buf_shrink(&aof->tail, TAIL_KEPT);
+    aof->confirmed += aof->syncing;
+    aof->asked -= aof->syncing;
+    aof->of_older -= was_older ? aof->syncing : 0;
+    aof->offset = aof->syncing_offset;
+    if (was_older && aof->of_older == 0)
+        go_over_to_newest(engine);
+    if (buf_length(&aof->tail) > 0)
+        engine->turn_wanted = true;
+    works_again(engine);
+    judge_refusal(engine);
+    cw_engine_release(engine, cw_engine_released(engine));
+}
+
+static void answered_round(struct cw_engine *engine, int result)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->is_syncing = false;
+    if (result < 0 && aof->state == CW_AOF_STARTING) {
+        cw_aof_rewrite_leave(engine);
+        cw_aof_cannot_start(engine, result);
+    } else if (result < 0) {
+        failed(engine, result);
+    } else {
+        confirmed(engine);
+    }
+}
+
+void cw_aof_answered(struct cw_engine *engine, uint64_t token, int result)
+{
+    enum cw_aof_question question = (enum cw_aof_question)(token & 15);
+    if ((token >> 48 & GENERATION_MASK) != generation_of(&engine->aof, question))
+        return;
+    size_t length = (size_t)(token >> 4 & (((uint64_t)1 << 44) - 1));
+    switch (question) {
+    case CW_AOF_ROUND: answered_round(engine, result); break;
+    case CW_AOF_BASE: cw_aof_rewrite_written(engine, length, result); break;
+    case CW_AOF_ANNOUNCED: cw_aof_rewrite_increment_made(engine, result); break;
+    case CW_AOF_MANIFEST_SYNCED: cw_aof_rewrite_manifest_synced(engine, result); break;
+    case CW_AOF_MANIFEST_NAMED: cw_aof_rewrite_manifest_named(engine, result); break;
+    }
+}
+
+/* --- the calls of aof_rewrite.c --- */
+
+void cw_aof_switch(struct cw_engine *engine, const struct cw_manifest_file *newest)
+{
+    struct cw_aof *aof = &engine->aof;
+    bool is_first = aof->state == CW_AOF_STARTING;
+    aof->newest = *newest;
+    cw_repl_record(engine->repl, true); /* it begins with a SELECT */
+    if (is_first) {
+        buf_clear(&aof->tail);
+        aof->file = FIRST_FILE;
+        aof->confirmed = 0;
+        open_newest(engine, aof->newest.name);
+        return;
+    }
+    aof->of_older = buf_length(&aof->tail);
+    aof->of_older_offset = cw_repl_offset(engine->repl);
+    if (aof->of_older == 0)
+        go_over_to_newest(engine);
+}
+
+/* Nothing of it is of use any more. */
+static void drop_tail(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    cw_repl_record(engine->repl, false);
+    buf_free(&aof->tail);
+    aof->asked = aof->of_older = aof->syncing = 0;
+    aof->is_syncing = false;
+    aof->file = NO_FILE;
+    aof->generation++;
+}
+
+void cw_aof_cannot_start(struct cw_engine *engine, int error)
+{
+    drop_tail(engine);
+    failed(engine, error);
+}
+
+void cw_aof_established(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->state = CW_AOF_ON;
+    aof->is_binding = true;
+    works_again(engine);
+    judge_refusal(engine);
+    engine->turn_wanted = true;
+    cw_engine_release(engine, cw_engine_released(engine));
+}
+
+/* --- what others call --- */
+
+bool cw_aof_has_data(const struct cw_engine *engine)
+{
+    return engine->settings.appendonly && engine->config.standalone && engine->config.storage != NULL &&
+           cw_aof_is_there(engine->config.storage);
+}
+
+int cw_aof_create(struct cw_engine *engine, struct buf *why)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (!engine->settings.appendonly)
+        return 0;
+    if (!engine->config.standalone || engine->config.storage == NULL) {
+        buf_add_text(why, "appendonly: for a server by itself that has a directory (dir)");
+        return ERR_INVALID;
+    }
+    if (!cw_aof_has_data(engine))
+        return 0;
+    struct cw_aof_loaded loaded;
+    int error = cw_aof_load(engine, &loaded, why);
+    if (error < 0)
+        return error;
+    aof->has_manifest = true;
+    aof->manifest = loaded.manifest;
+    aof->confirmed = loaded.newest_bytes;
+    aof->older_bytes = loaded.bytes - loaded.newest_bytes;
+    aof->base_bytes = loaded.bytes;
+    if (loaded.cut_bytes > 0)
+        buf_add_format(&aof->note,
+                       CW_AOF_DIRECTORY "/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
+                       cw_manifest_newest(&aof->manifest)->name, loaded.cut_bytes, loaded.newest_bytes);
+    return 0;
+}
+
+static void begin_to_start(struct cw_engine *engine, bool is_binding)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->state = CW_AOF_STARTING;
+    aof->is_binding = is_binding;
+    aof->error = 0;
+    aof->file = NO_FILE;
+    want_first(engine);
+}
+
+void cw_aof_start(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (!engine->settings.appendonly)
+        return;
+    if (buf_length(&aof->note) > 0)
+        effect_log(engine->effects, LOG_LEVEL_WARNING, "%.*s", (int)buf_length(&aof->note), buf_slice(&aof->note).data);
+    buf_free(&aof->note);
+    cw_aof_remove_history(engine);
+    if (!aof->has_manifest || aof->manifest.count == 0) {
+        begin_to_start(engine, true);
+        return;
+    }
+    aof->state = CW_AOF_ON;
+    aof->is_binding = true;
+    aof->newest = *cw_manifest_newest(&aof->manifest);
+    aof->file = FIRST_FILE;
+    aof->synced_ns = engine->now_ns;
+    open_newest(engine, aof->newest.name);
+    cw_repl_record(engine->repl, true);
+}
+
+/* What belongs to the newest file behind what belongs to the one before. */
+static void write_all(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    write_tail(engine);
+    sync(engine);
+    if (aof->of_older == 0)
+        return;
+    aof->of_older = 0;
+    aof->file = BOTH_FILES - aof->file;
+    aof->confirmed = 0;
+    open_newest(engine, aof->newest.name);
+    write_tail(engine);
+    sync(engine);
+}
+
+void cw_aof_end(struct cw_engine *engine)
+{
+    if (engine->aof.state == CW_AOF_OFF)
+        return;
+    cw_aof_rewrite_leave(engine);
+    if (engine->aof.state == CW_AOF_ON && engine->aof.error == 0)
+        write_all(engine);
+}
+
+void cw_aof_settings_changed(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (engine->repl == NULL)
+        return; /* what it is started with */
+    if (engine->settings.appendonly && aof->state == CW_AOF_OFF) {
+        begin_to_start(engine, false);
+    } else if (!engine->settings.appendonly && aof->state != CW_AOF_OFF) {
+        cw_aof_end(engine);
+        if (aof->file != NO_FILE)
+            cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = aof->file}, NULL, 0,
+                       SLICE_LITERAL(""));
+        drop_tail(engine);
+        aof->state = CW_AOF_OFF;
+        aof->error = 0;
+    }
+    engine->turn_wanted = true;
+    judge_refusal(engine);
+    cw_engine_release(engine, cw_engine_released(engine));
+}
+
+void cw_aof_data_replaced(struct cw_engine *engine)
+{
+    if (engine->aof.state == CW_AOF_OFF)
+        return;
+    cw_aof_rewrite_leave(engine);
+    if (engine->aof.state == CW_AOF_STARTING) {
+        drop_tail(engine);
+        want_first(engine);
+    } else {
+        cw_aof_rewrite_want(engine);
+    }
+}
+
+void cw_aof_append(struct cw_engine *engine, struct slice bytes)
+{
+    struct cw_aof *aof = &engine->aof;
+    buf_add_slice(&aof->tail, bytes);
+    if (UNLIKELY(buf_length(&aof->tail) > REFUSE_ABOVE))
+        aof->refuses = true;
+}
+
+void cw_aof_turn(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (LIKELY(aof->state == CW_AOF_OFF))
+        return;
+    bool is_at_rest = aof->error < 0 && !aof->is_syncing && !cw_aof_rewrite_is_running(&aof->rewrite);
+    if (is_at_rest && engine->now_ns - aof->failed_ns >= SECOND_NS)
+        try_again(engine);
+    cw_aof_rewrite_turn(engine);
+    if (aof->error < 0)
+        return;
+    write_tail(engine);
+    if (is_sync_due(engine))
+        sync(engine);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t cw_aof_deadline(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    if (LIKELY(aof->state == CW_AOF_OFF))
+        return NEVER_NS;
+    int64_t deadline_ns = cw_aof_rewrite_deadline(engine);
+    if (aof->error < 0)
+        return aof->is_syncing ? deadline_ns : earlier(deadline_ns, aof->failed_ns + SECOND_NS);
+    if (writable(aof) > aof->asked)
+        return engine->now_ns;
+    bool will_sync = aof->asked > 0 && !aof->is_syncing && engine->settings.appendfsync == CW_AOF_EVERYSEC;
+    return will_sync ? earlier(deadline_ns, aof->synced_ns + SECOND_NS) : deadline_ns;
+}
+
+/* Where nothing waits, what the stream has beyond is of no consequence (a PING to replicas). */
+uint64_t cw_aof_released(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    if (LIKELY(aof->state == CW_AOF_OFF) || !is_always(engine) || !aof->is_binding || aof->error < 0)
+        return CW_RELEASED_ALL;
+    if (aof->state == CW_AOF_STARTING)
+        return 0;
+    return buf_length(&aof->tail) > 0 ? aof->offset : CW_RELEASED_ALL;
+}
+
+void cw_aof_write_refusal(const struct cw_engine *engine, struct buf *words)
+{
+    int error = engine->aof.error;
+    buf_add_format(words, "MISCONF Errors writing to the AOF file: %s",
+                   error < 0 ? error_text(error) : "the disk does not keep up");
+}
+
+void cw_aof_free(struct cw_aof *aof)
+{
+    mem_free(aof->paths);
+    buf_free(&aof->tail);
+    buf_free(&aof->note);
+    buf_free(&aof->rewrite.piece);
+}
+
+/* --- INFO, BGREWRITEAOF --- */
+
+void cw_aof_info(const struct cw_engine *engine, struct buf *out)
+{
+    const struct cw_aof *aof = &engine->aof;
+    const struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    bool is_running = cw_aof_rewrite_is_running(rewrite);
+    buf_add_format(out, "aof_enabled:%d\r\naof_rewrite_in_progress:%d\r\naof_rewrite_scheduled:%d\r\n",
+                   aof->state != CW_AOF_OFF, is_running, rewrite->state == CW_AOF_WANTED);
+    buf_add_format(out, "aof_last_rewrite_time_sec:%" PRId64 "\r\naof_current_rewrite_time_sec:%" PRId64 "\r\n",
+                   rewrite->took_ns > 0 ? rewrite->took_ns / NS_PER_S : -1,
+                   rewrite->state >= CW_AOF_WRITING ? (engine->now_ns - rewrite->began_ns) / NS_PER_S : -1);
+    buf_add_format(out,
+                   "aof_last_bgrewrite_status:%s\r\naof_rewrites:%" PRIu64
+                   "\r\naof_rewrites_consecutive_failures:%" PRIu64 "\r\naof_last_write_status:%s\r\n"
+                   "aof_last_cow_size:0\r\n",
+                   rewrite->failures > 0 ? "err" : "ok", rewrite->completed, rewrite->failures,
+                   aof->error < 0 ? "err" : "ok");
+    if (aof->state == CW_AOF_OFF)
+        return;
+    buf_add_format(out,
+                   "aof_current_size:%" PRIu64 "\r\naof_base_size:%" PRIu64 "\r\naof_pending_rewrite:%d\r\n"
+                   "aof_buffer_length:%zu\r\naof_pending_bio_fsync:%d\r\naof_delayed_fsync:0\r\n",
+                   aof->older_bytes + aof->confirmed + aof->asked, aof->base_bytes, rewrite->state == CW_AOF_WANTED,
+                   buf_length(&aof->tail) - aof->asked, aof->is_syncing);
+}
+
+void cw_bgrewriteaof_command(struct cw_call *call)
+{
+    struct cw_engine *engine = call->engine;
+    struct cw_aof *aof = &engine->aof;
+    if (aof->state == CW_AOF_OFF) {
+        cw_reply_error(call, "ERR this server keeps no append-only file: appendonly is no");
+        return;
+    }
+    if (cw_aof_rewrite_is_running(&aof->rewrite)) {
+        cw_reply_error(call, "ERR Background append only file rewriting already in progress");
+        return;
+    }
+    cw_aof_rewrite_want(engine);
+    bool is_later = (call->flags & CW_CALL_IN_TRANSACTION) || cw_background_save_is_running(&engine->background_save);
+    resp_write_simple(call->reply, is_later ? SLICE_LITERAL("Background append only file rewriting scheduled")
+                                            : SLICE_LITERAL("Background append only file rewriting started"));
+}

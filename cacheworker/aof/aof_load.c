@@ -1,0 +1,218 @@
+#include "cacheworker/aof/aof_load.h"
+
+#include "cacheworker/aof/aof_reader.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/rdb_load.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { PIECE = 256 << 10 }; /* bytes read at a time */
+
+static const struct slice rdb_begin = SLICE_LITERAL("REDIS");
+
+/* One file, which is RDB, or commands, or commands behind RDB. */
+struct file_load {
+    struct cw_engine *engine;
+    const char *name;
+    struct buf *why;
+    struct buf head; /* owned: the first bytes, until they tell what it is */
+    bool is_known;
+    bool is_rdb; /* what comes next is */
+    struct cw_keyspace *fresh;
+    struct cw_rdb_load rdb;
+    struct cw_aof_reader reader;
+    uint64_t taken; /* bytes of the file */
+};
+
+static int refuse(struct buf *why, const char *name, uint64_t offset, int error)
+{
+    buf_add_format(why, CW_AOF_DIRECTORY "/%s: at byte %" PRIu64 ": %s", name, offset, error_text(error));
+    return error;
+}
+
+/* --- the two forms --- */
+
+static int apply(void *context, struct slice bytes, size_t *ret_used)
+{
+    bool ack_wanted;
+    return cw_engine_apply(context, bytes, ret_used, &ack_wanted);
+}
+
+static void begin_rdb(struct file_load *load)
+{
+    load->is_rdb = true;
+    load->fresh = cw_engine_new_keyspace(load->engine);
+    cw_rdb_load_init(&load->rdb, load->fresh);
+}
+
+static void install_rdb(struct file_load *load)
+{
+    cw_engine_install_keyspace(load->engine, load->fresh);
+    cw_engine_install_programs(load->engine, buf_slice(&load->rdb.programs));
+    cw_rdb_load_free(&load->rdb);
+    load->fresh = NULL;
+    load->is_rdb = false;
+    load->reader.whole = load->taken;
+}
+
+static int take_rdb(struct file_load *load, struct slice *bytes)
+{
+    size_t used = 0;
+    int result = cw_rdb_read(&load->rdb.reader, *bytes, &used);
+    load->taken += used;
+    *bytes = slice_skip(*bytes, used);
+    if (result > 0)
+        install_rdb(load);
+    return result < 0 ? refuse(load->why, load->name, load->taken, result) : 0;
+}
+
+static int take_commands(struct file_load *load, struct slice bytes)
+{
+    load->taken += bytes.length;
+    int error = cw_aof_read(&load->reader, bytes);
+    return error < 0 ? refuse(load->why, load->name, load->reader.whole, error) : 0;
+}
+
+static int take_known(struct file_load *load, struct slice bytes)
+{
+    int error = 0;
+    while (error == 0 && load->is_rdb && bytes.length > 0)
+        error = take_rdb(load, &bytes);
+    return error == 0 && bytes.length > 0 ? take_commands(load, bytes) : error;
+}
+
+static int take(struct file_load *load, struct slice bytes)
+{
+    if (load->is_known)
+        return take_known(load, bytes);
+    buf_add_slice(&load->head, bytes);
+    struct slice head = buf_slice(&load->head);
+    if (head.length < rdb_begin.length && head.data[0] == rdb_begin.data[0])
+        return 0;
+    load->is_known = true;
+    if (head.length >= rdb_begin.length && memcmp(head.data, rdb_begin.data, rdb_begin.length) == 0)
+        begin_rdb(load);
+    int error = take_known(load, head);
+    buf_free(&load->head);
+    return error;
+}
+
+/* --- a file --- */
+
+static int take_pieces(struct file_load *load, const struct storage *storage, void *file)
+{
+    char *piece = mem_alloc(PIECE);
+    int error = 0;
+    size_t length = 1;
+    while (error == 0 && length > 0) {
+        error = storage->read(storage->context, file, piece, PIECE, &length);
+        if (error < 0)
+            error = refuse(load->why, load->name, load->taken, error);
+        else if (length > 0)
+            error = take(load, slice_of(piece, length));
+    }
+    mem_free(piece);
+    return error;
+}
+
+static bool ends_whole(const struct file_load *load)
+{
+    return buf_length(&load->head) == 0 && !load->is_rdb && cw_aof_reader_is_whole(&load->reader);
+}
+
+/* `ret_whole` bytes of `ret_bytes` are good: fewer only where `may_be_cut`. */
+static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut, uint64_t *ret_whole,
+                     uint64_t *ret_bytes, struct buf *why)
+{
+    const struct storage *storage = engine->config.storage;
+    char path[FILE_NAME_MAX];
+    void *file;
+    snprintf(path, sizeof(path), CW_AOF_DIRECTORY "/%s", name);
+    int error = storage->open_read(storage->context, path, &file);
+    if (error < 0)
+        return refuse(why, name, 0, error);
+    struct file_load load = {.engine = engine, .name = name, .why = why, .reader = {.apply = apply, .context = engine}};
+    cw_engine_set_stream_database(engine, 0);
+    error = take_pieces(&load, storage, file);
+    storage->close(storage->context, file);
+    if (error == 0 && !ends_whole(&load) && (!may_be_cut || !load.is_known || load.is_rdb))
+        error = refuse(why, name, load.is_rdb ? load.taken : load.reader.whole, ERR_TRUNCATED);
+    *ret_whole = load.reader.whole;
+    *ret_bytes = load.taken;
+    if (load.fresh != NULL) {
+        cw_rdb_load_free(&load.rdb);
+        cw_keyspace_destroy(load.fresh);
+    }
+    buf_free(&load.head);
+    cw_aof_reader_free(&load.reader);
+    return error;
+}
+
+/* --- all of it --- */
+
+bool cw_aof_is_there(const struct storage *storage)
+{
+    void *file;
+    if (storage->open_read(storage->context, CW_AOF_MANIFEST, &file) < 0)
+        return false;
+    storage->close(storage->context, file);
+    return true;
+}
+
+static int read_text(const struct storage *storage, struct buf *text)
+{
+    void *file;
+    int error = storage->open_read(storage->context, CW_AOF_MANIFEST, &file);
+    if (error < 0)
+        return error;
+    size_t length = 1;
+    while (error == 0 && length > 0 && buf_length(text) <= CW_MANIFEST_BYTES_MAX) {
+        char *place = buf_reserve(text, 4096);
+        error = storage->read(storage->context, file, place, 4096, &length);
+        if (error == 0)
+            buf_commit(text, length);
+    }
+    storage->close(storage->context, file);
+    return error == 0 && buf_length(text) > CW_MANIFEST_BYTES_MAX ? ERR_TOO_BIG : error;
+}
+
+static int read_manifest(const struct storage *storage, struct cw_manifest *ret_manifest, struct buf *why)
+{
+    struct buf text = {0};
+    size_t line = 0;
+    int error = read_text(storage, &text);
+    if (error == 0)
+        error = cw_manifest_parse(buf_slice(&text), ret_manifest, &line);
+    buf_free(&text);
+    if (error < 0)
+        buf_add_format(why, CW_AOF_MANIFEST ": line %zu: %s", line, error_text(error));
+    return error;
+}
+
+int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why)
+{
+    struct cw_aof_loaded loaded = {.bytes = 0};
+    const struct cw_manifest *manifest = &loaded.manifest;
+    uint64_t whole, bytes;
+    int error = read_manifest(engine->config.storage, &loaded.manifest, why);
+    if (error == 0 && manifest->has_base) {
+        error = load_file(engine, manifest->base.name, false, &whole, &bytes, why);
+        loaded.bytes += error == 0 ? bytes : 0;
+    }
+    for (size_t i = 0; i < manifest->count && error == 0; i++) {
+        bool is_last = i + 1 == manifest->count;
+        error = load_file(engine, manifest->increments[i].name, is_last && engine->settings.aof_load_truncated, &whole,
+                          &bytes, why);
+        if (error < 0)
+            break;
+        loaded.newest_bytes = whole;
+        loaded.cut_bytes = bytes - whole;
+        loaded.bytes += whole;
+    }
+    *ret_loaded = loaded;
+    return error;
+}

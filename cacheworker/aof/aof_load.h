@@ -1,0 +1,29 @@
+/* aof_load.h: an append-only file at the start: the manifest, the base, the increments in their order.
+ *
+ * Only what is left of a unit at the very end of the last file may be cut, when aof-load-truncated says so: a process
+ * that died may leave that. Whatever else is damaged is refused, with the file and the place in it. */
+#ifndef CACHEWORKER_AOF_AOF_LOAD_H
+#define CACHEWORKER_AOF_AOF_LOAD_H
+
+#include "cacheworker/aof/manifest.h"
+
+#include "common/base/door.h"
+
+struct cw_engine;
+
+#define CW_AOF_DIRECTORY "appendonlydir"
+#define CW_AOF_MANIFEST  CW_AOF_DIRECTORY "/appendonly.aof.manifest"
+
+struct cw_aof_loaded {
+    struct cw_manifest manifest;
+    uint64_t newest_bytes; /* of the last increment, without what is to be cut */
+    uint64_t cut_bytes;
+    uint64_t bytes; /* of all files */
+};
+
+bool cw_aof_is_there(const struct storage *storage);
+
+/* Into the engine's keyspace, which is replaced. 0, or an error and in `why` a sentence. */
+MUST_CHECK int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why);
+
+#endif

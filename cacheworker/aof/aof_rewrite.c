@@ -1,0 +1,349 @@
+#include "cacheworker/aof/aof_rewrite.h"
+
+#include "cacheworker/aof/aof_internal.h"
+#include "cacheworker/aof/aof_load.h"
+#include "cacheworker/engine/state.h"
+#include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl.h"
+#include "common/base/errors.h"
+
+#include <inttypes.h>
+
+#define MANIFEST_ASIDE CW_AOF_DIRECTORY "/temp-appendonly.aof.manifest"
+
+enum {
+    PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
+    UNDER_WAY_MAX = 4 << 20, /* bytes that wait for the disk; then the picture waits */
+    BUCKETS_AT_A_TIME = 64,
+    TIMES_A_TURN = 32,
+    CRON_MS = 100,
+    PAUSE_MIN_S = 60, /* after one that failed, before it is tried again unasked; twice as long after the next */
+    PAUSE_MAX_S = 3600,
+};
+
+static struct cw_aof_rewrite *rewrite_of(struct cw_engine *engine)
+{
+    return &engine->aof.rewrite;
+}
+
+/* --- when --- */
+
+static int64_t pause_ns(const struct cw_aof_rewrite *rewrite)
+{
+    int64_t pause_s = PAUSE_MIN_S;
+    for (uint64_t i = 1; i < rewrite->failures && pause_s < PAUSE_MAX_S; i++)
+        pause_s *= 2;
+    return (pause_s < PAUSE_MAX_S ? pause_s : PAUSE_MAX_S) * NS_PER_S;
+}
+
+static uint64_t file_bytes(const struct cw_aof *aof)
+{
+    return aof->older_bytes + aof->confirmed + aof->asked;
+}
+
+static bool is_due(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    const struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    int64_t percentage = engine->settings.auto_aof_rewrite_percentage;
+    uint64_t bytes = file_bytes(aof);
+    if (aof->state != CW_AOF_ON || percentage == 0 || bytes <= (uint64_t)engine->settings.auto_aof_rewrite_min_bytes)
+        return false;
+    if (rewrite->failures > 0 && engine->now_ns - rewrite->failed_ns < pause_ns(rewrite))
+        return false;
+    uint64_t base = aof->base_bytes > 0 ? aof->base_bytes : 1;
+    return bytes > base && (bytes - base) / base >= (uint64_t)percentage / 100 &&
+           (double)(bytes - base) * 100 >= (double)percentage * (double)base;
+}
+
+void cw_aof_rewrite_want(struct cw_engine *engine)
+{
+    if (rewrite_of(engine)->state != CW_AOF_REST)
+        return;
+    rewrite_of(engine)->state = CW_AOF_WANTED;
+    engine->turn_wanted = true;
+}
+
+/* --- the manifest --- */
+
+static void write_manifest(struct cw_engine *engine)
+{
+    struct buf text = {0};
+    cw_manifest_write(&rewrite_of(engine)->next, &text);
+    struct file_effect file = {.file = CW_AOF_FILE_MANIFEST};
+    file.operation = FILE_OPEN;
+    cw_aof_ask(engine, file, MANIFEST_ASIDE, 0, SLICE_LITERAL(""));
+    file.operation = FILE_APPEND;
+    cw_aof_ask(engine, file, NULL, 0, buf_slice(&text));
+    file.operation = FILE_SYNC;
+    cw_aof_ask(engine, file, NULL, cw_aof_token(engine, CW_AOF_MANIFEST_SYNCED, 0), SLICE_LITERAL(""));
+    buf_free(&text);
+}
+
+static void name_manifest(struct cw_engine *engine)
+{
+    struct file_effect file = {.operation = FILE_CLOSE, .file = CW_AOF_FILE_MANIFEST};
+    cw_aof_ask(engine, file, NULL, 0, SLICE_LITERAL(""));
+    file = (struct file_effect){.operation = FILE_RENAME, .new_name = CW_AOF_MANIFEST};
+    cw_aof_ask(engine, file, MANIFEST_ASIDE, cw_aof_token(engine, CW_AOF_MANIFEST_NAMED, 0), SLICE_LITERAL(""));
+}
+
+static void remove_file(struct cw_engine *engine, const char *name)
+{
+    const char *path = cw_aof_path(engine, name);
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_REMOVE}, path, 0, SLICE_LITERAL(""));
+}
+
+/* --- how it ends --- */
+
+static void rest(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    if (rewrite->state == CW_AOF_WRITING)
+        cw_keyspace_snapshot_cancel(engine->keyspace);
+    rewrite->state = CW_AOF_REST;
+    rewrite->under_way = 0;
+    rewrite->generation++;
+    buf_free(&rewrite->piece);
+}
+
+static void remove_base(struct cw_engine *engine)
+{
+    struct file_effect file = {.operation = FILE_CLOSE, .file = CW_AOF_FILE_BASE};
+    cw_aof_ask(engine, file, NULL, 0, SLICE_LITERAL(""));
+    remove_file(engine, rewrite_of(engine)->next.base.name);
+}
+
+static void failed(struct cw_engine *engine, int error)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot rewrite the append-only file: %s", error_text(error));
+    cw_aof_rewrite_leave(engine);
+    rewrite->failed_ns = engine->now_ns;
+    rewrite->failures++;
+    if (engine->aof.state == CW_AOF_STARTING)
+        cw_aof_cannot_start(engine, error);
+}
+
+/* A manifest that was about to get its name may have got it, so what it names stays. */
+void cw_aof_rewrite_leave(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    if (rewrite->state >= CW_AOF_WRITING && rewrite->state < CW_AOF_NAMING)
+        remove_base(engine);
+    rest(engine);
+}
+
+void cw_aof_remove_history(struct cw_engine *engine)
+{
+    struct cw_manifest *manifest = &engine->aof.manifest;
+    for (size_t i = 0; i < manifest->history_count; i++) {
+        if (!cw_manifest_needs(manifest, manifest->history[i].name))
+            remove_file(engine, manifest->history[i].name);
+    }
+    manifest->history_count = 0;
+}
+
+static void succeeded(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    aof->has_manifest = true;
+    aof->manifest = rewrite->next;
+    cw_aof_remove_history(engine);
+    aof->older_bytes = rewrite->bytes;
+    aof->base_bytes = file_bytes(aof);
+    rewrite->took_ns = engine->now_ns - rewrite->began_ns;
+    rewrite->completed++;
+    rewrite->failures = 0;
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewrote the append-only file in %" PRId64 " ms",
+               rewrite->took_ns / NS_PER_MS);
+    rest(engine);
+    if (aof->state == CW_AOF_STARTING)
+        cw_aof_established(engine);
+}
+
+/* --- how it begins --- */
+
+/* No number is used twice while the process lives: what was left may have got its name. */
+static uint64_t next_number(uint64_t *last, uint64_t in_use)
+{
+    *last = (*last > in_use ? *last : in_use) + 1;
+    return *last;
+}
+
+static void announce(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    const struct cw_manifest_file *newest = cw_manifest_newest(&aof->manifest);
+    uint64_t number = next_number(&rewrite->last_increment, newest != NULL ? newest->number : 0);
+    bool is_on = aof->state == CW_AOF_ON;
+    rewrite->next = is_on ? aof->manifest : (struct cw_manifest){.has_base = false};
+    int error = cw_manifest_add_increment(&rewrite->next, number);
+    if (error < 0) {
+        failed(engine, error);
+        return;
+    }
+    rewrite->state = CW_AOF_ANNOUNCING;
+    const char *path = cw_aof_path(engine, cw_manifest_newest(&rewrite->next)->name);
+    struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_MANIFEST};
+    cw_aof_ask(engine, file, path, cw_aof_token(engine, CW_AOF_ANNOUNCED, 0), SLICE_LITERAL(""));
+}
+
+static bool may_begin(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    bool is_settled = aof->state == CW_AOF_STARTING || (aof->error == 0 && aof->of_older == 0);
+    return is_settled && !cw_engine_is_in_command(engine) && !cw_keyspace_snapshot_is_active(engine->keyspace);
+}
+
+static void write_piece(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    size_t length = buf_length(&rewrite->piece);
+    if (length == 0)
+        return;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = CW_AOF_FILE_BASE}, NULL,
+               cw_aof_token(engine, CW_AOF_BASE, length), buf_slice(&rewrite->piece));
+    rewrite->under_way += length;
+    rewrite->bytes += length;
+    buf_clear(&rewrite->piece);
+}
+
+static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
+{
+    struct cw_engine *engine = context;
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    cw_rdb_write_entry(&rewrite->writer, database, entry);
+    if (buf_length(&rewrite->piece) >= PIECE_ENOUGH)
+        write_piece(engine);
+}
+
+static void begin(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    struct cw_manifest_file newest = *cw_manifest_newest(&rewrite->next);
+    uint64_t number = next_number(&rewrite->last_base, engine->aof.manifest.base.number);
+    rewrite->next = (struct cw_manifest){.count = 1, .increments = {newest}};
+    cw_manifest_set_base(&rewrite->next, number);
+    rewrite->state = CW_AOF_WRITING;
+    rewrite->began_ns = engine->now_ns;
+    rewrite->bytes = 0;
+    rewrite->writer = (struct cw_rdb_writer){.out = &rewrite->piece};
+    const char *path = cw_aof_path(engine, rewrite->next.base.name);
+    struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_BASE};
+    cw_aof_ask(engine, file, path, 0, SLICE_LITERAL(""));
+    cw_aof_switch(engine, &newest);
+    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
+    cw_rdb_write_preamble(&rewrite->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
+    cw_rdb_write_databases(&rewrite->writer, engine->keyspace);
+    cw_keyspace_snapshot_begin(engine->keyspace, write_entry, engine);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewriting the append-only file in the background");
+}
+
+static void end_writing(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    cw_rdb_write_end(&rewrite->writer);
+    write_piece(engine);
+    rewrite->state = CW_AOF_CLOSING;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = CW_AOF_FILE_BASE}, NULL,
+               cw_aof_token(engine, CW_AOF_BASE, 0), SLICE_LITERAL(""));
+}
+
+static void go_on(struct cw_engine *engine)
+{
+    for (unsigned i = 0; i < TIMES_A_TURN && rewrite_of(engine)->under_way < UNDER_WAY_MAX; i++) {
+        if (!cw_keyspace_snapshot_step(engine->keyspace, BUCKETS_AT_A_TIME)) {
+            end_writing(engine);
+            return;
+        }
+    }
+}
+
+/* --- what others call --- */
+
+void cw_aof_rewrite_turn(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    if (rewrite->state == CW_AOF_REST && is_due(engine))
+        rewrite->state = CW_AOF_WANTED;
+    if (rewrite->state == CW_AOF_WANTED)
+        announce(engine);
+    if (rewrite->state == CW_AOF_READY && may_begin(engine))
+        begin(engine);
+    if (rewrite->state == CW_AOF_WRITING)
+        go_on(engine);
+    if (rewrite->state == CW_AOF_SETTLING && aof->of_older == 0) {
+        rewrite->state = CW_AOF_NAMING;
+        cw_manifest_take_history(&rewrite->next, &aof->manifest);
+        write_manifest(engine);
+    }
+}
+
+int64_t cw_aof_rewrite_deadline(const struct cw_engine *engine)
+{
+    const struct cw_aof_rewrite *rewrite = &engine->aof.rewrite;
+    switch (rewrite->state) {
+    case CW_AOF_WANTED:
+    case CW_AOF_READY: return engine->now_ns + CRON_MS * NS_PER_MS;
+    case CW_AOF_WRITING: return rewrite->under_way < UNDER_WAY_MAX ? engine->now_ns : NEVER_NS;
+    case CW_AOF_REST:
+    case CW_AOF_ANNOUNCING:
+    case CW_AOF_CLOSING:
+    case CW_AOF_SETTLING:
+    case CW_AOF_NAMING: break;
+    }
+    return NEVER_NS;
+}
+
+void cw_aof_rewrite_written(struct cw_engine *engine, size_t length, int result)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    if (result < 0) {
+        failed(engine, result);
+        return;
+    }
+    rewrite->under_way -= length;
+    if (length > 0)
+        return;
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = CW_AOF_FILE_BASE}, NULL, 0,
+               SLICE_LITERAL(""));
+    rewrite->state = CW_AOF_SETTLING;
+    engine->turn_wanted = true;
+}
+
+void cw_aof_rewrite_increment_made(struct cw_engine *engine, int result)
+{
+    engine->turn_wanted = true;
+    if (result < 0)
+        failed(engine, result);
+    else if (engine->aof.state == CW_AOF_STARTING)
+        rewrite_of(engine)->state = CW_AOF_READY;
+    else
+        write_manifest(engine);
+}
+
+void cw_aof_rewrite_manifest_synced(struct cw_engine *engine, int result)
+{
+    if (result < 0)
+        failed(engine, result);
+    else
+        name_manifest(engine);
+}
+
+void cw_aof_rewrite_manifest_named(struct cw_engine *engine, int result)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    engine->turn_wanted = true;
+    if (result < 0) {
+        failed(engine, result);
+    } else if (rewrite->state == CW_AOF_NAMING) {
+        succeeded(engine);
+    } else {
+        engine->aof.manifest = rewrite->next;
+        rewrite->state = CW_AOF_READY;
+    }
+}

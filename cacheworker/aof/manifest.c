@@ -1,0 +1,178 @@
+#include "cacheworker/aof/manifest.h"
+
+#include "common/base/errors.h"
+#include "common/base/number.h"
+#include "common/conf/redis_conf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- reading --- */
+
+struct line {
+    struct cw_manifest_file file;
+    char type;
+};
+
+/* Nothing that leads elsewhere, and nothing that would have to be quoted when it is written. */
+static bool is_plain_name(struct slice name)
+{
+    if (name.length == 0 || name.length >= CW_MANIFEST_NAME_MAX || name.data[0] == '.')
+        return false;
+    for (size_t i = 0; i < name.length; i++) {
+        unsigned char byte = (unsigned char)name.data[i];
+        if (byte <= ' ' || byte >= 0x7f || byte == '/' || byte == '"' || byte == '\'' || byte == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* What else is said of a file, by a later version, is passed over. */
+static int take_pair(struct line *line, struct slice name, struct slice value)
+{
+    if (slice_equal_nocase(name, "file")) {
+        if (!is_plain_name(value))
+            return ERR_CORRUPT;
+        memcpy(line->file.name, value.data, value.length);
+        line->file.name[value.length] = '\0';
+    } else if (slice_equal_nocase(name, "seq")) {
+        if (number_parse_u64(value, &line->file.number) < 0)
+            return ERR_CORRUPT;
+    } else if (slice_equal_nocase(name, "type")) {
+        if (value.length != 1)
+            return ERR_CORRUPT;
+        line->type = value.data[0];
+    }
+    return 0;
+}
+
+static int take_base(struct cw_manifest *manifest, const struct cw_manifest_file *file)
+{
+    if (manifest->has_base)
+        return ERR_CORRUPT;
+    manifest->has_base = true;
+    manifest->base = *file;
+    return 0;
+}
+
+static int take_increment(struct cw_manifest *manifest, const struct cw_manifest_file *file)
+{
+    const struct cw_manifest_file *newest = cw_manifest_newest(manifest);
+    if (newest != NULL && file->number <= newest->number)
+        return ERR_CORRUPT;
+    if (manifest->count == CW_MANIFEST_INCREMENTS_MAX)
+        return ERR_TOO_BIG;
+    manifest->increments[manifest->count++] = *file;
+    return 0;
+}
+
+static void take_history(struct cw_manifest *manifest, const struct cw_manifest_file *file)
+{
+    if (manifest->history_count < CW_MANIFEST_HISTORY_MAX)
+        manifest->history[manifest->history_count++] = *file;
+}
+
+static int take_line(struct cw_manifest *manifest, const struct slice *words, size_t count)
+{
+    struct line line = {.type = '\0'};
+    if (count < 6 || count % 2 != 0)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < count; i += 2) {
+        int error = take_pair(&line, words[i], words[i + 1]);
+        if (error < 0)
+            return error;
+    }
+    if (line.file.name[0] == '\0' || line.file.number == 0)
+        return ERR_CORRUPT;
+    switch (line.type) {
+    case 'b': return take_base(manifest, &line.file);
+    case 'i': return take_increment(manifest, &line.file);
+    case 'h': take_history(manifest, &line.file); return 0;
+    default: return ERR_CORRUPT;
+    }
+}
+
+int cw_manifest_parse(struct slice text, struct cw_manifest *ret_manifest, size_t *ret_line)
+{
+    struct redis_conf reader = {.rest = text};
+    struct cw_manifest manifest = {.has_base = false};
+    int result;
+    while ((result = redis_conf_next(&reader)) > 0) {
+        result = take_line(&manifest, reader.parser.argv, reader.parser.argc);
+        if (result < 0)
+            break;
+    }
+    *ret_line = result < 0 ? reader.number : 0;
+    redis_conf_free(&reader);
+    if (result < 0)
+        return result == ERR_TOO_BIG ? result : ERR_CORRUPT;
+    if (!manifest.has_base && manifest.count == 0)
+        return ERR_CORRUPT;
+    *ret_manifest = manifest;
+    return 0;
+}
+
+/* --- history --- */
+
+bool cw_manifest_needs(const struct cw_manifest *manifest, const char *name)
+{
+    if (manifest->has_base && strcmp(manifest->base.name, name) == 0)
+        return true;
+    for (size_t i = 0; i < manifest->count; i++) {
+        if (strcmp(manifest->increments[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_manifest *older)
+{
+    manifest->history_count = 0;
+    if (older->has_base && !cw_manifest_needs(manifest, older->base.name))
+        take_history(manifest, &older->base);
+    for (size_t i = 0; i < older->count; i++) {
+        if (!cw_manifest_needs(manifest, older->increments[i].name))
+            take_history(manifest, &older->increments[i]);
+    }
+}
+
+/* --- writing --- */
+
+static void write_file(const struct cw_manifest_file *file, char type, struct buf *out)
+{
+    buf_add_format(out, "file %s seq %" PRIu64 " type %c\n", file->name, file->number, type);
+}
+
+void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out)
+{
+    if (manifest->has_base)
+        write_file(&manifest->base, 'b', out);
+    for (size_t i = 0; i < manifest->history_count; i++)
+        write_file(&manifest->history[i], 'h', out);
+    for (size_t i = 0; i < manifest->count; i++)
+        write_file(&manifest->increments[i], 'i', out);
+}
+
+static struct cw_manifest_file name_file(uint64_t number, const char *suffix)
+{
+    struct cw_manifest_file file = {.number = number};
+    snprintf(file.name, sizeof(file.name), "appendonly.aof.%" PRIu64 ".%s", number, suffix);
+    return file;
+}
+
+void cw_manifest_set_base(struct cw_manifest *manifest, uint64_t number)
+{
+    manifest->has_base = true;
+    manifest->base = name_file(number, "base.rdb");
+}
+
+int cw_manifest_add_increment(struct cw_manifest *manifest, uint64_t number)
+{
+    struct cw_manifest_file file = name_file(number, "incr.aof");
+    return take_increment(manifest, &file);
+}
+
+const struct cw_manifest_file *cw_manifest_newest(const struct cw_manifest *manifest)
+{
+    return manifest->count > 0 ? &manifest->increments[manifest->count - 1] : NULL;
+}

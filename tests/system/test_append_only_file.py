@@ -1,0 +1,392 @@
+#!/usr/bin/python3
+"""The append-only file of a server by itself: what is there after kill -9, what redis-server reads of it and writes for
+it, full disks, and new bases under load."""
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import tap
+from appliance import Client, build_directory, can_connect, info, server, wait_until
+from disks import fill_disk, small_disk
+from tap import check, say
+
+PORT, REFERENCE = 25600, 25601
+BUILD = build_directory()
+MANIFEST = "appendonly.aof.manifest"
+
+
+class Worker:
+    """A worker by itself with an append-only file."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.files = os.path.join(directory, "appendonlydir")
+        self.configuration = os.path.join(directory, "redis.conf")
+        self.process = None
+
+    def launch(self, *lines):
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines or ("appendonly yes", "appendfsync always")) + "\n")
+        self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
+                                         "--dir", self.directory, "--enable-debug-command", "yes", "--redis-conf",
+                                         self.configuration], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+
+    def start(self, *lines):
+        self.launch(*lines)
+        wait_until(lambda: self.process.poll() is not None or can_connect(PORT), 20, "the worker listens")
+        check(self.process.poll() is None, "the worker ended at once")
+        return Client(PORT, timeout=30)
+
+    def refusal(self, *lines):
+        """What it says when it does not start."""
+        self.launch(*lines)
+        _, words = self.process.communicate(timeout=20)
+        check(self.process.returncode != 0, "it started")
+        return words
+
+    def end(self, number=signal.SIGKILL):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+        if self.process is not None:
+            self.process.stderr.close()
+
+    def forget_snapshot(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(self.directory, "dump.rdb"))
+
+    def newest(self):
+        with open(os.path.join(self.files, MANIFEST), encoding="utf-8") as file:
+            return os.path.join(self.files, file.read().split("\n")[-2].split(" ")[1])
+
+
+def with_worker(test):
+    def run():
+        with tempfile.TemporaryDirectory() as directory:
+            worker = Worker(directory)
+            try:
+                test(worker)
+            finally:
+                worker.end()
+    run.__doc__, run.__name__ = test.__doc__, test.__name__
+    return run
+
+
+def persistence(client):
+    return info(client, "persistence")
+
+
+def wait_for_base(client):
+    wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0" and
+               persistence(client)["aof_rewrite_scheduled"] == "0", 30, "the base is made")
+
+
+class Writer(threading.Thread):
+    """Sets keys to rising numbers, and knows what was acknowledged, and when."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.acknowledged, self.sent, self.moments = name, 0, 0, []
+        self.client = Client(PORT, timeout=30)
+
+    def run(self):
+        try:
+            while True:
+                self.sent += 1
+                if self.client.call("SET", self.name, str(self.sent)) != "OK":
+                    return
+                self.acknowledged = self.sent
+                self.moments.append((time.monotonic(), self.sent))
+        except OSError:
+            pass
+
+
+def kill_under_load(worker, seconds, during=lambda: None):
+    """Returns the writers, and when the worker was killed."""
+    writers = [Writer(f"writer:{i}") for i in range(8)]
+    for writer in writers:
+        writer.start()
+    during()
+    time.sleep(seconds)
+    killed = time.monotonic()
+    worker.end()
+    for writer in writers:
+        writer.join()
+    return writers, killed
+
+
+def check_acknowledged(client, writers):
+    for writer in writers:
+        value = int(client.call("GET", writer.name) or 0)
+        check(writer.acknowledged <= value <= writer.sent, f"{writer.name}: {value} is not {writer.acknowledged} or the "
+              "one behind")
+
+
+def fill(client, seed):
+    """All types, several databases, expiry, transactions, scripts, functions."""
+    chance = random.Random(seed)
+    for database in (0, 3, 0, 9):
+        client.call("SELECT", database)
+        for i in range(60):
+            value = chance.randbytes(chance.randrange(200)).hex()
+            client.call("SET", f"string:{i}", value)
+            client.call("RPUSH", f"list:{i % 7}", value, str(i))
+            client.call("HSET", f"hash:{i % 7}", f"field:{i}", value)
+            client.call("SADD", f"set:{i % 7}", value, str(i))
+            client.call("ZADD", f"zset:{i % 7}", str(chance.random()), value)
+            client.call("XADD", f"stream:{i % 3}", "*", "name", value)
+            client.call("INCR", "counter")
+        client.call("EXPIRE", "string:1", 10000)
+        client.call("SET", "string:2", "x", "EX", 5000)
+        client.call("DEL", "string:3")
+        client.call("SPOP", "set:1", 2)
+        client.call("XGROUP", "CREATE", "stream:1", "group", "0")
+        client.call("XREADGROUP", "GROUP", "group", "me", "COUNT", 5, "STREAMS", "stream:1", ">")
+        client.call("MULTI")
+        client.call("INCRBY", "counter", 5)
+        client.call("LPOP", "list:1")
+        client.call("EXEC")
+        client.call("EVAL", "redis.call('SET', KEYS[1], 'by script'); redis.call('INCR', 'counter')", 1, "scripted")
+    client.call("SWAPDB", 3, 4)
+    client.call("SELECT", 0)
+
+
+def value(client, key):
+    """What the key holds, in an order that does not depend on the server."""
+    kind = client.call("TYPE", key)
+    if kind == "string":
+        return client.call("GET", key)
+    if kind == "list":
+        return client.call("LRANGE", key, 0, -1)
+    if kind == "set":
+        return sorted(client.call("SMEMBERS", key))
+    if kind == "hash":
+        words = client.call("HGETALL", key)
+        return sorted(zip(words[::2], words[1::2]))
+    if kind == "zset":
+        words = client.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        return list(zip(words[::2], map(float, words[1::2])))
+    check(kind == "stream", f"{key} is a {kind}")
+    groups = [group[1] for group in client.call("XINFO", "GROUPS", key)]
+    return (client.call("XRANGE", key, "-", "+"),
+            [client.call("XPENDING", key, group, "-", "+", 1000)[0][:2] for group in groups])
+
+
+def contents(client):
+    """All that a server holds."""
+    found = {}
+    for database in range(16):
+        client.call("SELECT", database)
+        for key in client.call("KEYS", "*"):
+            found[(database, key)] = (value(client, key), client.call("PEXPIRETIME", key))
+    client.call("SELECT", 0)
+    return found
+
+
+def check_same(here, there, words):
+    names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+    check(here and not names, f"{words}: {len(names)} differ of {len(here)}: {names[:5]}")
+
+
+@with_worker
+def test_always(worker):
+    """kill -9 under load with appendfsync always: every acknowledged write is there, again and again"""
+    for _ in range(4):
+        client = worker.start()
+        writers, _ = kill_under_load(worker, 0.7)
+        worker.forget_snapshot()
+        check_acknowledged(worker.start(), writers)
+        worker.end()
+        say(f"{sum(writer.acknowledged for writer in writers)} writes acknowledged")
+
+
+@with_worker
+def test_everysec(worker):
+    """kill -9 under load with appendfsync everysec: at most the last second is lost; no: what there is, is whole"""
+    for policy in ("everysec", "no"):
+        worker.start("appendonly yes", f"appendfsync {policy}")
+        writers, killed = kill_under_load(worker, 1.5)
+        client = worker.start("appendonly yes", f"appendfsync {policy}")
+        for writer in writers:
+            value = int(client.call("GET", writer.name))
+            old = [number for moment, number in writer.moments if moment < killed - 1]
+            check(old and old[-1] <= value <= writer.sent, f"{writer.name}: {value}, and {old[-1:]} was a second old")
+        worker.end()
+
+
+@with_worker
+def test_interchange(worker):
+    """redis-server starts with our directory, redis-check-aof accepts it; ours starts with one of redis-server's"""
+    client = worker.start()
+    fill(client, 1)
+    ours = contents(client)
+    worker.end()
+    worker.forget_snapshot()
+    check_same(contents(worker.start()), ours, "it does not load what it wrote")
+    worker.end()
+    worker.forget_snapshot()
+    found = subprocess.run(["redis-check-aof", os.path.join(worker.files, MANIFEST)], capture_output=True, text=True,
+                           check=False)
+    check(found.returncode == 0 and "All AOF files and manifest are valid" in found.stdout, f"{found.stdout}")
+    stock = ("redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", "", "--appendonly", "yes",
+             "--enable-debug-command", "yes", "--aof-timestamp-enabled", "yes")
+    with server(REFERENCE, *stock):
+        reference = Client(REFERENCE, timeout=30)
+        wait_until(lambda: info(reference, "persistence")["loading"] == "0", 30, "redis-server has loaded")
+        check_same(contents(reference), ours, "redis-server has other data")
+        fill(reference, 2)
+        reference.call("BGREWRITEAOF")
+        wait_until(lambda: persistence(reference)["aof_rewrite_in_progress"] == "0", 30, "redis-server has rewritten it")
+        fill(reference, 3)
+        theirs = contents(reference)
+    client = worker.start()
+    check_same(contents(client), theirs, "ours has other data than redis-server")
+    fill(client, 4)
+    theirs = contents(client)
+    worker.end()
+    worker.forget_snapshot()
+    check_same(contents(worker.start()), theirs, "what came behind redis-server's is not there")
+
+
+@with_worker
+def test_torn(worker):
+    """what is left of a command at the end is cut, and said; damage elsewhere is refused with file and place"""
+    client = worker.start()
+    for i in range(20):
+        client.call("SET", f"key:{i}", str(i))
+    client.call("MULTI")
+    client.call("SET", "a", "1")
+    client.call("SET", "b", "1")
+    client.call("EXEC")
+    worker.end()
+    newest = worker.newest()
+    with open(newest, "rb") as file:
+        whole = file.read()
+    begin = whole.rindex(b"*1\r\n$5\r\nMULTI")
+    for length in (len(whole) - 1, len(whole) - 14, begin + 5):
+        with open(newest, "wb") as file:
+            file.write(whole[:length])
+        words = worker.refusal("appendonly yes", "aof-load-truncated no")
+        check(os.path.basename(newest) in words and f"at byte {begin}" in words, words)
+        client = worker.start()
+        check(client.call("EXISTS", "a", "b") == 0 and client.call("GET", "key:19") == b"19", f"cut at {length}")
+        check(client.call("SET", "after", str(length)) == "OK", "no write")
+        worker.end()
+        client = worker.start()
+        check(client.call("GET", "after") == str(length).encode(), "what came behind the cut is not there")
+        worker.end()
+    with open(newest, "wb") as file:
+        file.write(whole[:begin].replace(b"key:7", b"kex:7\r", 1) + whole[begin:])
+    words = worker.refusal()
+    check(os.path.basename(newest) in words and "at byte" in words, words)
+    with open(newest, "wb") as file:
+        file.write(whole)
+    with open(os.path.join(worker.files, MANIFEST), "a", encoding="utf-8") as file:
+        file.write("file ../x seq 99 type i\n")
+    words = worker.refusal()
+    check(MANIFEST in words and "line 3" in words, words)
+
+
+@with_worker
+def test_rewrite(worker):
+    """a new base under load, then kill -9: every acknowledged write is there, and no older file is"""
+    client = worker.start()
+    client.call("DEBUG", "POPULATE", 100000)
+    for delay in (0, 0.02, 0.1, 0.6):
+        client.call("SET", "delay", str(delay))
+        writers, _ = kill_under_load(worker, delay, lambda: client.call("BGREWRITEAOF"))
+        worker.forget_snapshot()
+        client = worker.start()
+        check(client.call("GET", "delay") == str(delay).encode() and client.call("EXISTS", "key:99999") == 1, "data")
+        check_acknowledged(client, writers)
+    check(client.call("BGREWRITEAOF") == "Background append only file rewriting started", "BGREWRITEAOF")
+    wait_for_base(client)
+    fields = persistence(client)
+    check(fields["aof_rewrites"] == "1" and fields["aof_last_bgrewrite_status"] == "ok", f"{fields}")
+    check(fields["aof_current_size"] == fields["aof_base_size"], f"{fields}")
+    time.sleep(0.3)
+    check(len(os.listdir(worker.files)) == 3, f"{os.listdir(worker.files)}")
+
+
+@with_worker
+def test_rewrite_by_itself(worker):
+    """the file is rewritten when it has grown by its percentage"""
+    client = worker.start("appendonly yes", "auto-aof-rewrite-min-size 100kb")
+    wait_for_base(client)
+    for i in range(2000):
+        client.call("SET", "same", "x" * 100 + str(i))
+    wait_until(lambda: int(persistence(client)["aof_rewrites"]) > 1, 10, "it is rewritten")
+    wait_for_base(client)
+    check(int(persistence(client)["aof_current_size"]) < 200000, f"{persistence(client)}")
+    same = client.call("GET", "same")
+    worker.end()
+    worker.forget_snapshot()
+    check(worker.start("appendonly yes").call("GET", "same") == same, "the newest value")
+
+
+@with_worker
+def test_at_run_time(worker):
+    """appendonly set while it runs: on, off, and on again"""
+    client = worker.start("save 3600 1")
+    fill(client, 5)
+    check(client.call("CONFIG", "SET", "appendonly", "yes") == "OK", "refused")
+    wait_for_base(client)
+    client.call("SET", "behind", "1")
+    check(client.call("CONFIG", "SET", "appendonly", "no") == "OK", "refused")
+    check(persistence(client)["aof_enabled"] == "0", "INFO")
+    client.call("SET", "without", "1")
+    client.call("MULTI")
+    client.call("SET", "in", "1")
+    client.call("CONFIG", "SET", "appendonly", "yes")
+    client.call("SET", "in", "2")
+    client.call("CONFIG", "SET", "appendonly", "no")
+    check(client.call("EXEC") == ["OK"] * 4, "EXEC")
+    check(client.call("CONFIG", "SET", "appendfsync", "always", "appendonly", "yes") == "OK", "refused")
+    wait_for_base(client)
+    client.call("SET", "last", "1")
+    data = contents(client)
+    check({(0, name) for name in (b"behind", b"without", b"in", b"last")} <= data.keys(), "keys are missing")
+    worker.end()
+    worker.forget_snapshot()
+    check_same(contents(worker.start()), data, "the second time is not there")
+
+
+@with_worker
+def test_full_disk(worker):
+    """a full disk: writes are refused until there is room again, and then all that was acknowledged is there"""
+    with small_disk(worker.files):
+        client = worker.start()
+        wait_for_base(client)
+        client.call("SET", "before", "1")
+        ballast = fill_disk(worker.files)
+        acknowledged, refused = 0, None
+        for i in range(20000):
+            try:
+                answer = client.call("SET", "number", str(i), "EX", 1000)
+            except OSError:
+                client = Client(PORT, timeout=30)
+                answer = client.call("SET", "number", str(i))
+            if isinstance(answer, Exception):
+                refused = str(answer)
+                break
+            acknowledged = i
+        check(refused is not None and refused.startswith("MISCONF Errors writing to the AOF file"), f"{refused}")
+        check(persistence(client)["aof_last_write_status"] == "err", "INFO")
+        check(client.call("GET", "before") == b"1", "no reads")
+        os.remove(ballast)
+        wait_until(lambda: client.call("SET", "after", "1") == "OK", 10, "writes are taken again")
+        check(persistence(client)["aof_last_write_status"] == "ok", "INFO")
+        worker.end()
+        worker.forget_snapshot()
+        client = worker.start()
+        check(client.call("GET", "after") == b"1" and int(client.call("GET", "number")) >= acknowledged, "lost")
+
+
+tap.run([test_always, test_everysec, test_interchange, test_torn, test_rewrite, test_rewrite_by_itself,
+         test_at_run_time, test_full_disk])
