@@ -304,8 +304,13 @@ int cw_aof_create(struct cw_engine *engine, struct buf *why)
     struct cw_aof *aof = &engine->aof;
     if (!engine->settings.appendonly)
         return 0;
-    if (!engine->config.standalone || engine->config.storage == NULL) {
-        buf_add_text(why, "appendonly: for a server by itself that has a directory (dir)");
+    if (!engine->config.standalone) {
+        engine->settings.appendonly = false;
+        buf_add_text(&aof->note, "appendonly has no effect: a member of a group keeps no append-only file");
+        return 0;
+    }
+    if (engine->config.storage == NULL) {
+        buf_add_text(why, "appendonly: needs a directory (dir)");
         return ERR_INVALID;
     }
     if (!cw_aof_has_data(engine))
@@ -339,11 +344,11 @@ static void begin_to_start(struct cw_engine *engine, bool is_binding)
 void cw_aof_start(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    if (!engine->settings.appendonly)
-        return;
     if (buf_length(&aof->note) > 0)
         effect_log(engine->effects, LOG_LEVEL_WARNING, "%.*s", (int)buf_length(&aof->note), buf_slice(&aof->note).data);
     buf_free(&aof->note);
+    if (!engine->settings.appendonly)
+        return;
     cw_aof_remove_history(engine);
     if (!aof->has_manifest || aof->manifest.count == 0) {
         begin_to_start(engine, true);

@@ -52,8 +52,7 @@ static bool is_due(const struct cw_engine *engine)
     if (rewrite->failures > 0 && engine->now_ns - rewrite->failed_ns < pause_ns(rewrite))
         return false;
     uint64_t base = aof->base_bytes > 0 ? aof->base_bytes : 1;
-    return bytes > base && (bytes - base) / base >= (uint64_t)percentage / 100 &&
-           (double)(bytes - base) * 100 >= (double)percentage * (double)base;
+    return bytes > base && (double)(bytes - base) * 100 >= (double)percentage * (double)base;
 }
 
 void cw_aof_rewrite_want(struct cw_engine *engine)

@@ -1,0 +1,240 @@
+/* A server by itself with appendfsync always, whose disk answers when the test says so. */
+#include "cacheworker/engine/worker.h"
+#include "common/base/errors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+enum { ASKED_MAX = 256 };
+
+struct stage {
+    struct storage storage; /* with no file in it */
+    struct cw_worker *worker;
+    struct effects effects;
+    int64_t now_ns;
+    uint64_t tokens[ASKED_MAX]; /* of the answers that the disk owes */
+    size_t owed;
+    unsigned syncs;      /* asked for since the test looked last */
+    struct buf appended; /* to any file, since then */
+    uint64_t opened_length;
+    bool is_closed; /* the client */
+    link_id client;
+};
+
+static int open_nothing(void *context, const char *name, void **ret_file)
+{
+    (void)context;
+    (void)name;
+    (void)ret_file;
+    return ERR_NOT_FOUND;
+}
+
+static void carry_out(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->effects.count; i++) {
+        const struct effect *effect = &stage->effects.items[i];
+        stage->is_closed |= effect->kind == EFFECT_CLOSE && effect->link == stage->client;
+        if (effect->kind != EFFECT_FILE)
+            continue;
+        if (effect->token != 0)
+            stage->tokens[stage->owed++] = effect->token;
+        stage->syncs += effect->file.operation == FILE_SYNC;
+        if (effect->file.operation == FILE_APPEND)
+            buf_add_slice(&stage->appended, effects_text(&stage->effects, effect));
+        if (effect->file.operation == FILE_OPEN)
+            stage->opened_length = effect->file.length;
+    }
+    effects_clear(&stage->effects);
+}
+
+static void step(struct stage *stage, struct event event)
+{
+    event.now_ns = stage->now_ns;
+    event.wall_us = 1700000000000000 + stage->now_ns / NS_PER_US;
+    cw_worker_door.step(stage->worker, &event, &stage->effects);
+    carry_out(stage);
+}
+
+static void turn(struct stage *stage)
+{
+    step(stage, (struct event){.kind = EVENT_TURN});
+}
+
+/* The oldest answer. */
+static void answer(struct stage *stage, int result)
+{
+    assert_true(stage->owed > 0);
+    uint64_t token = stage->tokens[0];
+    memmove(stage->tokens, stage->tokens + 1, --stage->owed * sizeof(token));
+    step(stage, (struct event){.kind = EVENT_FILE, .token = token, .result = result});
+    turn(stage);
+}
+
+static void answer_all(struct stage *stage)
+{
+    while (stage->owed > 0)
+        answer(stage, 0);
+    stage->syncs = 0;
+    buf_clear(&stage->appended);
+}
+
+static void connect_client(struct stage *stage)
+{
+    struct address peer = {.host = "127.0.0.1", .port = 1};
+    stage->client = cw_worker_door.accept(stage->worker, CW_LISTENER_DATA, &peer, stage->now_ns, &stage->effects);
+    stage->is_closed = false;
+}
+
+static void say(struct stage *stage, const char *line)
+{
+    step(stage, (struct event){.kind = EVENT_RECEIVED, .link = stage->client, .bytes = slice_text(line)});
+    turn(stage);
+}
+
+/* What leaves now. */
+static void assert_heard(struct stage *stage, const char *expected)
+{
+    struct slice out = cw_worker_door.output(stage->worker, stage->client, stage->now_ns);
+    assert_int_equal(out.length, strlen(expected));
+    assert_memory_equal(out.data, expected, out.length);
+    if (out.length > 0)
+        cw_worker_door.sent(stage->worker, stage->client, out.length, &stage->effects);
+    carry_out(stage);
+}
+
+static void assert_appended(struct stage *stage, const char *expected)
+{
+    assert_true(slice_equal(buf_slice(&stage->appended), slice_text(expected)));
+    buf_clear(&stage->appended);
+}
+
+static int open_stage(void **state)
+{
+    struct stage *stage = test_calloc(1, sizeof(*stage));
+    *state = stage;
+    stage->storage.open_read = open_nothing;
+    stage->now_ns = NS_PER_S;
+    struct cw_config config;
+    cw_config_defaults(&config, true);
+    config.storage = &stage->storage;
+    config.parameters = SLICE_LITERAL("appendonly yes\nappendfsync always\n");
+    assert_int_equal(cw_worker_create(&config, &stage->worker), 0);
+    step(stage, (struct event){.kind = EVENT_START});
+    turn(stage);
+    connect_client(stage);
+    return 0;
+}
+
+static int close_stage(void **state)
+{
+    struct stage *stage = *state;
+    cw_worker_door.destroy(stage->worker);
+    effects_free(&stage->effects);
+    buf_free(&stage->appended);
+    test_free(stage);
+    return 0;
+}
+
+#define SET_A "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+#define SET_B "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n"
+#define GO_0  "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+
+static void replies_wait_for_the_first_base(void **state)
+{
+    struct stage *stage = *state;
+    say(stage, "SET a 1\r\n");
+    assert_heard(stage, "");
+    while (stage->owed > 0) { /* the increment, pieces of the base, its sync, the manifest's, its name */
+        assert_heard(stage, "");
+        answer(stage, 0);
+    }
+    assert_heard(stage, "+OK\r\n");
+}
+
+static void replies_wait_for_one_sync_at_a_time(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    assert_int_equal(stage->syncs, 1);
+    assert_appended(stage, GO_0 SET_A);
+    say(stage, "SET b 1\r\n");
+    say(stage, "GET b\r\n");
+    assert_appended(stage, SET_B); /* it will go with the next */
+    assert_int_equal(stage->syncs, 1);
+    assert_heard(stage, "");
+    answer(stage, 0);
+    assert_int_equal(stage->syncs, 2);
+    assert_heard(stage, "+OK\r\n");
+    assert_heard(stage, "");
+    answer(stage, 0);
+    assert_heard(stage, "+OK\r\n$1\r\n1\r\n");
+    assert_int_equal(stage->owed, 0);
+    say(stage, "GET b\r\n");
+    assert_heard(stage, "$1\r\n1\r\n");
+}
+
+static void failure_refuses_writes_until_it_works(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    answer_all(stage);
+    assert_heard(stage, "+OK\r\n");
+    say(stage, "SET b 1\r\n");
+    stage->opened_length = 0;
+    answer(stage, ERR_DISK_FULL);
+    assert_true(stage->is_closed); /* it never hears of it */
+    connect_client(stage);
+    say(stage, "SET c 1\r\n");
+    assert_heard(stage, "-MISCONF Errors writing to the AOF file: no space left\r\n");
+    say(stage, "GET a\r\n");
+    assert_heard(stage, "$1\r\n1\r\n");
+    assert_int_equal(stage->owed, 0);
+    buf_clear(&stage->appended);
+    stage->now_ns += NS_PER_S;
+    turn(stage); /* cut to what is there for sure, and all behind it once more */
+    assert_int_equal(stage->opened_length, strlen(GO_0 SET_A));
+    assert_appended(stage, SET_B);
+    say(stage, "SET c 1\r\n");
+    assert_heard(stage, "-MISCONF Errors writing to the AOF file: no space left\r\n");
+    answer(stage, 0);
+    say(stage, "SET a 1\r\n");
+    assert_appended(stage, SET_A);
+    answer(stage, 0);
+    assert_heard(stage, "+OK\r\n");
+}
+
+static void failure_at_the_start_is_tried_again(void **state)
+{
+    struct stage *stage = *state;
+    say(stage, "SET a 1\r\n");
+    answer(stage, ERR_DISK_FULL);
+    assert_true(stage->is_closed);
+    connect_client(stage);
+    say(stage, "SET a 1\r\n");
+    assert_heard(stage, "-MISCONF Errors writing to the AOF file: no space left\r\n");
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    assert_heard(stage, "");
+    answer_all(stage);
+    assert_heard(stage, "+OK\r\n");
+}
+
+#define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_STAGE(replies_wait_for_the_first_base),
+        ON_STAGE(replies_wait_for_one_sync_at_a_time),
+        ON_STAGE(failure_refuses_writes_until_it_works),
+        ON_STAGE(failure_at_the_start_is_tried_again),
+    };
+    return cmocka_run_group_tests_name("aof", tests, NULL, NULL);
+}
