@@ -41,6 +41,7 @@ struct parameter {
 static const char *const acl_pubsub_default_names[] = {"allchannels", "resetchannels", NULL};
 static const char *const appendfsync_names[] = {"everysec", "always", "no", NULL};
 static const char *const cluster_preferred_endpoint_type_names[] = {"ip", "hostname", "unknown-endpoint", NULL};
+/* By enum log_level. */
 static const char *const loglevel_names[] = {"debug", "verbose", "notice", "warning", "nothing", NULL};
 static const char *const oom_score_adj_names[] = {"no", "yes", "relative", "absolute", NULL};
 static const char *const propagation_error_behavior_names[] = {"ignore", "panic", "panic-on-replicas", NULL};
@@ -242,6 +243,26 @@ static void judge_appendonly(const struct cw_engine *engine, struct slice value,
 
 static const struct hooks appendonly_hooks = {.judge = judge_appendonly, .changed = cw_aof_settings_changed};
 static const struct hooks appendfsync_hooks = {.changed = cw_aof_settings_changed};
+
+/* How often the reference looks for work; what is out of bounds is taken for the next within. */
+static void hz_changed(struct cw_settings *settings, struct slice value)
+{
+    enum { HZ_LEAST = 1, HZ_MOST = 500 };
+    (void)value;
+    if (settings->hz < HZ_LEAST)
+        settings->hz = HZ_LEAST;
+    if (settings->hz > HZ_MOST)
+        settings->hz = HZ_MOST;
+}
+
+static void log_level_changed(struct cw_engine *engine)
+{
+    if (engine->effects != NULL) /* else EVENT_START says it */
+        effect_log_level(engine->effects, (enum log_level)engine->settings.log_level);
+}
+
+static const struct hooks hz_hooks = {.assign = hz_changed};
+static const struct hooks log_level_hooks = {.changed = log_level_changed};
 
 static void write_directory(const struct cw_engine *engine, struct buf *out)
 {
@@ -549,6 +570,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
     settings->acllog_max_length = config->acllog_max_len;
     settings->pubsub_default = config->acl_pubsub_all ? 0 : 1;
     settings->max_clients = config->max_clients;
+    settings->log_level = (int)config->log_level;
     settings->query_buffer_max = config->query_buffer_max;
     cw_output_limits_create(&settings->output, config->client_output_max);
     settings->eviction.limit_bytes = config->maxmemory_bytes;

@@ -52,6 +52,12 @@ struct cw_settings {
     int64_t eviction_tenacity;       /* 0 to 100; from 10 on all the same */
     uint32_t notify_classes;         /* enum cw_notify_class */
     int64_t tracking_table_max_keys; /* 0: any number */
+    int log_level;                   /* enum log_level; the shell leaves out what is below it */
+    int64_t hz;                      /* shown by INFO; nothing goes by it, for work is done when it is due */
+    struct {                         /* nothing goes by these */
+        bool dynamic_hz;
+        int64_t tcp_keepalive_s;
+    } unused;
     /* Whether what was evicted, expired, or deleted by a command that does other things too, goes into the stream as
      * UNLINK, so that stock replicas free it beside their work, and not as DEL. Here it is always freed in steps. */
     bool unlinks_evicted;

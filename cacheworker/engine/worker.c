@@ -44,6 +44,7 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .max_clients = 10000,
         .acl_file = standalone ? "" : CW_ACL_GROUP_FILE,
         .acllog_max_len = 128,
+        .log_level = LOG_LEVEL_NOTICE,
         .backlog_bytes = (size_t)64 << 20,
         .max_lag_ns = NS_PER_S,
         .stuck_limit_ns = CW_STUCK_LIMIT_NS,
@@ -473,6 +474,8 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         engine->start_ns = engine->now_ns;
         engine->saved_us = engine->wall_us;
         cw_overlay_complain(engine);
+        if (engine->settings.log_level != (int)engine->config.log_level)
+            effect_log_level(effects, (enum log_level)engine->settings.log_level);
         cw_aof_start(engine);
         cw_ha_start(engine->ha);
         break;

@@ -33,7 +33,8 @@ struct cw_config {      /* copied at creation, slices included */
     const char *acl_file; /* in storage; a constant or outlives the worker; "": none. A group has its own */
     bool acl_pubsub_all;  /* acl-pubsub-default allchannels */
     uint32_t acllog_max_len;
-    struct slice secret; /* of control, proxy and replication links */
+    struct slice secret;      /* of control, proxy and replication links */
+    enum log_level log_level; /* what the shell begins with */
     uint32_t max_clients;
     uint32_t max_clients_most; /* that CONFIG SET can raise it to, for want of descriptors; 0: any number */
     struct address data;       /* where others reach this node */

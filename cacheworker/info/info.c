@@ -36,7 +36,8 @@ static void write_server(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "tcp_port:%u\r\n", engine->config.port);
     buf_add_format(out, "server_time_usec:%" PRId64 "\r\n", engine->wall_us);
     buf_add_format(out, "uptime_in_seconds:%" PRId64 "\r\nuptime_in_days:%" PRId64 "\r\n", uptime_s, uptime_s / 86400);
-    buf_add_text(out, "hz:10\r\nconfigured_hz:10\r\nio_threads_active:0\r\n");
+    buf_add_format(out, "hz:%" PRId64 "\r\nconfigured_hz:%" PRId64 "\r\nio_threads_active:0\r\n", engine->settings.hz,
+                   engine->settings.hz);
     buf_add_format(out, "lru_clock:%" PRId64 "\r\n", engine->wall_us / 1000000 & 0xffffff);
     buf_add_format(out, "executable:%s\r\nconfig_file:%s\r\n", known(engine->config.executable),
                    known(engine->config.config_file));

@@ -109,6 +109,11 @@ void effect_exit(struct effects *effects, int status)
     append(effects, EFFECT_EXIT, LINK_NONE)->level = status;
 }
 
+void effect_log_level(struct effects *effects, enum log_level level)
+{
+    append(effects, EFFECT_LOG_LEVEL, LINK_NONE)->level = (int)level;
+}
+
 void effect_log(struct effects *effects, enum log_level level, const char *format, ...)
 {
     struct effect *effect = append(effects, EFFECT_LOG, LINK_NONE);

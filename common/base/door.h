@@ -79,8 +79,9 @@ enum effect_kind {
     EFFECT_PERSIST, /* replace file `name` by `bytes`: aside, fsync, rename, fsync of the directory */
     EFFECT_FILE,
     EFFECT_LOG,
-    EFFECT_WAKE, /* a turn, soon, for the other core that shares this one's state, on a thread of its own */
-    EFFECT_EXIT, /* end the process with status `level` */
+    EFFECT_LOG_LEVEL, /* from here on nothing below `level` is logged, by any core of the process */
+    EFFECT_WAKE,      /* a turn, soon, for the other core that shares this one's state, on a thread of its own */
+    EFFECT_EXIT,      /* end the process with status `level` */
 };
 
 enum file_operation {
@@ -114,7 +115,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WA
 struct effect {
     enum effect_kind kind;
     link_id link;
-    int level;               /* EFFECT_LOG: enum log_level; EFFECT_EXIT: status */
+    int level;               /* EFFECT_LOG, _LOG_LEVEL: enum log_level; EFFECT_EXIT: status */
     uint64_t token;          /* EFFECT_PERSIST; EFFECT_FILE: 0 where no answer is wanted */
     const char *name;        /* EFFECT_PERSIST, EFFECT_FILE: borrowed until the step's effects are carried out */
     struct address address;  /* EFFECT_CONNECT */
@@ -150,6 +151,7 @@ void effect_file(struct effects *effects, const struct file_effect *file, const 
                  struct slice bytes);
 void effect_wake(struct effects *effects);
 void effect_exit(struct effects *effects, int status);
+void effect_log_level(struct effects *effects, enum log_level level);
 void effect_log(struct effects *effects, enum log_level level, const char *format, ...) PRINTF(3, 4);
 
 /* What a core shows of itself. One table per daemon, constant. */

@@ -411,6 +411,7 @@ static void carry_out_one(struct host *host, const struct effect *effect)
     case EFFECT_LOG:
         log_write(host->config.log, (enum log_level)effect->level, effects_text(&host->effects, effect));
         break;
+    case EFFECT_LOG_LEVEL: log_sink_set_level(host->config.log, (enum log_level)effect->level); break;
     case EFFECT_WAKE:
         if (host->other != NULL)
             wake(host->other);

@@ -128,9 +128,14 @@ static bool put(struct log_sink *sink, enum log_level level, struct slice messag
     return is_writable(sink->fd) && write(sink->fd, line.bytes, line.length) == (ssize_t)line.length;
 }
 
+void log_sink_set_level(struct log_sink *sink, enum log_level level)
+{
+    atomic_store_explicit(&sink->level, level, memory_order_relaxed);
+}
+
 void log_write(struct log_sink *sink, enum log_level level, struct slice message)
 {
-    if (level < sink->level)
+    if (level < atomic_load_explicit(&sink->level, memory_order_relaxed))
         return;
     pthread_mutex_lock(&sink->mutex);
     if (sink->lost > 0) {

@@ -13,12 +13,13 @@
 #include "common/base/door.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JOURNAL, LOG_FORMAT_JSON };
 
 struct log_sink {
     int fd; /* owned when it is not standard error */
-    enum log_level level;
+    _Atomic(enum log_level) level;
     enum log_format format;
     const char *daemon; /* borrowed */
     uint64_t lost;      /* lines since the last one that went out */
@@ -29,6 +30,9 @@ struct log_sink {
 MUST_CHECK int log_sink_open(struct log_sink *sink, const char *daemon, const char *path, enum log_level level,
                              enum log_format format);
 void log_sink_close(struct log_sink *sink); /* harmless on a zeroed struct */
+
+/* Nothing below `level` is written from here on. */
+void log_sink_set_level(struct log_sink *sink, enum log_level level);
 
 void log_write(struct log_sink *sink, enum log_level level, struct slice message);
 void log_line(struct log_sink *sink, enum log_level level, const char *format, ...) PRINTF(3, 4);

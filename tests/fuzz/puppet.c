@@ -110,6 +110,7 @@ static void carry_out(struct puppet *puppet, const struct effect *effect)
     case EFFECT_EXIT: puppet->has_ended = true; break;
     case EFFECT_LISTEN:
     case EFFECT_LOG:
+    case EFFECT_LOG_LEVEL:
     case EFFECT_WAKE: break;
     }
 }

@@ -167,6 +167,7 @@ static void carry_out(struct world *world, struct sim_process *process, const st
             printf("# %10.6f %-12s %.*s\n", (double)world->now_ns / 1e9, process->name, (int)text.length, text.data);
         }
         break;
+    case EFFECT_LOG_LEVEL:
     case EFFECT_WAKE:
     case EFFECT_EXIT: break;
     }

@@ -98,6 +98,7 @@ static void carry_out(struct net *net, int index, const struct effect *effect)
     case EFFECT_FILE:
     case EFFECT_PAUSE:
     case EFFECT_RESUME:
+    case EFFECT_LOG_LEVEL:
     case EFFECT_WAKE:
     case EFFECT_EXIT: break;
     }

@@ -32,6 +32,7 @@ static void carry_out(struct stage *stage)
         case EFFECT_PAUSE: link->paused = true; break;
         case EFFECT_RESUME: link->paused = false; break;
         case EFFECT_EXIT: stage->exited = true; break;
+        case EFFECT_LOG_LEVEL:
         case EFFECT_WAKE: CHECK(false); break;
         case EFFECT_DRAIN:
         case EFFECT_LISTEN:

@@ -50,6 +50,7 @@ static void carry_out(struct bench *bench)
         case EFFECT_DRAIN: bench->links[link].is_draining = true; break;
         case EFFECT_PAUSE: bench->links[link].is_paused = true; break;
         case EFFECT_RESUME: bench->links[link].is_paused = false; break;
+        case EFFECT_LOG_LEVEL: bench->log_level = effects.items[i].level; break;
         case EFFECT_WAKE: break;
         case EFFECT_EXIT: bench->exited = true; break;
         case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;

@@ -26,6 +26,7 @@ struct bench {
     bool listening;
     bool exited;
     size_t flushes;     /* EFFECT_FLUSH seen */
+    int log_level;      /* of the last EFFECT_LOG_LEVEL; 0: there was none */
     uint64_t persisted; /* token of what the disk has taken and not yet told */
 };
 

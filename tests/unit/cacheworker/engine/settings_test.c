@@ -70,10 +70,56 @@ static void test_each_can_be_set_to_what_it_is(void **state)
     bench_end(&bench);
 }
 
+static void assert_ok(struct bench *bench, link_id client, const char *request)
+{
+    assert_true(slice_equal(bench_ask(bench, client, request), SLICE_LITERAL("+OK\r\n")));
+}
+
+/* The shell is told what to log; and at the start only when it is not what the shell begins with. */
+static void test_log_level_reaches_the_shell(void **state)
+{
+    (void)state;
+    struct cw_config config;
+    bench_config(&config, true);
+    config.log_level = LOG_LEVEL_INFO;
+    struct bench bench;
+    bench_start(&bench, &config);
+    link_id client = bench_connect(&bench);
+    struct buf value = {0};
+    get_value(&bench, client, "loglevel", &value);
+    assert_true(slice_equal(buf_slice(&value), SLICE_LITERAL("$7\r\nverbose\r\n")));
+    assert_int_equal(bench.log_level, 0);
+    assert_ok(&bench, client, "CONFIG SET loglevel warning\r\n");
+    assert_int_equal(bench.log_level, LOG_LEVEL_WARNING);
+    assert_ok(&bench, client, "CONFIG SET loglevel nothing\r\n");
+    assert_int_equal(bench.log_level, LOG_LEVEL_ERROR);
+    buf_free(&value);
+    bench_end(&bench);
+    config.parameters = SLICE_LITERAL("loglevel warning\n");
+    bench_start(&bench, &config);
+    assert_int_equal(bench.log_level, LOG_LEVEL_WARNING);
+    bench_end(&bench);
+}
+
+static void test_hz_is_shown(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    assert_ok(&bench, client, "CONFIG SET hz 50\r\n");
+    struct slice reply = bench_ask(&bench, client, "INFO server\r\n");
+    static const char expected[] = "\r\nhz:50\r\nconfigured_hz:50\r\n";
+    assert_non_null(memmem(reply.data, reply.length, expected, strlen(expected)));
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_unique),
+        cmocka_unit_test(test_log_level_reaches_the_shell),
+        cmocka_unit_test(test_hz_is_shown),
         cmocka_unit_test(test_each_can_be_set_to_what_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,14 +24,23 @@ static void effects_keep_their_order_and_what_they_carry(void **state)
     effect_drain(&effects, 7);
     effect_close(&effects, 8);
     effect_exit(&effects, 2);
+    effect_log_level(&effects, LOG_LEVEL_INFO);
 
     static const struct {
         enum effect_kind kind;
         link_id link;
     } expected[] = {
-        {EFFECT_LISTEN, LINK_NONE}, {EFFECT_CONNECT, 3},      {EFFECT_PERSIST, LINK_NONE}, {EFFECT_LOG, LINK_NONE},
-        {EFFECT_FLUSH, 5},          {EFFECT_PAUSE, 6},        {EFFECT_RESUME, 6},          {EFFECT_DRAIN, 7},
-        {EFFECT_CLOSE, 8},          {EFFECT_EXIT, LINK_NONE},
+        {EFFECT_LISTEN, LINK_NONE},
+        {EFFECT_CONNECT, 3},
+        {EFFECT_PERSIST, LINK_NONE},
+        {EFFECT_LOG, LINK_NONE},
+        {EFFECT_FLUSH, 5},
+        {EFFECT_PAUSE, 6},
+        {EFFECT_RESUME, 6},
+        {EFFECT_DRAIN, 7},
+        {EFFECT_CLOSE, 8},
+        {EFFECT_EXIT, LINK_NONE},
+        {EFFECT_LOG_LEVEL, LINK_NONE},
     };
     assert_int_equal(ARRAY_LENGTH(expected), effects.count);
     for (size_t i = 0; i < effects.count; i++) {
@@ -46,6 +55,7 @@ static void effects_keep_their_order_and_what_they_carry(void **state)
     assert_true(slice_equal(SLICE_LITERAL("node 4 is down"), effects_text(&effects, &effects.items[3])));
     assert_int_equal(0, effects_text(&effects, &effects.items[4]).length);
     assert_int_equal(2, effects.items[9].level);
+    assert_int_equal(LOG_LEVEL_INFO, effects.items[10].level);
     effects_free(&effects);
 }
 

@@ -78,6 +78,13 @@ static void nothing_below_the_level(void **state)
     log_line(&piped.sink, LOG_LEVEL_NOTICE, "no");
     log_line(&piped.sink, LOG_LEVEL_WARNING, "yes");
     expect(&piped, "^<4>yes\n$");
+    log_sink_set_level(&piped.sink, LOG_LEVEL_DEBUG);
+    log_line(&piped.sink, LOG_LEVEL_DEBUG, "now");
+    expect(&piped, "^<7>now\n$");
+    log_sink_set_level(&piped.sink, LOG_LEVEL_ERROR);
+    log_line(&piped.sink, LOG_LEVEL_WARNING, "lost");
+    log_line(&piped.sink, LOG_LEVEL_ERROR, "last");
+    expect(&piped, "^<3>last\n$");
     close_piped(&piped);
 }
 
