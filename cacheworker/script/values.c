@@ -2,13 +2,17 @@
 
 #include "cacheworker/script/interpreter.h"
 #include "common/base/number.h"
+#include "common/resp/resp_limits.h"
 #include "common/resp/resp_writer.h"
 
 #include <stdlib.h>
 
 /* --- replies to Lua --- */
 
-enum { REPLY_DEPTH_MAX = 64 }; /* no command nests deeper */
+enum {
+    REPLY_DEPTH_MAX = 64,               /* no command nests deeper */
+    WRITTEN_DEPTH = RESP_DEPTH_MAX - 2, /* what our own proxy reads, with EXEC's array around it */
+};
 
 struct reply_reader {
     lua_State *state;
@@ -217,9 +221,10 @@ struct reply_writer {
     int protocol;
     int script_protocol;
     size_t max;
+    int depth;
 };
 
-static void write_value(const struct reply_writer *writer);
+static void write_value(struct reply_writer *writer);
 
 /* Up to the first NUL, as the reference reads texts of one line. */
 static struct slice line_at(lua_State *state, int index)
@@ -239,7 +244,7 @@ static bool push_field(lua_State *state, const char *name, int type)
 }
 
 /* On top is what "verbatim_string" holds. */
-static bool write_verbatim(const struct reply_writer *writer)
+static bool write_verbatim(struct reply_writer *writer)
 {
     lua_State *state = writer->state;
     if (!push_field(state, "format", LUA_TSTRING))
@@ -258,7 +263,7 @@ static bool write_verbatim(const struct reply_writer *writer)
 }
 
 /* On top is a table whose keys, and for a map values, are the elements. */
-static void write_pairs(const struct reply_writer *writer, bool is_map)
+static void write_pairs(struct reply_writer *writer, bool is_map)
 {
     lua_State *state = writer->state;
     size_t before = buf_length(writer->out);
@@ -285,7 +290,7 @@ static void write_pairs(const struct reply_writer *writer, bool is_map)
 }
 
 /* Up to the first nil. */
-static void write_array(const struct reply_writer *writer)
+static void write_array(struct reply_writer *writer)
 {
     lua_State *state = writer->state;
     size_t before = buf_length(writer->out);
@@ -307,7 +312,7 @@ static int64_t to_integer(lua_Number number)
 }
 
 /* On top are the digits, in which ends of lines become spaces. */
-static void write_big_number(const struct reply_writer *writer)
+static void write_big_number(struct reply_writer *writer)
 {
     struct slice digits;
     digits.data = lua_tolstring(writer->state, -1, &digits.length);
@@ -322,7 +327,7 @@ static void write_big_number(const struct reply_writer *writer)
 }
 
 /* One of the tables that stand for a type of their own; else false. */
-static bool write_marked(const struct reply_writer *writer)
+static bool write_marked(struct reply_writer *writer)
 {
     lua_State *state = writer->state;
     if (push_field(state, "err", LUA_TSTRING)) {
@@ -354,7 +359,7 @@ static bool write_marked(const struct reply_writer *writer)
     return true;
 }
 
-static void write_boolean(const struct reply_writer *writer, bool value)
+static void write_boolean(struct reply_writer *writer, bool value)
 {
     if (writer->script_protocol == 3)
         resp_write_boolean(writer->out, writer->protocol, value);
@@ -365,10 +370,10 @@ static void write_boolean(const struct reply_writer *writer, bool value)
 }
 
 /* The value on top, which is taken away. */
-static void write_value(const struct reply_writer *writer)
+static void write_value(struct reply_writer *writer)
 {
     lua_State *state = writer->state;
-    if (!lua_checkstack(state, 4)) {
+    if (!lua_checkstack(state, 4) || (lua_istable(state, -1) && writer->depth >= WRITTEN_DEPTH)) {
         resp_write_error(writer->out, SLICE_LITERAL("ERR reached lua stack limit"));
         lua_pop(state, 1);
         return;
@@ -384,8 +389,10 @@ static void write_value(const struct reply_writer *writer)
     case LUA_TBOOLEAN: write_boolean(writer, lua_toboolean(state, -1)); break;
     case LUA_TNUMBER: resp_write_integer(writer->out, to_integer(lua_tonumber(state, -1))); break;
     case LUA_TTABLE:
+        writer->depth++;
         if (!write_marked(writer))
             write_array(writer);
+        writer->depth--;
         break;
     default: resp_write_null(writer->out, writer->protocol); break;
     }

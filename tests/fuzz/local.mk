@@ -16,6 +16,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_resp_reply \
 	tests/fuzz/fuzz_resp_request \
 	tests/fuzz/fuzz_restore \
+	tests/fuzz/fuzz_script \
 	tests/fuzz/fuzz_sentinel \
 	tests/fuzz/fuzz_sentinel_state \
 	tests/fuzz/fuzz_session \
@@ -132,3 +133,7 @@ clean-fuzz:
 	rm -rf fuzz-work fuzz-findings
 clean-local: clean-fuzz
 .PHONY: clean-fuzz
+tests_fuzz_fuzz_script_SOURCES = tests/fuzz/fuzz_script.c $(fuzz_common_sources)
+tests_fuzz_fuzz_script_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_script_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_script_LDADD = libcacheworker_core.a $(fuzz_ldadd)

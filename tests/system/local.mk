@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/system/differential_hash.py \
 	tests/system/differential_list.py \
 	tests/system/differential_set.py \
+	tests/system/differential_script.py \
 	tests/system/differential_sort.py \
 	tests/system/differential_stream.py \
 	tests/system/differential_wait.py \

@@ -15,6 +15,7 @@ import differential_events
 import differential_geo
 import differential_hash
 import differential_list
+import differential_script
 import differential_set
 import differential_sort
 import differential_stream
@@ -54,6 +55,7 @@ class Generator(
         differential_geo.GeoCommands,
         differential_hash.HashCommands,
         differential_list.ListCommands,
+        differential_script.ScriptCommands,
         differential_set.SetCommands,
         differential_sort.SortCommands,
         differential_stream.StreamCommands,
@@ -324,11 +326,11 @@ class Side(Client):
         line = self.file.readline()
         check(line.endswith(b"\r\n"), f"a reply that ends: {line!r}")
         kind, length = line[:1], line[1:-2]
-        if kind == b"$" and length != b"-1":
+        if kind in (b"$", b"=") and length != b"-1":
             return line, self.file.read(int(length) + 2)
         if kind in (b"*", b"~", b"%"):
             return (line, *[self.reply() for _ in range(int(length) * (2 if kind == b"%" else 1))])
-        check(kind in b"+-:_$#,", f"a reply of an unknown kind: {line!r}")
+        check(kind in b"+-:_$#,(", f"a reply of an unknown kind: {line!r}")
         return (line,)
 
     def batch(self, commands):
@@ -407,6 +409,7 @@ ALLOWED = {
     **differential_geo.ALLOWED,
     **differential_hash.ALLOWED,
     **differential_list.ALLOWED,
+    **differential_script.ALLOWED,
     **differential_set.ALLOWED,
     **differential_sort.ALLOWED,
     **differential_stream.ALLOWED,

@@ -97,6 +97,31 @@ def test_busy():
         appliance.check_agreed()
 
 
+def test_long_scripts():
+    """scripts of 3 and 8 s on the master: others wait, then hear that it is busy; no failover, all sentinels say busy"""
+    script = "local began = os.clock() while os.clock() - began < tonumber(ARGV[1]) do end return redis.call('incr', KEYS[1])"
+    for appliance in troubled(PORT):
+        master, epoch = appliance.master(), appliance.status()["epoch"]
+        port = appliance.process(master)["port"]
+        for seconds, number in ((3, 1), (8, 2)):
+            thread, replies = in_background(port, "EVAL", script, 1, "n", seconds)
+            time.sleep(0.5)
+            other, answers = in_background(port, "GET", "n")
+            slowest = slowest_status(appliance, master, seconds - 1)
+            all_say(appliance, "is busy")
+            thread.join()
+            other.join()
+            check(replies == [number], f"the script was answered {replies}")
+            check(slowest < 200, f"a STATUS took {slowest} ms")
+            if seconds < 5:
+                check(answers == [b"%d" % number], f"who waited was answered {answers}")
+            else:
+                check(str(answers[0]).startswith("BUSY ") or "BUSY" in str(answers[0]), f"who waited was answered {answers}")
+            check(appliance.master() == master and appliance.status()["epoch"] == epoch, "the busy master was replaced")
+        appliance.wait_in_sync(30)
+        appliance.check_agreed()
+
+
 def test_stuck():
     """a command thread that does not turn for stuck_limit is reported, and the node replaced within 5 s more"""
     for appliance in troubled(PORT, stuck_limit_ms=3000):
@@ -150,4 +175,4 @@ def test_full_disk():
         appliance.check_agreed()
 
 
-tap.run([test_busy, test_stuck, test_full_disk])
+tap.run([test_busy, test_long_scripts, test_stuck, test_full_disk])
