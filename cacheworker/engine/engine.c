@@ -191,6 +191,22 @@ uint64_t cw_engine_released(const struct cw_engine *engine)
     return by_replicas < by_disk ? by_replicas : by_disk;
 }
 
+void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_user, struct slice *ret_password)
+{
+    *ret_user = engine->settings.masteruser;
+    *ret_password = engine->settings.masterauth;
+}
+
+bool cw_engine_has_aof(const struct cw_engine *engine)
+{
+    return engine->settings.appendonly;
+}
+
+bool cw_engine_serves_stale(const struct cw_engine *engine)
+{
+    return engine->settings.serves_stale;
+}
+
 #define TERM_IS_OVER "NOTMASTER this node's term as master is over; the command was not executed"
 
 /* A command that waits for keys has done nothing yet. */

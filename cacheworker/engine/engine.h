@@ -116,6 +116,15 @@ void cw_engine_flush(struct cw_engine *engine, link_id link); /* at most one eff
 void cw_engine_close(struct cw_engine *engine, link_id link); /* at once; link_closed is not called for it */
 void cw_engine_drain(struct cw_engine *engine, link_id link); /* sends what is there, then closes */
 
+/* masteruser (empty: none) and masterauth. Borrowed until they are set. */
+void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_user, struct slice *ret_password);
+
+/* appendonly: such a server cannot follow another one. */
+bool cw_engine_has_aof(const struct cw_engine *engine);
+
+/* replica-serve-stale-data: whether a replica answers while it has no master to hear. */
+bool cw_engine_serves_stale(const struct cw_engine *engine);
+
 /* --- roles --- */
 
 /* A gate may have opened (a lease, an acknowledgement): flushes every client that has replies waiting. */

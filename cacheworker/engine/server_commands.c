@@ -1,5 +1,7 @@
 #include "cacheworker/engine/server_commands.h"
 
+#include "cacheworker/block/block.h"
+#include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/info/info.h"
@@ -116,6 +118,68 @@ void cw_info_command(struct cw_call *call)
     cw_info_write(call->engine, call->argv + 1, call->argc - 1, &text);
     resp_write_verbatim(call->reply, call->protocol, "txt", buf_slice(&text));
     buf_free(&text);
+}
+
+/* A host and a port; else the reply says what is wrong. */
+static bool parse_master(struct cw_call *call, struct address *ret_master)
+{
+    struct slice host = call->argv[1];
+    uint64_t port;
+    if (number_parse_u64(call->argv[2], &port) < 0 || port > UINT16_MAX) {
+        cw_reply_error(call, "ERR Invalid master port");
+        return false;
+    }
+    if (host.length == 0 || host.data[0] == '/' || host.length >= sizeof(ret_master->host) ||
+        memchr(host.data, '\0', host.length) != NULL) {
+        cw_reply_error(call, "ERR Invalid master host");
+        return false;
+    }
+    *ret_master = (struct address){.port = (uint16_t)port};
+    memcpy(ret_master->host, host.data, host.length);
+    return true;
+}
+
+#define STATE_CHANGED "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+
+static void end_waits_for_keys(struct cw_engine *engine)
+{
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind == CW_LINK_CLIENT && session->blocked != NULL)
+            cw_block_end(engine, session, STATE_CHANGED);
+    }
+}
+
+/* Clients that wait for keys are told, for they would wait for what cannot come. */
+static void change_master(struct cw_call *call, const struct address *master)
+{
+    struct cw_engine *engine = call->engine;
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "by order of a client: %s %s",
+               master != NULL ? "replica of" : "master", master != NULL ? master->host : "");
+    cw_repl_obey(engine->repl, master);
+    cw_engine_look_at_role(engine);
+    if (master != NULL)
+        end_waits_for_keys(engine);
+    resp_write_ok(call->reply);
+}
+
+void cw_replicaof_command(struct cw_call *call)
+{
+    const struct address *present = cw_repl_stock_master(call->engine->repl);
+    struct address master;
+    if (!call->engine->config.standalone)
+        cw_reply_error(call, "ERR REPLICAOF is not for a node of a group: its sentinels say who follows whom");
+    else if (slice_equal_nocase(call->argv[1], "no") && slice_equal_nocase(call->argv[2], "one"))
+        change_master(call, NULL);
+    else if (!parse_master(call, &master))
+        return;
+    else if (cw_engine_has_aof(call->engine))
+        cw_reply_error(call, "ERR a server with an append-only file cannot be a replica: set appendonly to no before");
+    else if (present != NULL && address_equal(present, &master))
+        resp_write_simple(call->reply, SLICE_LITERAL("OK Already connected to specified master"));
+    else
+        change_master(call, &master);
 }
 
 void cw_role_command(struct cw_call *call)

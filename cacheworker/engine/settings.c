@@ -4,6 +4,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/notify_classes.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
@@ -239,6 +240,8 @@ static void judge_appendonly(const struct cw_engine *engine, struct slice value,
     if (is_running && slice_equal_nocase(value, "yes") &&
         (!engine->config.standalone || engine->config.storage == NULL))
         buf_add_text(reason, "it is for a server by itself that has a directory");
+    else if (is_running && slice_equal_nocase(value, "yes") && cw_repl_stock_master(engine->repl) != NULL)
+        buf_add_text(reason, "it is not for a replica");
 }
 
 static const struct hooks appendonly_hooks = {.judge = judge_appendonly, .changed = cw_aof_settings_changed};
@@ -280,6 +283,21 @@ static void judge_max_clients(const struct cw_engine *engine, struct slice value
 }
 
 static const struct hooks max_clients_hooks = {.judge = judge_max_clients};
+static void write_replicaof(const struct cw_engine *engine, struct buf *out)
+{
+    const struct address *master = engine->repl != NULL ? cw_repl_stock_master(engine->repl) : NULL;
+    if (master != NULL)
+        buf_add_format(out, "%s %u", master->host, master->port);
+}
+
+static void judge_serves_stale(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    if (!engine->config.standalone && slice_equal_nocase(value, "yes"))
+        buf_add_text(reason, CW_SETTINGS_NO_USE);
+}
+
+static const struct hooks replicaof_hooks = {.write = write_replicaof};
+static const struct hooks serves_stale_hooks = {.judge = judge_serves_stale};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
@@ -567,6 +585,7 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
             assign(settings, &parameters[i], slice_text(parameters[i].initial));
     }
     cw_settings_set_text(&settings->requirepass, config->requirepass);
+    settings->serves_stale = config->standalone;
     settings->acllog_max_length = config->acllog_max_len;
     settings->pubsub_default = config->acl_pubsub_all ? 0 : 1;
     settings->max_clients = config->max_clients;
@@ -581,7 +600,9 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
 void cw_settings_destroy(struct cw_settings *settings)
 {
     mem_free((void *)(uintptr_t)settings->requirepass.data);
-    settings->requirepass = slice_of(NULL, 0);
+    mem_free((void *)(uintptr_t)settings->masteruser.data);
+    mem_free((void *)(uintptr_t)settings->masterauth.data);
+    settings->requirepass = settings->masteruser = settings->masterauth = slice_of(NULL, 0);
 }
 
 /* --- CONFIG SET --- */

@@ -25,6 +25,9 @@ struct cw_percentiles { /* that INFO shows of the latencies of commands */
 struct cw_settings {
     struct resp_limits limits;   /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
     struct slice requirepass;    /* owned; empty: no password */
+    struct slice masteruser;     /* owned */
+    struct slice masterauth;     /* owned; empty: a master asks for no password */
+    bool serves_stale;           /* replica-serve-stale-data: of a server by itself */
     size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
     size_t query_buffer_max;
     struct cw_output_limits output;

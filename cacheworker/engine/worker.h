@@ -39,8 +39,9 @@ struct cw_config {      /* copied at creation, slices included */
     uint32_t max_clients_most; /* that CONFIG SET can raise it to, for want of descriptors; 0: any number */
     struct address data;       /* where others reach this node */
     struct address control;
-    size_t backlog_bytes;   /* of the replication stream kept for partial resync */
-    int64_t max_lag_ns;     /* default 1 s */
+    struct address replicaof; /* whom a server by itself follows at its start; no host: it is a master */
+    size_t backlog_bytes;     /* of the replication stream kept for partial resync */
+    int64_t max_lag_ns;       /* default 1 s */
     int64_t stuck_limit_ns; /* a node whose command thread does not turn for so long is stuck; default 30 s; 0: never */
     bool sync_blocks;       /* in a sync mode without a replica in sync: wait for one (sync_missing block) */
     bool enable_debug_command;

@@ -328,10 +328,19 @@ static bool holds_lease(const struct cw_ha *ha, int64_t now_ns)
     return !cw_ha_is_fenced(ha) && now_ns < cw_ha_lease_until_ns(ha);
 }
 
+/* A server by itself is a master, or what REPLICAOF made of it. Its old data stay until the new are complete. */
+static enum cw_serving serving_standalone(const struct cw_ha *ha)
+{
+    const struct cw_repl *repl = cw_engine_repl(ha->engine);
+    if (LIKELY(cw_repl_stock_master(repl) == NULL))
+        return CW_SERVING_MASTER;
+    return cw_repl_is_link_up(repl) || cw_engine_serves_stale(ha->engine) ? CW_SERVING_REPLICA : CW_SERVING_STALE;
+}
+
 enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
 {
     if (ha->is_standalone)
-        return CW_SERVING_MASTER;
+        return serving_standalone(ha);
     const struct cw_repl *repl = cw_engine_repl(ha->engine);
     switch (ha->role) {
     case ROLE_MASTER: return holds_lease(ha, now_ns) ? CW_SERVING_MASTER : CW_SERVING_HOLD;

@@ -6,4 +6,5 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/repl_follow.c \
 	cacheworker/repl/repl_info.c \
 	cacheworker/repl/repl_peers.c \
+	cacheworker/repl/repl_stock.c \
 	cacheworker/repl/resync.c cacheworker/repl/resync.h

@@ -61,6 +61,10 @@ int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     repl->follow.link = LINK_NONE;
     rand_seed(&repl->rand, rand_mix(config->random_seed ^ config->incarnation_bits));
     draw_id(repl);
+    if (config->replicaof.host[0] != '\0' && config->standalone) {
+        repl->has_order = true; /* when the first turn comes */
+        repl->order = config->replicaof;
+    }
     *ret_repl = repl;
 
     bool has_file = config->storage != NULL && !cw_aof_has_data(engine);
@@ -124,6 +128,67 @@ void cw_repl_follow(struct cw_repl *repl, const struct life *self, uint64_t epoc
     repl->self = *self;
     repl->epoch = epoch;
     repl_follow_begin(repl, master, address);
+}
+
+void repl_keep_second_id(struct cw_repl *repl)
+{
+    memcpy(repl->second_id, repl->id, sizeof(repl->second_id));
+    repl->second_end = repl->history.last_offset;
+}
+
+/* With what it holds: the stream that it followed goes on under a new id. */
+static void lead_again(struct cw_repl *repl, bool is_placed)
+{
+    repl->role = REPL_LEADING;
+    repl->is_feeding = repl->keeps_backlog = is_placed;
+    repl->stream_database = STREAM_DATABASE_NONE;
+    repl->pinged_ns = cw_engine_now_ns(repl->engine);
+    if (is_placed)
+        repl_keep_second_id(repl);
+    draw_id(repl);
+}
+
+static void obey(struct cw_repl *repl, const struct address *master)
+{
+    if (master == NULL && repl->role == REPL_LEADING)
+        return;
+    /* What a master that fed nobody has written stands nowhere in its stream. */
+    bool is_placed = repl->role == REPL_LEADING ? repl->keeps_backlog : !repl->follow.wants_full;
+    leave_role(repl);
+    if (master == NULL) {
+        lead_again(repl, is_placed);
+        return;
+    }
+    repl->role = REPL_FOLLOWING;
+    repl_follow_begin(repl, NULL, master);
+    repl->follow.wants_full = !is_placed;
+}
+
+void cw_repl_obey(struct cw_repl *repl, const struct address *master)
+{
+    CHECK(repl->is_standalone);
+    if (repl->in_unit) {
+        repl->has_order = true;
+        repl->order = master != NULL ? *master : (struct address){.port = 0};
+        return;
+    }
+    obey(repl, master);
+}
+
+static void obey_order(struct cw_repl *repl)
+{
+    repl->has_order = false;
+    if (repl->order.host[0] != '\0' && cw_engine_has_aof(repl->engine))
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR,
+                   "this server keeps an append-only file, so it does not follow %s:%u", repl->order.host,
+                   repl->order.port);
+    else
+        obey(repl, repl->order.host[0] != '\0' ? &repl->order : NULL);
+}
+
+const struct address *cw_repl_stock_master(const struct cw_repl *repl)
+{
+    return repl->role == REPL_FOLLOWING && repl->follow.is_stock ? &repl->follow.address : NULL;
 }
 
 void cw_repl_rest(struct cw_repl *repl)
@@ -331,6 +396,8 @@ void cw_repl_received(struct cw_repl *repl, link_id link, struct slice bytes)
 
 void cw_repl_turn(struct cw_repl *repl)
 {
+    if (UNLIKELY(repl->has_order) && !repl->in_unit)
+        obey_order(repl);
     if (repl->peer_count > 0) {
         ping_replicas(repl);
         repl_peers_turn(repl);
@@ -504,7 +571,8 @@ struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl)
 
 bool cw_repl_draw_new_id(struct cw_repl *repl)
 {
-    if (repl->is_standalone)
+    bool may_draw = repl->is_standalone && repl->role == REPL_LEADING;
+    if (may_draw)
         draw_id(repl);
-    return repl->is_standalone;
+    return may_draw;
 }

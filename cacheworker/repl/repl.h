@@ -41,6 +41,12 @@ void cw_repl_rest(struct cw_repl *repl);
  * replicas keep their links and get what the history holds. */
 void cw_repl_freeze(struct cw_repl *repl);
 
+/* Of a server by itself, REPLICAOF: a replica of the server at this address, stock or ours; NULL: a master again, with
+ * what it holds. Obeyed at once, or, within a unit, in the turn's end. */
+void cw_repl_obey(struct cw_repl *repl, const struct address *master);
+/* Whom it follows by that, or NULL. */
+const struct address *cw_repl_stock_master(const struct cw_repl *repl);
+
 /* --- the engine's calls; see engine.h --- */
 
 void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);

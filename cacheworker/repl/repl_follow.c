@@ -10,7 +10,7 @@
 
 enum {
     LINE_MAX_LENGTH = 4096, /* of what a master says in words */
-    GREETING_REPLIES = 1,   /* to REPLCONF; behind it comes the one to PSYNC */
+    GREETING_REPLIES = 1,   /* to the REPLCONF of one of ours */
     HELD_MAX = 16 << 20,    /* bytes of the stream that wait for a script */
 };
 
@@ -36,6 +36,8 @@ static void go_down(struct cw_repl *repl)
     struct follow *follow = &repl->follow;
     stop_loading(repl);
     buf_free(&follow->input);
+    if (follow->state == FOLLOW_STREAMING)
+        follow->down_ns = now_of(repl);
     follow->state = FOLLOW_DOWN;
     follow->link = LINK_NONE;
     follow->retry_ns = now_of(repl) + RECONNECT_NS;
@@ -56,7 +58,9 @@ static void hang_up(struct cw_repl *repl, const char *reason)
 void repl_follow_begin(struct cw_repl *repl, const struct life *master, const struct address *address)
 {
     struct follow *follow = &repl->follow;
-    follow->master = *master;
+    follow->is_stock = master == NULL;
+    if (master != NULL)
+        follow->master = *master;
     follow->address = *address;
     follow->wants_full = false;
     follow->has_been_in_step = false;
@@ -92,7 +96,7 @@ static void write_field(struct buf *out, const char *name, const char *value)
 
 /* One REPLCONF carries what the reference sends in several, and who we are and whom we mean. The reference's PING is
  * left out: a master without a lease would hold the answer back. */
-void repl_follow_opened(struct cw_repl *repl)
+static void greet(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     const struct cw_config *config = cw_engine_config(repl->engine);
@@ -119,10 +123,19 @@ void repl_follow_opened(struct cw_repl *repl)
     resp_write_bulk(out, buf_slice(&history));
     buf_free(&history);
     cw_engine_flush(repl->engine, follow->link);
+    follow->replies_wanted = GREETING_REPLIES;
+}
 
+void repl_follow_opened(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
     follow->state = FOLLOW_GREETING;
     follow->replies_seen = 0;
     follow->heard_ns = now_of(repl);
+    if (follow->is_stock)
+        repl_stock_greet(repl);
+    else
+        greet(repl);
 }
 
 static void send_psync(struct cw_repl *repl)
@@ -130,7 +143,7 @@ static void send_psync(struct cw_repl *repl)
     struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
     resp_write_array(out, 3);
     resp_write_bulk_text(out, "PSYNC");
-    repl->follow.asked_full = repl->follow.wants_full || repl->history.count == 0;
+    repl->follow.asked_full = repl->follow.wants_full || (!repl->follow.is_stock && repl->history.count == 0);
     if (repl->follow.asked_full) {
         resp_write_bulk_text(out, "?");
         resp_write_bulk_i64(out, -1);
@@ -139,6 +152,7 @@ static void send_psync(struct cw_repl *repl)
         resp_write_bulk_u64(out, repl->history.last_offset + 1);
     }
     cw_engine_flush(repl->engine, repl->follow.link);
+    repl->follow.acked_ns = now_of(repl);
 }
 
 /* --- the master's answer --- */
@@ -164,6 +178,32 @@ static void be_in_step(struct cw_repl *repl)
     send_ack(repl);
 }
 
+static void say_that_it_continues(struct cw_repl *repl)
+{
+    /* The same database goes on; a command that was cut off comes again from its beginning. */
+    cw_engine_set_stream_database(repl->engine, cw_engine_stream_database(repl->engine));
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "partial resync with %s:%u from offset %llu",
+               repl->follow.address.host, repl->follow.address.port, (unsigned long long)repl->history.last_offset);
+    be_in_step(repl);
+}
+
+/* "<id>", behind "+CONTINUE "; or nothing, of an old master. Whoever follows us is to learn another id. */
+static void take_stock_continue(struct cw_repl *repl, struct slice text)
+{
+    struct slice id = slice_of(repl->id, CW_REPLID_LENGTH);
+    if (repl->follow.asked_full || (text.length != 0 && text.length != CW_REPLID_LENGTH)) {
+        repl->follow.wants_full = true;
+        hang_up(repl, "it continues what it was not asked for");
+        return;
+    }
+    if (text.length != 0 && !slice_equal(text, id)) {
+        repl_keep_second_id(repl);
+        memcpy(repl->id, text.data, CW_REPLID_LENGTH);
+        repl_peers_drop_all(repl);
+    }
+    say_that_it_continues(repl);
+}
+
 /* "<id> <history>", behind "+CONTINUE ". */
 static void take_continue(struct cw_repl *repl, struct slice text)
 {
@@ -177,11 +217,7 @@ static void take_continue(struct cw_repl *repl, struct slice text)
     }
     memcpy(repl->id, text.data, CW_REPLID_LENGTH);
     cw_history_advance(&repl->history, &follow->branch);
-    /* The same database goes on; a command that was cut off comes again from its beginning. */
-    cw_engine_set_stream_database(repl->engine, cw_engine_stream_database(repl->engine));
-    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "partial resync with %s:%u from offset %llu",
-               follow->address.host, follow->address.port, (unsigned long long)repl->history.last_offset);
-    be_in_step(repl);
+    say_that_it_continues(repl);
 }
 
 /* "<id> <offset>", behind "+FULLRESYNC ". */
@@ -193,19 +229,17 @@ static void take_fullresync(struct cw_repl *repl, struct slice text)
         hang_up(repl, "malformed answer to PSYNC");
         return;
     }
-    memcpy(repl->id, text.data, CW_REPLID_LENGTH);
+    memcpy(follow->announced_id, text.data, CW_REPLID_LENGTH);
     follow->state = FOLLOW_ANNOUNCED;
 }
 
-static void begin_loading(struct cw_repl *repl, struct slice delimiter)
+static void begin_loading(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
-    memcpy(follow->delimiter, delimiter.data, DELIMITER_LENGTH);
-    follow->delimiter_seen = 0;
     follow->loading = cw_engine_new_keyspace(repl->engine);
     cw_keyspace_set_expiry_mode(follow->loading, CW_EXPIRY_IGNORED);
     cw_rdb_load_init(&follow->load, follow->loading);
-    follow->load.reader.require_checksum = true;
+    follow->load.reader.require_checksum = !follow->is_stock; /* rdbchecksum no */
     follow->state = FOLLOW_LOADING;
     effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync from %s:%u at offset %llu",
                follow->address.host, follow->address.port, (unsigned long long)follow->snapshot_offset);
@@ -216,23 +250,53 @@ static bool starts_with(struct slice text, const char *prefix)
     return text.length >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
 }
 
+/* Whether it says how the snapshot will end. */
+static bool take_announcement(struct follow *follow, struct slice line)
+{
+    follow->delimiter_seen = 0;
+    follow->has_length = false;
+    if (line.length == 5 + DELIMITER_LENGTH && starts_with(line, "$EOF:")) {
+        memcpy(follow->delimiter, line.data + 5, DELIMITER_LENGTH);
+        return true;
+    }
+    follow->has_length =
+        follow->is_stock && line.data[0] == '$' && number_parse_u64(slice_skip(line, 1), &follow->left) == 0;
+    return follow->has_length;
+}
+
+static void take_greeting_reply(struct cw_repl *repl, struct slice line)
+{
+    struct follow *follow = &repl->follow;
+    const char *reason = NULL;
+    if (follow->is_stock)
+        reason = repl_stock_take_reply(repl, line);
+    else
+        follow->replies_seen++;
+    if (reason != NULL)
+        hang_up(repl, reason);
+    else if (follow->replies_seen == follow->replies_wanted)
+        send_psync(repl);
+}
+
 static void take_line(struct cw_repl *repl, struct slice line)
 {
     struct follow *follow = &repl->follow;
     if (line.length == 0)
         return; /* a sign of life while others are served */
-    if (line.data[0] == '-') {
+    bool is_greeting = follow->state == FOLLOW_GREETING && follow->replies_seen < follow->replies_wanted;
+    if (line.data[0] == '-' && !(is_greeting && follow->is_stock)) {
         char *text = mem_copy_text(line.data, line.length);
         hang_up(repl, text);
         mem_free(text);
     } else if (follow->state == FOLLOW_ANNOUNCED) {
-        if (line.length == 5 + DELIMITER_LENGTH && starts_with(line, "$EOF:"))
-            begin_loading(repl, slice_skip(line, 5));
+        if (take_announcement(follow, line))
+            begin_loading(repl);
         else
             hang_up(repl, "malformed announcement of a snapshot");
-    } else if (follow->replies_seen < GREETING_REPLIES) {
-        if (++follow->replies_seen == GREETING_REPLIES)
-            send_psync(repl);
+    } else if (is_greeting) {
+        take_greeting_reply(repl, line);
+    } else if (follow->is_stock && starts_with(line, "+CONTINUE")) {
+        take_stock_continue(repl, slice_skip(line, line.length > 10 ? 10 : line.length));
     } else if (starts_with(line, "+CONTINUE ")) {
         take_continue(repl, slice_skip(line, strlen("+CONTINUE ")));
     } else if (starts_with(line, "+FULLRESYNC ")) {
@@ -248,6 +312,8 @@ static void take_line(struct cw_repl *repl, struct slice line)
 static const char *snapshot_refusal(const struct cw_repl *repl)
 {
     const struct history *history = &repl->follow.load.origin.history;
+    if (repl->follow.is_stock)
+        return NULL;
     if (history_epoch(history) != repl->epoch)
         return "its snapshot is of another epoch";
     if (history->last_offset != repl->follow.snapshot_offset)
@@ -293,7 +359,9 @@ static void keep_diverged(struct cw_repl *repl, const struct history *branch)
 static const char *take_users(struct cw_repl *repl)
 {
     struct slice users = buf_slice(&repl->follow.load.users);
-    return users.length > 0 && cw_engine_take_users(repl->engine, users) < 0 ? "its users cannot be read" : NULL;
+    return users.length > 0 && !repl->follow.is_stock && cw_engine_take_users(repl->engine, users) < 0
+               ? "its users cannot be read"
+               : NULL;
 }
 
 /* The verified data set takes the place of the old one. */
@@ -309,13 +377,18 @@ static void take_snapshot(struct cw_repl *repl)
     }
     struct cw_keyspace *fresh = follow->loading;
     follow->loading = NULL;
-    follow->branch = follow->load.origin.history;
+    follow->branch =
+        follow->is_stock ? (struct history){.last_offset = follow->snapshot_offset} : follow->load.origin.history;
     cw_engine_end_command(repl->engine, "LOADING other data came in while the script ran");
-    keep_diverged(repl, &follow->branch);
+    repl_peers_drop_all(repl); /* what they hold was replaced */
+    if (!follow->is_stock)
+        keep_diverged(repl, &follow->branch);
     cw_engine_install_keyspace(repl->engine, fresh);
     cw_engine_install_programs(repl->engine, buf_slice(&follow->load.programs));
     cw_rdb_load_free(&follow->load);
-    cw_engine_set_stream_database(repl->engine, 0);
+    cw_engine_set_stream_database(repl->engine, follow->is_stock ? follow->load.origin.stream_database : 0);
+    memcpy(repl->id, follow->announced_id, CW_REPLID_LENGTH);
+    repl->second_id[0] = '\0';
     repl->history = follow->branch;
     repl->is_damaged = false;
     cw_backlog_reset(&repl->backlog, repl->history.last_offset);
@@ -324,16 +397,31 @@ static void take_snapshot(struct cw_repl *repl)
     be_in_step(repl);
 }
 
+/* What is sent with its length before it. */
+static void note_length(struct cw_repl *repl, bool has_ended, size_t used)
+{
+    struct follow *follow = &repl->follow;
+    follow->left -= used;
+    if (has_ended && follow->left == 0)
+        take_snapshot(repl);
+    else if (has_ended || follow->left == 0)
+        hang_up(repl, "its snapshot is not as long as it said");
+}
+
 static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
 {
     struct follow *follow = &repl->follow;
+    bool is_more = follow->has_length && bytes.length > follow->left;
     size_t used;
-    int result = cw_rdb_read(&follow->load.reader, bytes, &used);
+    int result =
+        cw_rdb_read(&follow->load.reader, slice_of(bytes.data, is_more ? (size_t)follow->left : bytes.length), &used);
     if (result < 0) {
         hang_up(repl, error_text(result));
         return (struct slice){0};
     }
-    if (result > 0)
+    if (follow->has_length)
+        note_length(repl, result > 0, used);
+    else if (result > 0)
         follow->state = FOLLOW_DELIMITER;
     return slice_skip(bytes, used);
 }
@@ -447,23 +535,27 @@ void repl_follow_received(struct cw_repl *repl, struct slice bytes)
 static void send_alive(struct cw_repl *repl)
 {
     struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
-    resp_write_array(out, 2);
-    resp_write_bulk_text(out, "REPLCONF");
-    resp_write_bulk_text(out, "respite-alive");
+    if (repl->follow.is_stock) {
+        buf_add_text(out, "\n");
+    } else {
+        resp_write_array(out, 2);
+        resp_write_bulk_text(out, "REPLCONF");
+        resp_write_bulk_text(out, "respite-alive");
+    }
     cw_engine_flush(repl->engine, repl->follow.link);
     repl->follow.acked_ns = now_of(repl);
 }
 
 static int64_t talk_interval_ns(const struct follow *follow)
 {
-    return follow->state == FOLLOW_STREAMING ? ACK_INTERVAL_NS : NEWLINE_INTERVAL_NS;
+    return follow->state == FOLLOW_STREAMING && !follow->is_stock ? ACK_INTERVAL_NS : NEWLINE_INTERVAL_NS;
 }
 
 /* After PSYNC was sent: before, the master does not know us yet. */
 static bool may_talk(const struct follow *follow)
 {
     return follow->state > FOLLOW_GREETING ||
-           (follow->state == FOLLOW_GREETING && follow->replies_seen == GREETING_REPLIES);
+           (follow->state == FOLLOW_GREETING && follow->replies_seen == follow->replies_wanted);
 }
 
 void repl_follow_turn(struct cw_repl *repl)

@@ -1,6 +1,8 @@
 #include "cacheworker/repl/repl_internal.h"
 #include "common/resp/resp_writer.h"
 
+#define NO_ID "0000000000000000000000000000000000000000"
+
 static const char *follow_state_name(const struct cw_repl *repl)
 {
     if (repl->role != REPL_FOLLOWING)
@@ -44,12 +46,17 @@ static void replica_lines(const struct cw_repl *repl, struct buf *out)
     buf_add_format(out,
                    "master_host:%s\r\nmaster_port:%u\r\nmaster_link_status:%s\r\n"
                    "master_last_io_seconds_ago:%lld\r\nmaster_sync_in_progress:%d\r\n"
-                   "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\nslave_priority:100\r\n"
-                   "slave_read_only:1\r\nreplica_announced:1\r\nconnected_slaves:0\r\n",
+                   "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n",
                    is_following ? follow->address.host : "", is_following ? follow->address.port : 0,
                    cw_repl_is_link_up(repl) ? "up" : "down", (long long)silent_s, cw_repl_is_syncing(repl) ? 1 : 0,
                    (unsigned long long)(repl->history.last_offset + buf_length(&follow->input)),
                    (unsigned long long)repl->history.last_offset);
+    if (!cw_repl_is_link_up(repl))
+        buf_add_format(out, "master_link_down_since_seconds:%lld\r\n",
+                       follow->down_ns > 0 ? (long long)((cw_engine_now_ns(repl->engine) - follow->down_ns) / NS_PER_S)
+                                           : -1LL);
+    buf_add_text(out, "slave_priority:100\r\nslave_read_only:1\r\nreplica_announced:1\r\n");
+    master_lines(repl, out);
 }
 
 void cw_repl_info(const struct cw_repl *repl, struct buf *out)
@@ -61,11 +68,13 @@ void cw_repl_info(const struct cw_repl *repl, struct buf *out)
     else
         replica_lines(repl, out);
     uint64_t held = repl->backlog.end - repl->backlog.first;
+    bool has_second = repl->second_id[0] != '\0';
     buf_add_format(out,
-                   "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%040d\r\n"
-                   "master_repl_offset:%llu\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:%d\r\n"
+                   "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n"
+                   "master_repl_offset:%llu\r\nsecond_repl_offset:%lld\r\nrepl_backlog_active:%d\r\n"
                    "repl_backlog_size:%zu\r\nrepl_backlog_first_byte_offset:%llu\r\nrepl_backlog_histlen:%llu\r\n",
-                   repl->id, 0, (unsigned long long)repl->history.last_offset, repl->backlog.count > 0,
+                   repl->id, has_second ? repl->second_id : NO_ID, (unsigned long long)repl->history.last_offset,
+                   has_second ? (long long)repl->second_end + 1 : -1LL, repl->backlog.count > 0,
                    cw_engine_config(repl->engine)->backlog_bytes,
                    (unsigned long long)(held > 0 ? repl->backlog.first + 1 : 0), (unsigned long long)held);
 }

@@ -68,8 +68,8 @@ struct peer { /* a replica's link, at its master */
 enum follow_state {
     FOLLOW_DOWN, /* not connected; reconnects at retry_ns */
     FOLLOW_CONNECTING,
-    FOLLOW_GREETING,  /* REPLCONF and PSYNC were sent */
-    FOLLOW_ANNOUNCED, /* +FULLRESYNC came; "$EOF:" and the delimiter are next */
+    FOLLOW_GREETING,  /* until PSYNC is answered */
+    FOLLOW_ANNOUNCED, /* +FULLRESYNC came; "$EOF:" and the delimiter, or "$" and a length, are next */
     FOLLOW_LOADING,   /* the snapshot */
     FOLLOW_DELIMITER, /* the bytes that end it */
     FOLLOW_STREAMING,
@@ -80,7 +80,9 @@ struct follow { /* the link to the master, at a replica */
     link_id link;
     struct life master;
     struct address address;
+    bool is_stock;               /* of a server by itself: REPLICAOF */
     unsigned replies_seen;       /* of the greeting */
+    unsigned replies_wanted;     /* before PSYNC */
     bool asked_full;             /* by the PSYNC that was sent */
     bool wants_full;             /* what we hold did not fit: no partial resync */
     bool has_been_in_step;       /* with the master of this epoch */
@@ -89,12 +91,16 @@ struct follow { /* the link to the master, at a replica */
     struct history branch;       /* the master's, as it stood when the link was made */
     struct cw_keyspace *loading; /* owned, while a snapshot is read; NULL */
     struct cw_rdb_load load;
+    char announced_id[CW_REPLID_LENGTH]; /* of the stream that goes on behind the snapshot */
     uint64_t snapshot_offset;
+    bool has_length; /* the snapshot: no delimiter ends it */
+    uint64_t left;   /* of that length */
     char delimiter[DELIMITER_LENGTH];
     unsigned delimiter_seen;
     int64_t retry_ns;
     int64_t heard_ns;
     int64_t acked_ns;
+    int64_t down_ns;       /* when the stream was lost; 0: there was none */
     int64_t complained_ns; /* when a loss of the link was last logged */
     bool ack_wanted;
 };
@@ -124,6 +130,10 @@ struct cw_repl {
     int64_t pinged_ns;
     struct rand rand;
     char id[CW_REPLID_LENGTH + 1];
+    char second_id[CW_REPLID_LENGTH + 1]; /* the stream's former id; empty: none */
+    uint64_t second_end;                  /* up to which it had that */
+    bool has_order;                       /* one of REPLICAOF in a transaction, which is obeyed behind it */
+    struct address order;
     struct peer *peers[CW_REPLICAS_MAX]; /* owned; on a replica, some who are about to be refused */
     unsigned peer_count;
     struct cw_repl_counts counts;
@@ -144,7 +154,14 @@ void repl_peers_turn(struct cw_repl *repl);
 int64_t repl_peers_deadline(const struct cw_repl *repl);
 uint64_t repl_peers_oldest_offset(const struct cw_repl *repl); /* that one of them still needs */
 
+void repl_keep_second_id(struct cw_repl *repl); /* the id is about to be another, and the stream goes on */
+
+/* repl_stock.c: what a server by itself says to its master, before PSYNC. */
+void repl_stock_greet(struct cw_repl *repl);
+const char *repl_stock_take_reply(struct cw_repl *repl, struct slice line); /* NULL; or why the link is no use */
+
 /* repl_follow.c: a replica and its master. */
+/* `master` is NULL for a stock one. */
 void repl_follow_begin(struct cw_repl *repl, const struct life *master, const struct address *address);
 void repl_follow_end(struct cw_repl *repl);  /* closes the link, throws away what was being loaded */
 void repl_follow_free(struct cw_repl *repl); /* the engine is being destroyed */

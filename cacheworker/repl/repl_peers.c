@@ -197,6 +197,8 @@ static void replconf(struct cw_repl *repl, link_id link, const struct slice *arg
 /* Why this node does not feed that peer, or NULL. */
 static const char *refusal(const struct cw_repl *repl, const struct peer *peer)
 {
+    if (cw_repl_stock_master(repl) != NULL)
+        return cw_repl_is_link_up(repl) ? NULL : "NOMASTERLINK Can't SYNC while not connected with my master";
     if (repl->role != REPL_LEADING || repl->is_frozen)
         return "NOTMASTER this node is not a master";
     if (repl->is_standalone)
@@ -234,8 +236,10 @@ static bool may_go_on(const struct cw_repl *repl, const struct peer *peer, struc
     if (peer->is_ours && !repl->is_standalone)
         return offset == peer->history.last_offset &&
                cw_may_continue(&peer->history, &repl->history, repl->backlog.first);
-    return slice_equal(id, slice_of(repl->id, CW_REPLID_LENGTH)) && offset >= repl->backlog.first &&
-           offset <= repl->history.last_offset;
+    bool is_known =
+        slice_equal(id, slice_of(repl->id, CW_REPLID_LENGTH)) ||
+        (repl->second_id[0] != '\0' && slice_equal(id, slice_text(repl->second_id)) && offset <= repl->second_end);
+    return is_known && offset >= repl->backlog.first && offset <= repl->history.last_offset;
 }
 
 /* The peer of a link that may be given the stream now, or NULL. */
@@ -252,7 +256,7 @@ static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struc
         return NULL;
     }
     replace_older(repl, peer);
-    if (!repl->keeps_backlog) { /* standalone: no replica needed the stream so far */
+    if (!repl->keeps_backlog && repl->role == REPL_LEADING) { /* standalone: no replica needed the stream so far */
         repl->is_feeding = repl->keeps_backlog = true;
         cw_backlog_reset(&repl->backlog, repl->history.last_offset);
     }
@@ -263,8 +267,13 @@ static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struc
 /* SYNC, of tools: a snapshot without a line before it. How long it will be is not known, so they must find its end. */
 static void sync_as_of_old(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
 {
-    const struct peer *known = peer_of(repl, link);
-    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 1 && known != NULL && known->knows_delimiter);
+    struct peer *peer = peer_of(repl, link);
+    if (peer == NULL || !peer->knows_delimiter) {
+        resp_write_error(cw_engine_output(repl->engine, link),
+                         SLICE_LITERAL("ERR SYNC needs REPLCONF capa eof before it"));
+        return;
+    }
+    peer = peer_to_feed(repl, link, argv, argc, argc == 1);
     if (peer == NULL)
         return;
     peer->is_old = true;

@@ -2,6 +2,7 @@
 
 #include "cacheworker/engine/settings.h"
 #include "common/base/errors.h"
+#include "common/base/number.h"
 #include "common/conf/redis_conf.h"
 #include "common/shell/conf_libconfig.h"
 #include "common/shell/file_atomic.h"
@@ -107,6 +108,21 @@ static int set_debug_command(struct conf_file *file)
     return 0;
 }
 
+static int set_replicaof(struct conf_file *file)
+{
+    const struct resp_request *words = &file->reader.parser;
+    uint64_t port;
+    if (words->argc != 3 || words->argv[1].length >= ADDRESS_HOST_MAX)
+        return fail(file, ERR_INVALID, SLICE_LITERAL("wrong number of arguments"));
+    if (number_parse_u64(words->argv[2], &port) < 0 || port > UINT16_MAX)
+        return fail(file, ERR_INVALID, SLICE_LITERAL("Invalid master port"));
+    if (!file->settings->standalone)
+        note(file, "sentinels say who follows whom");
+    file->settings->replicaof = (struct address){.port = (uint16_t)port};
+    memcpy(file->settings->replicaof.host, words->argv[1].data, words->argv[1].length);
+    return 0;
+}
+
 /* --- the rest --- */
 
 static const struct reason {
@@ -115,8 +131,6 @@ static const struct reason {
     {"loadmodule", "there are no modules"},
     {"module", "there are no modules"},
     {"rename-command", "commands keep their names; ACL rules forbid them to users"},
-    {"replicaof", "sentinels say who follows whom"},
-    {"slaveof", "sentinels say who follows whom"},
     {"sentinel", "respite-sentinel has a configuration of its own"},
 };
 
@@ -199,6 +213,8 @@ static int take_line(struct conf_file *file)
         return set_bind(file);
     if (slice_equal_nocase(name, "loglevel"))
         return set_log_level(file);
+    if (slice_equal_nocase(name, "replicaof") || slice_equal_nocase(name, "slaveof"))
+        return set_replicaof(file);
     if (slice_equal_nocase(name, "enable-debug-command"))
         return set_debug_command(file);
     for (size_t i = 0; i < ARRAY_LENGTH(renamed); i++) {

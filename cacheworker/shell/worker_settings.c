@@ -283,6 +283,7 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.max_clients = (uint32_t)settings->maxclients;
     config.data = settings->announce.host[0] != '\0' ? settings->announce : worker_settings_data(settings);
     config.control = settings->announce_control.host[0] != '\0' ? settings->announce_control : settings->control_listen;
+    config.replicaof = settings->replicaof;
     config.maxmemory_bytes = (size_t)settings->maxmemory;
     config.maxmemory_policy = (enum cw_policy)settings->maxmemory_policy;
     config.backlog_bytes = (size_t)settings->repl_backlog_size;

@@ -15,6 +15,7 @@ struct worker_settings {
     char *unixsocket;
     struct address control_listen;
     struct address announce;
+    struct address replicaof; /* of a redis.conf */
     struct address announce_control;
     char *dir;
     struct conf_secret secret;

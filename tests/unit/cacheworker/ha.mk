@@ -15,6 +15,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/diverged_test \
 	tests/unit/cacheworker/repl/resync_test \
+	tests/unit/cacheworker/repl/stock_master_test \
 	tests/unit/cacheworker/repl/stock_replica_test
 
 check_PROGRAMS += $(cacheworker_ha_unit_tests)
@@ -61,6 +62,11 @@ tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \
 	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
 tests_unit_cacheworker_ha_worker_ha_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_worker_ha_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_stock_master_test_SOURCES = \
+	tests/unit/cacheworker/repl/stock_master_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_repl_stock_master_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_stock_master_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_stock_replica_test_SOURCES = \
 	tests/unit/cacheworker/repl/stock_replica_test.c \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h

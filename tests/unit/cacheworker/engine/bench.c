@@ -54,8 +54,8 @@ static void carry_out(struct bench *bench)
         case EFFECT_WAKE: break;
         case EFFECT_EXIT: bench->exited = true; break;
         case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;
+        case EFFECT_CONNECT: bench->connecting = link; break;
         case EFFECT_FILE:
-        case EFFECT_CONNECT:
         case EFFECT_LOG: break;
         }
     }
@@ -77,7 +77,7 @@ static void carry_out(struct bench *bench)
 
 void bench_start(struct bench *bench, const struct cw_config *config)
 {
-    *bench = (struct bench){.now_ns = NS_PER_S};
+    *bench = (struct bench){.now_ns = NS_PER_S, .connecting = LINK_NONE};
     CHECK(cw_worker_create(config, &bench->worker) == 0);
     step(bench, (struct event){.kind = EVENT_START});
 }
@@ -105,6 +105,17 @@ void bench_end(struct bench *bench)
     effects_free(&bench->effects);
     for (link_id link = 0; link < BENCH_LINKS; link++)
         buf_free(&bench->links[link].output);
+}
+
+link_id bench_accept(struct bench *bench)
+{
+    link_id link = bench->connecting;
+    bench->connecting = LINK_NONE;
+    if (link == LINK_NONE)
+        return LINK_NONE;
+    bench->links[link].is_open = true;
+    step(bench, (struct event){.kind = EVENT_OPENED, .link = link});
+    return link;
 }
 
 link_id bench_connect(struct bench *bench)

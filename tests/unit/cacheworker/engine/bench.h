@@ -27,6 +27,7 @@ struct bench {
     bool exited;
     size_t flushes;     /* EFFECT_FLUSH seen */
     int log_level;      /* of the last EFFECT_LOG_LEVEL; 0: there was none */
+    link_id connecting; /* the link of the last EFFECT_CONNECT; LINK_NONE: there was none since bench_accept */
     uint64_t persisted; /* token of what the disk has taken and not yet told */
 };
 
@@ -44,6 +45,7 @@ bool bench_turn_once(struct bench *bench);           /* true: the worker wants a
 void bench_turn(struct bench *bench);                /* and further ones, as long as the worker wants them at once */
 void bench_advance(struct bench *bench, int64_t ns); /* with the turns that the worker asked for on the way */
 void bench_close(struct bench *bench, link_id link);
+link_id bench_accept(struct bench *bench); /* lets the worker reach whom it wants to; LINK_NONE: nobody */
 
 /* What left on the link since the last call; borrowed until the next call about it. */
 struct slice bench_take(struct bench *bench, link_id link);

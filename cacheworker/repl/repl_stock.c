@@ -1,0 +1,78 @@
+#include "cacheworker/repl/repl_internal.h"
+#include "common/resp/resp_writer.h"
+
+enum { PING_REPLIES = 1, AUTH_REPLIES = 1, REPLCONF_REPLIES = 2 };
+
+static void write_words(struct buf *out, const struct slice *words, size_t count)
+{
+    resp_write_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_write_bulk(out, words[i]);
+}
+
+void repl_stock_greet(struct cw_repl *repl)
+{
+    write_words(cw_engine_output(repl->engine, repl->follow.link), (struct slice[]){SLICE_LITERAL("PING")}, 1);
+    cw_engine_flush(repl->engine, repl->follow.link);
+    repl->follow.replies_wanted = PING_REPLIES;
+}
+
+static void write_auth(struct buf *out, struct slice user, struct slice password)
+{
+    struct slice words[3] = {SLICE_LITERAL("AUTH")};
+    size_t count = 1;
+    if (user.length > 0)
+        words[count++] = user;
+    words[count++] = password;
+    write_words(out, words, count);
+}
+
+/* The rest of the greeting, once it is known that somebody answers. */
+static void introduce(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    struct buf *out = cw_engine_output(repl->engine, follow->link);
+    struct slice user, password;
+    char port[NUMBER_TEXT_MAX];
+    cw_engine_master_login(repl->engine, &user, &password);
+    if (password.length > 0) {
+        write_auth(out, user, password);
+        follow->replies_wanted += AUTH_REPLIES;
+    }
+    size_t length = number_format_u64(port, cw_engine_config(repl->engine)->port);
+    write_words(
+        out, (struct slice[]){SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("listening-port"), slice_of(port, length)}, 3);
+    write_words(out,
+                (struct slice[]){SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("capa"), SLICE_LITERAL("eof"),
+                                 SLICE_LITERAL("capa"), SLICE_LITERAL("psync2")},
+                5);
+    follow->replies_wanted += REPLCONF_REPLIES;
+    cw_engine_flush(repl->engine, follow->link);
+}
+
+static bool starts_with(struct slice text, const char *prefix)
+{
+    return text.length >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
+}
+
+/* Who wants a password first is there all the same. */
+static bool is_alive(struct slice line)
+{
+    return line.data[0] == '+' || starts_with(line, "-NOAUTH") || starts_with(line, "-NOPERM") ||
+           starts_with(line, "-ERR operation not permitted");
+}
+
+/* A master that does not know a word of REPLCONF is fine. */
+const char *repl_stock_take_reply(struct cw_repl *repl, struct slice line)
+{
+    struct follow *follow = &repl->follow;
+    unsigned number = follow->replies_seen++;
+    bool has_auth = follow->replies_wanted == PING_REPLIES + AUTH_REPLIES + REPLCONF_REPLIES;
+    if (number == 0 && !is_alive(line))
+        return "it does not answer PING";
+    if (number == 1 && has_auth && line.data[0] == '-')
+        return "it does not take masteruser and masterauth";
+    if (number == 0)
+        introduce(repl);
+    return NULL;
+}

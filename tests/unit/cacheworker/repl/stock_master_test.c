@@ -1,0 +1,226 @@
+/* A standalone worker as the replica of an unmodified server: the bytes that such a master expects and sends. */
+#include "cacheworker/rdb/rdb.h"
+#include "tests/unit/cacheworker/engine/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#define ID        "0123456789012345678901234567890123456789"
+#define OTHER_ID  "abcdefabcdefabcdefabcdefabcdefabcdefabcd"
+#define DELIMITER "ffffffffffffffffffffffffffffffffffffffff"
+#define REPLCONFS                                                                                                      \
+    "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$1\r\n0\r\n"                                                     \
+    "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+
+static void expect(struct slice bytes, const char *text)
+{
+    if (!slice_equal(bytes, slice_text(text)))
+        fail_msg("not %s but %.*s", text, (int)bytes.length, bytes.data);
+}
+
+static void say(struct bench *bench, link_id link, const char *text)
+{
+    bench_receive(bench, link, slice_text(text));
+    bench_turn(bench);
+}
+
+/* Up to PSYNC; returns the link on which the worker greets its master. */
+static link_id greet(struct bench *bench, const char *psync)
+{
+    bench_advance(bench, NS_PER_S);
+    link_id link = bench_accept(bench);
+    assert_true(link != LINK_NONE);
+    expect(bench_take(bench, link), "*1\r\n$4\r\nPING\r\n");
+    say(bench, link, "+PONG\r\n");
+    expect(bench_take(bench, link), REPLCONFS);
+    say(bench, link, "+OK\r\n-ERR Unrecognized REPLCONF option\r\n");
+    expect(bench_take(bench, link), psync);
+    return link;
+}
+
+static link_id follow(struct bench *bench, link_id client)
+{
+    expect(bench_ask(bench, client, "REPLICAOF 127.0.0.1 7000\r\n"), "+OK\r\n");
+    return greet(bench, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
+}
+
+static void write_snapshot(struct buf *out)
+{
+    struct cw_rdb_writer writer = {.out = out};
+    struct cw_rdb_origin origin = {.stream_database = 0};
+    cw_rdb_write_preamble(&writer, &origin, BENCH_WALL_US, 0);
+    cw_rdb_write_string(&writer, 0, SLICE_LITERAL("a"), SLICE_LITERAL("1"), INT64_MAX);
+    cw_rdb_write_end(&writer);
+}
+
+static const char announcement[] = "\n+FULLRESYNC " ID " 100\r\n\n";
+
+static void send_by_length(struct bench *bench, link_id link, int more)
+{
+    struct buf snapshot = {0}, text = {0};
+    write_snapshot(&snapshot);
+    buf_add_format(&text, "%s$%zu\r\n", announcement, (size_t)((int64_t)buf_length(&snapshot) + more));
+    buf_add_slice(&text, buf_slice(&snapshot));
+    for (size_t i = 0; i < buf_length(&text); i++)
+        bench_receive(bench, link, slice_of(buf_slice(&text).data + i, 1));
+    bench_turn(bench);
+    buf_free(&snapshot);
+    buf_free(&text);
+}
+
+static void send_by_delimiter(struct bench *bench, link_id link)
+{
+    struct buf text = {0};
+    buf_add_format(&text, "%s$EOF:%s\r\n", announcement, DELIMITER);
+    write_snapshot(&text);
+    buf_add_format(&text, "%s*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", DELIMITER);
+    bench_receive(bench, link, buf_slice(&text));
+    bench_turn(bench);
+    buf_free(&text);
+}
+
+#define ACK_100 "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n100\r\n"
+
+static void a_full_sync_by_length(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "SET mine 1\r\n");
+    link_id master = follow(&bench, client);
+    send_by_length(&bench, master, 0);
+    expect(bench_take(&bench, master), ACK_100);
+    expect(bench_ask(&bench, client, "GET a\r\nGET mine\r\nSET b 2\r\n"),
+           "$1\r\n1\r\n$-1\r\n-READONLY You can't write against a read only replica.\r\n");
+    bench_end(&bench);
+}
+
+static void a_snapshot_of_another_length_is_refused(void **state)
+{
+    (void)state;
+    for (int more = -1; more <= 1; more += 2) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        link_id client = bench_connect(&bench);
+        bench_ask(&bench, client, "SET mine 1\r\n");
+        link_id master = follow(&bench, client);
+        send_by_length(&bench, master, more);
+        assert_false(bench.links[master].is_open);
+        expect(bench_ask(&bench, client, "GET a\r\nGET mine\r\n"), "$-1\r\n$1\r\n1\r\n");
+        /* What this server wrote before stood in no stream, so nothing can be continued. */
+        greet(&bench, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
+        bench_end(&bench);
+    }
+}
+
+static void the_stream_goes_on_after_a_lost_link(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id master = follow(&bench, client);
+    send_by_delimiter(&bench, master); /* and 23 bytes of the stream */
+    bench_take(&bench, master);
+    say(&bench, master, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nc\r\n");
+    expect(bench_ask(&bench, client, "GET b\r\nGET c\r\n"), "$1\r\n2\r\n$-1\r\n");
+    bench_advance(&bench, NS_PER_S);
+    expect(bench_take(&bench, master), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n150\r\n");
+    bench_close(&bench, master);
+
+    master = greet(&bench, "*3\r\n$5\r\nPSYNC\r\n$40\r\n" ID "\r\n$3\r\n151\r\n");
+    say(&bench, master,
+        "+CONTINUE " OTHER_ID "\r\n*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n3\r\n"
+        "*1\r\n$4\r\nEXEC\r\n*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
+    expect(bench_ask(&bench, client, "GET c\r\n"), "$1\r\n3\r\n");
+    struct slice info = bench_ask(&bench, client, "INFO replication\r\n");
+    assert_non_null(memmem(info.data, info.length, "master_replid:" OTHER_ID, 54));
+    assert_non_null(memmem(info.data, info.length, "master_replid2:" ID, 55));
+    assert_non_null(memmem(info.data, info.length, "second_repl_offset:151\r\n", 24));
+    bench_end(&bench);
+}
+
+static void an_answer_that_is_none_closes_the_link(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        "-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
+        "+CONTINUE\r\n",
+        "+CONTINUE " ID "\r\n",
+        "+FULLRESYNC " ID "\r\n",
+        "+FULLRESYNC " ID " x\r\n",
+        "+FULLRESYNC " ID " 1\r\n$EOF:short\r\n",
+        "+FULLRESYNC " ID " 1\r\n$-1\r\n",
+        "+FULLRESYNC " ID " 1\r\n-ERR\r\n",
+        "+OK\r\n",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(answers); i++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        link_id client = bench_connect(&bench);
+        bench_ask(&bench, client, "SET mine 1\r\n");
+        link_id master = follow(&bench, client);
+        say(&bench, master, answers[i]);
+        assert_false(bench.links[master].is_open);
+        expect(bench_ask(&bench, client, "GET mine\r\n"), "$1\r\n1\r\n");
+        bench_end(&bench);
+    }
+}
+
+static void a_password_is_given_behind_the_ping(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "CONFIG SET masteruser me masterauth word\r\nREPLICAOF 127.0.0.1 7000\r\n");
+    link_id master = bench_accept(&bench);
+    expect(bench_take(&bench, master), "*1\r\n$4\r\nPING\r\n");
+    say(&bench, master, "-NOAUTH Authentication required.\r\n");
+    expect(bench_take(&bench, master), "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$4\r\nword\r\n" REPLCONFS);
+    say(&bench, master, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    assert_false(bench.links[master].is_open);
+    bench_end(&bench);
+}
+
+static void a_master_again_feeds_by_both_ids(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id master = follow(&bench, client);
+    send_by_length(&bench, master, 0);
+    say(&bench, master, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n");
+    expect(bench_ask(&bench, client, "REPLICAOF NO ONE\r\nSET a 2\r\n"), "+OK\r\n+OK\r\n");
+    assert_false(bench.links[master].is_open);
+    link_id replica = bench_connect(&bench);
+    struct slice answer = bench_ask(&bench, replica, "REPLCONF capa eof\r\nPSYNC " ID " 124\r\n");
+    const char stream[] = "\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n";
+    assert_int_equal(answer.length, 5 + 10 + 40 + sizeof(stream) - 1);
+    expect(slice_of(answer.data, 15), "+OK\r\n+CONTINUE ");
+    expect(slice_skip(answer, 55), stream);
+    link_id ahead = bench_connect(&bench); /* of what the old stream was followed up to */
+    answer = bench_ask(&bench, ahead, "REPLCONF capa eof\r\nPSYNC " ID " 125\r\n");
+    assert_true(answer.length > 20);
+    expect(slice_of(answer.data, 17), "+OK\r\n+FULLRESYNC ");
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_sync_by_length),
+        cmocka_unit_test(a_snapshot_of_another_length_is_refused),
+        cmocka_unit_test(the_stream_goes_on_after_a_lost_link),
+        cmocka_unit_test(an_answer_that_is_none_closes_the_link),
+        cmocka_unit_test(a_password_is_given_behind_the_ping),
+        cmocka_unit_test(a_master_again_feeds_by_both_ids),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
