@@ -193,12 +193,34 @@ static int read_manifest(const struct storage *storage, struct cw_manifest *ret_
     return error;
 }
 
+static bool is_empty(const struct storage *storage, const char *name)
+{
+    char path[FILE_NAME_MAX], byte;
+    void *file;
+    size_t length = 1;
+    snprintf(path, sizeof(path), CW_AOF_DIRECTORY "/%s", name);
+    if (storage->open_read(storage->context, path, &file) < 0)
+        return false;
+    int error = storage->read(storage->context, file, &byte, 1, &length);
+    storage->close(storage->context, file);
+    return error == 0 && length == 0;
+}
+
+/* An increment that was announced and has got nothing yet: the one before is still the last. */
+static void forget_empty(const struct storage *storage, struct cw_manifest *manifest)
+{
+    while (manifest->count > 1 && is_empty(storage, cw_manifest_newest(manifest)->name))
+        manifest->count--;
+}
+
 int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why)
 {
     struct cw_aof_loaded loaded = {.bytes = 0};
     const struct cw_manifest *manifest = &loaded.manifest;
     uint64_t whole, bytes;
     int error = read_manifest(engine->config.storage, &loaded.manifest, why);
+    if (error == 0)
+        forget_empty(engine->config.storage, &loaded.manifest);
     if (error == 0 && manifest->has_base) {
         error = load_file(engine, manifest->base.name, false, &whole, &bytes, why);
         loaded.bytes += error == 0 ? bytes : 0;

@@ -281,6 +281,21 @@ def test_torn(worker):
         client = worker.start()
         check(client.call("GET", "after") == str(length).encode(), "what came behind the cut is not there")
         worker.end()
+    manifest = os.path.join(worker.files, MANIFEST)
+    with open(manifest, encoding="utf-8") as file:
+        named = file.read()
+    with open(newest, "wb") as file:
+        file.write(whole[:begin + 5])
+    with open(manifest, "a", encoding="utf-8") as file:  # as it is while a new base is about to be begun
+        file.write("file appendonly.aof.2.incr.aof seq 2 type i\n")
+    with open(os.path.join(worker.files, "appendonly.aof.2.incr.aof"), "wb"):
+        pass
+    check(worker.start().call("SET", "after", "all") == "OK", "it is not cut before an empty increment")
+    worker.end()
+    check(worker.start().call("GET", "after") == b"all", "what came behind the cut is not there")
+    worker.end()
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write(named)
     with open(newest, "wb") as file:
         file.write(whole[:begin].replace(b"key:7", b"kex:7\r", 1) + whole[begin:])
     words = worker.refusal()
