@@ -141,7 +141,12 @@ bool cw_acl_user_admits(const struct cw_acl_user *user, struct slice password)
 
 /* --- one rule --- */
 
-/* "(+get ~a*)": words between blanks. */
+static bool closes(struct slice rule)
+{
+    return rule.length > 0 && rule.data[rule.length - 1] == ')';
+}
+
+/* "(+get ~a*)": words between blanks. One that ends as the selector does would end it where its description is read. */
 static const char *apply_selector(struct cw_acl_user *user, struct slice rule, bool all_channels)
 {
     if (user->selector_count > CW_ACL_SELECTORS_MAX)
@@ -154,8 +159,9 @@ static const char *apply_selector(struct cw_acl_user *user, struct slice rule, b
         const char *word = at;
         while (at < end && !isspace((unsigned char)*at))
             at++;
-        if (at > word)
-            reason = cw_acl_selector_apply(&selector, slice_of(word, (size_t)(at - word)));
+        struct slice text = slice_of(word, (size_t)(at - word));
+        if (text.length > 0)
+            reason = closes(text) ? cw_acl_syntax_error : cw_acl_selector_apply(&selector, text);
         at++;
     }
     if (reason != NULL) {
@@ -229,11 +235,6 @@ const char *cw_acl_user_apply(struct cw_acl_user *user, struct slice rule, bool 
 static bool opens(struct slice rule)
 {
     return rule.length > 0 && rule.data[0] == '(' && (rule.length == 1 || rule.data[rule.length - 1] != ')');
-}
-
-static bool closes(struct slice rule)
-{
-    return rule.length > 0 && rule.data[rule.length - 1] == ')';
 }
 
 size_t cw_acl_take_rule(const struct slice *words, size_t count, struct buf *joined, struct slice *ret_rule)

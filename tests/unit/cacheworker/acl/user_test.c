@@ -95,6 +95,8 @@ static void bad_rules_change_nothing(void **state)
     assert_refused("", "(", "Syntax error");
     assert_refused("", "(+nosuch)", "Unknown command");
     assert_refused("", "(on)", "Syntax error");
+    assert_refused("", "(~a) +get)", "Syntax error"); /* it would be read back as another one */
+    assert_refused("", "(~a))", "Syntax error");
     assert_refused("", "(>secret)", "Syntax error");
     assert_refused("", "((+get))", "Syntax error");
     assert_refused("", "~a b", "Syntax error");
