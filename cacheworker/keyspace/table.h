@@ -32,7 +32,7 @@ enum {
     CW_SEGMENT_BUCKETS = 1 << CW_SEGMENT_BUCKET_BITS,
     CW_DEPTH_MAX = 40,      /* a bucket is then an interval of 2^19 hashes: cursors fit in 53 bits */
     CW_SEGMENT_SPLIT = 192, /* entries: six for a bucket */
-    CW_SEGMENT_MERGE = 64,  /* entries of both together */
+    CW_SEGMENT_MERGE = 128, /* entries of both together */
 };
 
 #define CW_CONTROL_CHAINED ((uint64_t)1 << CW_BUCKET_SLOTS)

@@ -115,7 +115,7 @@ static void values_stay_what_they_are(void **state)
         if (round % 500 == 0)
             assert_same(&twins);
     }
-    assert_true(steps > 10);
+    assert_true(steps > 4);
     compact(keyspace);
     assert_same(&twins);
     size_t used = cw_keyspace_data_bytes(keyspace);
