@@ -66,6 +66,11 @@ struct cw_settings {
     bool unlinks_evicted;
     bool unlinks_expired;
     bool unlinks_deleted;
+    /* Set, and shown: what is big is freed in steps whatever they say (ADR 6). But FLUSHALL without a word is ASYNC
+     * when the first says so. */
+    bool lazy_user_flush;
+    bool lazy_user_del;
+    bool lazy_replica_flush;
 };
 
 /* `settings` must stay where it is: parts of it point to each other. */

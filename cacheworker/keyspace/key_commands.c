@@ -1,5 +1,6 @@
 #include "cacheworker/keyspace/key_commands.h"
 
+#include "cacheworker/engine/settings.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/scan.h"
 #include "common/base/glob.h"
@@ -298,7 +299,7 @@ static bool parse_flush(struct cw_call *call, bool *ret_now)
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return false;
     }
-    *ret_now = call->argc == 1 || slice_equal_nocase(call->argv[1], "sync");
+    *ret_now = call->argc == 1 ? !call->settings->lazy_user_flush : slice_equal_nocase(call->argv[1], "sync");
     return true;
 }
 
