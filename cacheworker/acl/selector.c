@@ -291,6 +291,18 @@ static const char *apply_category(struct cw_acl_selector *selector, struct slice
     return NULL;
 }
 
+/* Both rights to "*" are the right to all keys, as their description, "~*", reads. */
+static const char *allow_keys(struct cw_acl_selector *selector, struct slice text, unsigned rights)
+{
+    const char *reason = allow_pattern(&selector->keys, text, rights);
+    const struct cw_acl_pattern *every = find_pattern(&selector->keys, SLICE_LITERAL("*"));
+    if (every != NULL && every->rights == CW_ACL_READ_WRITE) {
+        selector->all_keys = true;
+        clear_patterns(&selector->keys);
+    }
+    return reason;
+}
+
 /* "RW~pattern", behind the percent sign. */
 static const char *apply_key_rights(struct cw_acl_selector *selector, struct slice rule)
 {
@@ -305,7 +317,7 @@ static const char *apply_key_rights(struct cw_acl_selector *selector, struct sli
     }
     if (rights == 0 || i == rule.length)
         return cw_acl_syntax_error;
-    return allow_pattern(&selector->keys, slice_skip(rule, i + 1), rights);
+    return allow_keys(selector, slice_skip(rule, i + 1), rights);
 }
 
 static const char *apply_key(struct cw_acl_selector *selector, struct slice rule)
@@ -313,8 +325,7 @@ static const char *apply_key(struct cw_acl_selector *selector, struct slice rule
     if (selector->all_keys)
         return behind_all_keys;
     struct slice rest = slice_skip(rule, 1);
-    return rule.data[0] == '%' ? apply_key_rights(selector, rest)
-                               : allow_pattern(&selector->keys, rest, CW_ACL_READ_WRITE);
+    return rule.data[0] == '%' ? apply_key_rights(selector, rest) : allow_keys(selector, rest, CW_ACL_READ_WRITE);
 }
 
 static const char *apply_channel(struct cw_acl_selector *selector, struct slice rule)

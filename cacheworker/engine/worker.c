@@ -18,6 +18,7 @@
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
+#include "cacheworker/rdb/rdb_file.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -184,6 +185,16 @@ static void create_control(struct cw_worker *worker)
     worker->control = cw_control_create(&config);
 }
 
+static void complain(const struct cw_config *config, const char *what, const char *why)
+{
+    struct buf text = {0};
+    buf_add_text(&text, what);
+    buf_add_text(&text, why);
+    if (config->complain != NULL)
+        config->complain(config->complain_context, buf_slice(&text));
+    buf_free(&text);
+}
+
 int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker)
 {
     if (config->databases == 0 || config->max_clients == 0)
@@ -228,6 +239,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     }
     result = cw_repl_create(engine, &engine->repl);
     if (result < 0 && config->standalone) {
+        complain(config, CW_RDB_FILE " cannot be loaded: ", error_text(result));
         free_worker(worker);
         return result;
     }

@@ -57,6 +57,7 @@ static void users_are_described(void **state)
                                                     " resetchannels -@all");
     assert_described("on >pass +@all (+get) reset", "off sanitize-payload resetchannels -@all");
     assert_described("+@all +get", "off sanitize-payload resetchannels +@all +get");
+    assert_described("~a %R~* %W~*", "off sanitize-payload ~* resetchannels -@all"); /* there: "~a ~*" */
     assert_described("()", "off sanitize-payload resetchannels -@all (resetchannels -@all)");
 }
 
