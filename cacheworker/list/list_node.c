@@ -3,7 +3,7 @@
 enum {
     ROOM_MIN = 32,
     ROOM_MAX = 4096,   /* a node that grows gets half of its length as room, but not more */
-    WASTE_SHIFT = 4,   /* a sixteenth of the length may be unused in a node that is full */
+    WASTE_SHIFT = 4,   /* a sixteenth of the memory that it needs may be unused in a node that is full */
     SLIDE_PART = 8,    /* room of that part of the length is worth a move within the block */
     SPARSE_FACTOR = 4, /* a node that shrinks to this part of its memory moves to a smaller block */
 };
@@ -27,11 +27,13 @@ void cw_list_node_free(struct cw_list_memory *memory, struct cw_list_node *node)
     cw_list_free(memory, node, sizeof(*node));
 }
 
-/* Moves the listpack to another block, with that much room before and behind it. */
+/* Moves the listpack to another block, with that much room before or behind it, and what the block has beyond that. */
 static void relocate(struct cw_list_memory *memory, struct cw_list_node *node, size_t before, size_t behind)
 {
-    size_t capacity = before + node->length + behind;
+    size_t capacity = cw_arena_rounded(before + node->length + behind);
     char *bytes = cw_list_alloc(memory, capacity);
+    if (before > 0)
+        before = capacity - node->length;
     memcpy(bytes + before, node->memory + node->start, node->length);
     cw_list_free(memory, node->memory, node->capacity);
     node->memory = bytes;
@@ -41,7 +43,8 @@ static void relocate(struct cw_list_memory *memory, struct cw_list_node *node, s
 
 void cw_list_node_fit(struct cw_list_memory *memory, struct cw_list_node *node)
 {
-    if (node->capacity - node->length > (node->length >> WASTE_SHIFT))
+    size_t least = cw_arena_rounded(node->length);
+    if (cw_arena_rounded(node->capacity) - least > least >> WASTE_SHIFT)
         relocate(memory, node, 0, 0);
 }
 
