@@ -372,35 +372,42 @@ def test_at_run_time(worker):
     check_same(contents(worker.start()), data, "the second time is not there")
 
 
+def live_through_full_disk(worker):
+    client = worker.start()
+    wait_for_base(client)
+    client.call("SET", "before", "1")
+    ballast = fill_disk(worker.files)
+    acknowledged, refused = 0, None
+    for i in range(20000):
+        try:
+            answer = client.call("SET", "number", str(i), "EX", 1000)
+        except OSError:
+            client = Client(PORT, timeout=30)
+            answer = client.call("SET", "number", str(i))
+        if isinstance(answer, Exception):
+            refused = str(answer)
+            break
+        acknowledged = i
+    check(refused is not None and refused.startswith("MISCONF Errors writing to the AOF file"), f"{refused}")
+    check(persistence(client)["aof_last_write_status"] == "err", "INFO")
+    check(client.call("GET", "before") == b"1", "no reads")
+    os.remove(ballast)
+    wait_until(lambda: client.call("SET", "after", "1") == "OK", 10, "writes are taken again")
+    check(persistence(client)["aof_last_write_status"] == "ok", "INFO")
+    worker.end()
+    worker.forget_snapshot()
+    client = worker.start()
+    check(client.call("GET", "after") == b"1" and int(client.call("GET", "number")) >= acknowledged, "lost")
+
+
 @with_worker
 def test_full_disk(worker):
     """a full disk: writes are refused until there is room again, and then all that was acknowledged is there"""
     with small_disk(worker.files):
-        client = worker.start()
-        wait_for_base(client)
-        client.call("SET", "before", "1")
-        ballast = fill_disk(worker.files)
-        acknowledged, refused = 0, None
-        for i in range(20000):
-            try:
-                answer = client.call("SET", "number", str(i), "EX", 1000)
-            except OSError:
-                client = Client(PORT, timeout=30)
-                answer = client.call("SET", "number", str(i))
-            if isinstance(answer, Exception):
-                refused = str(answer)
-                break
-            acknowledged = i
-        check(refused is not None and refused.startswith("MISCONF Errors writing to the AOF file"), f"{refused}")
-        check(persistence(client)["aof_last_write_status"] == "err", "INFO")
-        check(client.call("GET", "before") == b"1", "no reads")
-        os.remove(ballast)
-        wait_until(lambda: client.call("SET", "after", "1") == "OK", 10, "writes are taken again")
-        check(persistence(client)["aof_last_write_status"] == "ok", "INFO")
-        worker.end()
-        worker.forget_snapshot()
-        client = worker.start()
-        check(client.call("GET", "after") == b"1" and int(client.call("GET", "number")) >= acknowledged, "lost")
+        try:
+            live_through_full_disk(worker)
+        finally:
+            worker.end()  # or it would make files in the directory below the disk
 
 
 tap.run([test_always, test_everysec, test_interchange, test_torn, test_rewrite, test_rewrite_by_itself,
