@@ -3,6 +3,7 @@
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/picks.h"
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/string/long_double.h"
@@ -154,103 +155,45 @@ void cw_hscan_command(struct cw_call *call)
 
 /* ---- Picks ---- */
 
-static void reply_pick(struct cw_call *call, const struct cw_hash_walk *pick, bool with_values)
+static bool walk_fields(struct cw_picks *picks)
 {
-    if (with_values && call->protocol > 2)
-        resp_write_array(call->reply, 2);
-    cw_write_packed_value(call->reply, &pick->field);
-    if (with_values)
-        cw_write_packed_value(call->reply, &pick->value);
+    struct cw_hash_walk *walk = picks->place;
+    bool is_there = cw_hash_next(picks->entry, walk);
+    picks->member = walk->field;
+    return is_there;
 }
 
-static void begin_picks(struct cw_call *call, uint64_t count, bool with_values)
+static void draw_field(struct cw_picks *picks, struct rand *rand)
 {
-    resp_write_array(call->reply, with_values && call->protocol == 2 ? 2 * count : count);
+    struct cw_hash_walk *walk = picks->place;
+    cw_hash_random(picks->entry, walk->from_ms, rand, walk);
+    picks->member = walk->field;
 }
 
-/* Each field with the same chance, in one walk over all (Fan, Muller and Rezucha 1962). */
-static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_values)
+static void reply_value(struct cw_call *call, const struct cw_picks *picks)
 {
-    struct rand *rand = cw_keyspace_rand(call->keyspace);
-    uint64_t left = cw_hash_count(entry, cw_call_parts_from(call));
-    struct cw_hash_walk walk = {.from_ms = cw_call_parts_from(call)};
-    for (; wanted > 0 && cw_hash_next(entry, &walk); left--) {
-        if (rand_below(rand, left) >= wanted)
-            continue;
-        reply_pick(call, &walk, with_values);
-        wanted--;
-    }
-}
-
-/* Few of many: draws, and draws again what was drawn before. */
-static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_values)
-{
-    struct cw_dictionary *drawn =
-        cw_dictionary_create(cw_keyspace_arena(call->keyspace), cw_keyspace_hash_key(call->keyspace));
-    while (wanted > 0) {
-        struct cw_hash_walk pick;
-        bool is_new;
-        cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
-        cw_dictionary_put(drawn, pick.field.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
-        if (!is_new)
-            continue;
-        reply_pick(call, &pick, with_values);
-        wanted--;
-    }
-    unsigned budget = UINT32_MAX;
-    (void)cw_dictionary_free_step(drawn, &budget);
-}
-
-static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int64_t count, bool with_values)
-{
-    if (count < 0) {
-        begin_picks(call, (uint64_t)-count, with_values);
-        for (; count < 0 && !cw_reply_is_full(call); count++) {
-            struct cw_hash_walk pick;
-            cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
-            reply_pick(call, &pick, with_values);
-        }
-        return;
-    }
-    uint64_t size = cw_hash_count(entry, cw_call_parts_from(call));
-    uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
-    begin_picks(call, wanted, with_values);
-    if (cw_entry_is_object(entry) && wanted < size / 3)
-        pick_by_drawing(call, entry, wanted, with_values);
-    else
-        pick_by_walking(call, entry, wanted, with_values);
+    const struct cw_hash_walk *walk = picks->place;
+    cw_write_packed_value(call->reply, &walk->value);
 }
 
 void cw_hrandfield_command(struct cw_call *call)
 {
-    int64_t count = 0;
-    bool with_values = call->argc == 4;
-    if (call->argc > 2) {
-        if (!cw_call_signed_count(call, 2, &count))
-            return;
-        if (call->argc > 4 || (with_values && !slice_equal_nocase(call->argv[3], "withvalues"))) {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return;
-        }
-        if (count < -INT64_MAX / (1 + with_values) || count > INT64_MAX / (1 + with_values)) {
-            cw_reply_error(call, "ERR value is out of range");
-            return;
-        }
-    }
+    int64_t count;
+    bool with_values;
+    if (!cw_picks_parse(call, "withvalues", &count, &with_values))
+        return;
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_hash(call, entry))
         return;
-    if (call->argc > 2 && (!entry || count == 0)) {
-        resp_write_array(call->reply, 0);
-    } else if (!entry) {
-        resp_write_null(call->reply, call->protocol);
-    } else if (call->argc > 2) {
-        reply_picks(call, entry, count, with_values);
-    } else {
-        struct cw_hash_walk pick;
-        cw_hash_random(entry, cw_call_parts_from(call), cw_keyspace_rand(call->keyspace), &pick);
-        cw_write_packed_value(call->reply, &pick.field);
-    }
+    struct cw_hash_walk walk = {.from_ms = cw_call_parts_from(call)};
+    struct cw_picks picks = {.entry = entry,
+                             .count = entry ? cw_hash_count(entry, walk.from_ms) : 0,
+                             .shows_more = with_values,
+                             .place = &walk,
+                             .walk = walk_fields,
+                             .draw = draw_field,
+                             .reply_more = reply_value};
+    cw_picks_reply(call, &picks, count);
 }
 
 /* ---- Changing ---- */

@@ -17,6 +17,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/keyspace/many_words.c cacheworker/keyspace/many_words.h \
 	cacheworker/keyspace/object.h \
 	cacheworker/keyspace/packing.h \
+	cacheworker/keyspace/picks.c cacheworker/keyspace/picks.h \
 	cacheworker/keyspace/packed_entry.c cacheworker/keyspace/packed_entry.h \
 	cacheworker/keyspace/scan.c cacheworker/keyspace/scan.h \
 	cacheworker/keyspace/snapshot.c \

@@ -2,6 +2,7 @@
 
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/many_words.h"
+#include "cacheworker/keyspace/picks.h"
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/set/set.h"
@@ -11,7 +12,6 @@
 enum {
     FEW_POPS = 8,       /* so few are searched one by one, also where that means to go through packed bytes */
     MOST_OF_FACTOR = 5, /* what stays is less than this part of what goes: the reference makes a new set of it */
-    DRAW_FACTOR = 3,    /* drawing is for less than this part of a set; else much is drawn twice */
 };
 
 static bool is_set(struct cw_call *call, const struct cw_entry *entry)
@@ -113,64 +113,22 @@ void cw_sscan_command(struct cw_call *call)
 
 /* ---- Picks ---- */
 
-static void reply_random(struct cw_call *call, const struct cw_entry *entry)
+static bool walk_members(struct cw_picks *picks)
 {
-    struct cw_packed_value member = cw_set_random(entry, cw_keyspace_rand(call->keyspace));
-    cw_write_packed_value(call->reply, &member);
+    struct cw_set_walk *walk = picks->place;
+    bool is_there = cw_set_next(picks->entry, walk);
+    picks->member = walk->member;
+    return is_there;
 }
 
-/* Each member with the same chance, in one walk over all (Fan, Muller and Rezucha 1962). */
-static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted)
+static void draw_member(struct cw_picks *picks, struct rand *rand)
 {
-    struct rand *rand = cw_keyspace_rand(call->keyspace);
-    uint64_t left = cw_set_count(entry);
-    struct cw_set_walk walk = {0};
-    for (; wanted > 0 && cw_set_next(entry, &walk); left--) {
-        if (rand_below(rand, left) >= wanted)
-            continue;
-        cw_write_packed_value(call->reply, &walk.member);
-        wanted--;
-    }
-}
-
-/* Few of many: draws, and draws again what was drawn before. Of a dictionary, whose members are texts. */
-static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted)
-{
-    struct cw_dictionary *drawn =
-        cw_dictionary_create(cw_keyspace_arena(call->keyspace), cw_keyspace_hash_key(call->keyspace));
-    while (wanted > 0) {
-        bool is_new;
-        struct cw_packed_value member = cw_set_random(entry, cw_keyspace_rand(call->keyspace));
-        cw_dictionary_put(drawn, member.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
-        if (!is_new)
-            continue;
-        cw_write_packed_value(call->reply, &member);
-        wanted--;
-    }
-    unsigned budget = UINT32_MAX;
-    (void)cw_dictionary_free_step(drawn, &budget);
-}
-
-static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int64_t count)
-{
-    uint64_t size = cw_set_count(entry);
-    if (count < 0) { /* the same one may come again */
-        resp_write_array(call->reply, (uint64_t)-count);
-        for (; count < 0 && !cw_reply_is_full(call); count++)
-            reply_random(call, entry);
-        return;
-    }
-    uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
-    resp_write_array(call->reply, wanted);
-    if (cw_entry_is_object(entry) && wanted < size / DRAW_FACTOR)
-        pick_by_drawing(call, entry, wanted);
-    else
-        pick_by_walking(call, entry, wanted);
+    picks->member = cw_set_random(picks->entry, rand);
 }
 
 void cw_srandmember_command(struct cw_call *call)
 {
-    int64_t count;
+    int64_t count = 0;
     if (call->argc > 3) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
@@ -180,14 +138,13 @@ void cw_srandmember_command(struct cw_call *call)
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_set(call, entry))
         return;
-    if (call->argc == 3 && entry)
-        reply_picks(call, entry, count);
-    else if (call->argc == 3)
-        resp_write_array(call->reply, 0);
-    else if (entry)
-        reply_random(call, entry);
-    else
-        resp_write_null(call->reply, call->protocol);
+    struct cw_set_walk walk = {0};
+    struct cw_picks picks = {.entry = entry,
+                             .count = entry ? cw_set_count(entry) : 0,
+                             .place = &walk,
+                             .walk = walk_members,
+                             .draw = draw_member};
+    cw_picks_reply(call, &picks, count);
 }
 
 /* ---- Changing ---- */

@@ -4,6 +4,7 @@
 #include "cacheworker/block/block.h"
 #include "cacheworker/keyspace/dictionary.h"
 #include "cacheworker/keyspace/lookup.h"
+#include "cacheworker/keyspace/picks.h"
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/zset/zset_reply.h"
 #include "common/base/glob.h"
@@ -302,90 +303,52 @@ void cw_zscan_command(struct cw_call *call)
 
 /* ---- Picks ---- */
 
-/* Each member with the same chance, in one walk over all (Fan, Muller and Rezucha 1962). */
-static void pick_by_walking(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_scores)
+struct pick_place {
+    struct cw_zset_place zset;
+    bool has_begun;
+};
+
+static bool walk_members(struct cw_picks *picks)
 {
-    struct rand *rand = cw_keyspace_rand(call->keyspace);
-    uint64_t left = cw_zset_count(entry);
-    struct cw_zset_place place;
-    for (bool is_there = cw_zset_at(entry, 0, &place); is_there && wanted > 0;
-         is_there = cw_zset_next(entry, &place), left--) {
-        if (rand_below(rand, left) >= wanted)
-            continue;
-        cw_zset_reply_item(call, &place, with_scores);
-        wanted--;
-    }
+    struct pick_place *place = picks->place;
+    bool is_there =
+        place->has_begun ? cw_zset_next(picks->entry, &place->zset) : cw_zset_at(picks->entry, 0, &place->zset);
+    place->has_begun = true;
+    picks->member = place->zset.member;
+    return is_there;
 }
 
-/* Few of many: draws, and draws again what was drawn before. */
-static void pick_by_drawing(struct cw_call *call, const struct cw_entry *entry, uint64_t wanted, bool with_scores)
+static void draw_member(struct cw_picks *picks, struct rand *rand)
 {
-    struct cw_dictionary *drawn =
-        cw_dictionary_create(cw_keyspace_arena(call->keyspace), cw_keyspace_hash_key(call->keyspace));
-    while (wanted > 0) {
-        struct cw_zset_place place;
-        bool is_new;
-        cw_zset_random(entry, cw_keyspace_rand(call->keyspace), &place);
-        cw_dictionary_put(drawn, place.member.text, slice_of(NULL, 0), CW_NO_EXPIRY, &is_new);
-        if (!is_new)
-            continue;
-        cw_zset_reply_item(call, &place, with_scores);
-        wanted--;
-    }
-    unsigned budget = UINT32_MAX;
-    (void)cw_dictionary_free_step(drawn, &budget);
+    struct pick_place *place = picks->place;
+    cw_zset_random(picks->entry, rand, &place->zset);
+    picks->member = place->zset.member;
 }
 
-static void reply_picks(struct cw_call *call, const struct cw_entry *entry, int64_t count, bool with_scores)
+static void reply_pick_score(struct cw_call *call, const struct cw_picks *picks)
 {
-    uint64_t size = cw_zset_count(entry);
-    if (count < 0) {
-        cw_zset_reply_header(call, (uint64_t)-count, with_scores);
-        for (; count < 0 && !cw_reply_is_full(call); count++) {
-            struct cw_zset_place place;
-            cw_zset_random(entry, cw_keyspace_rand(call->keyspace), &place);
-            cw_zset_reply_item(call, &place, with_scores);
-        }
-        return;
-    }
-    uint64_t wanted = (uint64_t)count < size ? (uint64_t)count : size;
-    cw_zset_reply_header(call, wanted, with_scores);
-    if (cw_entry_is_object(entry) && wanted < size / 3)
-        pick_by_drawing(call, entry, wanted, with_scores);
-    else
-        pick_by_walking(call, entry, wanted, with_scores);
+    const struct pick_place *place = picks->place;
+    resp_write_double(call->reply, call->protocol, place->zset.score);
 }
 
 void cw_zrandmember_command(struct cw_call *call)
 {
-    int64_t count = 0;
-    bool with_scores = call->argc == 4;
-    if (call->argc > 2) {
-        if (!cw_call_signed_count(call, 2, &count))
-            return;
-        if (call->argc > 4 || (with_scores && !slice_equal_nocase(call->argv[3], "withscores"))) {
-            cw_reply_error(call, CW_ERROR_SYNTAX);
-            return;
-        }
-        if (count < -INT64_MAX / (1 + with_scores) || count > INT64_MAX / (1 + with_scores)) {
-            cw_reply_error(call, "ERR value is out of range");
-            return;
-        }
-    }
+    int64_t count;
+    bool with_scores;
+    if (!cw_picks_parse(call, "withscores", &count, &with_scores))
+        return;
     const struct cw_entry *entry = cw_call_read(call, 1);
     if (!is_zset(call, entry))
         return;
-    if (call->argc > 2 && (!entry || count == 0)) {
-        resp_write_array(call->reply, 0);
-    } else if (!entry) {
-        resp_write_null(call->reply, call->protocol);
-    } else if (call->argc > 2) {
-        reply_picks(call, entry, count, with_scores);
-    } else {
-        struct cw_zset_place place;
-        cw_zset_random(entry, cw_keyspace_rand(call->keyspace), &place);
-        cw_zset_reply_member(call, &place.member);
-    }
+    struct pick_place place = {0};
+    struct cw_picks picks = {.entry = entry,
+                             .count = entry ? cw_zset_count(entry) : 0,
+                             .shows_more = with_scores,
+                             .place = &place,
+                             .walk = walk_members,
+                             .draw = draw_member,
+                             .reply_more = reply_pick_score};
+    cw_picks_reply(call, &picks, count);
 }
 
 /* ---- Popping ---- */
