@@ -19,6 +19,7 @@ struct conf_file {
     unsigned depth; /* of includes */
     struct worker_settings *settings;
     struct redis_conf reader;
+    struct buf *save; /* save points so far, of all files */
     struct buf *why;
 };
 
@@ -140,19 +141,26 @@ static void keep_line(struct conf_file *file)
     buf_add_text(&file->settings->parameters, "\n");
 }
 
-static int take_parameter(struct conf_file *file)
+/* Appends the values of the line, with a space before each but the first. */
+static void add_values(const struct conf_file *file, struct buf *out)
 {
     const struct resp_request *words = &file->reader.parser;
-    struct cw_config config;
-    struct buf value = {0}, reason = {0};
     for (size_t i = 1; i < words->argc; i++) {
-        buf_add_text(&value, i > 1 ? " " : "");
-        buf_add_slice(&value, words->argv[i]);
+        buf_add_text(out, buf_length(out) > 0 ? " " : "");
+        buf_add_slice(out, words->argv[i]);
     }
+}
+
+/* Whether the line's parameter may have that value, and is to be kept with it. */
+static int judge(const struct conf_file *file, struct slice value, bool *ret_takes)
+{
+    struct cw_config config;
+    struct buf reason = {0};
     worker_settings_config(file->settings, &config);
     int error = 0;
-    switch (cw_settings_judge(&config, words->argv[0], buf_slice(&value), &reason)) {
-    case CW_SETTINGS_TAKES: keep_line(file); break;
+    *ret_takes = false;
+    switch (cw_settings_judge(&config, directive(file), value, &reason)) {
+    case CW_SETTINGS_TAKES: *ret_takes = true; break;
     case CW_SETTINGS_SO_ANYWAY: break;
     case CW_SETTINGS_NO_EFFECT:
         buf_add(&reason, "", 1);
@@ -163,8 +171,34 @@ static int take_parameter(struct conf_file *file)
         error = fail(file, ERR_INVALID, SLICE_LITERAL("Bad directive or wrong number of arguments"));
         break;
     }
-    buf_free(&value);
     buf_free(&reason);
+    return error;
+}
+
+static int take_parameter(struct conf_file *file)
+{
+    struct buf value = {0};
+    bool takes;
+    add_values(file, &value);
+    int error = judge(file, buf_slice(&value), &takes);
+    if (error == 0 && takes)
+        keep_line(file);
+    buf_free(&value);
+    return error;
+}
+
+/* Points add up over the lines; "" is none of those before it. */
+static int take_save(struct conf_file *file)
+{
+    const struct resp_request *words = &file->reader.parser;
+    bool takes;
+    if (words->argc == 2 && words->argv[1].length == 0)
+        buf_clear(file->save);
+    else
+        add_values(file, file->save);
+    int error = judge(file, buf_slice(file->save), &takes);
+    if (!takes)
+        buf_clear(file->save);
     return error;
 }
 
@@ -184,7 +218,12 @@ static int include(struct conf_file *file)
     int error = 0;
     for (size_t i = 0; i < found.gl_pathc && error == 0; i++) {
         struct conf_file included = {
-            .path = found.gl_pathv[i], .depth = file->depth + 1, .settings = file->settings, .why = file->why};
+            .path = found.gl_pathv[i],
+            .depth = file->depth + 1,
+            .settings = file->settings,
+            .save = file->save,
+            .why = file->why,
+        };
         error = read_file(&included);
     }
     globfree(&found);
@@ -205,6 +244,8 @@ static int take_line(struct conf_file *file)
         keep_line(file);
         return 0;
     }
+    if (slice_equal_nocase(name, "save"))
+        return take_save(file);
     if (words->argc < 2)
         return fail(file, ERR_INVALID, SLICE_LITERAL("wrong number of arguments"));
     if (slice_equal_nocase(name, "include"))
@@ -254,6 +295,11 @@ static int read_file(struct conf_file *file)
 
 int redis_conf_file_read(const char *path, struct worker_settings *settings, struct buf *why)
 {
-    struct conf_file file = {.path = path, .settings = settings, .why = why};
-    return read_file(&file);
+    struct buf save = {0};
+    struct conf_file file = {.path = path, .settings = settings, .save = &save, .why = why};
+    int error = read_file(&file);
+    if (buf_length(&save) > 0)
+        buf_add_format(&settings->parameters, "save %.*s\n", (int)buf_length(&save), buf_slice(&save).data);
+    buf_free(&save);
+    return error;
 }

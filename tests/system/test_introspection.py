@@ -107,7 +107,11 @@ bind 127.0.0.1 -::1
 port {port}
 dir "{directory}/state"
 requirepass "with \\"quotes\\" \\x21"
-save 3600 1 300 100
+save 60 1
+save ""
+save 3600 1
+save 300 100
+save
 maxmemory 100mb
 maxmemory-policy allkeys-lru
 client-output-buffer-limit normal 0 0 0
