@@ -299,6 +299,16 @@ bool cw_aof_has_data(const struct cw_engine *engine)
            cw_aof_is_there(engine->config.storage);
 }
 
+static void note_cut(struct cw_aof *aof, const struct cw_aof_loaded *loaded)
+{
+    buf_add_format(&aof->note,
+                   CW_AOF_DIRECTORY "/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
+                   cw_manifest_newest(&aof->manifest)->name, loaded->cut_bytes, loaded->newest_bytes);
+    if (loaded->zero_bytes > 0)
+        buf_add_format(&aof->note, "; the last %" PRIu64 " of them were zeros, as a host leaves them that dies",
+                       loaded->zero_bytes);
+}
+
 int cw_aof_create(struct cw_engine *engine, struct buf *why)
 {
     struct cw_aof *aof = &engine->aof;
@@ -325,9 +335,7 @@ int cw_aof_create(struct cw_engine *engine, struct buf *why)
     aof->older_bytes = loaded.bytes - loaded.newest_bytes;
     aof->base_bytes = loaded.bytes;
     if (loaded.cut_bytes > 0)
-        buf_add_format(&aof->note,
-                       CW_AOF_DIRECTORY "/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
-                       cw_manifest_newest(&aof->manifest)->name, loaded.cut_bytes, loaded.newest_bytes);
+        note_cut(aof, &loaded);
     return 0;
 }
 

@@ -101,7 +101,7 @@ static int take(struct file_load *load, struct slice bytes)
     return error;
 }
 
-/* --- a file --- */
+/* --- reading --- */
 
 static int take_pieces(struct file_load *load, const struct storage *storage, void *file)
 {
@@ -124,9 +124,109 @@ static bool ends_whole(const struct file_load *load)
     return buf_length(&load->head) == 0 && !load->is_rdb && cw_aof_reader_is_whole(&load->reader);
 }
 
-/* `ret_whole` bytes of `ret_bytes` are good: fewer only where `may_be_cut`. */
-static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut, uint64_t *ret_whole,
-                     uint64_t *ret_bytes, struct buf *why)
+/* --- zeros at the end --- */
+
+/* Calls `visit` with the bytes of a file from `first` to `end`, piece by piece, until it fails. */
+static int look_through(const struct storage *storage, const char *path, uint64_t first, uint64_t end,
+                        int (*visit)(void *context, uint64_t position, struct slice bytes), void *context)
+{
+    void *file;
+    uint64_t position = 0;
+    size_t length = 1;
+    int error = storage->open_read(storage->context, path, &file);
+    if (error < 0)
+        return error;
+    char *piece = mem_alloc(PIECE);
+    while (error == 0 && length > 0 && position < end) {
+        error = storage->read(storage->context, file, piece, PIECE, &length);
+        if (error == 0 && position + length > first) {
+            size_t begin = first > position ? (size_t)(first - position) : 0;
+            size_t stop = end - position < length ? (size_t)(end - position) : length;
+            error = visit(context, position + begin, slice_of(piece + begin, stop - begin));
+        }
+        position += length;
+    }
+    mem_free(piece);
+    storage->close(storage->context, file);
+    return error;
+}
+
+struct extent {
+    uint64_t bytes;   /* of the file */
+    uint64_t content; /* up to where it has other bytes than 0 */
+};
+
+static int measure(void *context, uint64_t position, struct slice bytes)
+{
+    struct extent *extent = context;
+    extent->bytes = position + bytes.length;
+    for (size_t i = bytes.length; i > 0; i--) {
+        if (bytes.data[i - 1] == '\0')
+            continue;
+        extent->content = position + i;
+        break;
+    }
+    return 0;
+}
+
+static int pass_over(void *context, struct slice bytes, size_t *ret_used)
+{
+    (void)context;
+    *ret_used = bytes.length;
+    return 0;
+}
+
+static int read_on(void *context, uint64_t position, struct slice bytes)
+{
+    (void)position;
+    return cw_aof_read(context, bytes);
+}
+
+/* Whether what follows the last whole unit is a beginning of commands, and then nothing but zeros. */
+static bool ends_in_zeros(const struct storage *storage, const char *path, uint64_t whole, struct extent *ret_extent)
+{
+    struct extent extent = {.content = whole};
+    if (look_through(storage, path, whole, UINT64_MAX, measure, &extent) < 0 || extent.content == extent.bytes)
+        return false;
+    struct cw_aof_reader reader = {.apply = pass_over};
+    int error = look_through(storage, path, whole, extent.content, read_on, &reader);
+    cw_aof_reader_free(&reader);
+    *ret_extent = extent;
+    return error == 0;
+}
+
+/* --- a file --- */
+
+struct found {
+    uint64_t whole; /* bytes that are good */
+    uint64_t bytes; /* of the file */
+    uint64_t zeros; /* of these, at its end */
+};
+
+/* The end of a file that is not whole: 0 where it may be cut. */
+static int judge_end(struct file_load *load, const char *path, int error, bool may_be_cut, struct found *found)
+{
+    struct extent extent;
+    bool is_of_commands = load->is_known && !load->is_rdb;
+    if (error == 0 && ends_whole(load))
+        return 0;
+    bool has_zeros = error == ERR_CORRUPT && is_of_commands && !load->reader.is_refused &&
+                     ends_in_zeros(load->engine->config.storage, path, found->whole, &extent);
+    if (has_zeros) {
+        found->bytes = extent.bytes;
+        found->zeros = extent.bytes - extent.content;
+    }
+    if (may_be_cut && (has_zeros || (error == 0 && is_of_commands))) {
+        buf_clear(load->why);
+        return 0;
+    }
+    if (has_zeros)
+        buf_add_format(load->why, " (zeros up to its end, byte %" PRIu64 ")", extent.bytes);
+    return error < 0 ? error : refuse(load->why, load->name, load->is_rdb ? load->taken : found->whole, ERR_TRUNCATED);
+}
+
+/* Fewer bytes are good than there are only where it `may_be_cut`. */
+static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut, struct found *found, struct buf *why)
 {
     const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX];
@@ -139,10 +239,8 @@ static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut
     cw_engine_set_stream_database(engine, 0);
     error = take_pieces(&load, storage, file);
     storage->close(storage->context, file);
-    if (error == 0 && !ends_whole(&load) && (!may_be_cut || !load.is_known || load.is_rdb))
-        error = refuse(why, name, load.is_rdb ? load.taken : load.reader.whole, ERR_TRUNCATED);
-    *ret_whole = load.reader.whole;
-    *ret_bytes = load.taken;
+    *found = (struct found){.whole = load.reader.whole, .bytes = load.taken};
+    error = judge_end(&load, path, error, may_be_cut, found);
     if (load.fresh != NULL) {
         cw_rdb_load_free(&load.rdb);
         cw_keyspace_destroy(load.fresh);
@@ -217,23 +315,24 @@ int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, stru
 {
     struct cw_aof_loaded loaded = {.bytes = 0};
     const struct cw_manifest *manifest = &loaded.manifest;
-    uint64_t whole, bytes;
+    struct found found;
     int error = read_manifest(engine->config.storage, &loaded.manifest, why);
     if (error == 0)
         forget_empty(engine->config.storage, &loaded.manifest);
     if (error == 0 && manifest->has_base) {
-        error = load_file(engine, manifest->base.name, false, &whole, &bytes, why);
-        loaded.bytes += error == 0 ? bytes : 0;
+        error = load_file(engine, manifest->base.name, false, &found, why);
+        loaded.bytes += error == 0 ? found.bytes : 0;
     }
     for (size_t i = 0; i < manifest->count && error == 0; i++) {
         bool is_last = i + 1 == manifest->count;
-        error = load_file(engine, manifest->increments[i].name, is_last && engine->settings.aof_load_truncated, &whole,
-                          &bytes, why);
+        error = load_file(engine, manifest->increments[i].name, is_last && engine->settings.aof_load_truncated, &found,
+                          why);
         if (error < 0)
             break;
-        loaded.newest_bytes = whole;
-        loaded.cut_bytes = bytes - whole;
-        loaded.bytes += whole;
+        loaded.newest_bytes = found.whole;
+        loaded.cut_bytes = found.bytes - found.whole;
+        loaded.zero_bytes = found.zeros;
+        loaded.bytes += found.whole;
     }
     *ret_loaded = loaded;
     return error;

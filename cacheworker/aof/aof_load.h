@@ -1,7 +1,8 @@
 /* aof_load.h: an append-only file at the start: the manifest, the base, the increments in their order.
  *
  * Only what is left of a unit at the very end of the last file may be cut, when aof-load-truncated says so: a process
- * that died may leave that. Whatever else is damaged is refused, with the file and the place in it. */
+ * that died may leave that, and a host that died zeros behind it, for a file may be longer than what reached the disk.
+ * Whatever else is damaged is refused, with the file and the place in it. */
 #ifndef CACHEWORKER_AOF_AOF_LOAD_H
 #define CACHEWORKER_AOF_AOF_LOAD_H
 
@@ -18,7 +19,8 @@ struct cw_aof_loaded {
     struct cw_manifest manifest;
     uint64_t newest_bytes; /* of the last increment, without what is to be cut */
     uint64_t cut_bytes;
-    uint64_t bytes; /* of all files */
+    uint64_t zero_bytes; /* of these, at the end */
+    uint64_t bytes;      /* of all files */
 };
 
 bool cw_aof_is_there(const struct storage *storage);

@@ -31,6 +31,7 @@ static int take_command(struct cw_aof_reader *reader, struct slice command)
     buf_add_slice(&reader->unit, command);
     reader->unit_bytes += command.length;
     int error = reader->apply(reader->context, buf_slice(&reader->unit), &used);
+    reader->is_refused = error < 0;
     if (error < 0)
         return error;
     CHECK(used == 0 || used == buf_length(&reader->unit));

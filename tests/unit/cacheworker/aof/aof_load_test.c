@@ -1,0 +1,190 @@
+/* A server by itself that starts with an append-only file which ends anywhere. */
+#include "cacheworker/engine/worker.h"
+#include "common/base/errors.h"
+#include "common/base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { FILES = 3 };
+
+struct file {
+    const char *name;
+    struct slice bytes;
+};
+
+struct reader {
+    struct slice rest;
+};
+
+static int open_read(void *context, const char *name, void **ret_file)
+{
+    const struct file *files = context;
+    for (size_t i = 0; i < FILES; i++) {
+        if (files[i].name == NULL || strcmp(files[i].name, name) != 0)
+            continue;
+        struct reader *reader = mem_zero(sizeof(*reader));
+        reader->rest = files[i].bytes;
+        *ret_file = reader;
+        return 0;
+    }
+    return ERR_NOT_FOUND;
+}
+
+static int read_some(void *context, void *file, void *data, size_t capacity, size_t *ret_length)
+{
+    struct reader *reader = file;
+    (void)context;
+    *ret_length = reader->rest.length < capacity ? reader->rest.length : capacity;
+    if (*ret_length > 0)
+        memcpy(data, reader->rest.data, *ret_length);
+    reader->rest = slice_skip(reader->rest, *ret_length);
+    return 0;
+}
+
+static void close_read(void *context, void *file)
+{
+    (void)context;
+    mem_free(file);
+}
+
+struct words {
+    char text[256];
+};
+
+static void complain(void *context, struct slice words)
+{
+    struct words *said = context;
+    snprintf(said->text, sizeof(said->text), "%.*s", (int)words.length, words.data);
+}
+
+/* What GET n says behind the loading, -1 for null; or the error, and in `said` its words. */
+static int64_t load(const struct file *files, const char *parameters, struct words *said)
+{
+    struct storage storage = {
+        .context = (void *)(uintptr_t)files, .open_read = open_read, .read = read_some, .close = close_read};
+    struct cw_config config;
+    struct cw_worker *worker;
+    struct effects effects = {0};
+    cw_config_defaults(&config, true);
+    config.storage = &storage;
+    config.parameters = slice_text(parameters);
+    config.complain = complain;
+    config.complain_context = said;
+    int error = cw_worker_create(&config, &worker);
+    if (error < 0)
+        return error;
+    struct address peer = {.host = "127.0.0.1", .port = 1};
+    link_id client = cw_worker_door.accept(worker, CW_LISTENER_DATA, &peer, 1, &effects);
+    struct event event = {.kind = EVENT_RECEIVED, .link = client, .now_ns = 1, .bytes = SLICE_LITERAL("GET n\r\n")};
+    cw_worker_door.step(worker, &event, &effects);
+    event = (struct event){.kind = EVENT_TURN, .now_ns = 1};
+    cw_worker_door.step(worker, &event, &effects);
+    struct slice out = cw_worker_door.output(worker, client, 1);
+    assert_true(out.length >= 5 && out.data[0] == '$');
+    int64_t value = out.data[1] == '-' ? -1 : out.data[4] - '0';
+    cw_worker_door.destroy(worker);
+    effects_free(&effects);
+    return value;
+}
+
+#define MANIFEST  "appendonlydir/appendonly.aof.manifest"
+#define INCREMENT "appendonlydir/appendonly.aof.1.incr.aof"
+#define SELECT    "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+#define INCR      "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
+#define NOTE      "#TS:1700000000\r\n"
+#define MULTI     "*1\r\n$5\r\nMULTI\r\n"
+#define EXEC      "*1\r\n$4\r\nEXEC\r\n"
+#define CONTENT   SELECT INCR NOTE INCR MULTI INCR INCR EXEC INCR
+
+/* What is in the database when so many bytes of CONTENT are there. */
+static int64_t value_at(size_t length)
+{
+    static const struct {
+        size_t end;
+        int64_t value;
+    } ends[] = {
+        {strlen(SELECT INCR), 1},
+        {strlen(SELECT INCR NOTE INCR), 2},
+        {strlen(SELECT INCR NOTE INCR MULTI INCR INCR EXEC), 4},
+        {strlen(CONTENT), 5},
+    };
+    int64_t value = -1;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (length >= ends[i].end)
+            value = ends[i].value;
+    return value;
+}
+
+static struct file *files_with(struct slice content)
+{
+    static struct file files[FILES];
+    files[0] = (struct file){MANIFEST, SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n")};
+    files[1] = (struct file){INCREMENT, content};
+    return files;
+}
+
+static void a_torn_end_is_cut_at_every_byte(void **state)
+{
+    (void)state;
+    struct words said;
+    for (size_t length = 0; length <= strlen(CONTENT); length++)
+        assert_int_equal(load(files_with(slice_of(CONTENT, length)), "appendonly yes", &said), value_at(length));
+}
+
+/* Wherever the bytes end that reached the disk, with a few zeros behind them, and with more than a command may have. */
+static void zeros_behind_a_torn_end_are_cut(void **state)
+{
+    static const size_t zeros[] = {1, 7, 5000, 300000};
+    struct words said;
+    (void)state;
+    for (size_t length = 0; length <= strlen(CONTENT); length++) {
+        for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++) {
+            char *content = mem_zero(length + zeros[i]);
+            memcpy(content, CONTENT, length);
+            assert_int_equal(load(files_with(slice_of(content, length + zeros[i])), "appendonly yes", &said),
+                             value_at(length));
+            mem_free(content);
+        }
+    }
+}
+
+#define ZEROS "\0\0\0\0\0\0\0\0"
+
+static void what_is_not_the_end_is_refused(void **state)
+{
+    static const struct {
+        struct slice content;
+        const char *parameters;
+        int error;
+        const char *words;
+    } rows[] = {
+        {SLICE_LITERAL(SELECT INCR ZEROS), "appendonly yes\naof-load-truncated no", ERR_CORRUPT,
+         "at byte 44: corrupt data (zeros up to its end, byte 52)"},
+        {SLICE_LITERAL(SELECT INCR "*2\r\n"), "appendonly yes\naof-load-truncated no", ERR_TRUNCATED, "at byte 44: "},
+        {SLICE_LITERAL(SELECT INCR ZEROS INCR), "appendonly yes", ERR_CORRUPT, "at byte 44: corrupt"},
+        {SLICE_LITERAL(SELECT INCR "xx" ZEROS), "appendonly yes", ERR_CORRUPT, "at byte 44: corrupt"},
+        {SLICE_LITERAL(SELECT "*1\r\n$4\r\nNOPE\r\n" ZEROS), "appendonly yes", ERR_PROTOCOL, "at byte 23: "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct words said = {""};
+        assert_int_equal(load(files_with(rows[i].content), rows[i].parameters, &said), rows[i].error);
+        if (strstr(said.text, rows[i].words) == NULL)
+            fail_msg("row %zu: %s", i, said.text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_torn_end_is_cut_at_every_byte),
+        cmocka_unit_test(zeros_behind_a_torn_end_are_cut),
+        cmocka_unit_test(what_is_not_the_end_is_refused),
+    };
+    return cmocka_run_group_tests_name("aof_load", tests, NULL, NULL);
+}
