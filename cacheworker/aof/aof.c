@@ -49,11 +49,8 @@ void cw_aof_ask(struct cw_engine *engine, struct file_effect file, const char *n
 const char *cw_aof_path(struct cw_engine *engine, const char *name)
 {
     struct cw_aof *aof = &engine->aof;
-    if (aof->paths == NULL)
-        aof->paths = mem_zero(CW_AOF_PATHS * sizeof(*aof->paths));
-    char *path = aof->paths[aof->next_path++ % CW_AOF_PATHS];
-    snprintf(path, FILE_NAME_MAX, CW_AOF_DIRECTORY "/%s", name);
-    return path;
+    snprintf(aof->path, sizeof(aof->path), CW_AOF_DIRECTORY "/%s", name);
+    return aof->path;
 }
 
 static bool is_always(const struct cw_engine *engine)
@@ -493,7 +490,6 @@ void cw_aof_write_refusal(const struct cw_engine *engine, struct buf *words)
 
 void cw_aof_free(struct cw_aof *aof)
 {
-    mem_free(aof->paths);
     buf_free(&aof->tail);
     buf_free(&aof->note);
     buf_free(&aof->rewrite.piece);

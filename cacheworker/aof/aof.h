@@ -31,8 +31,6 @@ struct cw_engine;
 
 enum cw_aof_sync { CW_AOF_EVERYSEC, CW_AOF_ALWAYS, CW_AOF_NO }; /* appendfsync */
 
-enum { CW_AOF_PATHS = 2 * CW_MANIFEST_INCREMENTS_MAX }; /* more than one step asks about */
-
 enum cw_aof_state { CW_AOF_OFF, CW_AOF_STARTING, CW_AOF_ON };
 
 struct cw_aof { /* a zeroed struct is off */
@@ -60,10 +58,9 @@ struct cw_aof { /* a zeroed struct is off */
     int64_t failed_ns;
     bool refuses; /* writes, for now */
 
-    uint32_t generation;          /* answers to what was asked of the increment in an older one come to nothing */
-    char (*paths)[FILE_NAME_MAX]; /* owned ring of names that effects borrow; NULL while there are none */
-    size_t next_path;
-    struct buf note; /* owned; what is to be said at the start */
+    uint32_t generation;      /* answers to what was asked of the increment in an older one come to nothing */
+    char path[FILE_NAME_MAX]; /* cw_aof_path's */
+    struct buf note;          /* owned; what is to be said at the start */
     struct cw_aof_rewrite rewrite;
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void effects_clear(struct effects *effects)
 {
@@ -25,6 +26,21 @@ struct slice effects_text(const struct effects *effects, const struct effect *ef
     return slice_of(all.data + effect->text_offset, effect->text_length);
 }
 
+static const char *name_at(const struct effects *effects, size_t offset)
+{
+    return offset == NO_NAME ? NULL : buf_slice(&effects->text).data + offset;
+}
+
+const char *effects_name(const struct effects *effects, const struct effect *effect)
+{
+    return name_at(effects, effect->name_offset);
+}
+
+const char *effects_new_name(const struct effects *effects, const struct effect *effect)
+{
+    return name_at(effects, effect->new_name_offset);
+}
+
 static struct effect *append(struct effects *effects, enum effect_kind kind, link_id link)
 {
     if (effects->count == effects->capacity) {
@@ -36,7 +52,7 @@ static struct effect *append(struct effects *effects, enum effect_kind kind, lin
     effect->link = link;
     effect->level = 0;
     effect->token = 0;
-    effect->name = NULL;
+    effect->name_offset = effect->new_name_offset = NO_NAME;
     effect->text_offset = effect->text_length = 0;
     return effect;
 }
@@ -76,10 +92,20 @@ void effect_resume(struct effects *effects, link_id link)
     append(effects, EFFECT_RESUME, link);
 }
 
+/* Returns where it stands. */
+static size_t add_name(struct effects *effects, const char *name)
+{
+    if (name == NULL)
+        return NO_NAME;
+    size_t offset = buf_length(&effects->text);
+    buf_add(&effects->text, name, strlen(name) + 1);
+    return offset;
+}
+
 void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes)
 {
     struct effect *effect = append(effects, EFFECT_PERSIST, LINK_NONE);
-    effect->name = name;
+    effect->name_offset = add_name(effects, name);
     effect->token = token;
     effect->text_offset = buf_length(&effects->text);
     effect->text_length = bytes.length;
@@ -92,7 +118,9 @@ void effect_file(struct effects *effects, const struct file_effect *file, const 
     CHECK(file->file < FILES_MAX);
     struct effect *effect = append(effects, EFFECT_FILE, LINK_NONE);
     effect->file = *file;
-    effect->name = name;
+    effect->file.new_name = NULL;
+    effect->new_name_offset = add_name(effects, file->new_name);
+    effect->name_offset = add_name(effects, name);
     effect->token = token;
     effect->text_offset = buf_length(&effects->text);
     effect->text_length = bytes.length;

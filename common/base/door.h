@@ -105,7 +105,7 @@ struct file_effect {
     enum file_operation operation;
     uint32_t file;        /* below FILES_MAX */
     uint64_t length;      /* FILE_OPEN */
-    const char *new_name; /* FILE_RENAME: borrowed for the step */
+    const char *new_name; /* FILE_RENAME: copied; the world asks effects_new_name */
     file_pack pack;       /* FILE_APPEND; NULL: nothing */
     void *pack_context;   /* borrowed */
 };
@@ -117,19 +117,22 @@ struct effect {
     link_id link;
     int level;               /* EFFECT_LOG, _LOG_LEVEL: enum log_level; EFFECT_EXIT: status */
     uint64_t token;          /* EFFECT_PERSIST; EFFECT_FILE: 0 where no answer is wanted */
-    const char *name;        /* EFFECT_PERSIST, EFFECT_FILE: borrowed until the step's effects are carried out */
     struct address address;  /* EFFECT_CONNECT */
     struct file_effect file; /* EFFECT_FILE */
     size_t text_offset;      /* EFFECT_PERSIST, EFFECT_FILE, EFFECT_LOG: where in effects->text */
     size_t text_length;
+    size_t name_offset;     /* EFFECT_PERSIST, EFFECT_FILE: the same of a name that ends with 0; NO_NAME: none */
+    size_t new_name_offset; /* EFFECT_FILE */
 };
+
+#define NO_NAME SIZE_MAX
 
 /* Owned by the world, reused for every step; a core only appends. */
 struct effects {
     struct effect *items; /* owned */
     size_t count;
     size_t capacity;
-    struct buf text; /* owned; what PERSIST, FILE and LOG carry */
+    struct buf text; /* owned; what PERSIST, FILE and LOG carry, and names */
 };
 
 void effects_clear(struct effects *effects);
@@ -137,6 +140,10 @@ void effects_free(struct effects *effects);
 
 /* The bytes that a PERSIST, FILE or LOG effect carries; borrowed until the next append or clear. */
 struct slice effects_text(const struct effects *effects, const struct effect *effect);
+
+/* The names of a PERSIST or FILE effect, borrowed likewise; NULL: it has none. */
+const char *effects_name(const struct effects *effects, const struct effect *effect);
+const char *effects_new_name(const struct effects *effects, const struct effect *effect);
 
 void effect_listen(struct effects *effects);
 void effect_connect(struct effects *effects, link_id link, const struct address *address);
@@ -146,7 +153,7 @@ void effect_drain(struct effects *effects, link_id link);
 void effect_pause(struct effects *effects, link_id link);
 void effect_resume(struct effects *effects, link_id link);
 void effect_persist(struct effects *effects, const char *name, uint64_t token, struct slice bytes);
-/* `file` is copied; `name` (NULL where the operation needs none) is not. */
+/* All that is given is copied. `name` is NULL where the operation needs none. */
 void effect_file(struct effects *effects, const struct file_effect *file, const char *name, uint64_t token,
                  struct slice bytes);
 void effect_wake(struct effects *effects);

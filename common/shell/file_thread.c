@@ -317,7 +317,7 @@ static bool copy_name(const char *name, char *copy)
     return snprintf(copy, FILE_NAME_MAX, "%s", name) < FILE_NAME_MAX && is_plain(copy);
 }
 
-void file_thread_ask(struct file_thread *thread, const struct effect *effect, struct slice bytes)
+void file_thread_ask(struct file_thread *thread, const struct effects *effects, const struct effect *effect)
 {
     struct request *request = mem_zero(sizeof(*request));
     request->is_persist = effect->kind == EFFECT_PERSIST;
@@ -325,9 +325,9 @@ void file_thread_ask(struct file_thread *thread, const struct effect *effect, st
     request->token = effect->token;
     if (!request->is_persist)
         request->file = effect->file;
-    request->name_fits = copy_name(effect->name, request->name) && copy_name(request->file.new_name, request->new_name);
-    request->file.new_name = NULL;
-    buf_add_slice(&request->bytes, bytes);
+    request->name_fits = copy_name(effects_name(effects, effect), request->name) &&
+                         copy_name(effects_new_name(effects, effect), request->new_name);
+    buf_add_slice(&request->bytes, effects_text(effects, effect));
 
     if (!thread->is_running)
         start(thread);

@@ -23,8 +23,8 @@ struct file_thread *file_thread_create(int directory_fd, void (*wake)(void *cont
 /* Carries out what is queued and ends the thread. NULL is fine. */
 void file_thread_destroy(struct file_thread *thread);
 
-/* Takes an EFFECT_PERSIST or EFFECT_FILE with the bytes that it carries, which are copied. */
-void file_thread_ask(struct file_thread *thread, const struct effect *effect, struct slice bytes);
+/* Takes an EFFECT_PERSIST or EFFECT_FILE of these effects, with what it carries, which is copied. */
+void file_thread_ask(struct file_thread *thread, const struct effects *effects, const struct effect *effect);
 
 /* The next answer, in the order of the requests. False: there is none now. */
 MUST_CHECK bool file_thread_answer(struct file_thread *thread, struct file_answer *ret_answer);

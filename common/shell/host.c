@@ -407,7 +407,7 @@ static void carry_out_one(struct host *host, const struct effect *effect)
     case EFFECT_LISTEN: start_listening(host); break;
     case EFFECT_CONNECT: start_connecting(host, effect->link, &effect->address); break;
     case EFFECT_PERSIST:
-    case EFFECT_FILE: file_thread_ask(host->files, effect, effects_text(&host->effects, effect)); break;
+    case EFFECT_FILE: file_thread_ask(host->files, &host->effects, effect); break;
     case EFFECT_LOG:
         log_write(host->config.log, (enum log_level)effect->level, effects_text(&host->effects, effect));
         break;

@@ -185,17 +185,18 @@ static bool waits_for_the_disk(const struct effect *effect)
            effect->file.operation == FILE_RENAME;
 }
 
-void disk_ask(struct world *world, struct sim_process *process, const struct effect *effect, struct slice bytes)
+void disk_ask(struct world *world, struct sim_process *process, const struct effects *effects,
+              const struct effect *effect)
 {
     struct sim_write *write = mem_zero(sizeof(*write));
     write->is_persist = effect->kind == EFFECT_PERSIST;
     write->token = effect->token;
-    copy_name(effect->name, write->name);
+    copy_name(effects_name(effects, effect), write->name);
     if (!write->is_persist) {
         write->file = effect->file;
-        copy_name(effect->file.new_name, write->new_name);
+        copy_name(effects_new_name(effects, effect), write->new_name);
     }
-    buf_add_slice(&write->bytes, bytes);
+    buf_add_slice(&write->bytes, effects_text(effects, effect));
     if (process->writes_last != NULL)
         process->writes_last->next = write;
     else

@@ -6,7 +6,8 @@
 #include "tests/sim/world.h"
 
 /* EFFECT_PERSIST or EFFECT_FILE. SIM_DISK_DONE follows when it is done; or SIM_CRASH before it, where one is armed. */
-void disk_ask(struct world *world, struct sim_process *process, const struct effect *effect, struct slice bytes);
+void disk_ask(struct world *world, struct sim_process *process, const struct effects *effects,
+              const struct effect *effect);
 
 /* The oldest request is done, or has failed with `error` < 0 and changed nothing. False: nobody waits for the answer.
  */

@@ -160,7 +160,7 @@ static void carry_out(struct world *world, struct sim_process *process, const st
             resume_link(world, process, end);
         break;
     case EFFECT_PERSIST:
-    case EFFECT_FILE: disk_ask(world, process, effect, effects_text(&process->effects, effect)); break;
+    case EFFECT_FILE: disk_ask(world, process, &process->effects, effect); break;
     case EFFECT_LOG:
         if (world->verbose && effect->level >= LOG_LEVEL_INFO) {
             struct slice text = effects_text(&process->effects, effect);

@@ -394,7 +394,7 @@ static void carry_out(struct cluster *cluster, unsigned index, const struct effe
                 hang_up(cluster, connection, side);
             break;
         case EFFECT_PERSIST:
-            assert_string_equal(effect->name, "sentinel.state");
+            assert_string_equal(effects_name(effects, effect), "sentinel.state");
             happening.kind = PERSIST;
             happening.token = effect->token;
             buf_add_slice(&happening.bytes, effects_text(effects, effect));

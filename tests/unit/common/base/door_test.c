@@ -48,7 +48,8 @@ static void effects_keep_their_order_and_what_they_carry(void **state)
         assert_int_equal(expected[i].link, effects.items[i].link);
     }
     assert_true(address_equal(&address, &effects.items[1].address));
-    assert_string_equal("vote", effects.items[2].name);
+    assert_string_equal("vote", effects_name(&effects, &effects.items[2]));
+    assert_null(effects_name(&effects, &effects.items[3]));
     assert_int_equal(9, effects.items[2].token);
     assert_true(slice_equal(SLICE_LITERAL("dura\0ble"), effects_text(&effects, &effects.items[2])));
     assert_int_equal(LOG_LEVEL_WARNING, effects.items[3].level);
@@ -56,6 +57,26 @@ static void effects_keep_their_order_and_what_they_carry(void **state)
     assert_int_equal(0, effects_text(&effects, &effects.items[4]).length);
     assert_int_equal(2, effects.items[9].level);
     assert_int_equal(LOG_LEVEL_INFO, effects.items[10].level);
+    effects_free(&effects);
+}
+
+static void names_of_files_are_copied(void **state)
+{
+    (void)state;
+    struct effects effects = {0};
+    char name[] = "aside", new_name[] = "place";
+    for (unsigned i = 0; i < 100; i++)
+        effect_file(&effects, &(struct file_effect){.operation = FILE_RENAME, .new_name = new_name}, name, 1,
+                    SLICE_LITERAL("bytes"));
+    effect_file(&effects, &(struct file_effect){.operation = FILE_SYNC}, NULL, 2, SLICE_LITERAL(""));
+    name[0] = new_name[0] = '?';
+    for (unsigned i = 0; i < 100; i++) {
+        assert_string_equal("aside", effects_name(&effects, &effects.items[i]));
+        assert_string_equal("place", effects_new_name(&effects, &effects.items[i]));
+        assert_true(slice_equal(SLICE_LITERAL("bytes"), effects_text(&effects, &effects.items[i])));
+    }
+    assert_null(effects_name(&effects, &effects.items[100]));
+    assert_null(effects_new_name(&effects, &effects.items[100]));
     effects_free(&effects);
 }
 
@@ -141,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(effects_keep_their_order_and_what_they_carry),
+        cmocka_unit_test(names_of_files_are_copied),
         cmocka_unit_test(cleared_effects_leave_nothing_to_the_next_step),
         cmocka_unit_test(lists_keep_order_and_lose_members_while_walked),
         cmocka_unit_test(every_error_has_a_number_and_words_of_its_own),

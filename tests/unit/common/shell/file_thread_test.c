@@ -56,7 +56,7 @@ static int tear_down(void **state)
 static void ask_all(void)
 {
     for (size_t i = 0; i < effects.count; i++)
-        file_thread_ask(thread, &effects.items[i], effects_text(&effects, &effects.items[i]));
+        file_thread_ask(thread, &effects, &effects.items[i]);
     effects_clear(&effects);
 }
 
