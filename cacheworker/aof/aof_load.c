@@ -12,7 +12,7 @@
 
 enum { PIECE = 256 << 10 }; /* bytes read at a time */
 
-static const struct slice rdb_begin = SLICE_LITERAL("REDIS");
+static const struct slice rdb_begins[] = {SLICE_LITERAL("REDIS"), SLICE_LITERAL("VALKEY")};
 
 /* One file, which is RDB, or commands, or commands behind RDB. */
 struct file_load {
@@ -85,16 +85,29 @@ static int take_known(struct file_load *load, struct slice bytes)
     return error == 0 && bytes.length > 0 ? take_commands(load, bytes) : error;
 }
 
+enum form { FORM_COMMANDS, FORM_RDB, FORM_UNKNOWN };
+
+static enum form form_of(struct slice head)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(rdb_begins); i++) {
+        size_t common = head.length < rdb_begins[i].length ? head.length : rdb_begins[i].length;
+        if (memcmp(head.data, rdb_begins[i].data, common) == 0)
+            return common == rdb_begins[i].length ? FORM_RDB : FORM_UNKNOWN;
+    }
+    return FORM_COMMANDS;
+}
+
 static int take(struct file_load *load, struct slice bytes)
 {
     if (load->is_known)
         return take_known(load, bytes);
     buf_add_slice(&load->head, bytes);
     struct slice head = buf_slice(&load->head);
-    if (head.length < rdb_begin.length && head.data[0] == rdb_begin.data[0])
+    enum form form = form_of(head);
+    if (form == FORM_UNKNOWN)
         return 0;
     load->is_known = true;
-    if (head.length >= rdb_begin.length && memcmp(head.data, rdb_begin.data, rdb_begin.length) == 0)
+    if (form == FORM_RDB)
         begin_rdb(load);
     int error = take_known(load, head);
     buf_free(&load->head);

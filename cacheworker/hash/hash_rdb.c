@@ -78,11 +78,16 @@ static bool has_field_twice(struct slice listpack)
     return false;
 }
 
+static const char field_twice[] = "a field stands there twice";
+static const char bad_date[] = "no such date";
+
 static int put_listpack(struct cw_rdb_value *value, struct slice listpack)
 {
     uint64_t count = cw_listpack_count(listpack);
-    if (count % 2 != 0 || has_field_twice(listpack))
-        return ERR_CORRUPT;
+    if (count % 2 != 0)
+        return cw_rdb_value_refuse(value, "a field has no value");
+    if (has_field_twice(listpack))
+        return cw_rdb_value_refuse(value, field_twice);
     if (count > 0)
         cw_hash_put_listpack(value->keyspace, value->ref, listpack);
     return 1;
@@ -93,7 +98,7 @@ static int put_old(struct cw_rdb_value *value, struct slice bytes)
 {
     bool is_zipmap = value->type == RDB_TYPE_HASH_ZIPMAP;
     if (is_zipmap ? !cw_zipmap_is_valid(bytes) : !cw_ziplist_is_valid(bytes))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, is_zipmap ? "the zipmap is damaged" : "the ziplist is damaged");
     struct buf listpack = {0};
     char empty[CW_LISTPACK_EMPTY_BYTES];
     cw_listpack_init(empty);
@@ -116,7 +121,8 @@ static int read_packed(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
         return result;
     if (value->type != RDB_TYPE_HASH_LISTPACK)
         return put_old(value, bytes);
-    return cw_listpack_is_valid(bytes) ? put_listpack(value, bytes) : ERR_CORRUPT;
+    return cw_listpack_is_valid(bytes) ? put_listpack(value, bytes)
+                                       : cw_rdb_value_refuse(value, "the listpack is damaged");
 }
 
 static int read_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
@@ -136,7 +142,7 @@ static int read_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
         if (cw_rdb_take_part(cursor, &part, result) <= 0)
             return result;
         if (!cw_hash_set(value->keyspace, value->ref, field, text))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, field_twice);
     }
     return 1;
 }
@@ -167,6 +173,17 @@ static bool is_date(const struct cw_rdb_value *value, uint64_t number)
     return number <= DATE_MAX && value->base <= DATE_MAX && date_of(value, number) <= DATE_MAX;
 }
 
+static int put_dated(struct cw_rdb_value *value, struct slice field, struct slice text, int64_t date_ms)
+{
+    if (date_ms != CW_NO_EXPIRY && value->ref->key.length + field.length > CW_FIELD_EXPIRY_NAMES_MAX) {
+        value->why = "a field that expires has too long a name";
+        return ERR_UNSUPPORTED;
+    }
+    return cw_hash_set_expiring(value->keyspace, value->ref, field, text, date_ms)
+               ? 1
+               : cw_rdb_value_refuse(value, field_twice);
+}
+
 static int read_dated_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 {
     int result = value->phase == 0 ? read_head(value, cursor) : 1;
@@ -182,11 +199,33 @@ static int read_dated_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *c
         if (cw_rdb_take_part(cursor, &part, result) <= 0)
             return result;
         if (!is_date(value, number))
-            return ERR_CORRUPT;
-        if (number != 0 && value->ref->key.length + field.length > CW_FIELD_EXPIRY_NAMES_MAX)
-            return ERR_UNSUPPORTED;
-        if (!cw_hash_set_expiring(value->keyspace, value->ref, field, text, date_of(value, number)))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, bad_date);
+        if ((result = put_dated(value, field, text, date_of(value, number))) < 0)
+            return result;
+    }
+    return result;
+}
+
+/* Valkey's: the date comes last, and -1 says that there is none. */
+static int read_valkey_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
+{
+    int result = value->phase == 0 ? read_head(value, cursor) : 1;
+    for (; result > 0 && value->left > 0; value->left--) {
+        struct cw_rdb_cursor part = *cursor;
+        struct slice field, text;
+        uint64_t bits;
+        result = cw_rdb_take_string(&part, &value->texts[0], &field);
+        if (result > 0)
+            result = cw_rdb_take_string(&part, &value->texts[1], &text);
+        if (result > 0)
+            result = cw_rdb_take_little_endian(&part, 8, &bits);
+        if (cw_rdb_take_part(cursor, &part, result) <= 0)
+            return result;
+        bool has_date = bits != UINT64_MAX;
+        if (has_date && bits > DATE_MAX)
+            return cw_rdb_value_refuse(value, bad_date);
+        if ((result = put_dated(value, field, text, has_date ? (int64_t)bits : CW_NO_EXPIRY)) < 0)
+            return result;
     }
     return result;
 }
@@ -194,7 +233,7 @@ static int read_dated_fields(struct cw_rdb_value *value, struct cw_rdb_cursor *c
 static int put_triples(struct cw_rdb_value *value, struct slice listpack)
 {
     if (!cw_listpack_is_valid(listpack) || cw_listpack_count(listpack) % 3 != 0)
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the listpack is damaged");
     for (size_t place = cw_listpack_first(listpack); place != CW_LISTPACK_END;) {
         char spaces[2][NUMBER_TEXT_MAX];
         struct cw_packed_value parts[3];
@@ -204,10 +243,10 @@ static int put_triples(struct cw_rdb_value *value, struct slice listpack)
         }
         int64_t date_ms = parts[2].text.data ? -1 : parts[2].integer;
         if (date_ms < 0 || date_ms > DATE_MAX)
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, bad_date);
         if (!cw_hash_set_expiring(value->keyspace, value->ref, cw_packed_value_text(&parts[0], spaces[0]),
                                   cw_packed_value_text(&parts[1], spaces[1]), date_ms > 0 ? date_ms : CW_NO_EXPIRY))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, field_twice);
     }
     return 1;
 }
@@ -231,6 +270,7 @@ int cw_hash_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
     switch (value->type) {
     case RDB_TYPE_HASH_FIELDS:
     case RDB_TYPE_HASH_FIELDS_PRE_GA: return read_dated_fields(value, cursor);
+    case RDB_TYPE_HASH_VALKEY: return read_valkey_fields(value, cursor);
     case RDB_TYPE_HASH_TRIPLES:
     case RDB_TYPE_HASH_TRIPLES_PRE_GA: return read_triples(value, cursor);
     case RDB_TYPE_HASH: return read_fields(value, cursor);

@@ -53,7 +53,7 @@ static void push(struct cw_rdb_value *value, struct slice text)
 static int append_ziplist(struct cw_rdb_value *value, struct slice ziplist)
 {
     if (!cw_ziplist_is_valid(ziplist))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the ziplist is damaged");
     for (size_t place = cw_ziplist_first(ziplist); place != CW_ZIPLIST_END; place = cw_ziplist_next(ziplist, place)) {
         char space[NUMBER_TEXT_MAX];
         struct cw_packed_value element = cw_ziplist_value(ziplist, place);
@@ -65,13 +65,13 @@ static int append_ziplist(struct cw_rdb_value *value, struct slice ziplist)
 static int append_node(struct cw_rdb_value *value, uint64_t kind, struct slice bytes)
 {
     if (bytes.length == 0)
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "a node of the list is empty");
     if (kind == NODE_PLAIN) {
         push(value, bytes);
         return 1;
     }
     if (kind != NODE_PACKED || !cw_listpack_is_valid(bytes))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "a node of the list is damaged");
     if (cw_listpack_count(bytes) > 0)
         cw_list_append_listpack(value->keyspace, value->ref, bytes);
     return 1;

@@ -113,10 +113,15 @@ static bool open_payload(struct cw_call *call, struct slice payload, struct slic
     return false;
 }
 
+static unsigned type_of(struct slice payload, struct slice value)
+{
+    return cw_rdb_type_of(cw_dump_version(payload), (unsigned char)value.data[0]);
+}
+
 /* False: the bytes are no value, and the draft is gone. */
 static bool read_value(struct cw_call *call, struct cw_ref *draft, struct slice bytes)
 {
-    struct cw_rdb_value value = {.keyspace = call->keyspace, .ref = draft, .type = (unsigned char)bytes.data[0]};
+    struct cw_rdb_value value = {.keyspace = call->keyspace, .ref = draft, .type = type_of(call->argv[3], bytes)};
     struct cw_rdb_cursor cursor = {.bytes = slice_skip(bytes, 1)};
     bool is_whole = cw_rdb_value_read(&value, &cursor) > 0 && cursor.position == cursor.bytes.length;
     cw_rdb_value_free(&value);

@@ -32,7 +32,7 @@ bool cw_dump_open(struct slice payload, struct slice *ret_items)
     struct slice items = slice_of(payload.data, payload.length - FOOTER_BYTES);
     struct slice summed = slice_of(payload.data, payload.length - CHECKSUM_BYTES);
     uint64_t checksum = little_endian(slice_skip(payload, summed.length));
-    if (cw_dump_version(payload) > CW_RDB_VERSION_MAX || crc64(0, summed) != checksum)
+    if (!cw_rdb_version_is_known(cw_dump_version(payload)) || crc64(0, summed) != checksum)
         return false;
     *ret_items = items;
     return true;

@@ -1,8 +1,10 @@
 /* rdb.h: the snapshot format of the reference, as bytes.
  *
- * Written: version 10, which redis-server 7.0 loads. Read: versions 6 to 12. Which values: rdb_value.h.
- * What is ours rides in auxiliary fields, which others pass over: "respite-history" (text of a struct history), and
- * behind a hash "respite-field-expiry" (cacheworker/hash/field_expiry.h).
+ * Written: version 10, which redis-server 7.0 loads. Read: versions 6 to 12, and Valkey's 80. Which values:
+ * rdb_value.h. Data of modules beside the keys are passed over; keys of modules, functions of release candidates
+ * of 7.0, and what tells that a cluster was moving slots make a snapshot ERR_UNSUPPORTED. What is ours rides in
+ * auxiliary fields, which others pass over: "respite-history" (text of a struct history), and behind a hash
+ * "respite-field-expiry" (cacheworker/hash/field_expiry.h).
  *
  * Source: rdb.fnordig.de/file_format.html, and what redis-server 7.0 writes and loads. */
 #ifndef CACHEWORKER_RDB_RDB_H
@@ -17,8 +19,15 @@
 struct cw_entry;
 struct cw_keyspace;
 
-enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12 };
+enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12, CW_RDB_VERSION_VALKEY = 80 };
+enum { CW_RDB_MODULE_NAME = 10 };   /* with the 0 that ends it */
 enum { CW_RDB_VERSION_DATED = 12 }; /* the first one that knows fields that expire */
+
+/* Of payloads too, where older versions are as good as any. */
+static inline bool cw_rdb_version_is_known(unsigned version)
+{
+    return version <= CW_RDB_VERSION_MAX || version == CW_RDB_VERSION_VALKEY;
+}
 
 /* A value that is a string has half of it at the most (proto-max-bulk-len); a listpack, which is one string here, all.
  */
@@ -62,7 +71,8 @@ struct cw_rdb_visitor {
     /* The code of a library of functions. NULL: they are passed over. */
     int (*function)(void *context, struct slice code);
 
-    /* A key whose value has several parts, of RDB's type number; its parts follow. NULL: ERR_UNSUPPORTED. */
+    /* A key whose value has several parts, of this type (rdb_value.h); its parts follow. NULL: ERR_UNSUPPORTED. The key
+     * is the reader's until the value has ended. */
     int (*begin)(void *context, unsigned type, unsigned database, struct slice key, int64_t expire_ms);
     /* Takes the parts that are complete: 1 at the end of the value; 0 when more bytes are needed, and the cursor's
      * position then stands behind the last complete part. */
@@ -76,20 +86,33 @@ struct cw_rdb_reader {
     unsigned databases;    /* a higher number is ERR_CORRUPT */
     bool require_checksum; /* refuse a snapshot that was written without one */
 
+    /* To be read, also after an error. */
+    unsigned version;                /* 0: not yet known */
+    uint64_t offset;                 /* of the item that comes next, or is wrong */
+    const char *why;                 /* what is wrong, as of a cursor */
+    unsigned database;               /* that was selected */
+    bool has_key;                    /* the item is a key of this name and type */
+    struct buf key;                  /* owned */
+    unsigned type;                   /* of rdb_value.h */
+    char module[CW_RDB_MODULE_NAME]; /* whose data came last, or that has the type of the key; "" */
+
     /* Private. */
     struct buf pending;     /* owned: bytes of the item that is not yet complete */
     size_t needed;          /* length of `pending` at which another look is worth it */
     struct buf unpacked[2]; /* owned: decoded strings of the item: name or key, value */
     uint64_t checksum;      /* of the items read */
+    uint64_t position;      /* of what is read next */
     int64_t expire_ms;
-    unsigned database;
-    bool has_header;
     bool has_expiry; /* the next item must be a key */
     bool has_ended;
-    bool is_in_value; /* between begin and the end of the parts */
+    bool is_in_value;  /* between begin and the end of the parts */
+    bool is_in_module; /* between the head of a module's data and their end */
 };
 
 void cw_rdb_reader_free(struct cw_rdb_reader *reader);
+
+/* Appends what is wrong, and where: 'at byte 52, key "a" of database 0 (hash as listpack): a field without a value'. */
+void cw_rdb_reader_tell(const struct cw_rdb_reader *reader, int error, struct buf *out);
 
 /* Takes bytes from the front of `bytes`; ret_used says how many. Returns 1 when the snapshot ended there, complete and
  * with the right checksum; 0 when all was taken and more is to come; ERR_CORRUPT, ERR_UNSUPPORTED, or the visitor's

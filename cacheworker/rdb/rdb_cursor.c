@@ -3,7 +3,6 @@
 #include "cacheworker/rdb/lzf.h"
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_format.h"
-#include "common/base/errors.h"
 #include "common/base/number.h"
 
 int cw_rdb_take(struct cw_rdb_cursor *cursor, size_t count, const unsigned char **ret_bytes)
@@ -43,7 +42,7 @@ int cw_rdb_take_length(struct cw_rdb_cursor *cursor, uint64_t *ret_length, bool 
         more = 1;
     } else if (form == RDB_LENGTH_LONG) {
         if (first[0] != RDB_LENGTH_32_MARK && first[0] != RDB_LENGTH_64_MARK)
-            return ERR_CORRUPT;
+            return cw_rdb_refuse(cursor, "no such form of a length");
         more = first[0] == RDB_LENGTH_32_MARK ? 4 : 8;
         length = 0;
     }
@@ -61,7 +60,7 @@ int cw_rdb_take_plain_length(struct cw_rdb_cursor *cursor, uint64_t *ret_length)
 {
     bool special;
     int result = cw_rdb_take_length(cursor, ret_length, &special);
-    return result > 0 && special ? ERR_CORRUPT : result;
+    return result > 0 && special ? cw_rdb_refuse(cursor, "a packed number stands where a length belongs") : result;
 }
 
 static int take_integer(struct cw_rdb_cursor *cursor, uint64_t packing, struct buf *unpacked, struct slice *ret_text)
@@ -87,14 +86,13 @@ static int take_lzf(struct cw_rdb_cursor *cursor, struct buf *unpacked, struct s
     if (result <= 0 || (result = cw_rdb_take_plain_length(cursor, &length)) <= 0)
         return result;
     if (packed_length > CW_RDB_STRING_MAX || length > CW_RDB_STRING_MAX || length > cw_lzf_length_max(packed_length))
-        return ERR_CORRUPT;
+        return cw_rdb_refuse(cursor, "the lengths of a compressed string cannot be true");
     const unsigned char *packed;
     if ((result = cw_rdb_take(cursor, packed_length, &packed)) <= 0)
         return result;
     buf_clear(unpacked);
-    result = cw_lzf_unpack(slice_of(packed, packed_length), buf_reserve(unpacked, length + 1), length);
-    if (result < 0)
-        return result;
+    if (cw_lzf_unpack(slice_of(packed, packed_length), buf_reserve(unpacked, length + 1), length) < 0)
+        return cw_rdb_refuse(cursor, "a compressed string is damaged");
     buf_commit(unpacked, length);
     *ret_text = buf_slice(unpacked);
     return 1;
@@ -110,10 +108,11 @@ int cw_rdb_take_string(struct cw_rdb_cursor *cursor, struct buf *unpacked, struc
     if (special) {
         if (length <= RDB_PACKED_INT32)
             return take_integer(cursor, length, unpacked, ret_text);
-        return length == RDB_PACKED_LZF ? take_lzf(cursor, unpacked, ret_text) : ERR_CORRUPT;
+        return length == RDB_PACKED_LZF ? take_lzf(cursor, unpacked, ret_text)
+                                        : cw_rdb_refuse(cursor, "no such form of a string");
     }
     if (length > CW_RDB_STRING_MAX)
-        return ERR_CORRUPT;
+        return cw_rdb_refuse(cursor, "a string is longer than a string may be");
     const unsigned char *bytes;
     if ((result = cw_rdb_take(cursor, length, &bytes)) <= 0)
         return result;
@@ -136,6 +135,7 @@ int cw_rdb_take_part(struct cw_rdb_cursor *cursor, const struct cw_rdb_cursor *p
         cursor->position = part->position;
     else
         cursor->needed = part->needed;
+    cursor->why = part->why;
     return result;
 }
 

@@ -1,12 +1,13 @@
 /* rdb_cursor.h: taking the parts of an RDB item from bytes that may not all have come yet.
  *
  * The functions return 1; 0 when there are too few bytes, and `needed` then says how many there must be before it is
- * worth starting over; or ERR_CORRUPT. */
+ * worth starting over; or ERR_CORRUPT, and `why` may say what is wrong. */
 #ifndef CACHEWORKER_RDB_RDB_CURSOR_H
 #define CACHEWORKER_RDB_RDB_CURSOR_H
 
 #include "common/base/buf.h"
 #include "common/base/check.h"
+#include "common/base/errors.h"
 #include "common/base/slice.h"
 
 #include <stdbool.h>
@@ -16,7 +17,15 @@ struct cw_rdb_cursor {
     struct slice bytes;
     size_t position; /* of the next part; behind a failure it means nothing */
     size_t needed;
+    const char *why; /* constant; NULL: nothing more than the error is known */
 };
+
+/* ERR_CORRUPT, for this reason. */
+static inline int cw_rdb_refuse(struct cw_rdb_cursor *cursor, const char *why)
+{
+    cursor->why = why;
+    return ERR_CORRUPT;
+}
 
 MUST_CHECK int cw_rdb_take(struct cw_rdb_cursor *cursor, size_t count, const unsigned char **ret_bytes);
 MUST_CHECK int cw_rdb_take_little_endian(struct cw_rdb_cursor *cursor, unsigned count, uint64_t *ret_number);

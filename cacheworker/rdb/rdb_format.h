@@ -3,7 +3,7 @@
 #define CACHEWORKER_RDB_RDB_FORMAT_H
 
 enum {
-    RDB_HEADER_LENGTH = 9, /* "REDIS0010" */
+    RDB_HEADER_LENGTH = 9, /* "REDIS0010", or "VALKEY080" */
     RDB_CHECKSUM_LENGTH = 8,
 };
 
@@ -14,6 +14,8 @@ enum { /* first byte of an item */
        RDB_TYPE_ZSET = 3, /* scores as text */
        RDB_TYPE_HASH = 4,
        RDB_TYPE_ZSET_2 = 5, /* scores as eight bytes */
+       RDB_TYPE_MODULE_PRE_GA = 6,
+       RDB_TYPE_MODULE = 7,
        RDB_TYPE_HASH_ZIPMAP = 9,
        RDB_TYPE_LIST_ZIPLIST = 10,
        RDB_TYPE_SET_INTSET = 11,
@@ -31,8 +33,14 @@ enum { /* first byte of an item */
        RDB_TYPE_HASH_TRIPLES_PRE_GA = 23, /* a listpack of field, value, date */
        RDB_TYPE_HASH_FIELDS = 24,  /* since version 12: the earliest date, then as 22 with dates counted from it */
        RDB_TYPE_HASH_TRIPLES = 25, /* since version 12: the earliest date, then as 23 */
-       RDB_TYPE_LAST = 31,         /* what is above is no type */
+       RDB_TYPE_LAST = 31,         /* of those in a file; what is above is no type */
+       RDB_TYPE_HASH_VALKEY = 32,  /* 22 of Valkey: field, value, date */
+       RDB_TYPES = 33,
+       RDB_OPCODE_SLOT_IMPORT = 0xf3, /* of Valkey's cluster: slots that were on their way */
+       RDB_OPCODE_SLOT_INFO = 0xf4,   /* how many keys a slot of a cluster has; a hint */
        RDB_OPCODE_FUNCTION = 0xf5,
+       RDB_OPCODE_FUNCTION_PRE_GA = 0xf6, /* of release candidates of 7.0 */
+       RDB_OPCODE_MODULE_AUX = 0xf7,
        RDB_OPCODE_IDLE = 0xf8,
        RDB_OPCODE_FREQUENCY = 0xf9,
        RDB_OPCODE_AUX = 0xfa,
@@ -58,6 +66,15 @@ enum { /* lower six bits with RDB_LENGTH_SPECIAL: how a string is packed */
        RDB_PACKED_INT16 = 1,
        RDB_PACKED_INT32 = 2,
        RDB_PACKED_LZF = 3,
+};
+
+enum { /* what stands before each part of a module's data */
+       RDB_MODULE_END = 0,
+       RDB_MODULE_SIGNED = 1,
+       RDB_MODULE_UNSIGNED = 2,
+       RDB_MODULE_FLOAT = 3,
+       RDB_MODULE_DOUBLE = 4,
+       RDB_MODULE_STRING = 5,
 };
 
 #define RDB_AUX_HISTORY         "respite-history"

@@ -42,7 +42,7 @@ static int load_string(void *context, unsigned database, struct slice key, struc
     struct cw_rdb_load *load = context;
     struct cw_ref ref;
     if (cw_keyspace_open(load->keyspace, database, key, cw_keyspace_hash(load->keyspace, key), 0, &ref) != NULL)
-        return ERR_CORRUPT; /* a snapshot names each key once */
+        return ERR_CORRUPT; /* it came before */
     cw_keyspace_put_expiring(load->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, value, expire_ms);
     return 0;
 }
@@ -50,12 +50,9 @@ static int load_string(void *context, unsigned database, struct slice key, struc
 static int load_begin(void *context, unsigned type, unsigned database, struct slice key, int64_t expire_ms)
 {
     struct cw_rdb_load *load = context;
-    buf_clear(&load->key);
-    buf_add_slice(&load->key, key);
-    key = buf_slice(&load->key);
     uint64_t hash = cw_keyspace_hash(load->keyspace, key);
     if (cw_keyspace_open(load->keyspace, database, key, hash, 0, &load->ref) != NULL)
-        return ERR_CORRUPT;
+        return ERR_CORRUPT; /* it came before */
     cw_rdb_value_free(&load->value);
     load->value = (struct cw_rdb_value){.keyspace = load->keyspace, .ref = &load->ref, .type = type};
     load->expire_ms = expire_ms;
@@ -89,7 +86,6 @@ void cw_rdb_load_free(struct cw_rdb_load *load)
 {
     cw_rdb_reader_free(&load->reader);
     cw_rdb_value_free(&load->value);
-    buf_free(&load->key);
     buf_free(&load->users);
     buf_free(&load->programs);
 }

@@ -13,7 +13,6 @@ struct cw_rdb_load {
     struct buf users;             /* owned; of a full sync: the master's; empty: it told none */
 
     /* Private: the value that comes in parts. */
-    struct buf key; /* owned */
     struct cw_ref ref;
     struct cw_rdb_value value;
     int64_t expire_ms;

@@ -2,12 +2,12 @@
 
 #include "cacheworker/hash/hash_rdb.h"
 #include "cacheworker/list/list_rdb.h"
+#include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/set/set_rdb.h"
 #include "cacheworker/stream/stream_rdb.h"
 #include "cacheworker/zset/zset_rdb.h"
-#include "common/base/errors.h"
 
 struct kind {
     unsigned (*type)(const struct cw_entry *entry);
@@ -52,37 +52,58 @@ static int read_string(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 
 typedef int (*read_function)(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor);
 
-static const read_function readers[RDB_TYPE_LAST + 1] = {
-    [RDB_TYPE_STRING] = read_string,
-    [RDB_TYPE_LIST] = cw_list_rdb_read,
-    [RDB_TYPE_LIST_ZIPLIST] = cw_list_rdb_read,
-    [RDB_TYPE_LIST_QUICKLIST] = cw_list_rdb_read,
-    [RDB_TYPE_LIST_QUICKLIST_2] = cw_list_rdb_read,
-    [RDB_TYPE_SET] = cw_set_rdb_read,
-    [RDB_TYPE_SET_INTSET] = cw_set_rdb_read,
-    [RDB_TYPE_SET_LISTPACK] = cw_set_rdb_read,
-    [RDB_TYPE_ZSET] = cw_zset_rdb_read,
-    [RDB_TYPE_ZSET_2] = cw_zset_rdb_read,
-    [RDB_TYPE_ZSET_ZIPLIST] = cw_zset_rdb_read,
-    [RDB_TYPE_ZSET_LISTPACK] = cw_zset_rdb_read,
-    [RDB_TYPE_HASH] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_ZIPMAP] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_ZIPLIST] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_LISTPACK] = cw_hash_rdb_read,
-    [RDB_TYPE_STREAM_LISTPACKS] = cw_stream_rdb_read,
-    [RDB_TYPE_STREAM_LISTPACKS_2] = cw_stream_rdb_read,
-    [RDB_TYPE_STREAM_LISTPACKS_3] = cw_stream_rdb_read,
-    [RDB_TYPE_HASH_FIELDS_PRE_GA] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_TRIPLES_PRE_GA] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_FIELDS] = cw_hash_rdb_read,
-    [RDB_TYPE_HASH_TRIPLES] = cw_hash_rdb_read,
+static const struct {
+    read_function read;
+    const char *name;
+} readers[RDB_TYPES] = {
+    [RDB_TYPE_STRING] = {read_string, "string"},
+    [RDB_TYPE_LIST] = {cw_list_rdb_read, "list"},
+    [RDB_TYPE_LIST_ZIPLIST] = {cw_list_rdb_read, "list as ziplist"},
+    [RDB_TYPE_LIST_QUICKLIST] = {cw_list_rdb_read, "list of ziplists"},
+    [RDB_TYPE_LIST_QUICKLIST_2] = {cw_list_rdb_read, "list of listpacks"},
+    [RDB_TYPE_SET] = {cw_set_rdb_read, "set"},
+    [RDB_TYPE_SET_INTSET] = {cw_set_rdb_read, "set as intset"},
+    [RDB_TYPE_SET_LISTPACK] = {cw_set_rdb_read, "set as listpack"},
+    [RDB_TYPE_ZSET] = {cw_zset_rdb_read, "sorted set, scores as text"},
+    [RDB_TYPE_ZSET_2] = {cw_zset_rdb_read, "sorted set"},
+    [RDB_TYPE_ZSET_ZIPLIST] = {cw_zset_rdb_read, "sorted set as ziplist"},
+    [RDB_TYPE_ZSET_LISTPACK] = {cw_zset_rdb_read, "sorted set as listpack"},
+    [RDB_TYPE_HASH] = {cw_hash_rdb_read, "hash"},
+    [RDB_TYPE_HASH_ZIPMAP] = {cw_hash_rdb_read, "hash as zipmap"},
+    [RDB_TYPE_HASH_ZIPLIST] = {cw_hash_rdb_read, "hash as ziplist"},
+    [RDB_TYPE_HASH_LISTPACK] = {cw_hash_rdb_read, "hash as listpack"},
+    [RDB_TYPE_STREAM_LISTPACKS] = {cw_stream_rdb_read, "stream, version 1"},
+    [RDB_TYPE_STREAM_LISTPACKS_2] = {cw_stream_rdb_read, "stream, version 2"},
+    [RDB_TYPE_STREAM_LISTPACKS_3] = {cw_stream_rdb_read, "stream, version 3"},
+    [RDB_TYPE_HASH_FIELDS_PRE_GA] = {cw_hash_rdb_read, "hash with dates, of a release candidate"},
+    [RDB_TYPE_HASH_TRIPLES_PRE_GA] = {cw_hash_rdb_read, "hash with dates as listpack, of a release candidate"},
+    [RDB_TYPE_HASH_FIELDS] = {cw_hash_rdb_read, "hash with dates"},
+    [RDB_TYPE_HASH_TRIPLES] = {cw_hash_rdb_read, "hash with dates as listpack"},
+    [RDB_TYPE_HASH_VALKEY] = {cw_hash_rdb_read, "hash with dates, of Valkey"},
+    [RDB_TYPE_MODULE_PRE_GA] = {NULL, "of a module"},
+    [RDB_TYPE_MODULE] = {NULL, "of a module"},
 };
+
+unsigned cw_rdb_type_of(unsigned version, unsigned byte)
+{
+    if (version != CW_RDB_VERSION_VALKEY || byte < RDB_TYPE_HASH_FIELDS_PRE_GA)
+        return byte;
+    return byte == RDB_TYPE_HASH_FIELDS_PRE_GA ? RDB_TYPE_HASH_VALKEY : RDB_TYPE_LAST;
+}
+
+const char *cw_rdb_type_name(unsigned type)
+{
+    return type < RDB_TYPES && readers[type].name != NULL ? readers[type].name : "of a type that is not known";
+}
 
 int cw_rdb_value_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 {
-    if (value->type > RDB_TYPE_LAST || readers[value->type] == NULL)
+    if (value->type >= RDB_TYPES || readers[value->type].read == NULL)
         return ERR_UNSUPPORTED;
-    return readers[value->type](value, cursor);
+    int result = readers[value->type].read(value, cursor);
+    if (result < 0 && value->why != NULL)
+        cursor->why = value->why;
+    return result;
 }
 
 void cw_rdb_value_free(struct cw_rdb_value *value)

@@ -11,11 +11,17 @@
 unsigned cw_rdb_value_type(const struct cw_entry *entry);
 void cw_rdb_add_value(struct buf *out, const struct cw_entry *entry);
 
+/* The number by which values of this type are known here: that of the byte, but in what Valkey wrote (version
+ * CW_RDB_VERSION_VALKEY), where numbers mean something else from 22 on. */
+unsigned cw_rdb_type_of(unsigned version, unsigned byte);
+const char *cw_rdb_type_name(unsigned type); /* "hash as listpack"; constant */
+
 /* A value on its way into a key. Zeroed but for keyspace, ref and type it is ready. */
 struct cw_rdb_value {
     struct cw_keyspace *keyspace; /* borrowed */
     struct cw_ref *ref;           /* borrowed; of the key, which holds what was read so far and did not exist before */
-    unsigned type;                /* RDB's number */
+    unsigned type;                /* cw_rdb_type_of */
+    const char *why;              /* what is wrong, as of a cursor */
 
     /* Of the room that reads. */
     unsigned phase;      /* 0 at the beginning */
@@ -33,7 +39,14 @@ void cw_rdb_value_free(struct cw_rdb_value *value); /* not the key */
 
 /* Takes the parts that are complete. 1 at the end: the key exists then, unless the value was empty. 0 when more bytes
  * are needed: the cursor's position stands behind the last complete part. ERR_CORRUPT, ERR_UNSUPPORTED: the key may
- * hold a part of the value, and is to be deleted. */
+ * hold a part of the value, and is to be deleted; the cursor knows why. */
 MUST_CHECK int cw_rdb_value_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor);
+
+/* For the rooms: ERR_CORRUPT, for this reason. */
+static inline int cw_rdb_value_refuse(struct cw_rdb_value *value, const char *why)
+{
+    value->why = why;
+    return ERR_CORRUPT;
+}
 
 #endif

@@ -33,7 +33,7 @@ static int read_intset(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
     if (result <= 0)
         return result;
     if (!cw_intset_is_valid(intset))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the intset is damaged");
     if (cw_intset_count(intset) > 0)
         cw_set_put_intset(value->keyspace, value->ref, intset);
     return 1;
@@ -46,14 +46,14 @@ static int read_listpack(struct cw_rdb_value *value, struct cw_rdb_cursor *curso
     if (result <= 0)
         return result;
     if (!cw_listpack_is_valid(listpack))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the listpack is damaged");
     size_t place = cw_listpack_first(listpack);
     if (place != CW_LISTPACK_END)
         cw_set_create(value->keyspace, value->ref, CW_ENCODING_LISTPACK);
     for (; place != CW_LISTPACK_END; place = cw_listpack_next(listpack, place)) {
         struct cw_packed_value member = cw_listpack_value(listpack, place);
         if (!cw_set_add(value->keyspace, value->ref, &member))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, "a member stands there twice");
     }
     return 1;
 }
@@ -76,7 +76,7 @@ static int read_members(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
             return result;
         struct cw_packed_value member = cw_set_member(text);
         if (!cw_set_add(value->keyspace, value->ref, &member))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, "a member stands there twice");
     }
     return 1;
 }

@@ -142,9 +142,11 @@ static int read_node(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
     if (result <= 0 || (result = cw_rdb_take_string(cursor, &value->texts[1], &listpack)) <= 0)
         return result;
     if (id.length != CW_STREAM_ID_BYTES || !cw_stream_node_is_valid(listpack))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "a node of the stream is damaged");
     value->left--;
     result = cw_stream_load_node(arena_of(value), stream_of(value), cw_stream_id_decode(id.data), listpack);
+    if (result < 0)
+        value->why = "entries of the stream are not in order";
     return result < 0 ? result : 1;
 }
 
@@ -168,7 +170,7 @@ static int read_numbers(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
     if ((result = cw_rdb_take_plain_length(cursor, &groups)) <= 0)
         return result;
     if (length != stream->length)
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the stream has not as many entries as it says");
     stream->last_id = last_id;
     stream->max_deleted_id = max_deleted_id;
     stream->entries_added = entries_added;
@@ -196,7 +198,7 @@ static int read_group(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
         return result;
     result = cw_stream_group_create(arena_of(value), stream, name, last_id, (int64_t)entries_read, &group);
     if (result < 0)
-        return result == ERR_EXISTS ? ERR_CORRUPT : result;
+        return result == ERR_EXISTS ? cw_rdb_value_refuse(value, "a group stands there twice") : result;
     value->around[AROUND_GROUP].object = group;
     value->around[AROUND_GROUP].left--;
     value->phase = PHASE_PENDING;
@@ -214,7 +216,7 @@ static int read_pending(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
         return result;
     struct cw_stream_pending *pending = cw_stream_pending_add(arena_of(value), group_of(value), id);
     if (!pending)
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "an entry is pending twice");
     pending->delivery_ms = (int64_t)delivery_ms;
     pending->deliveries = deliveries;
     value->left--;
@@ -245,7 +247,7 @@ static int read_consumer(struct cw_rdb_value *value, struct cw_rdb_cursor *curso
         return result;
     result = cw_stream_consumer_create(arena_of(value), group_of(value), name, (int64_t)seen_ms, &consumer);
     if (result < 0)
-        return result == ERR_EXISTS ? ERR_CORRUPT : result;
+        return result == ERR_EXISTS ? cw_rdb_value_refuse(value, "a consumer stands there twice") : result;
     consumer->active_ms = (int64_t)active_ms;
     value->around[AROUND_CONSUMER].object = consumer;
     value->around[AROUND_CONSUMER].left--;
@@ -262,7 +264,7 @@ static int read_owned(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
         return result;
     struct cw_stream_pending *pending = cw_stream_pending_find(group_of(value), id);
     if (!pending || pending->consumer)
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "a consumer has an entry that it cannot have");
     cw_stream_pending_assign(arena_of(value), group_of(value), pending, id, value->around[AROUND_CONSUMER].object);
     value->left--;
     return 1;
@@ -317,7 +319,7 @@ int cw_stream_rdb_read(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
         if (cw_rdb_take_part(cursor, &part, result) <= 0)
             return result;
         if (!settle_phase(value))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, "nobody has an entry that is pending");
     }
     return 1;
 }

@@ -39,7 +39,7 @@ void cw_zset_rdb_add(struct buf *out, const struct cw_entry *entry)
 static int put_listpack(struct cw_rdb_value *value, struct slice listpack)
 {
     if (!cw_zset_is_listpack(listpack))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "members or scores of the sorted set are damaged");
     if (cw_listpack_count(listpack) > 0)
         cw_zset_put_listpack(value->keyspace, value->ref, listpack);
     return 1;
@@ -51,7 +51,8 @@ static int read_listpack(struct cw_rdb_value *value, struct cw_rdb_cursor *curso
     int result = cw_rdb_take_whole(cursor, &value->texts[0], &listpack);
     if (result <= 0)
         return result;
-    return cw_listpack_is_valid(listpack) ? put_listpack(value, listpack) : ERR_CORRUPT;
+    return cw_listpack_is_valid(listpack) ? put_listpack(value, listpack)
+                                          : cw_rdb_value_refuse(value, "the listpack is damaged");
 }
 
 static int read_ziplist(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
@@ -61,7 +62,7 @@ static int read_ziplist(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
     if (result <= 0)
         return result;
     if (!cw_ziplist_is_valid(ziplist))
-        return ERR_CORRUPT;
+        return cw_rdb_value_refuse(value, "the ziplist is damaged");
     struct buf bytes = {0};
     char empty[CW_LISTPACK_EMPTY_BYTES];
     cw_listpack_init(empty);
@@ -73,6 +74,8 @@ static int read_ziplist(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
     return result;
 }
 
+static const char not_a_number[] = "a score is no number";
+
 /* A length and the text of that length, or a length that stands for an infinity. */
 static int take_text_score(struct cw_rdb_cursor *cursor, double *ret_score)
 {
@@ -83,12 +86,14 @@ static int take_text_score(struct cw_rdb_cursor *cursor, double *ret_score)
     unsigned length = bytes[0];
     if (length >= SCORE_NAN) {
         *ret_score = length == SCORE_INFINITE ? (double)INFINITY : -(double)INFINITY;
-        return length == SCORE_NAN ? ERR_CORRUPT : 1;
+        return length == SCORE_NAN ? cw_rdb_refuse(cursor, not_a_number) : 1;
     }
     result = cw_rdb_take(cursor, length, &bytes);
     if (result <= 0)
         return result;
-    return number_parse_double(slice_of((const char *)bytes, length), ret_score) < 0 ? ERR_CORRUPT : 1;
+    return number_parse_double(slice_of((const char *)bytes, length), ret_score) < 0
+               ? cw_rdb_refuse(cursor, not_a_number)
+               : 1;
 }
 
 static int take_score(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor, double *ret_score)
@@ -96,7 +101,7 @@ static int take_score(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor, 
     if (value->type == RDB_TYPE_ZSET)
         return take_text_score(cursor, ret_score);
     int result = cw_rdb_take_double(cursor, ret_score);
-    return result > 0 && isnan(*ret_score) ? ERR_CORRUPT : result;
+    return result > 0 && isnan(*ret_score) ? cw_rdb_refuse(cursor, not_a_number) : result;
 }
 
 static int read_members(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
@@ -117,7 +122,7 @@ static int read_members(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor
         if (cw_rdb_take_part(cursor, &part, result) <= 0)
             return result;
         if (!cw_zset_set(value->keyspace, value->ref, member, score))
-            return ERR_CORRUPT;
+            return cw_rdb_value_refuse(value, "a member stands there twice");
     }
     return 1;
 }

@@ -11,6 +11,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/ha/node_state_test \
 	tests/unit/cacheworker/ha/worker_ha_test \
 	tests/unit/cacheworker/rdb/background_save_test \
+	tests/unit/cacheworker/rdb/encodings_test \
 	tests/unit/cacheworker/rdb/rdb_file_test \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/repl/backlog_test \
@@ -43,6 +44,8 @@ tests_unit_cacheworker_ha_node_state_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_node_state_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_rdb_background_save_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_background_save_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_rdb_encodings_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_rdb_encodings_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_rdb_rdb_file_test_SOURCES = \
 	tests/unit/cacheworker/rdb/rdb_file_test.c \
 	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h

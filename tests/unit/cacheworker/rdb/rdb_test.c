@@ -211,7 +211,7 @@ static void what_others_write_is_judged(void **state)
         {BODY("\xfc\x02\x00\x00\x00\x00\x00\x00\x00\xff"), ERR_CORRUPT, ""}, /* an expiry of nothing */
         {BODY("\x01\x01k\x01\x01v\xff"), ERR_UNSUPPORTED, ""},               /* a list */
         {BODY("\xf5\x01x\xff"), 1, "library x\n"},
-        {BODY("\xf7\x01x\xff"), ERR_UNSUPPORTED, ""}, /* of a module */
+        {BODY("\xf6\x01x\xff"), ERR_UNSUPPORTED, ""}, /* of a release candidate */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct buf bytes = with_checksum(rows[i].body);
