@@ -30,6 +30,7 @@ libcommon_core_a_SOURCES = \
 	common/resp/resp_reader.c common/resp/resp_reader.h \
 	common/resp/resp_writer.c common/resp/resp_writer.h \
 	common/command/command.c common/command/command.h \
+	common/command/command_arguments.c common/command/command_arguments.h \
 	common/command/command_hash.h common/command/command_id.h common/command/command_table.def \
 	common/command/command_keys.c \
 	common/command/command_table.c \

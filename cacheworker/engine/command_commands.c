@@ -2,6 +2,7 @@
 
 #include "common/base/glob.h"
 #include "common/base/mem.h"
+#include "common/command/command_arguments.h"
 
 static bool is_shown(const struct cw_call *call, const struct command *row)
 {
@@ -182,6 +183,81 @@ void cw_command_count_command(struct cw_call *call)
 
 /* --- COMMAND DOCS --- */
 
+static void write_slice_field(struct cw_call *call, const char *name, struct slice value)
+{
+    resp_write_bulk_text(call->reply, name);
+    resp_write_bulk(call->reply, value);
+}
+
+static bool has_arguments(const struct command_argument *argument)
+{
+    return argument->type == ARGUMENT_ONE_OF || argument->type == ARGUMENT_BLOCK;
+}
+
+static void write_argument_flags(struct cw_call *call, const struct command_argument *argument)
+{
+    resp_write_bulk_text(call->reply, "flags");
+    resp_write_set(call->reply, call->protocol,
+                   (size_t)argument->is_optional + argument->is_repeated + argument->is_token_repeated);
+    if (argument->is_optional)
+        resp_write_simple(call->reply, SLICE_LITERAL("optional"));
+    if (argument->is_repeated)
+        resp_write_simple(call->reply, SLICE_LITERAL("multiple"));
+    if (argument->is_token_repeated)
+        resp_write_simple(call->reply, SLICE_LITERAL("multiple_token"));
+}
+
+/* All of an argument but the arguments in it. */
+static void write_argument(struct cw_call *call, const struct command_argument *argument)
+{
+    bool has_flags = argument->is_optional || argument->is_repeated;
+    resp_write_map(call->reply, call->protocol,
+                   3u + (argument->key_spec >= 0) + argument->has_token + (argument->since.length > 0) +
+                       (argument->deprecated.length > 0) + has_flags);
+    write_field(call, "name", argument->name);
+    write_field(call, "type", command_argument_type_name(argument->type));
+    if (!has_arguments(argument))
+        write_slice_field(call, "display_text",
+                          argument->shown.length > 0 ? argument->shown : slice_text(argument->name));
+    if (argument->key_spec >= 0)
+        write_number_field(call, "key_spec_index", argument->key_spec);
+    if (argument->has_token)
+        write_slice_field(call, "token", argument->token);
+    if (argument->since.length > 0)
+        write_slice_field(call, "since", argument->since);
+    if (argument->deprecated.length > 0)
+        write_slice_field(call, "deprecated_since", argument->deprecated);
+    if (has_flags)
+        write_argument_flags(call, argument);
+}
+
+/* An array of maps, which hold arrays in turn; as deep as the command table is, which is five. */
+static void write_arguments(struct cw_call *call, struct slice text)
+{
+    resp_write_bulk_text(call->reply, "arguments");
+    resp_write_array(call->reply, command_argument_count(text));
+    struct command_argument argument;
+    while (command_argument_next(&text, &argument)) {
+        write_argument(call, &argument);
+        if (has_arguments(&argument))
+            write_arguments(call, argument.arguments);
+    }
+}
+
+static void write_history(struct cw_call *call, const struct command *row)
+{
+    size_t count = 0;
+    while (row->history[2 * count])
+        count++;
+    resp_write_bulk_text(call->reply, "history");
+    resp_write_set(call->reply, call->protocol, count);
+    for (const char *const *change = row->history; *change; change += 2) {
+        resp_write_array(call->reply, 2);
+        resp_write_bulk_text(call->reply, change[0]);
+        resp_write_bulk_text(call->reply, change[1]);
+    }
+}
+
 /* The fields of a row; the caller has announced as many, see count_docs_fields. */
 static void write_docs_fields(struct cw_call *call, const struct command *row)
 {
@@ -199,6 +275,10 @@ static void write_docs_fields(struct cw_call *call, const struct command *row)
         write_field(call, "deprecated_since", row->deprecated_since);
         write_field(call, "replaced_by", row->replaced_by);
     }
+    if (row->history)
+        write_history(call, row);
+    if (row->arguments)
+        write_arguments(call, slice_text(row->arguments));
 }
 
 static unsigned count_docs_fields(const struct command *row)
@@ -208,7 +288,7 @@ static unsigned count_docs_fields(const struct command *row)
         fields++;
     if (row->deprecated_since || row->is_system)
         fields++;
-    return fields + (row->deprecated_since ? 2 : 0);
+    return fields + (row->deprecated_since ? 2u : 0u) + (row->history != NULL) + (row->arguments != NULL);
 }
 
 /* "name" {summary: ..., subcommands: {...}} */

@@ -115,6 +115,8 @@ struct command {
     const char *replaced_by;           /* with deprecated_since */
     bool is_system;                    /* not meant for applications: "syscmd" in COMMAND DOCS */
     const char *const *tips;           /* NULL, or ended by NULL */
+    const char *const *history;        /* NULL, or pairs of a version and what changed with it, ended by NULL */
+    const char *arguments;             /* in the notation of command_arguments.h; NULL when there are none */
     int first_key, last_key, key_step; /* the legacy triple of COMMAND INFO */
     const struct command_key_spec *key_specs;
     unsigned key_spec_count;

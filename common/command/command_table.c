@@ -113,6 +113,12 @@ enum { /* what is done with a key */
     }
 #define DEPRECATED(version, instead) .deprecated_since = (version), .replaced_by = (instead)
 #define SYSTEM                       .is_system = true
+#define HISTORY(...)                                                                                                   \
+    .history = (const char *const[])                                                                                   \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
+    }
+#define ARGUMENTS(text) .arguments = (text)
 
 #define FACTS(arity_, group_, since_, flags_, categories_, complexity_, summary_, ...)                                 \
     .arity = (arity_), .group = GROUP_##group_, .since = (since_), .flags = (flags_),                                  \

@@ -15,6 +15,7 @@ common_unit_tests = \
 	tests/unit/common/base/sha256_test \
 	tests/unit/common/base/sm_test \
 	tests/unit/common/base/throttle_test \
+	tests/unit/common/command/command_arguments_test \
 	tests/unit/common/command/command_keys_test \
 	tests/unit/common/command/command_table_test \
 	tests/unit/common/ha/lease_test \
@@ -65,6 +66,8 @@ tests_unit_common_ha_messages_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_ha_messages_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_resp_resp_reader_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_resp_resp_reader_test_LDADD = $(common_unit_ldadd)
+tests_unit_common_command_command_arguments_test_CFLAGS = $(common_unit_cflags)
+tests_unit_common_command_command_arguments_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_command_command_keys_test_CFLAGS = $(common_unit_cflags)
 tests_unit_common_command_command_keys_test_LDADD = $(common_unit_ldadd)
 tests_unit_common_command_command_table_test_CFLAGS = \

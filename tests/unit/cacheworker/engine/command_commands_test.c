@@ -93,6 +93,14 @@ static void assert_reply(int protocol, const char *request, const char *expected
     free(reply);
 }
 
+static void assert_reply_ends(int protocol, const char *request, const char *end)
+{
+    char *reply = ask(protocol, request);
+    assert_true(strlen(reply) > strlen(end));
+    assert_string_equal(reply + strlen(reply) - strlen(end), end);
+    free(reply);
+}
+
 static void assert_begins(const char *text, const char *beginning)
 {
     assert_int_equal(strncmp(text, beginning, strlen(beginning)), 0);
@@ -118,16 +126,84 @@ static void replies_equal_the_transcript(void **state)
 static void docs_have_the_shape_of_the_reference(void **state)
 {
     (void)state;
-    assert_reply(3, "COMMAND DOCS getset nope",
-                 "%1\\r\\n$6\\r\\ngetset\\r\\n%7\\r\\n$7\\r\\nsummary\\r\\n$36\\r\\nSet a string and return the old "
-                 "one.\\r\\n$5\\r\\nsince\\r\\n$5\\r\\n1.0.0\\r\\n$5\\r\\ngroup\\r\\n$6\\r\\nstring\\r\\n$10\\r\\n"
-                 "complexity\\r\\n$4\\r\\nO(1)\\r\\n$9\\r\\ndoc_flags\\r\\n~1\\r\\n+deprecated\\r\\n$16\\r\\n"
-                 "deprecated_since\\r\\n$5\\r\\n6.2.0\\r\\n$11\\r\\nreplaced_by\\r\\n$30\\r\\n`SET` with the `!GET` "
-                 "argument\\r\\n");
+    assert_reply(
+        3, "COMMAND DOCS getset nope",
+        "%1\\r\\n$6\\r\\ngetset\\r\\n%8\\r\\n$7\\r\\nsummary\\r\\n$36\\r\\nSet a string and return the old "
+        "one.\\r\\n$5\\r\\nsince\\r\\n$5\\r\\n1.0.0\\r\\n$5\\r\\ngroup\\r\\n$6\\r\\nstring\\r\\n$10\\r\\n"
+        "complexity\\r\\n$4\\r\\nO(1)\\r\\n$9\\r\\ndoc_flags\\r\\n~1\\r\\n+deprecated\\r\\n$16\\r\\n"
+        "deprecated_since\\r\\n$5\\r\\n6.2.0\\r\\n$11\\r\\nreplaced_by\\r\\n$30\\r\\n`SET` with the `!GET` "
+        "argument\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n%4\\r\\n$4\\r\\nname\\r\\n$3\\r\\nkey\\r\\n$4\\r\\ntype\\r\\n$"
+        "3\\r\\nkey"
+        "\\r\\n$12\\r\\ndisplay_text\\r\\n$3\\r\\nkey\\r\\n$14\\r\\nkey_spec_index\\r\\n:0\\r\\n%3\\r\\n$"
+        "4\\r\\nname\\r\\n$5"
+        "\\r\\nvalue\\r\\n$4\\r\\ntype\\r\\n$6\\r\\nstring\\r\\n$12\\r\\ndisplay_text\\r\\n$5\\r\\nvalue\\r\\n");
     assert_reply(2, "COMMAND DOCS pfselftest",
                  "*2\\r\\n$10\\r\\npfselftest\\r\\n*8\\r\\n$7\\r\\nsummary\\r\\n$26\\r\\nTest the HyperLogLog "
                  "code.\\r\\n$5\\r\\nsince\\r\\n$5\\r\\n2.8.9\\r\\n$5\\r\\ngroup\\r\\n$11\\r\\nhyperloglog\\r\\n$9"
                  "\\r\\ndoc_flags\\r\\n*1\\r\\n+syscmd\\r\\n");
+}
+
+/* A server of version 7.2 ends its reply so: tokens, one-of, blocks, flags and what is shown in a name's place. */
+static void arguments_are_those_of_the_reference(void **state)
+{
+    (void)state;
+    assert_reply_ends(
+        2, "COMMAND DOCS sort_ro",
+        "$9\\r\\narguments\\r\\n*6\\r\\n*8\\r\\n$4\\r\\nname\\r\\n$3\\r\\nkey\\r\\n$4\\r\\ntype\\r\\n$3\\r"
+        "\\nkey\\r\\n$12\\r\\ndisplay_text\\r\\n$3\\r\\nkey\\r\\n$14\\r\\nkey_spec_index\\r\\n:0\\r\\n*12"
+        "\\r\\n$4\\r\\nname\\r\\n$10\\r\\nby-pattern\\r\\n$4\\r\\ntype\\r\\n$7\\r\\npattern\\r\\n$12\\r\\nd"
+        "isplay_text\\r\\n$7\\r\\npattern\\r\\n$14\\r\\nkey_spec_index\\r\\n:1\\r\\n$5\\r\\ntoken\\r\\n$2"
+        "\\r\\nBY\\r\\n$5\\r\\nflags\\r\\n*1\\r\\n+optional\\r\\n*10\\r\\n$4\\r\\nname\\r\\n$5\\r\\nlimit"
+        "\\r\\n$4\\r\\ntype\\r\\n$5\\r\\nblock\\r\\n$5\\r\\ntoken\\r\\n$5\\r\\nLIMIT\\r\\n$5\\r\\nflags\\r"
+        "\\n*1\\r\\n+optional\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n*6\\r\\n$4\\r\\nname\\r\\n$6\\r\\noffset"
+        "\\r\\n$4\\r\\ntype\\r\\n$7\\r\\ninteger\\r\\n$12\\r\\ndisplay_text\\r\\n$6\\r\\noffset\\r\\n*6\\r"
+        "\\n$4\\r\\nname\\r\\n$5\\r\\ncount\\r\\n$4\\r\\ntype\\r\\n$7\\r\\ninteger\\r\\n$12\\r\\ndisplay_te"
+        "xt\\r\\n$5\\r\\ncount\\r\\n*12\\r\\n$4\\r\\nname\\r\\n$11\\r\\nget-pattern\\r\\n$4\\r\\ntype\\r\\n"
+        "$7\\r\\npattern\\r\\n$12\\r\\ndisplay_text\\r\\n$7\\r\\npattern\\r\\n$14\\r\\nkey_spec_index\\r\\n"
+        ":1\\r\\n$5\\r\\ntoken\\r\\n$3\\r\\nGET\\r\\n$5\\r\\nflags\\r\\n*3\\r\\n+optional\\r\\n+multiple\\r"
+        "\\n+multiple_token\\r\\n*8\\r\\n$4\\r\\nname\\r\\n$5\\r\\norder\\r\\n$4\\r\\ntype\\r\\n$5\\r\\none"
+        "of\\r\\n$5\\r\\nflags\\r\\n*1\\r\\n+optional\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n*8\\r\\n$4\\r\\nn"
+        "ame\\r\\n$3\\r\\nasc\\r\\n$4\\r\\ntype\\r\\n$10\\r\\npure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$3"
+        "\\r\\nasc\\r\\n$5\\r\\ntoken\\r\\n$3\\r\\nASC\\r\\n*8\\r\\n$4\\r\\nname\\r\\n$4\\r\\ndesc\\r\\n$4"
+        "\\r\\ntype\\r\\n$10\\r\\npure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$4\\r\\ndesc\\r\\n$5\\r\\ntoke"
+        "n\\r\\n$4\\r\\nDESC\\r\\n*10\\r\\n$4\\r\\nname\\r\\n$7\\r\\nsorting\\r\\n$4\\r\\ntype\\r\\n$10\\r"
+        "\\npure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$7\\r\\nsorting\\r\\n$5\\r\\ntoken\\r\\n$5\\r\\nALPH"
+        "A\\r\\n$5\\r\\nflags\\r\\n*1\\r\\n+optional\\r\\n");
+    assert_reply_ends(
+        3, "COMMAND DOCS sort_ro",
+        "$9\\r\\narguments\\r\\n*6\\r\\n%4\\r\\n$4\\r\\nname\\r\\n$3\\r\\nkey\\r\\n$4\\r\\ntype\\r\\n$3\\r"
+        "\\nkey\\r\\n$12\\r\\ndisplay_text\\r\\n$3\\r\\nkey\\r\\n$14\\r\\nkey_spec_index\\r\\n:0\\r\\n%6\\r"
+        "\\n$4\\r\\nname\\r\\n$10\\r\\nby-pattern\\r\\n$4\\r\\ntype\\r\\n$7\\r\\npattern\\r\\n$12\\r\\ndisp"
+        "lay_text\\r\\n$7\\r\\npattern\\r\\n$14\\r\\nkey_spec_index\\r\\n:1\\r\\n$5\\r\\ntoken\\r\\n$2\\r"
+        "\\nBY\\r\\n$5\\r\\nflags\\r\\n~1\\r\\n+optional\\r\\n%5\\r\\n$4\\r\\nname\\r\\n$5\\r\\nlimit\\r\\n"
+        "$4\\r\\ntype\\r\\n$5\\r\\nblock\\r\\n$5\\r\\ntoken\\r\\n$5\\r\\nLIMIT\\r\\n$5\\r\\nflags\\r\\n~1"
+        "\\r\\n+optional\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n%3\\r\\n$4\\r\\nname\\r\\n$6\\r\\noffset\\r\\n"
+        "$4\\r\\ntype\\r\\n$7\\r\\ninteger\\r\\n$12\\r\\ndisplay_text\\r\\n$6\\r\\noffset\\r\\n%3\\r\\n$4"
+        "\\r\\nname\\r\\n$5\\r\\ncount\\r\\n$4\\r\\ntype\\r\\n$7\\r\\ninteger\\r\\n$12\\r\\ndisplay_text\\r"
+        "\\n$5\\r\\ncount\\r\\n%6\\r\\n$4\\r\\nname\\r\\n$11\\r\\nget-pattern\\r\\n$4\\r\\ntype\\r\\n$7\\r"
+        "\\npattern\\r\\n$12\\r\\ndisplay_text\\r\\n$7\\r\\npattern\\r\\n$14\\r\\nkey_spec_index\\r\\n:1\\r"
+        "\\n$5\\r\\ntoken\\r\\n$3\\r\\nGET\\r\\n$5\\r\\nflags\\r\\n~3\\r\\n+optional\\r\\n+multiple\\r\\n+m"
+        "ultiple_token\\r\\n%4\\r\\n$4\\r\\nname\\r\\n$5\\r\\norder\\r\\n$4\\r\\ntype\\r\\n$5\\r\\noneof\\r"
+        "\\n$5\\r\\nflags\\r\\n~1\\r\\n+optional\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n%4\\r\\n$4\\r\\nname"
+        "\\r\\n$3\\r\\nasc\\r\\n$4\\r\\ntype\\r\\n$10\\r\\npure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$3\\r"
+        "\\nasc\\r\\n$5\\r\\ntoken\\r\\n$3\\r\\nASC\\r\\n%4\\r\\n$4\\r\\nname\\r\\n$4\\r\\ndesc\\r\\n$4\\r"
+        "\\ntype\\r\\n$10\\r\\npure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$4\\r\\ndesc\\r\\n$5\\r\\ntoken"
+        "\\r\\n$4\\r\\nDESC\\r\\n%5\\r\\n$4\\r\\nname\\r\\n$7\\r\\nsorting\\r\\n$4\\r\\ntype\\r\\n$10\\r\\n"
+        "pure-token\\r\\n$12\\r\\ndisplay_text\\r\\n$7\\r\\nsorting\\r\\n$5\\r\\ntoken\\r\\n$5\\r\\nALPHA"
+        "\\r\\n$5\\r\\nflags\\r\\n~1\\r\\n+optional\\r\\n");
+}
+
+static void history_is_a_set_of_pairs(void **state)
+{
+    (void)state;
+    char *reply = ask(3, "COMMAND DOCS renamenx");
+    assert_non_null(strstr(reply,
+                           "$7\\r\\nhistory\\r\\n~1\\r\\n*2\\r\\n$5\\r\\n3.2.0\\r\\n$27\\r\\nBoth names may be the "
+                           "same.\\r\\n$9\\r\\narguments\\r\\n*2\\r\\n"));
+    free(reply);
+    reply = ask(2, "COMMAND DOCS restore");
+    assert_non_null(strstr(reply, "$7\\r\\nhistory\\r\\n*3\\r\\n*2\\r\\n$5\\r\\n3.0.0\\r\\n"));
+    free(reply);
 }
 
 /* What is not bound is unknown everywhere; a container shows only what is bound of it; RESPITE is never shown. */
@@ -188,6 +264,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_equal_the_transcript),
         cmocka_unit_test(docs_have_the_shape_of_the_reference),
+        cmocka_unit_test(arguments_are_those_of_the_reference),
+        cmocka_unit_test(history_is_a_set_of_pairs),
         cmocka_unit_test_setup_teardown(only_bound_rows_are_shown, show_only_strings, show_all),
         cmocka_unit_test(whole_replies_are_well_formed),
     };
