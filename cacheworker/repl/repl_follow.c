@@ -8,13 +8,16 @@
 #include "common/base/number.h"
 #include "common/resp/resp_writer.h"
 
+#include <stdio.h>
+
 enum {
     LINE_MAX_LENGTH = 4096, /* of what a master says in words */
     GREETING_REPLIES = 1,   /* to the REPLCONF of one of ours */
     HELD_MAX = 16 << 20,    /* bytes of the stream that wait for a script */
 };
 
-#define COMPLAINT_INTERVAL_NS NS_PER_S
+#define COMPLAINT_INTERVAL_NS      NS_PER_S
+#define SAME_COMPLAINT_INTERVAL_NS (30 * NS_PER_S)
 
 static int64_t now_of(const struct cw_repl *repl)
 {
@@ -43,15 +46,35 @@ static void go_down(struct cw_repl *repl)
     follow->retry_ns = now_of(repl) + RECONNECT_NS;
 }
 
-static void hang_up(struct cw_repl *repl, const char *reason)
+/* What a master says may be anything. */
+static void note_trouble(struct follow *follow, const char *reason)
+{
+    snprintf(follow->trouble, sizeof(follow->trouble), "%s", reason);
+    for (char *at = follow->trouble; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+}
+
+/* The same trouble is told now and then, another one at once. */
+static void tell_trouble(struct cw_repl *repl, const char *reason)
 {
     struct follow *follow = &repl->follow;
-    if (now_of(repl) - follow->complained_ns >= COMPLAINT_INTERVAL_NS) {
-        follow->complained_ns = now_of(repl);
-        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "link to master %s:%u closed: %s",
-                   follow->address.host, follow->address.port, reason);
-    }
-    cw_engine_close(repl->engine, follow->link);
+    char before[TROUBLE_MAX];
+    memcpy(before, follow->trouble, sizeof(before));
+    note_trouble(follow, reason);
+    bool is_same = strcmp(before, follow->trouble) == 0;
+    int64_t silent_ns = now_of(repl) - follow->complained_ns;
+    if (silent_ns < (is_same ? SAME_COMPLAINT_INTERVAL_NS : COMPLAINT_INTERVAL_NS))
+        return;
+    follow->complained_ns = now_of(repl);
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_WARNING, "link to master %s:%u closed: %s",
+               follow->address.host, follow->address.port, follow->trouble);
+}
+
+static void hang_up(struct cw_repl *repl, const char *reason)
+{
+    tell_trouble(repl, reason);
+    cw_engine_close(repl->engine, repl->follow.link);
     go_down(repl);
 }
 
@@ -62,6 +85,7 @@ void repl_follow_begin(struct cw_repl *repl, const struct life *master, const st
     if (master != NULL)
         follow->master = *master;
     follow->address = *address;
+    follow->trouble[0] = '\0';
     follow->wants_full = false;
     follow->has_been_in_step = false;
     follow->retry_ns = now_of(repl);
@@ -81,8 +105,23 @@ void repl_follow_free(struct cw_repl *repl)
     buf_free(&repl->follow.input);
 }
 
+static const char *loss_in(enum follow_state state)
+{
+    switch (state) {
+    case FOLLOW_DOWN: return "";
+    case FOLLOW_CONNECTING: return "it refuses connections, or does not answer";
+    case FOLLOW_GREETING: return "it hung up during the greeting";
+    case FOLLOW_ANNOUNCED:
+    case FOLLOW_LOADING:
+    case FOLLOW_DELIMITER: return "it hung up before its snapshot was complete";
+    case FOLLOW_STREAMING: return "it hung up";
+    }
+    return "";
+}
+
 void repl_follow_closed(struct cw_repl *repl)
 {
+    tell_trouble(repl, loss_in(repl->follow.state));
     go_down(repl);
 }
 
@@ -173,6 +212,7 @@ static void send_ack(struct cw_repl *repl)
 static void be_in_step(struct cw_repl *repl)
 {
     repl->follow.state = FOLLOW_STREAMING;
+    repl->follow.trouble[0] = '\0';
     repl->follow.has_been_in_step = true;
     repl->follow.wants_full = false;
     send_ack(repl);
@@ -267,14 +307,14 @@ static bool take_announcement(struct follow *follow, struct slice line)
 static void take_greeting_reply(struct cw_repl *repl, struct slice line)
 {
     struct follow *follow = &repl->follow;
-    const char *reason = NULL;
-    if (follow->is_stock)
-        reason = repl_stock_take_reply(repl, line);
-    else
+    char why[TROUBLE_MAX];
+    if (follow->is_stock && !repl_stock_take_reply(repl, line, why)) {
+        hang_up(repl, why);
+        return;
+    }
+    if (!follow->is_stock)
         follow->replies_seen++;
-    if (reason != NULL)
-        hang_up(repl, reason);
-    else if (follow->replies_seen == follow->replies_wanted)
+    if (follow->replies_seen == follow->replies_wanted)
         send_psync(repl);
 }
 
@@ -285,9 +325,9 @@ static void take_line(struct cw_repl *repl, struct slice line)
         return; /* a sign of life while others are served */
     bool is_greeting = follow->state == FOLLOW_GREETING && follow->replies_seen < follow->replies_wanted;
     if (line.data[0] == '-' && !(is_greeting && follow->is_stock)) {
-        char *text = mem_copy_text(line.data, line.length);
+        char text[TROUBLE_MAX];
+        snprintf(text, sizeof(text), "%.*s", (int)(line.length < TROUBLE_MAX ? line.length : TROUBLE_MAX), line.data);
         hang_up(repl, text);
-        mem_free(text);
     } else if (follow->state == FOLLOW_ANNOUNCED) {
         if (take_announcement(follow, line))
             begin_loading(repl);

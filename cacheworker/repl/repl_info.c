@@ -55,6 +55,8 @@ static void replica_lines(const struct cw_repl *repl, struct buf *out)
         buf_add_format(out, "master_link_down_since_seconds:%lld\r\n",
                        follow->down_ns > 0 ? (long long)((cw_engine_now_ns(repl->engine) - follow->down_ns) / NS_PER_S)
                                            : -1LL);
+    if (follow->trouble[0] != '\0')
+        buf_add_format(out, "respite_master_link_trouble:%s\r\n", follow->trouble);
     buf_add_text(out, "slave_priority:100\r\nslave_read_only:1\r\nreplica_announced:1\r\n");
     master_lines(repl, out);
 }

@@ -13,6 +13,7 @@ enum {
     DELIMITER_LENGTH = 40,   /* random bytes that end a snapshot on the wire */
     PENDING_MAX = 256 << 20, /* bytes that a replica may be behind before it is given up, with a larger backlog more */
     STREAM_DATABASE_NONE = -1,
+    TROUBLE_MAX = 200, /* bytes of a sentence about a link, with the NUL */
 };
 
 #define ACK_INTERVAL_NS     (100 * NS_PER_MS)
@@ -100,8 +101,9 @@ struct follow { /* the link to the master, at a replica */
     int64_t retry_ns;
     int64_t heard_ns;
     int64_t acked_ns;
-    int64_t down_ns;       /* when the stream was lost; 0: there was none */
-    int64_t complained_ns; /* when a loss of the link was last logged */
+    int64_t down_ns;           /* when the stream was lost; 0: there was none */
+    int64_t complained_ns;     /* when a loss of the link was last logged */
+    char trouble[TROUBLE_MAX]; /* why the link is down, or went down before it streamed; empty: all is well */
     bool ack_wanted;
 };
 
@@ -158,7 +160,8 @@ void repl_keep_second_id(struct cw_repl *repl); /* the id is about to be another
 
 /* repl_stock.c: what a server by itself says to its master, before PSYNC. */
 void repl_stock_greet(struct cw_repl *repl);
-const char *repl_stock_take_reply(struct cw_repl *repl, struct slice line); /* NULL; or why the link is no use */
+/* False: the link is no use; `why` says so, with the master's own words. */
+bool repl_stock_take_reply(struct cw_repl *repl, struct slice line, char why[TROUBLE_MAX]);
 
 /* repl_follow.c: a replica and its master. */
 /* `master` is NULL for a stock one. */

@@ -1,6 +1,8 @@
 #include "cacheworker/repl/repl_internal.h"
 #include "common/resp/resp_writer.h"
 
+#include <stdio.h>
+
 enum { PING_REPLIES = 1, AUTH_REPLIES = 1, REPLCONF_REPLIES = 2 };
 
 static void write_words(struct buf *out, const struct slice *words, size_t count)
@@ -62,17 +64,24 @@ static bool is_alive(struct slice line)
            starts_with(line, "-ERR operation not permitted");
 }
 
+static bool complain(char why[TROUBLE_MAX], const char *what, struct slice line)
+{
+    snprintf(why, TROUBLE_MAX, "%s: %.*s", what, (int)(line.length < TROUBLE_MAX ? line.length : TROUBLE_MAX),
+             line.data);
+    return false;
+}
+
 /* A master that does not know a word of REPLCONF is fine. */
-const char *repl_stock_take_reply(struct cw_repl *repl, struct slice line)
+bool repl_stock_take_reply(struct cw_repl *repl, struct slice line, char why[TROUBLE_MAX])
 {
     struct follow *follow = &repl->follow;
     unsigned number = follow->replies_seen++;
     bool has_auth = follow->replies_wanted == PING_REPLIES + AUTH_REPLIES + REPLCONF_REPLIES;
     if (number == 0 && !is_alive(line))
-        return "it does not answer PING";
+        return complain(why, "it does not answer PING", line);
     if (number == 1 && has_auth && line.data[0] == '-')
-        return "it does not take masteruser and masterauth";
+        return complain(why, "it does not take the user and password", line);
     if (number == 0)
         introduce(repl);
-    return NULL;
+    return true;
 }

@@ -145,6 +145,56 @@ static void the_stream_goes_on_after_a_lost_link(void **state)
     bench_end(&bench);
 }
 
+static void expect_trouble(struct bench *bench, link_id client, const char *words)
+{
+    char line[256];
+    snprintf(line, sizeof(line), "respite_master_link_trouble:%s\r\n", words);
+    struct slice info = bench_ask(bench, client, "INFO replication\r\n");
+    if (memmem(info.data, info.length, line, strlen(line)) == NULL)
+        fail_msg("not %s in %.*s", line, (int)info.length, info.data);
+}
+
+static void trouble_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        const char *trouble;
+    } cases[] = {
+        {"+OK\r\n+OK\r\n-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
+         "-NOMASTERLINK Can't SYNC while not connected with my master"},
+        {"-NOAUTH x\r\n-NOAUTH x\r\n-NOAUTH Authentication required.\r\n", "-NOAUTH Authentication required."},
+        {"+OK\r\n+OK\r\n-a\tb\x7f\r\n", "-a?b?"},
+    };
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    expect(bench_ask(&bench, client, "REPLICAOF 127.0.0.1 7000\r\n"), "+OK\r\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        bench_advance(&bench, NS_PER_S);
+        link_id link = bench_accept(&bench);
+        say(&bench, link, "+PONG\r\n");
+        say(&bench, link, cases[i].answer);
+        bench_take(&bench, link);
+        expect_trouble(&bench, client, cases[i].trouble);
+    }
+    bench_advance(&bench, NS_PER_S);
+    link_id link = bench_accept(&bench);
+    say(&bench, link, "-LOADING Redis is loading the dataset in memory\r\n");
+    bench_take(&bench, link);
+    expect_trouble(&bench, client, "it does not answer PING: -LOADING Redis is loading the dataset in memory");
+    bench_advance(&bench, NS_PER_S);
+    link = bench_accept(&bench);
+    bench_take(&bench, link);
+    bench_close(&bench, link);
+    expect_trouble(&bench, client, "it hung up during the greeting");
+    link_id master = greet(&bench, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
+    send_by_length(&bench, master, 0);
+    struct slice info = bench_ask(&bench, client, "INFO replication\r\n");
+    assert_null(memmem(info.data, info.length, "trouble", 7));
+    bench_end(&bench);
+}
+
 static void an_answer_that_is_none_closes_the_link(void **state)
 {
     (void)state;
@@ -184,6 +234,9 @@ static void a_password_is_given_behind_the_ping(void **state)
     say(&bench, master, "-NOAUTH Authentication required.\r\n");
     expect(bench_take(&bench, master), "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$4\r\nword\r\n" REPLCONFS);
     say(&bench, master, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    expect_trouble(&bench, client,
+                   "it does not take the user and password: -WRONGPASS invalid username-password pair or user is "
+                   "disabled.");
     assert_false(bench.links[master].is_open);
     bench_end(&bench);
 }
@@ -219,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_of_another_length_is_refused),
         cmocka_unit_test(the_stream_goes_on_after_a_lost_link),
         cmocka_unit_test(an_answer_that_is_none_closes_the_link),
+        cmocka_unit_test(trouble_is_told),
         cmocka_unit_test(a_password_is_given_behind_the_ping),
         cmocka_unit_test(a_master_again_feeds_by_both_ids),
     };
