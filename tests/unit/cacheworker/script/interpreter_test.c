@@ -270,8 +270,7 @@ static void test_memory_comes_back(void **state)
         "local t = {} while true do t[#t + 1] = coroutine.create(function() end) end",
         "return loadstring(string.rep('local x = {} ', 1000000))",
         "local t = {} for i = 1, 1e7 do t['k' .. i] = i end return cmsgpack.pack(t)",
-        "local s = string.rep('[', 900) .. string.rep(']', 900) local t = {} while true do t[#t + 1] = cjson.decode(s) "
-        "end",
+        "local s = ('['):rep(900) .. (']'):rep(900) local t = {} while true do t[#t + 1] = cjson.decode(s) end",
     };
     struct scene scene;
     open_scene(&scene);
@@ -301,8 +300,7 @@ static void test_interruption(void **state)
         "while true do pcall(pcall, pcall, error) end",
         "while true do xpcall(function() while true do end end, function() while true do end end) end",
         "while true do coroutine.wrap(function() while true do end end)() end",
-        "local c = coroutine.create(function() while true do coroutine.yield() end end) "
-        "while true do coroutine.resume(c) end",
+        "local c = coroutine.wrap(function() while 1 do coroutine.yield() end end) while 1 do c() end",
         "table.sort({1, 2, 3}, function() while true do end end)",
         "string.gsub('x', 'x', function() while true do end end)",
         "return setmetatable({}, {__index = function(t, k) while true do end end}).x",
