@@ -16,6 +16,7 @@ enum { PUSHES_KEPT = 64 << 10 }; /* bytes of memory that stay for the next pushe
 void cw_engine_look_at_role(struct cw_engine *engine)
 {
     engine->serving = cw_ha_serving(engine->ha, engine->now_ns);
+    engine->lacks_replicas = cw_repl_lacks_replicas(engine->repl);
     bool deletes = engine->serving == CW_SERVING_MASTER && engine->pause_until_ns == 0; /* a DEL is a write, too */
     enum cw_expiry_mode mode = deletes ? CW_EXPIRY_DELETES : CW_EXPIRY_HIDES;
     if (UNLIKELY(engine->long_command.is_left) && engine->serving != CW_SERVING_HOLD)

@@ -197,6 +197,11 @@ void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_us
     *ret_password = engine->settings.masterauth;
 }
 
+const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *engine)
+{
+    return &engine->settings.replication;
+}
+
 bool cw_engine_has_aof(const struct cw_engine *engine)
 {
     return engine->settings.appendonly;

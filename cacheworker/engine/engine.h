@@ -33,6 +33,7 @@
  *                                      SELECT where the database changes
  *   cw_repl_offset(repl)               last offset of the stream: what a reply given now depends on
  *   cw_repl_acknowledged(repl, offset) how many replicas have acknowledged it (WAIT)
+ *   cw_repl_lacks_replicas(repl)       whether writes are refused for that (min-replicas-to-write)
  *   cw_repl_info(repl, out)            lines "name:value\r\n" of INFO's replication section, role included
  *   cw_ha_info(ha, out)                lines of the section "respite": node, incarnation, epoch, fence, lease, ...
  *   cw_repl_role(repl, out, protocol)  the reply to ROLE
@@ -49,6 +50,7 @@ struct cw_engine;
 struct cw_ha;
 struct cw_keyspace;
 struct cw_repl;
+struct cw_repl_settings;
 
 /* What this node may do for clients now. */
 enum cw_serving {
@@ -118,6 +120,8 @@ void cw_engine_drain(struct cw_engine *engine, link_id link); /* sends what is t
 
 /* masteruser (empty: none) and masterauth. Borrowed until they are set. */
 void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_user, struct slice *ret_password);
+
+const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *engine); /* as CONFIG SET left them */
 
 /* appendonly: such a server cannot follow another one. */
 bool cw_engine_has_aof(const struct cw_engine *engine);

@@ -143,7 +143,8 @@ static bool node_refuses(struct cw_engine *engine, const struct cw_session *sess
         refuse_for_disk(engine, reply);
         return true;
     }
-    const char *words = role_refuses(engine, session, flags);
+    bool has_too_few = engine->lacks_replicas && flags & COMMAND_WRITE;
+    const char *words = has_too_few ? CW_ERROR_NO_REPLICAS : role_refuses(engine, session, flags);
     if (words != NULL)
         refuse(reply, words);
     return words != NULL;
@@ -215,6 +216,8 @@ static const char *script_refusal(const struct cw_nested *nested, const struct c
     if (nested->has_written)
         return NULL;
     const char *words = role_refuses(engine, nested->session, command->flags);
+    if (words == NULL && engine->lacks_replicas && (command->flags & COMMAND_WRITE))
+        words = CW_ERROR_NO_REPLICAS;
     if (words == NULL && engine->unit.is_out_of_memory && (command->flags & COMMAND_DENYOOM) &&
         !(nested->flags & CW_CALL_ALLOW_OOM))
         words = CW_ERROR_NO_MEMORY;

@@ -7,6 +7,8 @@
 #include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/state.h"
 
+#define CW_ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
+
 struct cw_nested;
 
 /* Whether a client's command passes without being looked at closely: that of a session in its ordinary state, on a
@@ -18,7 +20,7 @@ static inline bool cw_gates_are_open(const struct cw_engine *engine, const struc
     size_t index;
     return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
            command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
-           engine->serving == CW_SERVING_MASTER && !engine->aof.refuses &&
+           engine->serving == CW_SERVING_MASTER && !engine->aof.refuses && !engine->lacks_replicas &&
            !cw_memory_is_limited_for(engine, command->flags) &&
            (LIKELY(!(session->flags & CW_SESSION_RESTRICTED)) ||
             cw_acl_user_check(session->user, command, argv, argc, &index) == CW_ACL_ALLOWED);

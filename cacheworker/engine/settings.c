@@ -1,6 +1,7 @@
 #include "cacheworker/engine/settings.h"
 
 #include "cacheworker/acl/share.h"
+#include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/pubsub/notify_classes.h"
@@ -15,7 +16,7 @@
 /* --- the table --- */
 
 enum kind { BOOLEAN, INTEGER, OCTAL, MEMORY, SHARE, TEXT, CHOICE, OWN };
-enum { IMMUTABLE = 1 << 0, HIDDEN = 1 << 1, SENSITIVE = 1 << 2, PROTECTED = 1 << 3, SEVERAL = 1 << 4 };
+enum { IMMUTABLE = 1 << 0, HIDDEN = 1 << 1, SENSITIVE = 1 << 2, PROTECTED = 1 << 3, SEVERAL = 1 << 4, ALONE = 1 << 5 };
 
 /* What a parameter needs beyond its kind; each may be NULL. */
 struct hooks {
@@ -38,6 +39,8 @@ struct parameter {
 };
 
 #define KEPT SIZE_MAX
+
+enum { GROUP_TIMEOUT_S = 30 }; /* repl-timeout in a group, where nothing else is set */
 
 static const char *const acl_pubsub_default_names[] = {"allchannels", "resetchannels", NULL};
 static const char *const appendfsync_names[] = {"everysec", "always", "no", NULL};
@@ -73,11 +76,6 @@ static void write_acl_file(const struct cw_engine *engine, struct buf *out)
 static void write_bind(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.data.host);
-}
-
-static void write_backlog_size(const struct cw_engine *engine, struct buf *out)
-{
-    buf_add_u64(out, engine->config.backlog_bytes);
 }
 
 static void write_output_limits(const struct cw_engine *engine, struct buf *out)
@@ -290,18 +288,27 @@ static void write_replicaof(const struct cw_engine *engine, struct buf *out)
         buf_add_format(out, "%s %u", master->host, master->port);
 }
 
-static void judge_serves_stale(const struct cw_engine *engine, struct slice value, struct buf *reason)
+/* What is less is taken for the least, as the reference does. */
+static void backlog_size_changed(struct cw_settings *settings, struct slice value)
 {
-    if (!engine->config.standalone && slice_equal_nocase(value, "yes"))
-        buf_add_text(reason, CW_SETTINGS_NO_USE);
+    enum { BACKLOG_LEAST = 16 << 10 };
+    (void)value;
+    if (settings->replication.backlog_bytes < BACKLOG_LEAST)
+        settings->replication.backlog_bytes = BACKLOG_LEAST;
+}
+
+static void enough_replicas_changed(struct cw_engine *engine)
+{
+    if (engine->repl != NULL) /* else it is being created */
+        cw_engine_look_at_role(engine);
 }
 
 static const struct hooks replicaof_hooks = {.write = write_replicaof};
-static const struct hooks serves_stale_hooks = {.judge = judge_serves_stale};
+static const struct hooks enough_replicas_hooks = {.changed = enough_replicas_changed};
 static const struct hooks databases_hooks = {.write = write_databases};
 static const struct hooks port_hooks = {.write = write_port};
 static const struct hooks bind_hooks = {.write = write_bind};
-static const struct hooks backlog_size_hooks = {.write = write_backlog_size};
+static const struct hooks backlog_size_hooks = {.assign = backlog_size_changed};
 static const struct hooks output_limits_hooks = {
     .write = write_output_limits, .judge = judge_output_limits, .assign = assign_output_limits};
 static const struct hooks debug_hooks = {.write = write_debug};
@@ -586,6 +593,11 @@ void cw_settings_create(struct cw_settings *settings, const struct cw_config *co
     }
     cw_settings_set_text(&settings->requirepass, config->requirepass);
     settings->serves_stale = config->standalone;
+    settings->replication.backlog_bytes = (int64_t)config->backlog_bytes;
+    if (!config->standalone) { /* whose replicas are needed, and are near */
+        settings->replication.sync_delay_s = 0;
+        settings->replication.timeout_s = GROUP_TIMEOUT_S;
+    }
     settings->acllog_max_length = config->acllog_max_len;
     settings->pubsub_default = config->acl_pubsub_all ? 0 : 1;
     settings->max_clients = config->max_clients;
@@ -602,7 +614,9 @@ void cw_settings_destroy(struct cw_settings *settings)
     mem_free((void *)(uintptr_t)settings->requirepass.data);
     mem_free((void *)(uintptr_t)settings->masteruser.data);
     mem_free((void *)(uintptr_t)settings->masterauth.data);
-    settings->requirepass = settings->masteruser = settings->masterauth = slice_of(NULL, 0);
+    mem_free((void *)(uintptr_t)settings->replication.announced_host.data);
+    settings->requirepass = settings->masteruser = settings->masterauth = settings->replication.announced_host =
+        slice_of(NULL, 0);
 }
 
 /* --- CONFIG SET --- */
@@ -624,6 +638,9 @@ static void judge(const struct cw_engine *engine, size_t index, struct slice val
     read_value(parameter, value, &shown, reason);
     if (buf_length(reason) > 0 || (!is_settable(parameter) && is_present_value(engine, index, buf_slice(&shown)))) {
         /* Saying what is so anyway is fine: clients do it to be sure. */
+    } else if ((parameter->flags & ALONE) && !engine->config.standalone) {
+        if (!is_present_value(engine, index, buf_slice(&shown)))
+            buf_add_text(reason, CW_SETTINGS_NO_USE);
     } else if (!is_settable(parameter)) {
         buf_add_text(reason, parameter->hooks != NULL ? CW_SETTINGS_FROM_START : CW_SETTINGS_NO_USE);
     } else if (parameter->hooks != NULL && parameter->hooks->judge != NULL) {

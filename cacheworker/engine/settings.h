@@ -10,6 +10,7 @@
 #include "cacheworker/evict/evict.h"
 #include "cacheworker/keyspace/packing.h"
 #include "cacheworker/rdb/background_save.h"
+#include "cacheworker/repl/repl_settings.h"
 #include "common/base/buf.h"
 #include "common/resp/resp_limits.h"
 
@@ -23,11 +24,12 @@ struct cw_percentiles { /* that INFO shows of the latencies of commands */
 };
 
 struct cw_settings {
-    struct resp_limits limits;   /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
-    struct slice requirepass;    /* owned; empty: no password */
-    struct slice masteruser;     /* owned */
-    struct slice masterauth;     /* owned; empty: a master asks for no password */
-    bool serves_stale;           /* replica-serve-stale-data: of a server by itself */
+    struct resp_limits limits; /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
+    struct slice requirepass;  /* owned; empty: no password */
+    struct slice masteruser;   /* owned */
+    struct slice masterauth;   /* owned; empty: a master asks for no password */
+    bool serves_stale;         /* replica-serve-stale-data: of a server by itself */
+    struct cw_repl_settings replication;
     size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
     size_t query_buffer_max;
     struct cw_output_limits output;
@@ -60,6 +62,9 @@ struct cw_settings {
     struct {                         /* nothing goes by these */
         bool dynamic_hz;
         int64_t tcp_keepalive_s;
+        bool disable_tcp_nodelay;
+        int diskless_load; /* there is one way: the old data stay until the new are complete */
+        bool diskless_sync;
     } unused;
     /* Whether what was evicted, expired, or deleted by a command that does other things too, goes into the stream as
      * UNLINK, so that stock replicas free it beside their work, and not as DEL. Here it is always freed in steps. */

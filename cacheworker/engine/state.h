@@ -78,6 +78,7 @@ struct cw_engine {
     int64_t wall_us;
     int64_t start_ns;
     enum cw_serving serving;      /* of the batch being executed */
+    bool lacks_replicas;          /* in it: too few for writes */
     struct cw_session *executing; /* whose command is being executed; NULL between commands, and for a stream's */
     struct cw_unit unit;
     struct buf pushes; /* owned; what that session is to get behind the reply */

@@ -13,6 +13,16 @@
 
 enum { SCRATCH_KEPT = 1 << 20 }; /* bytes of memory for the next command */
 
+const struct cw_repl_settings *repl_settings(const struct cw_repl *repl)
+{
+    return cw_engine_repl_settings(repl->engine);
+}
+
+int64_t repl_timeout_ns(const struct cw_repl *repl)
+{
+    return repl_settings(repl)->timeout_s * NS_PER_S;
+}
+
 static void draw_id(struct cw_repl *repl)
 {
     static const char digits[] = "0123456789abcdef";
@@ -142,7 +152,7 @@ static void lead_again(struct cw_repl *repl, bool is_placed)
     repl->role = REPL_LEADING;
     repl->is_feeding = repl->keeps_backlog = is_placed;
     repl->stream_database = STREAM_DATABASE_NONE;
-    repl->pinged_ns = cw_engine_now_ns(repl->engine);
+    repl->pinged_ns = repl->left_ns = cw_engine_now_ns(repl->engine);
     if (is_placed)
         repl_keep_second_id(repl);
     draw_id(repl);
@@ -349,7 +359,8 @@ static void ping_replicas(struct cw_repl *repl)
 {
     static const struct slice argv[] = {SLICE_LITERAL("PING")};
     int64_t now_ns = cw_engine_now_ns(repl->engine);
-    if (now_ns - repl->pinged_ns < PING_INTERVAL_NS || !has_replicas(repl) || !may_add(repl))
+    if (now_ns - repl->pinged_ns < repl_settings(repl)->ping_period_s * NS_PER_S || !has_replicas(repl) ||
+        !may_add(repl))
         return;
     repl->pinged_ns = now_ns;
     append_notice(repl, argv, ARRAY_LENGTH(argv));
@@ -357,11 +368,32 @@ static void ping_replicas(struct cw_repl *repl)
 
 static void trim_backlog(struct cw_repl *repl)
 {
-    size_t kept = cw_engine_config(repl->engine)->backlog_bytes;
+    uint64_t kept = (uint64_t)repl_settings(repl)->backlog_bytes;
     uint64_t end = repl->history.last_offset;
     uint64_t keep_from = end > kept ? end - kept : 0;
     uint64_t needed = repl_peers_oldest_offset(repl);
     cw_backlog_trim(&repl->backlog, needed < keep_from ? needed : keep_from);
+}
+
+/* When a master that nobody follows forgets its stream. In a group somebody will come for it. */
+static int64_t forgets_at_ns(const struct cw_repl *repl)
+{
+    int64_t ttl_s = repl_settings(repl)->backlog_ttl_s;
+    bool may_forget =
+        repl->is_standalone && repl->role == REPL_LEADING && repl->keeps_backlog && repl->peer_count == 0 && ttl_s > 0;
+    return may_forget ? repl->left_ns + ttl_s * NS_PER_S : NEVER_NS;
+}
+
+static void forget_stream(struct cw_repl *repl)
+{
+    repl->keeps_backlog = false;
+    repl->is_feeding = repl->is_recorded;
+    cw_backlog_reset(&repl->backlog, repl->history.last_offset);
+    draw_id(repl);
+    repl->second_id[0] = '\0';
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE,
+               "no replica for %lld s: what was kept for one is forgotten",
+               (long long)repl_settings(repl)->backlog_ttl_s);
 }
 
 /* --- the engine's calls --- */
@@ -406,6 +438,8 @@ void cw_repl_turn(struct cw_repl *repl)
         repl_follow_turn(repl);
     if (repl->backlog.count > 0)
         trim_backlog(repl);
+    if (cw_engine_now_ns(repl->engine) >= forgets_at_ns(repl) && !repl->in_unit)
+        forget_stream(repl);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -419,10 +453,10 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
     if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
         deadline_ns = repl_follow_deadline(repl);
     if (repl->peer_count == 0)
-        return deadline_ns;
+        return earlier(deadline_ns, forgets_at_ns(repl));
     deadline_ns = earlier(deadline_ns, repl_peers_deadline(repl));
     bool pings = has_replicas(repl) && may_add(repl);
-    return pings ? earlier(deadline_ns, repl->pinged_ns + PING_INTERVAL_NS) : deadline_ns;
+    return pings ? earlier(deadline_ns, repl->pinged_ns + repl_settings(repl)->ping_period_s * NS_PER_S) : deadline_ns;
 }
 
 /* A stream that has no database selected begins with a SELECT, so then any number is right. */
@@ -536,13 +570,34 @@ size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_re
         struct cw_replica_view *view = &views[count++];
         *view = (struct cw_replica_view){.life = peer->life,
                                          .is_online = peer->state == PEER_ONLINE,
+                                         .is_waiting = peer->state == PEER_WAITING,
                                          .acknowledged_offset = peer->acknowledged_offset,
                                          .acknowledged_ns = peer->acknowledged_ns,
                                          .lag_ns = cw_repl_lag(repl, peer->acknowledged_offset, now_ns)};
         view->address = *cw_engine_link_peer(repl->engine, peer->link);
+        if (peer->host[0] != '\0')
+            memcpy(view->address.host, peer->host, sizeof(view->address.host));
         view->address.port = peer->port;
     }
     return count;
+}
+
+unsigned cw_repl_good_replicas(const struct cw_repl *repl)
+{
+    int64_t now_ns = cw_engine_now_ns(repl->engine), lag_s = repl_settings(repl)->max_lag_s;
+    unsigned count = 0;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        const struct peer *peer = repl->peers[i];
+        count += peer != NULL && peer->state == PEER_ONLINE && (now_ns - peer->acknowledged_ns) / NS_PER_S <= lag_s;
+    }
+    return count;
+}
+
+bool cw_repl_lacks_replicas(const struct cw_repl *repl)
+{
+    const struct cw_repl_settings *settings = repl_settings(repl);
+    return UNLIKELY(settings->min_replicas > 0) && settings->max_lag_s > 0 && repl->role == REPL_LEADING &&
+           cw_repl_good_replicas(repl) < settings->min_replicas;
 }
 
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)

@@ -109,7 +109,8 @@ struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl);
 struct cw_replica_view {
     struct life life;       /* nobody: not one of ours (a stock server) */
     struct address address; /* the port as it told */
-    bool is_online;         /* takes the stream; else a full sync is under way */
+    bool is_online;         /* takes the stream; else a full sync is under way, */
+    bool is_waiting;        /* or about to begin */
     uint64_t acknowledged_offset;
     int64_t acknowledged_ns; /* when its last ack came; when it came, before the first */
     int64_t lag_ns;          /* age of the oldest byte that it has not acknowledged; 0 when it has all */
@@ -118,6 +119,11 @@ size_t cw_repl_replicas(const struct cw_repl *repl, int64_t now_ns, struct cw_re
 
 /* Age of the oldest byte of the stream behind `offset`; 0 when there is none. */
 int64_t cw_repl_lag(const struct cw_repl *repl, uint64_t offset, int64_t now_ns);
+
+/* Online replicas that have acknowledged within min-replicas-max-lag; and whether there are fewer than a master is to
+ * have. */
+unsigned cw_repl_good_replicas(const struct cw_repl *repl);
+bool cw_repl_lacks_replicas(const struct cw_repl *repl);
 
 /* How many online replicas have acknowledged `offset`; request_acks puts REPLCONF GETACK * into the stream. */
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset);

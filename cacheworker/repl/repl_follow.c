@@ -294,6 +294,7 @@ static bool starts_with(struct slice text, const char *prefix)
 static bool take_announcement(struct follow *follow, struct slice line)
 {
     follow->delimiter_seen = 0;
+    follow->received = 0;
     follow->has_length = false;
     if (line.length == 5 + DELIMITER_LENGTH && starts_with(line, "$EOF:")) {
         memcpy(follow->delimiter, line.data + 5, DELIMITER_LENGTH);
@@ -459,6 +460,7 @@ static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
         hang_up(repl, error_text(result));
         return (struct slice){0};
     }
+    follow->received += used;
     if (follow->has_length)
         note_length(repl, result > 0, used);
     else if (result > 0)
@@ -612,7 +614,7 @@ void repl_follow_turn(struct cw_repl *repl)
             follow->state = FOLLOW_CONNECTING;
         return;
     }
-    if (now_ns - follow->heard_ns >= LINK_TIMEOUT_NS) {
+    if (now_ns - follow->heard_ns >= repl_timeout_ns(repl)) {
         hang_up(repl, "no sign of life");
         return;
     }
@@ -634,7 +636,7 @@ int64_t repl_follow_deadline(const struct cw_repl *repl)
     const struct follow *follow = &repl->follow;
     if (follow->state == FOLLOW_DOWN)
         return follow->retry_ns;
-    int64_t silent_ns = follow->heard_ns + LINK_TIMEOUT_NS;
+    int64_t silent_ns = follow->heard_ns + repl_timeout_ns(repl);
     int64_t talk_ns = may_talk(follow) ? follow->acked_ns + talk_interval_ns(follow) : NEVER_NS;
     return talk_ns < silent_ns ? talk_ns : silent_ns;
 }

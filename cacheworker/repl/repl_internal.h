@@ -6,6 +6,7 @@
 #include "cacheworker/repl/backlog.h"
 #include "cacheworker/repl/diverged.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/repl/repl_settings.h"
 #include "common/base/rand.h"
 
 enum {
@@ -17,9 +18,7 @@ enum {
 };
 
 #define ACK_INTERVAL_NS     (100 * NS_PER_MS)
-#define PING_INTERVAL_NS    (10 * NS_PER_S) /* of the stream, as repl-ping-replica-period */
-#define NEWLINE_INTERVAL_NS NS_PER_S        /* to a replica that waits for its snapshot */
-#define LINK_TIMEOUT_NS     (30 * NS_PER_S) /* silence after which either side gives the other up */
+#define NEWLINE_INTERVAL_NS NS_PER_S /* to a replica that waits for its snapshot */
 #define RECONNECT_NS        (200 * NS_PER_MS)
 
 enum repl_role {
@@ -55,7 +54,8 @@ struct peer { /* a replica's link, at its master */
     uint64_t epoch;
     struct history history;
     uint16_t port;
-    struct buf head; /* owned: the snapshot's bytes, before the stream */
+    char host[ADDRESS_HOST_MAX]; /* that it wants to be known by; empty: as its link shows it */
+    struct buf head;             /* owned: the snapshot's bytes, before the stream */
     struct cw_rdb_writer writer;
     char delimiter[DELIMITER_LENGTH];
     uint64_t next_offset;  /* of the stream: the first byte that was not handed over */
@@ -84,6 +84,7 @@ struct follow { /* the link to the master, at a replica */
     bool is_stock;               /* of a server by itself: REPLICAOF */
     unsigned replies_seen;       /* of the greeting */
     unsigned replies_wanted;     /* before PSYNC */
+    bool gave_password;          /* its second reply is to AUTH */
     bool asked_full;             /* by the PSYNC that was sent */
     bool wants_full;             /* what we hold did not fit: no partial resync */
     bool has_been_in_step;       /* with the master of this epoch */
@@ -96,6 +97,7 @@ struct follow { /* the link to the master, at a replica */
     uint64_t snapshot_offset;
     bool has_length; /* the snapshot: no delimiter ends it */
     uint64_t left;   /* of that length */
+    uint64_t received;
     char delimiter[DELIMITER_LENGTH];
     unsigned delimiter_seen;
     int64_t retry_ns;
@@ -130,6 +132,7 @@ struct cw_repl {
     struct mark marks[MARKS]; /* ring, oldest at mark_count - MARKS */
     uint64_t mark_count;
     int64_t pinged_ns;
+    int64_t left_ns; /* when the last replica went, or the role began */
     struct rand rand;
     char id[CW_REPLID_LENGTH + 1];
     char second_id[CW_REPLID_LENGTH + 1]; /* the stream's former id; empty: none */
@@ -146,6 +149,8 @@ struct cw_repl {
 
 /* repl.c */
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
+const struct cw_repl_settings *repl_settings(const struct cw_repl *repl);
+int64_t repl_timeout_ns(const struct cw_repl *repl); /* of silence, after which either side gives the other up */
 
 /* repl_peers.c: a master and its replicas. */
 void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);

@@ -35,6 +35,7 @@ static void free_peer(struct cw_repl *repl, struct peer *peer)
         if (repl->peers[i] == peer)
             repl->peers[i] = NULL;
     repl->peer_count--;
+    repl->left_ns = cw_engine_now_ns(repl->engine);
     if (repl->snapshot == peer) {
         cw_keyspace_snapshot_cancel(cw_engine_keyspace(repl->engine));
         repl->snapshot = NULL;
@@ -80,6 +81,15 @@ void repl_peers_free(struct cw_repl *repl)
 
 /* --- REPLCONF --- */
 
+static int take_host(struct peer *peer, struct slice host)
+{
+    if (host.length >= sizeof(peer->host) || memchr(host.data, '\0', host.length) != NULL)
+        return ERR_INVALID;
+    memset(peer->host, 0, sizeof(peer->host));
+    memcpy(peer->host, host.data, host.length);
+    return 0;
+}
+
 static void take_field(struct peer *peer, struct slice name, struct slice value, bool *ret_is_wrong)
 {
     uint64_t number;
@@ -87,6 +97,8 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
     if (slice_equal_nocase(name, "listening-port"))
         error = number_parse_u64(value, &number) < 0 || number > UINT16_MAX ? ERR_INVALID
                                                                             : (peer->port = (uint16_t)number, 0);
+    else if (slice_equal_nocase(name, "ip-address"))
+        error = take_host(peer, value);
     else if (slice_equal_nocase(name, "capa"))
         peer->knows_delimiter |= slice_equal_nocase(value, "eof");
     else if (slice_equal_nocase(name, "rdb-only"))
@@ -101,7 +113,7 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
         error = number_parse_u64(value, &peer->epoch);
     else if (slice_equal_nocase(name, "respite-history"))
         error = history_parse(value, &peer->history);
-    if (error < 0) /* fields that we do not know (ip-address, ...) are fine */
+    if (error < 0) /* fields that we do not know are fine */
         *ret_is_wrong = true;
 }
 
@@ -445,12 +457,12 @@ static void let_go(struct cw_repl *repl, struct peer *peer)
 /* What stands still is given up: the replica comes again, and continues or takes a full sync. */
 static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
-    uint64_t pending_max = (uint64_t)PENDING_MAX + cw_engine_config(repl->engine)->backlog_bytes;
+    uint64_t pending_max = PENDING_MAX + (uint64_t)repl_settings(repl)->backlog_bytes;
     bool must_talk = peer->is_ours || peer->state == PEER_GREETING || (peer->state == PEER_ONLINE && !peer->is_old);
     bool has_file = peer->wants_file && peer->state >= PEER_LOADING && buf_length(&peer->head) == 0;
     if (has_file)
         let_go(repl, peer);
-    else if (must_talk && now_ns - peer->heard_ns >= LINK_TIMEOUT_NS)
+    else if (must_talk && now_ns - peer->heard_ns >= repl_timeout_ns(repl))
         drop_because(repl, peer, "no sign of life");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
         drop_because(repl, peer, "too far behind");
@@ -483,8 +495,8 @@ int64_t repl_peers_deadline(const struct cw_repl *repl)
             continue;
         if (peer->state == PEER_WAITING && repl->snapshot == NULL && !repl->is_frozen)
             return now_ns;
-        int64_t at_ns =
-            peer->state == PEER_WAITING ? peer->newline_ns + NEWLINE_INTERVAL_NS : peer->heard_ns + LINK_TIMEOUT_NS;
+        int64_t at_ns = peer->state == PEER_WAITING ? peer->newline_ns + NEWLINE_INTERVAL_NS
+                                                    : peer->heard_ns + repl_timeout_ns(repl);
         if (at_ns > now_ns && at_ns < deadline_ns)
             deadline_ns = at_ns;
     }

@@ -17,6 +17,7 @@ void repl_stock_greet(struct cw_repl *repl)
     write_words(cw_engine_output(repl->engine, repl->follow.link), (struct slice[]){SLICE_LITERAL("PING")}, 1);
     cw_engine_flush(repl->engine, repl->follow.link);
     repl->follow.replies_wanted = PING_REPLIES;
+    repl->follow.gave_password = false;
 }
 
 static void write_auth(struct buf *out, struct slice user, struct slice password)
@@ -29,21 +30,38 @@ static void write_auth(struct buf *out, struct slice user, struct slice password
     write_words(out, words, count);
 }
 
+static void write_replconf(struct buf *out, struct slice name, struct slice value)
+{
+    write_words(out, (struct slice[]){SLICE_LITERAL("REPLCONF"), name, value}, 3);
+}
+
+/* Where others are told that this server is. */
+static void announce(struct cw_repl *repl, struct buf *out)
+{
+    const struct cw_repl_settings *settings = repl_settings(repl);
+    char port[NUMBER_TEXT_MAX];
+    size_t length = number_format_i64(port, settings->announced_port > 0 ? settings->announced_port
+                                                                         : cw_engine_config(repl->engine)->port);
+    write_replconf(out, SLICE_LITERAL("listening-port"), slice_of(port, length));
+    if (settings->announced_host.length > 0) {
+        write_replconf(out, SLICE_LITERAL("ip-address"), settings->announced_host);
+        repl->follow.replies_wanted++;
+    }
+}
+
 /* The rest of the greeting, once it is known that somebody answers. */
 static void introduce(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     struct buf *out = cw_engine_output(repl->engine, follow->link);
     struct slice user, password;
-    char port[NUMBER_TEXT_MAX];
     cw_engine_master_login(repl->engine, &user, &password);
     if (password.length > 0) {
         write_auth(out, user, password);
         follow->replies_wanted += AUTH_REPLIES;
+        follow->gave_password = true;
     }
-    size_t length = number_format_u64(port, cw_engine_config(repl->engine)->port);
-    write_words(
-        out, (struct slice[]){SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("listening-port"), slice_of(port, length)}, 3);
+    announce(repl, out);
     write_words(out,
                 (struct slice[]){SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("capa"), SLICE_LITERAL("eof"),
                                  SLICE_LITERAL("capa"), SLICE_LITERAL("psync2")},
@@ -76,10 +94,9 @@ bool repl_stock_take_reply(struct cw_repl *repl, struct slice line, char why[TRO
 {
     struct follow *follow = &repl->follow;
     unsigned number = follow->replies_seen++;
-    bool has_auth = follow->replies_wanted == PING_REPLIES + AUTH_REPLIES + REPLCONF_REPLIES;
     if (number == 0 && !is_alive(line))
         return complain(why, "it does not answer PING", line);
-    if (number == 1 && has_auth && line.data[0] == '-')
+    if (number == 1 && follow->gave_password && line.data[0] == '-')
         return complain(why, "it does not take the user and password", line);
     if (number == 0)
         introduce(repl);

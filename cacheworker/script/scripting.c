@@ -1,5 +1,6 @@
 #include "cacheworker/script/scripting.h"
 
+#include "cacheworker/engine/gates.h"
 #include "cacheworker/engine/nested.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/lookup.h"
@@ -454,6 +455,8 @@ static const char *refusal(const struct cw_call *call, const struct cw_script_st
         return "READONLY Can not run script with write flag on readonly replica";
     if (!(start->flags & CW_SCRIPT_NO_WRITES) && start->is_read_only)
         return "ERR Can not execute a script with write flag using *_ro command.";
+    if (!(start->flags & CW_SCRIPT_NO_WRITES) && engine->lacks_replicas)
+        return CW_ERROR_NO_REPLICAS;
     if (engine->unit.is_out_of_memory && !(start->flags & (CW_SCRIPT_ALLOW_OOM | CW_SCRIPT_NO_WRITES)))
         return "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
     return NULL;

@@ -16,6 +16,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/diverged_test \
+	tests/unit/cacheworker/repl/replication_settings_test \
 	tests/unit/cacheworker/repl/resync_test \
 	tests/unit/cacheworker/repl/stock_master_test \
 	tests/unit/cacheworker/repl/stock_replica_test
@@ -73,6 +74,11 @@ tests_unit_cacheworker_repl_stock_master_test_SOURCES = \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 tests_unit_cacheworker_repl_stock_master_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_stock_master_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_replication_settings_test_SOURCES = \
+	tests/unit/cacheworker/repl/replication_settings_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_repl_replication_settings_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_replication_settings_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_stock_replica_test_SOURCES = \
 	tests/unit/cacheworker/repl/stock_replica_test.c \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
