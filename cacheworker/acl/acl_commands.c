@@ -25,12 +25,11 @@ static void reply_reason(struct cw_call *call, struct buf *reason)
 }
 
 /* What has a second form with one more word, and no third. */
-static bool has_words_for(struct cw_call *call, const char *name, size_t argc_max)
+static bool has_at_most(struct cw_call *call, size_t argc_max)
 {
     if (call->argc <= argc_max)
         return true;
-    resp_write_error_format(call->reply, "ERR unknown subcommand or wrong number of arguments for '%s'. Try ACL HELP.",
-                            name);
+    cw_reply_subcommand_syntax_error(call);
     return false;
 }
 
@@ -237,7 +236,7 @@ static void write_category(struct cw_call *call, unsigned category)
 
 void cw_acl_cat_command(struct cw_call *call)
 {
-    if (!has_words_for(call, "CAT", 3))
+    if (!has_at_most(call, 3))
         return;
     if (call->argc == 2) {
         write_categories(call);
@@ -267,7 +266,7 @@ static void draw(struct cw_engine *engine, char *bytes, size_t length)
 void cw_acl_genpass_command(struct cw_call *call)
 {
     int64_t bits = GENPASS_BITS;
-    if (!has_words_for(call, "GENPASS", 3))
+    if (!has_at_most(call, 3))
         return;
     if (call->argc == 3 && !cw_call_integer(call, 2, &bits))
         return;
@@ -289,7 +288,7 @@ void cw_acl_log_command(struct cw_call *call)
 {
     struct cw_acl_log *log = &call->engine->access.log;
     int64_t limit = LOG_SHOWN;
-    if (!has_words_for(call, "LOG", 3))
+    if (!has_at_most(call, 3))
         return;
     if (call->argc == 3 && slice_equal_nocase(call->argv[2], "reset")) {
         cw_acl_log_reset(log);

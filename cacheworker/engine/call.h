@@ -9,6 +9,8 @@
 #include "common/command/command.h"
 #include "common/resp/resp_writer.h"
 
+#include <ctype.h>
+
 struct cw_engine;
 struct cw_session;
 struct cw_keyspace;
@@ -80,6 +82,19 @@ static inline void cw_reply_lines(struct cw_call *call, const char *const *lines
 static inline void cw_reply_error(struct cw_call *call, const char *text)
 {
     resp_write_error(call->reply, slice_text(text));
+}
+
+/* To words behind a subcommand that it does not take; it is said as the client wrote it, the container in capitals. */
+static inline void cw_reply_subcommand_syntax_error(struct cw_call *call)
+{
+    enum { QUOTED_BYTES_MAX = 128 };
+    struct slice word = call->argv[1];
+    char container[32] = "";
+    for (size_t i = 0; i < call->argv[0].length && i < sizeof(container) - 1; i++)
+        container[i] = (char)toupper((unsigned char)call->argv[0].data[i]);
+    resp_write_error_format(call->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                            (int)(word.length < QUOTED_BYTES_MAX ? word.length : QUOTED_BYTES_MAX), word.data,
+                            container);
 }
 
 #endif

@@ -343,7 +343,7 @@ void cw_client_pause_command(struct cw_call *call)
     int64_t timeout_ms;
     bool writes_only = call->argc == 4 && slice_equal_nocase(call->argv[3], "write");
     if (call->argc > 4) {
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'pause'. Try CLIENT HELP.");
+        cw_reply_subcommand_syntax_error(call);
         return;
     }
     if (call->argc == 4 && !writes_only && !slice_equal_nocase(call->argv[3], "all")) {
@@ -382,7 +382,7 @@ void cw_client_unblock_command(struct cw_call *call)
     uint64_t id;
     bool with_error = call->argc == 4 && slice_equal_nocase(call->argv[3], "error");
     if (call->argc > 4) {
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT HELP.");
+        cw_reply_subcommand_syntax_error(call);
         return;
     }
     if (call->argc == 4 && !with_error && !slice_equal_nocase(call->argv[3], "timeout")) {

@@ -13,7 +13,7 @@
 
 #include <inttypes.h>
 
-enum { QUOTED_MAX = 128, LOGGED_MAX = 1024 }; /* bytes of the client's words that are said again */
+enum { LOGGED_MAX = 1024 }; /* bytes of the client's words that are said again */
 
 #define PACKED_THRESHOLD_MAX ((int64_t)4 << 30)
 
@@ -393,7 +393,7 @@ static void debug_replybuffer(struct cw_call *call)
     if (slice_equal_nocase(call->argv[2], "resizing"))
         resp_write_ok(call->reply);
     else if (!slice_equal_nocase(call->argv[2], "peak-reset-time"))
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.");
+        cw_reply_subcommand_syntax_error(call);
     else if (slice_equal_nocase(value, "never") || slice_equal_nocase(value, "reset") ||
              cw_call_integer(call, 3, &milliseconds))
         resp_write_ok(call->reply);
@@ -477,11 +477,8 @@ void cw_debug_command(struct cw_call *call)
         return;
     }
     const struct word *word = find_word(call);
-    struct slice name = call->argv[1];
     if (word != NULL)
         word->function(call);
     else
-        resp_write_error_format(call->reply,
-                                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
-                                (int)(name.length < QUOTED_MAX ? name.length : QUOTED_MAX), name.data);
+        cw_reply_subcommand_syntax_error(call);
 }

@@ -170,7 +170,7 @@ void cw_slowlog_get_command(struct cw_call *call)
 {
     int64_t limit = 10;
     if (call->argc > 3) {
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.");
+        cw_reply_subcommand_syntax_error(call);
         return;
     }
     if (call->argc == 3 && (number_parse_i64(call->argv[2], &limit) < 0 || limit < -1)) {

@@ -117,9 +117,7 @@ void cw_spublish_command(struct cw_call *call)
 static void reply_topics(struct cw_call *call, enum cw_topic_kind kind)
 {
     if (call->argc > 3) {
-        resp_write_error_format(call->reply,
-                                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB HELP.",
-                                (int)call->argv[1].length, call->argv[1].data);
+        cw_reply_subcommand_syntax_error(call);
         return;
     }
     struct slice pattern = call->argc == 3 ? call->argv[2] : slice_of(NULL, 0);

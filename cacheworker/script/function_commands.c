@@ -119,7 +119,7 @@ void cw_function_delete_command(struct cw_call *call)
 void cw_function_flush_command(struct cw_call *call)
 {
     if (call->argc > 3) {
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.");
+        cw_reply_subcommand_syntax_error(call);
         return;
     }
     if (call->argc == 3 && !slice_equal_nocase(call->argv[2], "sync") && !slice_equal_nocase(call->argv[2], "async")) {
@@ -288,7 +288,7 @@ void cw_function_restore_command(struct cw_call *call)
     enum policy policy = POLICY_APPEND;
     struct slice items;
     if (call->argc > 4)
-        cw_reply_error(call, "ERR unknown subcommand or wrong number of arguments for 'restore'. Try FUNCTION HELP.");
+        cw_reply_subcommand_syntax_error(call);
     else if (call->argc == 4 && !read_policy(call->argv[3], &policy))
         cw_reply_error(call, "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
     else if (!cw_dump_open(call->argv[2], &items))

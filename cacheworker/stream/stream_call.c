@@ -3,7 +3,6 @@
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -83,18 +82,6 @@ void cw_reply_stream_error(struct cw_call *call, const char *format, ...)
     va_end(again);
     resp_write_error(call->reply, slice_of(text, (size_t)length));
     mem_free(text);
-}
-
-void cw_reply_subcommand_syntax_error(struct cw_call *call)
-{
-    enum { QUOTED_MAX = 128 };
-    struct slice word = call->argv[1];
-    char name[32];
-    size_t length = 0;
-    for (; length < call->argv[0].length && length < sizeof(name); length++)
-        name[length] = (char)toupper((unsigned char)call->argv[0].data[length]);
-    cw_reply_stream_error(call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
-                          (int)(word.length < QUOTED_MAX ? word.length : QUOTED_MAX), word.data, (int)length, name);
 }
 
 void cw_reply_stream_id(struct cw_call *call, struct cw_stream_id id)

@@ -53,7 +53,6 @@ void cw_reply_stream_error(struct cw_call *call, const char *format, ...) PRINTF
 /* A word of the client's for it: "%.*s". */
 #define CW_QUOTED(text) (int)(text).length, (text).data
 
-void cw_reply_subcommand_syntax_error(struct cw_call *call);
 void cw_reply_stream_id(struct cw_call *call, struct cw_stream_id id);
 /* The entry at hand: its id, and its fields with their values. */
 void cw_reply_stream_entry(struct cw_call *call, struct cw_stream_cursor *cursor);
