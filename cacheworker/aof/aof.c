@@ -49,7 +49,7 @@ void cw_aof_ask(struct cw_engine *engine, struct file_effect file, const char *n
 const char *cw_aof_path(struct cw_engine *engine, const char *name)
 {
     struct cw_aof *aof = &engine->aof;
-    snprintf(aof->path, sizeof(aof->path), CW_AOF_DIRECTORY "/%s", name);
+    snprintf(aof->path, sizeof(aof->path), "%s/%s", engine->config.aof_directory, name);
     return aof->path;
 }
 
@@ -293,14 +293,15 @@ void cw_aof_established(struct cw_engine *engine)
 bool cw_aof_has_data(const struct cw_engine *engine)
 {
     return engine->settings.appendonly && engine->config.standalone && engine->config.storage != NULL &&
-           cw_aof_is_there(engine->config.storage);
+           cw_aof_is_there(engine);
 }
 
-static void note_cut(struct cw_aof *aof, const struct cw_aof_loaded *loaded)
+static void note_cut(struct cw_engine *engine, const struct cw_aof_loaded *loaded)
 {
-    buf_add_format(&aof->note,
-                   CW_AOF_DIRECTORY "/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
-                   cw_manifest_newest(&aof->manifest)->name, loaded->cut_bytes, loaded->newest_bytes);
+    struct cw_aof *aof = &engine->aof;
+    buf_add_format(&aof->note, "%s/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
+                   engine->config.aof_directory, cw_manifest_newest(&aof->manifest)->name, loaded->cut_bytes,
+                   loaded->newest_bytes);
     if (loaded->zero_bytes > 0)
         buf_add_format(&aof->note, "; the last %" PRIu64 " of them were zeros, as a host leaves them that dies",
                        loaded->zero_bytes);
@@ -332,7 +333,7 @@ int cw_aof_create(struct cw_engine *engine, struct buf *why)
     aof->older_bytes = loaded.bytes - loaded.newest_bytes;
     aof->base_bytes = loaded.bytes;
     if (loaded.cut_bytes > 0)
-        note_cut(aof, &loaded);
+        note_cut(engine, &loaded);
     return 0;
 }
 

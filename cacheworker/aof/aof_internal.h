@@ -20,7 +20,7 @@ uint64_t cw_aof_token(const struct cw_engine *engine, enum cw_aof_question quest
 void cw_aof_ask(struct cw_engine *engine, struct file_effect file, const char *name, uint64_t token,
                 struct slice bytes);
 
-/* "appendonlydir/name", good until the next call. */
+/* aof_directory/name, good until the next call. */
 const char *cw_aof_path(struct cw_engine *engine, const char *name);
 
 /* From here on the stream goes to `newest`; STARTING: from here on there is one. */

@@ -28,10 +28,21 @@ struct file_load {
     uint64_t taken; /* bytes of the file */
 };
 
-static int refuse(struct buf *why, const char *name, uint64_t offset, int error)
+static int refuse(const struct cw_engine *engine, struct buf *why, const char *name, uint64_t offset, int error)
 {
-    buf_add_format(why, CW_AOF_DIRECTORY "/%s: at byte %" PRIu64 ": %s", name, offset, error_text(error));
+    buf_add_format(why, "%s/%s: at byte %" PRIu64 ": %s", engine->config.aof_directory, name, offset,
+                   error_text(error));
     return error;
+}
+
+static void name_path(const struct cw_engine *engine, const char *name, char path[FILE_NAME_MAX])
+{
+    snprintf(path, FILE_NAME_MAX, "%s/%s", engine->config.aof_directory, name);
+}
+
+void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX])
+{
+    snprintf(path, FILE_NAME_MAX, "%s/%s.manifest", engine->config.aof_directory, engine->config.aof_name);
 }
 
 /* --- the two forms --- */
@@ -67,14 +78,14 @@ static int take_rdb(struct file_load *load, struct slice *bytes)
     *bytes = slice_skip(*bytes, used);
     if (result > 0)
         install_rdb(load);
-    return result < 0 ? refuse(load->why, load->name, load->taken, result) : 0;
+    return result < 0 ? refuse(load->engine, load->why, load->name, load->taken, result) : 0;
 }
 
 static int take_commands(struct file_load *load, struct slice bytes)
 {
     load->taken += bytes.length;
     int error = cw_aof_read(&load->reader, bytes);
-    return error < 0 ? refuse(load->why, load->name, load->reader.whole, error) : 0;
+    return error < 0 ? refuse(load->engine, load->why, load->name, load->reader.whole, error) : 0;
 }
 
 static int take_known(struct file_load *load, struct slice bytes)
@@ -124,7 +135,7 @@ static int take_pieces(struct file_load *load, const struct storage *storage, vo
     while (error == 0 && length > 0) {
         error = storage->read(storage->context, file, piece, PIECE, &length);
         if (error < 0)
-            error = refuse(load->why, load->name, load->taken, error);
+            error = refuse(load->engine, load->why, load->name, load->taken, error);
         else if (length > 0)
             error = take(load, slice_of(piece, length));
     }
@@ -235,7 +246,9 @@ static int judge_end(struct file_load *load, const char *path, int error, bool m
     }
     if (has_zeros)
         buf_add_format(load->why, " (zeros up to its end, byte %" PRIu64 ")", extent.bytes);
-    return error < 0 ? error : refuse(load->why, load->name, load->is_rdb ? load->taken : found->whole, ERR_TRUNCATED);
+    return error < 0
+               ? error
+               : refuse(load->engine, load->why, load->name, load->is_rdb ? load->taken : found->whole, ERR_TRUNCATED);
 }
 
 /* Fewer bytes are good than there are only where it `may_be_cut`. */
@@ -244,10 +257,10 @@ static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut
     const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX];
     void *file;
-    snprintf(path, sizeof(path), CW_AOF_DIRECTORY "/%s", name);
+    name_path(engine, name, path);
     int error = storage->open_read(storage->context, path, &file);
     if (error < 0)
-        return refuse(why, name, 0, error);
+        return refuse(engine, why, name, 0, error);
     struct file_load load = {.engine = engine, .name = name, .why = why, .reader = {.apply = apply, .context = engine}};
     cw_engine_set_stream_database(engine, 0);
     error = take_pieces(&load, storage, file);
@@ -265,19 +278,22 @@ static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut
 
 /* --- all of it --- */
 
-bool cw_aof_is_there(const struct storage *storage)
+bool cw_aof_is_there(const struct cw_engine *engine)
 {
+    const struct storage *storage = engine->config.storage;
+    char path[FILE_NAME_MAX];
     void *file;
-    if (storage->open_read(storage->context, CW_AOF_MANIFEST, &file) < 0)
+    cw_aof_name_manifest(engine, path);
+    if (storage->open_read(storage->context, path, &file) < 0)
         return false;
     storage->close(storage->context, file);
     return true;
 }
 
-static int read_text(const struct storage *storage, struct buf *text)
+static int read_text(const struct storage *storage, const char *path, struct buf *text)
 {
     void *file;
-    int error = storage->open_read(storage->context, CW_AOF_MANIFEST, &file);
+    int error = storage->open_read(storage->context, path, &file);
     if (error < 0)
         return error;
     size_t length = 1;
@@ -291,25 +307,28 @@ static int read_text(const struct storage *storage, struct buf *text)
     return error == 0 && buf_length(text) > CW_MANIFEST_BYTES_MAX ? ERR_TOO_BIG : error;
 }
 
-static int read_manifest(const struct storage *storage, struct cw_manifest *ret_manifest, struct buf *why)
+static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest, struct buf *why)
 {
     struct buf text = {0};
+    char path[FILE_NAME_MAX];
     size_t line = 0;
-    int error = read_text(storage, &text);
+    cw_aof_name_manifest(engine, path);
+    int error = read_text(engine->config.storage, path, &text);
     if (error == 0)
         error = cw_manifest_parse(buf_slice(&text), ret_manifest, &line);
     buf_free(&text);
     if (error < 0)
-        buf_add_format(why, CW_AOF_MANIFEST ": line %zu: %s", line, error_text(error));
+        buf_add_format(why, "%s: line %zu: %s", path, line, error_text(error));
     return error;
 }
 
-static bool is_empty(const struct storage *storage, const char *name)
+static bool is_empty(const struct cw_engine *engine, const char *name)
 {
+    const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX], byte;
     void *file;
     size_t length = 1;
-    snprintf(path, sizeof(path), CW_AOF_DIRECTORY "/%s", name);
+    name_path(engine, name, path);
     if (storage->open_read(storage->context, path, &file) < 0)
         return false;
     int error = storage->read(storage->context, file, &byte, 1, &length);
@@ -318,9 +337,9 @@ static bool is_empty(const struct storage *storage, const char *name)
 }
 
 /* An increment that was announced and has got nothing yet: the one before is still the last. */
-static void forget_empty(const struct storage *storage, struct cw_manifest *manifest)
+static void forget_empty(const struct cw_engine *engine, struct cw_manifest *manifest)
 {
-    while (manifest->count > 1 && is_empty(storage, cw_manifest_newest(manifest)->name))
+    while (manifest->count > 1 && is_empty(engine, cw_manifest_newest(manifest)->name))
         manifest->count--;
 }
 
@@ -329,9 +348,9 @@ int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, stru
     struct cw_aof_loaded loaded = {.bytes = 0};
     const struct cw_manifest *manifest = &loaded.manifest;
     struct found found;
-    int error = read_manifest(engine->config.storage, &loaded.manifest, why);
+    int error = read_manifest(engine, &loaded.manifest, why);
     if (error == 0)
-        forget_empty(engine->config.storage, &loaded.manifest);
+        forget_empty(engine, &loaded.manifest);
     if (error == 0 && manifest->has_base) {
         error = load_file(engine, manifest->base.name, false, &found, why);
         loaded.bytes += error == 0 ? found.bytes : 0;

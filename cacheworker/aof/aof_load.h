@@ -12,9 +12,6 @@
 
 struct cw_engine;
 
-#define CW_AOF_DIRECTORY "appendonlydir"
-#define CW_AOF_MANIFEST  CW_AOF_DIRECTORY "/appendonly.aof.manifest"
-
 struct cw_aof_loaded {
     struct cw_manifest manifest;
     uint64_t newest_bytes; /* of the last increment, without what is to be cut */
@@ -23,7 +20,9 @@ struct cw_aof_loaded {
     uint64_t bytes;      /* of all files */
 };
 
-bool cw_aof_is_there(const struct storage *storage);
+void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX]);
+
+bool cw_aof_is_there(const struct cw_engine *engine);
 
 /* Into the engine's keyspace, which is replaced. 0, or an error and in `why` a sentence. */
 MUST_CHECK int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why);

@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-#define MANIFEST_ASIDE CW_AOF_DIRECTORY "/temp-appendonly.aof.manifest"
+#define MANIFEST_ASIDE "temp-appendonly.aof.manifest"
 
 enum {
     PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
@@ -71,7 +71,7 @@ static void write_manifest(struct cw_engine *engine)
     cw_manifest_write(&rewrite_of(engine)->next, &text);
     struct file_effect file = {.file = CW_AOF_FILE_MANIFEST};
     file.operation = FILE_OPEN;
-    cw_aof_ask(engine, file, MANIFEST_ASIDE, 0, SLICE_LITERAL(""));
+    cw_aof_ask(engine, file, cw_aof_path(engine, MANIFEST_ASIDE), 0, SLICE_LITERAL(""));
     file.operation = FILE_APPEND;
     cw_aof_ask(engine, file, NULL, 0, buf_slice(&text));
     file.operation = FILE_SYNC;
@@ -83,8 +83,11 @@ static void name_manifest(struct cw_engine *engine)
 {
     struct file_effect file = {.operation = FILE_CLOSE, .file = CW_AOF_FILE_MANIFEST};
     cw_aof_ask(engine, file, NULL, 0, SLICE_LITERAL(""));
-    file = (struct file_effect){.operation = FILE_RENAME, .new_name = CW_AOF_MANIFEST};
-    cw_aof_ask(engine, file, MANIFEST_ASIDE, cw_aof_token(engine, CW_AOF_MANIFEST_NAMED, 0), SLICE_LITERAL(""));
+    char manifest[FILE_NAME_MAX];
+    cw_aof_name_manifest(engine, manifest);
+    file = (struct file_effect){.operation = FILE_RENAME, .new_name = manifest};
+    cw_aof_ask(engine, file, cw_aof_path(engine, MANIFEST_ASIDE), cw_aof_token(engine, CW_AOF_MANIFEST_NAMED, 0),
+               SLICE_LITERAL(""));
 }
 
 static void remove_file(struct cw_engine *engine, const char *name)
@@ -179,7 +182,7 @@ static void announce(struct cw_engine *engine)
     uint64_t number = next_number(&rewrite->last_increment, newest != NULL ? newest->number : 0);
     bool is_on = aof->state == CW_AOF_ON;
     rewrite->next = is_on ? aof->manifest : (struct cw_manifest){.has_base = false};
-    int error = cw_manifest_add_increment(&rewrite->next, number);
+    int error = cw_manifest_add_increment(&rewrite->next, engine->config.aof_name, number);
     if (error < 0) {
         failed(engine, error);
         return;
@@ -225,7 +228,7 @@ static void begin(struct cw_engine *engine)
     struct cw_manifest_file newest = *cw_manifest_newest(&rewrite->next);
     uint64_t number = next_number(&rewrite->last_base, engine->aof.manifest.base.number);
     rewrite->next = (struct cw_manifest){.count = 1, .increments = {newest}};
-    cw_manifest_set_base(&rewrite->next, number);
+    cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number);
     rewrite->state = CW_AOF_WRITING;
     rewrite->began_ns = engine->now_ns;
     rewrite->bytes = 0;

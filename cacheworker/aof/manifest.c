@@ -14,14 +14,14 @@ struct line {
     char type;
 };
 
-/* Nothing that leads elsewhere, and nothing that would have to be quoted when it is written. */
+/* Nothing that leads elsewhere, and nothing that would have to be escaped when it is written. */
 static bool is_plain_name(struct slice name)
 {
     if (name.length == 0 || name.length >= CW_MANIFEST_NAME_MAX || name.data[0] == '.')
         return false;
     for (size_t i = 0; i < name.length; i++) {
         unsigned char byte = (unsigned char)name.data[i];
-        if (byte <= ' ' || byte >= 0x7f || byte == '/' || byte == '"' || byte == '\'' || byte == '\\')
+        if (byte < ' ' || byte >= 0x7f || byte == '/' || byte == '"' || byte == '\'' || byte == '\\')
             return false;
     }
     return true;
@@ -140,7 +140,8 @@ void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_mani
 
 static void write_file(const struct cw_manifest_file *file, char type, struct buf *out)
 {
-    buf_add_format(out, "file %s seq %" PRIu64 " type %c\n", file->name, file->number, type);
+    const char *quote = strchr(file->name, ' ') != NULL ? "\"" : "";
+    buf_add_format(out, "file %s%s%s seq %" PRIu64 " type %c\n", quote, file->name, quote, file->number, type);
 }
 
 void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out)
@@ -153,22 +154,22 @@ void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out)
         write_file(&manifest->increments[i], 'i', out);
 }
 
-static struct cw_manifest_file name_file(uint64_t number, const char *suffix)
+static struct cw_manifest_file name_file(const char *name, uint64_t number, const char *suffix)
 {
     struct cw_manifest_file file = {.number = number};
-    snprintf(file.name, sizeof(file.name), "appendonly.aof.%" PRIu64 ".%s", number, suffix);
+    snprintf(file.name, sizeof(file.name), "%s.%" PRIu64 ".%s", name, number, suffix);
     return file;
 }
 
-void cw_manifest_set_base(struct cw_manifest *manifest, uint64_t number)
+void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number)
 {
     manifest->has_base = true;
-    manifest->base = name_file(number, "base.rdb");
+    manifest->base = name_file(name, number, "base.rdb");
 }
 
-int cw_manifest_add_increment(struct cw_manifest *manifest, uint64_t number)
+int cw_manifest_add_increment(struct cw_manifest *manifest, const char *name, uint64_t number)
 {
-    struct cw_manifest_file file = name_file(number, "incr.aof");
+    struct cw_manifest_file file = name_file(name, number, "incr.aof");
     return take_increment(manifest, &file);
 }
 

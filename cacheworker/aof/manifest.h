@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 enum {
+    CW_AOF_NAME_MAX = 64,       /* of the directory, and of what names in it begin with */
     CW_MANIFEST_NAME_MAX = 128, /* with the 0 that ends it */
     CW_MANIFEST_INCREMENTS_MAX = 64,
     CW_MANIFEST_HISTORY_MAX = CW_MANIFEST_INCREMENTS_MAX + 1,
@@ -50,10 +51,10 @@ void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_mani
 
 void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out);
 
-/* Names of our own: "appendonly.aof.2.base.rdb". */
-void cw_manifest_set_base(struct cw_manifest *manifest, uint64_t number);
+/* Names of our own: for "appendonly.aof", of at most CW_AOF_NAME_MAX bytes, "appendonly.aof.2.base.rdb". */
+void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number);
 /* ERR_TOO_BIG: there are too many. */
-MUST_CHECK int cw_manifest_add_increment(struct cw_manifest *manifest, uint64_t number);
+MUST_CHECK int cw_manifest_add_increment(struct cw_manifest *manifest, const char *name, uint64_t number);
 
 /* The newest increment; NULL: there is none. Borrowed from the manifest. */
 const struct cw_manifest_file *cw_manifest_newest(const struct cw_manifest *manifest);

@@ -73,6 +73,21 @@ static void write_acl_file(const struct cw_engine *engine, struct buf *out)
     buf_add_text(out, engine->config.acl_file);
 }
 
+static void write_rdb_file(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_text(out, engine->config.rdb_file);
+}
+
+static void write_aof_directory(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_text(out, engine->config.aof_directory);
+}
+
+static void write_aof_name(const struct cw_engine *engine, struct buf *out)
+{
+    buf_add_text(out, engine->config.aof_name);
+}
+
 static void write_bind(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, engine->config.data.host);
@@ -206,6 +221,9 @@ static void acl_changed(struct cw_engine *engine)
 
 static const struct hooks acl_hooks = {.changed = acl_changed};
 static const struct hooks acl_file_hooks = {.write = write_acl_file};
+static const struct hooks rdb_file_hooks = {.write = write_rdb_file};
+static const struct hooks aof_directory_hooks = {.write = write_aof_directory};
+static const struct hooks aof_name_hooks = {.write = write_aof_name};
 static const struct hooks requirepass_hooks = {.changed = requirepass_changed};
 
 static void write_save_points(const struct cw_engine *engine, struct buf *out)

@@ -45,6 +45,9 @@ void cw_config_defaults(struct cw_config *config, bool standalone)
         .max_clients = 10000,
         .acl_file = standalone ? "" : CW_ACL_GROUP_FILE,
         .acllog_max_len = 128,
+        .rdb_file = CW_RDB_FILE,
+        .aof_directory = "appendonlydir",
+        .aof_name = "appendonly.aof",
         .log_level = LOG_LEVEL_NOTICE,
         .backlog_bytes = (size_t)64 << 20,
         .max_lag_ns = NS_PER_S,
@@ -185,11 +188,10 @@ static void create_control(struct cw_worker *worker)
     worker->control = cw_control_create(&config);
 }
 
-static void complain(const struct cw_config *config, const char *what, const char *why)
+static void complain_of_rdb_file(const struct cw_config *config, int error)
 {
     struct buf text = {0};
-    buf_add_text(&text, what);
-    buf_add_text(&text, why);
+    buf_add_format(&text, "%s cannot be loaded: %s", config->rdb_file, error_text(error));
     if (config->complain != NULL)
         config->complain(config->complain_context, buf_slice(&text));
     buf_free(&text);
@@ -239,7 +241,7 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     }
     result = cw_repl_create(engine, &engine->repl);
     if (result < 0 && config->standalone) {
-        complain(config, CW_RDB_FILE " cannot be loaded: ", error_text(result));
+        complain_of_rdb_file(config, result);
         free_worker(worker);
         return result;
     }

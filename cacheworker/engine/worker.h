@@ -57,6 +57,9 @@ struct cw_config {      /* copied at creation, slices included */
     struct slice state;           /* content of "node.state" */
     bool state_found;
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
+    const char *rdb_file;          /* plain names in the storage: constants, or outlive the worker; "dump.rdb", */
+    const char *aof_directory;     /* "appendonlydir", and "appendonly.aof", with which the names in it begin. Of the */
+    const char *aof_name;          /* latter neither is longer than CW_AOF_NAME_MAX */
     int pid;                       /* shown by INFO */
     uint16_t port;                 /* shown by INFO */
     const char *executable;        /* these are shown by INFO too; borrowed, outlive the worker; NULL: not known */

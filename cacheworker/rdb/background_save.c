@@ -127,7 +127,7 @@ static void begin(struct cw_engine *engine)
     cw_rdb_write_preamble(&save->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
     cw_rdb_write_databases(&save->writer, engine->keyspace);
     cw_keyspace_snapshot_begin(engine->keyspace, write_entry, engine);
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", CW_RDB_FILE);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", engine->config.rdb_file);
 }
 
 /* The rename says that all before it is done: a file that failed fails to the end. */
@@ -219,7 +219,7 @@ int64_t cw_background_save_deadline(const struct cw_engine *engine)
 static void failed(struct cw_engine *engine, int error)
 {
     struct cw_background_save *save = &engine->background_save;
-    effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot write %s in the background: %s", CW_RDB_FILE,
+    effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot write %s in the background: %s", engine->config.rdb_file,
                error_text(error));
     save->failed_ns = engine->now_ns;
     cw_repl_note_disk(engine->repl, error);
@@ -246,8 +246,8 @@ static void succeeded(struct cw_engine *engine)
 static void give_the_name(struct cw_engine *engine)
 {
     ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
-    ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = CW_RDB_FILE}, ASIDE, TOKEN_RENAMED,
-        SLICE_LITERAL(""));
+    ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = engine->config.rdb_file}, ASIDE,
+        TOKEN_RENAMED, SLICE_LITERAL(""));
 }
 
 void cw_background_save_answered(struct cw_engine *engine, uint64_t token, int result)

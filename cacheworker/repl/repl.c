@@ -38,7 +38,7 @@ static int load_data(struct cw_repl *repl, const struct storage *storage, struct
     struct cw_keyspace *fresh = cw_engine_new_keyspace(repl->engine);
     cw_keyspace_set_expiry_mode(fresh, CW_EXPIRY_IGNORED);
     struct buf programs = {0};
-    int error = cw_rdb_load_file(storage, CW_RDB_FILE, fresh, ret_origin, &programs);
+    int error = cw_rdb_load_file(storage, cw_engine_config(repl->engine)->rdb_file, fresh, ret_origin, &programs);
     if (error < 0) {
         cw_keyspace_destroy(fresh);
     } else {
@@ -481,10 +481,10 @@ int cw_repl_save(struct cw_repl *repl)
     if (config->storage == NULL)
         return ERR_NOT_FOUND;
     struct cw_rdb_origin origin = cw_repl_origin(repl);
-    int error = cw_rdb_save(config->storage, CW_RDB_FILE, cw_engine_keyspace(repl->engine), &origin,
+    int error = cw_rdb_save(config->storage, config->rdb_file, cw_engine_keyspace(repl->engine), &origin,
                             cw_engine_wall_us(repl->engine));
     if (error < 0 && !repl->disk_failed)
-        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR, "cannot write %s: %s", CW_RDB_FILE,
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR, "cannot write %s: %s", config->rdb_file,
                    error_text(error));
     cw_repl_note_disk(repl, error);
     return error;

@@ -48,9 +48,12 @@ static int fail(const struct conf_file *file, int error, struct slice words)
 static const struct renamed {
     const char *directive, *option;
 } renamed[] = {
+    {"appenddirname", "appenddirname"},
+    {"appendfilename", "appendfilename"},
     {"bind", "bind"},
     {"client-query-buffer-limit", "client-query-buffer-limit"},
     {"databases", "databases"},
+    {"dbfilename", "dbfilename"},
     {"dir", "dir"},
     {"logfile", "log_file"},
     {"maxclients", "maxclients"},

@@ -1,6 +1,7 @@
 #include "cacheworker/shell/worker_settings.h"
 
 #include "cacheworker/acl/users.h"
+#include "cacheworker/aof/manifest.h"
 #include "cacheworker/shell/redis_conf_file.h"
 #include "common/base/errors.h"
 #include "common/shell/net_address.h"
@@ -55,6 +56,24 @@ static const struct conf_option options[] = {
      .kind = CONF_TEXT,
      FIELD(dir),
      .description = "Directory of the node's state and snapshots; empty (standalone only): nothing touches the disk."},
+    {.name = "dbfilename",
+     .kind = CONF_TEXT,
+     FIELD(dbfilename),
+     .maximum = CW_AOF_NAME_MAX,
+     .initial = "dump.rdb",
+     .description = "Name in dir of the file that SAVE writes and a start reads."},
+    {.name = "appenddirname",
+     .kind = CONF_TEXT,
+     FIELD(appenddirname),
+     .maximum = CW_AOF_NAME_MAX,
+     .initial = "appendonlydir",
+     .description = "Name in dir of the directory of the append-only file."},
+    {.name = "appendfilename",
+     .kind = CONF_TEXT,
+     FIELD(appendfilename),
+     .maximum = CW_AOF_NAME_MAX,
+     .initial = "appendonly.aof",
+     .description = "What the names of the files in it begin with."},
     {.name = "secret_file",
      .kind = CONF_SECRET_FILE,
      FIELD(secret),
@@ -231,6 +250,23 @@ static int check_users(const struct worker_settings *settings, struct buf *why)
     return result;
 }
 
+static int check_name(const char *option, const char *name, struct buf *why)
+{
+    if (name[0] != '\0' && name[0] != '.' && strpbrk(name, "/\"'\\\r\n\t") == NULL)
+        return 0;
+    buf_add_format(why, "%s: the name of a file in dir, without / and quotes, and with no dot at its beginning",
+                   option);
+    return ERR_INVALID;
+}
+
+static int check_names(const struct worker_settings *settings, struct buf *why)
+{
+    int result = check_name("dbfilename", settings->dbfilename, why);
+    if (result == 0)
+        result = check_name("appenddirname", settings->appenddirname, why);
+    return result < 0 ? result : check_name("appendfilename", settings->appendfilename, why);
+}
+
 static int check(const void *context, struct buf *why)
 {
     const struct worker_settings *settings = context;
@@ -242,7 +278,9 @@ static int check(const void *context, struct buf *why)
     }
     if (settings->unixsocket[0] != '\0' && settings->unixsocket[0] != '/')
         return refuse(why, "unixsocket: expected a path that begins with /");
-    int result = check_users(settings, why);
+    int result = check_names(settings, why);
+    if (result == 0)
+        result = check_users(settings, why);
     return result < 0 || settings->standalone ? result : check_member(settings, why);
 }
 
@@ -296,6 +334,9 @@ void worker_settings_config(const struct worker_settings *settings, struct cw_co
     config.client_memory_max = (size_t)settings->client_memory_max;
     config.port = (uint16_t)settings->port;
     config.directory = settings->dir;
+    config.rdb_file = settings->dbfilename;
+    config.aof_directory = settings->appenddirname;
+    config.aof_name = settings->appendfilename;
     config.parameters = buf_slice(&settings->parameters);
     *ret_config = config;
 }

@@ -18,6 +18,9 @@ struct worker_settings {
     struct address replicaof; /* of a redis.conf */
     struct address announce_control;
     char *dir;
+    char *dbfilename;
+    char *appenddirname;
+    char *appendfilename;
     struct conf_secret secret;
     char *requirepass;
     char *users;

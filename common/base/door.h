@@ -94,7 +94,7 @@ enum file_operation {
 };
 
 /* Names are plain, or plain in a plain directory ("appendonlydir/a"), which is made when it is missing. */
-enum { FILE_NAME_MAX = 160, FILES_MAX = 16 };
+enum { FILE_NAME_MAX = 200, FILES_MAX = 16 };
 #define FILE_WHOLE UINT64_MAX /* as the length of a FILE_OPEN: as long as it is */
 
 /* Done with the bytes of a FILE_APPEND before they are written, beside the core: what takes the processor long.

@@ -118,6 +118,9 @@ client-output-buffer-limit normal 0 0 0
 client-output-buffer-limit pubsub 32mb 8mb 60
 hash-max-ziplist-entries 77
 appendonly yes
+dbfilename mine.rdb
+appenddirname "our log"
+appendfilename "my log"
 rename-command FLUSHALL ""
 user alice on >wonder ~cached:* +get +ping
 """
@@ -162,6 +165,9 @@ def test_redis_conf():
                                ("client-output-buffer-limit",
                                 "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60")):
             check(value(client, name) == expected, f"{name} is {value(client, name)}")
+        check(client.call("SET", "key", "x") == "OK" and client.call("SAVE") == "OK", "SET or SAVE fails")
+        check(os.path.exists(f"{directory}/state/mine.rdb"), "SAVE writes another file")
+        wait_until(lambda: os.path.exists(f"{directory}/state/our log/my log.manifest"), 30, "the append-only file")
         alice = Client(PLAIN)
         check(alice.call("AUTH", "alice", "wonder") == "OK", "alice is not known")
         check("NOPERM" in str(alice.call("GET", "other")), "alice may read what she must not")
@@ -191,6 +197,10 @@ def test_rewrite():
         check(client.call("ACL", "USERS") == [b"alice", b"bob", b"default"], "the users are not kept")
         with open(path, encoding="utf-8") as file:
             check(file.read() == text, "the administrator's file was changed")
+        check(client.call("SET", "key", "x") == "OK", "SET fails")
+        stop(process)
+        process, client = start(path)
+        check(client.call("GET", "key") == b"x", "the data are not found again")
         # What is as the file says needs no keeping.
         check(client.call("CONFIG", "SET", "timeout", "0") == "OK", "CONFIG SET fails")
         check(client.call("CONFIG", "REWRITE") == "OK", "CONFIG REWRITE fails")

@@ -34,7 +34,8 @@ static void are_read_and_written(void **state)
         {"file ../a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
         {"file a/b seq 1 type b\n", ERR_CORRUPT, 1, NULL},
         {"file .a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
-        {"file \"a b\" seq 1 type b\n", ERR_CORRUPT, 1, NULL},
+        {"file \"a b\" seq 1 type b\n", 0, 0, "file \"a b\" seq 1 type b\n"},
+        {"file \"a\\nb\" seq 1 type b\n", ERR_CORRUPT, 1, NULL},
         {"file \"a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
         {"file a seq 1 type b\nfile b seq 2 type b\n", ERR_CORRUPT, 2, NULL},
         {"file a seq 2 type i\nfile b seq 2 type i\n", ERR_CORRUPT, 2, NULL},
@@ -61,8 +62,8 @@ static void are_bounded(void **state)
     struct cw_manifest manifest = {.has_base = false};
     assert_null(cw_manifest_newest(&manifest));
     for (unsigned i = 1; i <= CW_MANIFEST_INCREMENTS_MAX; i++)
-        assert_int_equal(cw_manifest_add_increment(&manifest, i), 0);
-    assert_int_equal(cw_manifest_add_increment(&manifest, 1000), ERR_TOO_BIG);
+        assert_int_equal(cw_manifest_add_increment(&manifest, "appendonly.aof", i), 0);
+    assert_int_equal(cw_manifest_add_increment(&manifest, "appendonly.aof", 1000), ERR_TOO_BIG);
     assert_string_equal(cw_manifest_newest(&manifest)->name, "appendonly.aof.64.incr.aof");
     struct buf text = {0};
     struct cw_manifest again;
@@ -79,11 +80,11 @@ static void have_a_history(void **state)
 {
     (void)state;
     struct cw_manifest older = {.has_base = false}, newer = {.has_base = false};
-    cw_manifest_set_base(&older, 3);
-    cw_manifest_set_base(&newer, 4);
+    cw_manifest_set_base(&older, "appendonly.aof", 3);
+    cw_manifest_set_base(&newer, "appendonly.aof", 4);
     for (uint64_t i = 5; i < 8; i++)
-        assert_int_equal(cw_manifest_add_increment(&older, i), 0);
-    assert_int_equal(cw_manifest_add_increment(&newer, 7), 0);
+        assert_int_equal(cw_manifest_add_increment(&older, "appendonly.aof", i), 0);
+    assert_int_equal(cw_manifest_add_increment(&newer, "appendonly.aof", 7), 0);
     cw_manifest_take_history(&newer, &older);
     struct buf text = {0};
     cw_manifest_write(&newer, &text);
