@@ -4,6 +4,7 @@ libproxy_core_a_SOURCES = \
 	proxy/core/context.h \
 	proxy/core/inspect.h \
 	proxy/core/link.c proxy/core/link.h \
+	proxy/core/parked.c proxy/core/parked.h \
 	proxy/core/pool.c proxy/core/pool.h \
 	proxy/core/proxy.c proxy/core/proxy.h \
 	proxy/core/route.c proxy/core/route.h \

@@ -1,5 +1,6 @@
 #include "cacheworker/engine/dispatch.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/gates.h"
 #include "cacheworker/ha/ha.h"
@@ -202,13 +203,24 @@ static void run_appliance(struct cw_engine *engine, struct cw_session *session, 
         cw_session_flush(engine, session);
 }
 
+/* The proxy behind the link hears that the command did nothing, and how it goes on from here (block.h). */
+static void tell_parked(struct cw_engine *engine, struct cw_session *session)
+{
+    cw_block_describe(session->blocked, cw_session_out(engine, session));
+    cw_session_check_output(engine, session);
+    cw_session_flush(engine, session);
+}
+
 /* False: the session waits for keys. */
 static inline bool run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                        const struct slice *argv, size_t argc, uint64_t first_key_hash)
 {
     struct buf *out = cw_session_out(engine, session);
     size_t before = buf_length(out);
+    bool waited = session->blocked != NULL;
     if (UNLIKELY(!cw_dispatch_execute(engine, session, command, argv, argc, first_key_hash, out))) {
+        if ((session->flags & CW_SESSION_ATTACHED) && !waited)
+            tell_parked(engine, session);
         cw_session_give_back_output(engine, session);
         return false;
     }

@@ -47,6 +47,8 @@ static struct px_slot pop_slot(struct px_link *link)
         link->proxy->held_commands--;
         link->proxy->held_bytes -= slot.length;
     }
+    if (UNLIKELY(px_parked_is_any(&link->parked)))
+        px_parked_forget(&link->parked);
     return slot;
 }
 
@@ -148,7 +150,10 @@ static enum px_answer fate_of(struct fates *fates, uint32_t index)
         if (link->proxy->config.mutants & PX_MUTANT_REPEAT_WRITES)
             return PX_ANSWER_NONE;
         return uncertain ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
-    case PX_SLOT_BLOCKING: return uncertain ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
+    case PX_SLOT_BLOCKING: {
+        bool did_nothing = index == 0 && link->parked.is_here;
+        return uncertain && !did_nothing ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
+    }
     case PX_SLOT_MULTI: {
         bool lost = fates->watched || exec_may_be_executed(link, index, fates->end);
         fates->transaction = lost ? TRANSACTION_LOST : TRANSACTION_KEPT;
@@ -159,6 +164,7 @@ static enum px_answer fate_of(struct fates *fates, uint32_t index)
     case PX_SLOT_DISCARD: return fate_of_transaction_end(fates, slot, uncertain);
     case PX_SLOT_UNWATCH: fates->watched = false; return PX_ANSWER_NONE;
     case PX_SLOT_READ:
+    case PX_SLOT_BLOCKING_READ:
     case PX_SLOT_SELECT:
     case PX_SLOT_WATCH:
     case PX_SLOT_SUBSCRIPTION:
@@ -195,6 +201,8 @@ static void requeue(struct px_link *link)
         }
         if (px_session_is_closed(slot.session)) {
             slot.length = 0;
+            if (i == 0)
+                px_parked_forget(&link->parked);
             px_session_forget_slot(slot.session);
         } else {
             if (slot.length > 0 && from != to)
@@ -211,6 +219,7 @@ static void requeue(struct px_link *link)
     link->slot_count = kept;
     link->out.end = link->out.start + to;
     link->written = 0;
+    link->parked.is_here = false;
     if (link->owner != NULL)
         px_session_lost_state(link->owner, fates.transaction == TRANSACTION_LOST, fates.watched);
     link->transaction = link->watching = false;
@@ -237,11 +246,20 @@ static void forget_connection(struct px_link *link)
     link->retry_ns = link->proxy->now_ns + rand_between(&link->proxy->rand, link->backoff_ns / 2, link->backoff_ns);
 }
 
+/* What was sent long ago has not been held for that long. Who is refused again and again is, though. */
+static void note_loss(struct px_link *link)
+{
+    bool was_ready = link->state == PX_LINK_READY || link->state == PX_LINK_REFUSED;
+    if (was_ready && link->proxy->now_ns - link->ready_ns >= link->proxy->config.hold_timeout_ns)
+        link->lost_ns = link->proxy->now_ns;
+}
+
 /* The connection is gone. */
 static void lose(struct px_link *link)
 {
     if (link->owner != NULL && (link->state == PX_LINK_READY || link->state == PX_LINK_REFUSED))
         px_session_lost_tracking(link->owner);
+    note_loss(link);
     forget_connection(link);
     requeue(link);
     settle(link);
@@ -269,6 +287,7 @@ struct px_link *px_link_create(struct px_proxy *proxy, struct px_pool *pool, str
     link->is_private = owner != NULL;
     link->id = LINK_NONE;
     link->retry_ns = INT64_MIN;
+    link->lost_ns = INT64_MIN;
     list_init(&link->dirty);
     list_init(&link->spare);
     list_add_last(&proxy->links, &link->node);
@@ -297,6 +316,7 @@ void px_link_destroy(struct px_link *link)
     list_remove(&link->unready);
     mem_free(link->slots);
     buf_free(&link->out);
+    px_parked_free(&link->parked);
     mem_free(link);
 }
 
@@ -362,10 +382,28 @@ void px_link_opened(struct px_link *link)
     effect_flush(proxy->effects, link->id);
 }
 
+/* The command at the front waited in another worker: it asks for the rest of its time, from where it was. */
+static void resume_parked(struct px_link *link)
+{
+    struct px_proxy *proxy = link->proxy;
+    struct px_slot *head = slot_at(link, 0);
+    struct buf out = {0};
+    px_parked_write(&link->parked, &proxy->limits, proxy->now_ns, &out);
+    size_t length = buf_length(&out);
+    buf_add_slice(&out, slice_skip(buf_slice(&link->out), head->length));
+    proxy->held_bytes += length - head->length;
+    head->length = (uint32_t)length;
+    buf_free(&link->out);
+    link->out = out;
+}
+
 static void become_ready(struct px_link *link)
 {
     requeue(link); /* drops what waited for clients that have gone */
+    if (px_parked_is_any(&link->parked))
+        resume_parked(link);
     link->backoff_ns = 0;
+    link->ready_ns = link->proxy->now_ns;
     set_state(link, PX_LINK_READY);
     settle(link);
     if (buf_length(&link->out) > 0 && list_is_empty(&link->dirty))
@@ -467,6 +505,18 @@ static void note_state(struct px_link *link, const struct px_slot *slot, struct 
     }
 }
 
+static bool is_blocking(const struct px_slot *slot)
+{
+    return slot->kind == PX_SLOT_BLOCKING || slot->kind == PX_SLOT_BLOCKING_READ;
+}
+
+/* The worker has parked the command at the front. */
+static void take_parked(struct px_link *link, struct slice frame)
+{
+    if (link->slot_count > 0 && is_blocking(slot_at(link, 0)) && slot_at(link, 0)->length <= link->written)
+        px_parked_take(&link->parked, frame, &link->proxy->limits, link->proxy->now_ns);
+}
+
 /* A frame of a subscription or a message: true when it was one. */
 static bool take_push(struct px_link *link, struct slice frame)
 {
@@ -477,6 +527,10 @@ static bool take_push(struct px_link *link, struct slice frame)
         return true;
     }
     bool subscribing = head != NULL && head->kind == PX_SLOT_SUBSCRIPTION;
+    if (frame.data[0] == '>' && px_parked_is_said(frame)) {
+        take_parked(link, frame);
+        return true;
+    }
     struct px_push push;
     bool may_be_message = owner->protocol == 2 && (subscribing || owner->subscriptions != NULL);
     if (frame.data[0] != '>' && (frame.data[0] != '*' || !may_be_message))
@@ -633,13 +687,22 @@ void px_links_switch(struct px_proxy *proxy)
     }
 }
 
+/* Until when the oldest command is held. What a worker parked waits for as long as it has asked to. */
+static int64_t end_of_hold(const struct px_link *link)
+{
+    if (px_parked_is_any(&link->parked))
+        return link->parked.until_ns;
+    int64_t arrived_ns = slot_at(link, 0)->arrived_ns;
+    return (arrived_ns > link->lost_ns ? arrived_ns : link->lost_ns) + link->proxy->config.hold_timeout_ns;
+}
+
 /* The oldest command has waited too long. A transaction is given up as a whole: without its MULTI, its commands must
  * not run. */
 static void expire_head(struct px_link *link)
 {
     struct px_slot *head = slot_at(link, 0);
     bool in_transaction = head->kind == PX_SLOT_MULTI;
-    head->answer = PX_ANSWER_TRYAGAIN;
+    head->answer = px_parked_is_any(&link->parked) ? PX_ANSWER_NULL : PX_ANSWER_TRYAGAIN;
     for (uint32_t i = 1; in_transaction && i < link->slot_count; i++) {
         struct px_slot *slot = slot_at(link, i);
         in_transaction = slot->kind == PX_SLOT_QUEUED;
@@ -657,8 +720,7 @@ static void turn_unready(struct px_link *link)
     struct px_proxy *proxy = link->proxy;
     if (link->state != PX_LINK_CLOSED && proxy->now_ns >= link->attach_ns)
         hang_up(link);
-    while (link->state != PX_LINK_REFUSED && link->slot_count > 0 &&
-           proxy->now_ns - slot_at(link, 0)->arrived_ns >= proxy->config.hold_timeout_ns)
+    while (link->state != PX_LINK_REFUSED && link->slot_count > 0 && proxy->now_ns >= end_of_hold(link))
         expire_head(link);
     if (link->state == PX_LINK_CLOSED && proxy->has_master && !proxy->stopping && proxy->now_ns >= link->retry_ns)
         connect_now(link);
@@ -680,7 +742,7 @@ int64_t px_links_deadline(const struct px_proxy *proxy)
         if (link->state == PX_LINK_CLOSED)
             next = proxy->has_master && !proxy->stopping ? link->retry_ns : NEVER_NS;
         if (link->state != PX_LINK_REFUSED && link->slot_count > 0) {
-            int64_t expiry = slot_at(link, 0)->arrived_ns + proxy->config.hold_timeout_ns;
+            int64_t expiry = end_of_hold(link);
             next = expiry < next ? expiry : next;
         }
         deadline = next < deadline ? next : deadline;

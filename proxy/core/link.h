@@ -12,6 +12,8 @@
  *     answered -NOTMASTER, -READONLY, -LOADING, -MASTERDOWN   stays queued: it was not executed
  *     written, changes nothing                                stays queued: it is repeated
  *     written, a write, PUBLISH, a blocking command           -UNCERTAIN
+ *     the same, but the worker has said that it waits         stays queued, for what is left of its time (parked.h)
+ *     XREAD BLOCK                                             stays queued
  *     in a transaction whose EXEC was written                 EXEC: -UNCERTAIN
  *     in a transaction that began, EXEC not written           EXEC: -EXECABORT (null if keys were watched)
  *     in a transaction of which nothing was answered and      stays queued as a whole
@@ -19,13 +21,15 @@
  *     its session has closed                                  dropped
  *
  * A fate that is an answer keeps the slot's place, so that the order of replies holds. A command that waits longer
- * than hold_timeout is answered -TRYAGAIN. After the first refusal nothing more is written to that connection, and
- * only refusals are believed; it is closed when nothing is outstanding. */
+ * than hold_timeout for a link is answered -TRYAGAIN; one that was parked waits as long as it has asked to, and is
+ * answered as in a worker when its time is over. After the first refusal nothing more is written to that connection,
+ * and only refusals are believed; it is closed when nothing is outstanding. */
 #ifndef PROXY_CORE_LINK_H
 #define PROXY_CORE_LINK_H
 
 #include "common/base/list.h"
 #include "proxy/core/context.h"
+#include "proxy/core/parked.h"
 
 struct px_session;
 
@@ -40,7 +44,8 @@ enum px_link_state {
 enum px_slot_kind {
     PX_SLOT_READ,
     PX_SLOT_WRITE,
-    PX_SLOT_BLOCKING,
+    PX_SLOT_BLOCKING,      /* may take something; waits in the worker, */
+    PX_SLOT_BLOCKING_READ, /* or waits there, and takes nothing */
     PX_SLOT_SELECT,
     PX_SLOT_MULTI,
     PX_SLOT_QUEUED, /* a command inside MULTI */
@@ -62,7 +67,7 @@ enum px_answer {
     PX_ANSWER_NONE, /* the worker answers */
     PX_ANSWER_OK,
     PX_ANSWER_QUEUED,
-    PX_ANSWER_NULL, /* of EXEC */
+    PX_ANSWER_NULL, /* of EXEC, and of a wait that is over */
     PX_ANSWER_EXECABORT,
     PX_ANSWER_UNCERTAIN,
     PX_ANSWER_TRYAGAIN,
@@ -108,9 +113,12 @@ struct px_link {
     size_t written;      /* of `out`: handed to the world */
     struct buf greeting; /* sent before `out` on each connection */
     uint32_t greeting_replies;
-    uint32_t swallow; /* confirmations of subscriptions that the client has seen already */
-    bool transaction; /* private: MULTI was answered +OK, EXEC was not answered */
-    bool watching;    /* private: WATCH was answered +OK */
+    uint32_t swallow;        /* confirmations of subscriptions that the client has seen already */
+    bool transaction;        /* private: MULTI was answered +OK, EXEC was not answered */
+    bool watching;           /* private: WATCH was answered +OK */
+    struct px_parked parked; /* private: of the command at the front */
+    int64_t ready_ns;        /* when the present connection became ready, or the last one that did */
+    int64_t lost_ns;         /* when one was lost that had been ready for long: nothing was held before */
 
     struct resp_frame frame;
     struct buf partial;   /* the incomplete reply */

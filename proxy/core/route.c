@@ -69,15 +69,15 @@ bool px_route_is_repeatable(const struct command *row, const struct slice *argv,
     return subcommand != NULL && (subcommand->flags & COMMAND_READONLY) != 0;
 }
 
-bool px_route_has_block(const struct slice *argv, size_t argc)
+size_t px_route_block(const struct slice *argv, size_t argc)
 {
     for (size_t i = 1; i < argc; i++) {
         if (slice_equal_nocase(argv[i], "block"))
-            return true;
+            return i;
         if (slice_equal_nocase(argv[i], "streams"))
-            return false;
+            return 0;
         if (slice_equal_nocase(argv[i], "group"))
             i += 2; /* names that a client chose: they may read like options */
     }
-    return false;
+    return 0;
 }

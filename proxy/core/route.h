@@ -33,7 +33,7 @@ static inline bool px_route_runs_script(const struct command *row)
     return row != NULL && (row->categories & (1u << COMMAND_CATEGORY_SCRIPTING)) != 0;
 }
 
-/* Whether a command of PX_ROUTE_BLOCKING_READ has the BLOCK option. */
-bool px_route_has_block(const struct slice *argv, size_t argc);
+/* Where a command of PX_ROUTE_BLOCKING_READ has its BLOCK option; 0: it has none. */
+size_t px_route_block(const struct slice *argv, size_t argc);
 
 #endif

@@ -745,7 +745,8 @@ static bool take_blocking(struct px_session *session, const struct px_request *r
 {
     if (session->in_multi)
         return forward_kind(session, request, PX_SLOT_QUEUED);
-    return pin(session) && forward_kind(session, request, PX_SLOT_BLOCKING);
+    bool reads = request->row->flags & COMMAND_READONLY;
+    return pin(session) && forward_kind(session, request, reads ? PX_SLOT_BLOCKING_READ : PX_SLOT_BLOCKING);
 }
 
 static bool take_by_route(struct px_session *session, const struct px_request *request, enum px_route route)
@@ -776,7 +777,7 @@ static bool take_by_route(struct px_session *session, const struct px_request *r
         return !wait_for_replies(session) && pin(session) && forward_kind(session, request, PX_SLOT_MONITOR);
     case PX_ROUTE_BLOCKING: return take_blocking(session, request);
     case PX_ROUTE_BLOCKING_READ:
-        return px_route_has_block(request->argv, request->argc) ? take_blocking(session, request)
+        return px_route_block(request->argv, request->argc) > 0 ? take_blocking(session, request)
                                                                 : forward_plain(session, request);
     case PX_ROUTE_SCRIPT:
         if (request->argc > 1 && slice_equal_nocase(request->argv[1], "debug"))

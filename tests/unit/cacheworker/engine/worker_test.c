@@ -910,6 +910,39 @@ static void test_end_of_term(void **state)
     bench_end(&bench);
 }
 
+#define ATTACH "RESPITE ATTACH secret 1 07070707070707070707070707070707 1 99\r\n"
+
+/* A proxy hears that a command waits, once, and how it would go on elsewhere; nobody else does. */
+static void test_a_proxy_hears_of_waiting(void **state)
+{
+    (void)state;
+    struct bench bench;
+    link_id control = start_node(&bench);
+    struct life self = bench_life();
+    learn(&bench, control, 1, 1, &self);
+    grant(&bench, control, 1, 1);
+    link_id attached = bench_connect(&bench), other = bench_connect(&bench);
+    ASSERT_ASK(&bench, attached, ATTACH, "+OK\r\n");
+    ASSERT_ASK(&bench, attached, "BLPOP k 0\r\nPING\r\n",
+               ">2\r\n$14\r\nrespite-parked\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n");
+    ASSERT_ASK(&bench, other, "MULTI\r\nRPUSH k v\r\nDEL k\r\nEXEC\r\n",
+               "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
+    assert_bytes(bench_take(&bench, attached), "");
+    ASSERT_ASK(&bench, other, "RPUSH k v\r\n", ":1\r\n");
+    assert_bytes(bench_take(&bench, attached), "*2\r\n$1\r\nk\r\n$1\r\nv\r\n+PONG\r\n");
+    ASSERT_ASK(&bench, other, "BLPOP k 0.01\r\n", "");
+    ASSERT_ASK(&bench, attached, "XADD s 7-7 f v\r\n", "$3\r\n7-7\r\n");
+    ASSERT_ASK(&bench, attached, "XREAD BLOCK 9 STREAMS s $\r\n",
+               ">2\r\n$14\r\nrespite-parked\r\n*6\r\n$5\r\nXREAD\r\n$5\r\nBLOCK\r\n$1\r\n9\r\n$7\r\nSTREAMS\r\n"
+               "$1\r\ns\r\n$3\r\n7-7\r\n");
+    struct life master = self;
+    master.node.bytes[0] = 8;
+    learn(&bench, control, 2, 2, &master);
+    assert_bytes(bench_take(&bench, attached),
+                 "-NOTMASTER this node's term as master is over; the command was not executed\r\n");
+    bench_end(&bench);
+}
+
 static void test_control_link_wants_the_secret(void **state)
 {
     (void)state;
@@ -961,6 +994,7 @@ int main(void)
         cmocka_unit_test(test_lease_gates_commands_and_replies),
         cmocka_unit_test(test_executed_but_too_late),
         cmocka_unit_test(test_end_of_term),
+        cmocka_unit_test(test_a_proxy_hears_of_waiting),
         cmocka_unit_test(test_control_link_wants_the_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

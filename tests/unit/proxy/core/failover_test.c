@@ -157,23 +157,244 @@ static void commands_alone_have_their_fates(void **state)
     }
 }
 
+/* A watched key pins the session, so that its link is there before. It is UNWATCHed: no transaction is concerned. */
+#define PIN "WATCH w\r\nUNWATCH\r\n"
+
 static void blocking_commands_have_their_fates(void **state)
 {
     (void)state;
-    /* A watched key pins the session, so that the link is there before. It is UNWATCHed: no transaction is concerned.
-     */
-    static const char prepare[] = "WATCH w\r\nUNWATCH\r\n", replies[] = "+OK\r\n+OK\r\n";
-    static const char *const blocking[] = {"BLPOP q 0", "XREAD BLOCK 0 STREAMS s $", "WAIT 1 0",
-                                           "XREADGROUP GROUP g streams BLOCK 0 STREAMS s >", "BLMOVE a b LEFT LEFT 0"};
+    static const char *const blocking[] = {"BLPOP q 0", "WAIT 1 0", "XREADGROUP GROUP g streams BLOCK 0 STREAMS s >",
+                                           "BLMOVE a b LEFT LEFT 0", "XREAD BLOCK 0 STREAMS s $"};
     for (size_t i = 0; i < ARRAY_LENGTH(blocking); i++) {
         char command[128], repeated[128];
         snprintf(command, sizeof(command), "%s\r\n", blocking[i]);
         snprintf(repeated, sizeof(repeated), "%s", stage_array(blocking[i]));
+        bool takes = strstr(command, "XREAD ") == NULL;
         for (int progress = NEVER_WRITTEN; progress <= REFUSED; progress++) {
-            bool kept = progress != WRITTEN;
-            play(prepare, replies, command, (enum progress)progress, kept ? "" : UNCERTAIN, kept ? repeated : "");
+            bool kept = progress != WRITTEN || !takes;
+            play(PIN, "+OK\r\n+OK\r\n", command, (enum progress)progress, kept ? "" : UNCERTAIN, kept ? repeated : "");
         }
     }
+}
+
+/* ---- who waits in a worker that is lost ---- */
+
+struct wait {
+    struct stage *stage;
+    link_id client;
+    unsigned worker; /* at which it waits, or is to wait next */
+};
+
+static link_id link_of(const struct wait *wait)
+{
+    return stage_worker_link(wait->stage, wait->worker, 0);
+}
+
+/* The worker says that the command waits. */
+static void park(const struct wait *wait, const char *words)
+{
+    struct buf said = {0};
+    buf_add_text(&said, ">2\r\n$14\r\nrespite-parked\r\n");
+    buf_add_text(&said, stage_array(words));
+    buf_add(&said, "", 1);
+    stage_say(wait->stage, link_of(wait), buf_slice(&said).data);
+    buf_free(&said);
+}
+
+/* A client's command reaches worker 0. */
+static struct wait wait_for(const char *greeting, const char *words)
+{
+    struct wait wait = {.stage = stage_with_master(NULL)};
+    wait.client = stage_client(wait.stage);
+    stage_say(wait.stage, wait.client, greeting);
+    stage_heard(wait.stage, wait.client);
+    char command[128];
+    snprintf(command, sizeof(command), "%s\r\n", words);
+    stage_say(wait.stage, wait.client, command);
+    stage_attach(wait.stage, 0);
+    stage_expect(wait.stage, link_of(&wait), stage_array(words));
+    return wait;
+}
+
+static void lose_worker(struct wait *wait)
+{
+    wait->stage->workers_refuse = true;
+    stage_hang_up(wait->stage, link_of(wait));
+}
+
+/* Another worker becomes master, and at that time its link is attached. */
+static void find_worker_at(struct wait *wait, int64_t at_ns)
+{
+    uint64_t epoch = px_proxy_inspect(wait->stage->proxy).epoch + 1;
+    stage_wait(wait->stage, at_ns - 2 * NS_PER_S - wait->stage->now_ns); /* a sentinel may have to be called first */
+    wait->stage->workers_refuse = false;
+    wait->worker = (wait->worker + 1) % 3;
+    stage_publish(wait->stage, epoch + 1, epoch, wait->worker, 1);
+    stage_wait(wait->stage, at_ns - wait->stage->now_ns);
+    stage_attach(wait->stage, wait->worker);
+}
+
+static void find_worker(struct wait *wait)
+{
+    find_worker_at(wait, wait->stage->now_ns);
+}
+
+static void who_is_parked_is_parked_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked, *parked;
+    } waits[] = {
+        {"BLPOP q 0", "BLPOP q 0"},
+        {"BRPOPLPUSH a b 0", "BRPOPLPUSH a b 0"},
+        {"BZMPOP 0 1 z MIN", "BZMPOP 0 1 z MIN"},
+        {"XREADGROUP GROUP g c BLOCK 0 STREAMS s >", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"},
+        {"XREAD BLOCK 0 STREAMS s $", "XREAD BLOCK 0 STREAMS s 7-1"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(waits); i++) {
+        for (int refused = 0; refused <= 1; refused++) {
+            struct wait wait = wait_for("", waits[i].asked);
+            park(&wait, waits[i].parked);
+            if (refused) {
+                wait.stage->workers_refuse = true;
+                stage_say(wait.stage, link_of(&wait), "-NOTMASTER its term is over\r\n");
+            } else {
+                lose_worker(&wait);
+            }
+            stage_wait(wait.stage, 3 * NS_PER_S);
+            find_worker(&wait);
+            stage_expect(wait.stage, link_of(&wait), stage_array(waits[i].parked));
+            stage_say(wait.stage, link_of(&wait), ":1\r\n");
+            stage_expect(wait.stage, wait.client, ":1\r\n");
+            struct px_inspection seen = px_proxy_inspect(wait.stage->proxy);
+            assert_int_equal(seen.uncertain + seen.held_commands + seen.held_bytes, 0);
+            stage_close(wait.stage);
+        }
+    }
+}
+
+/* What is left of its time goes along, and the clock is not wound up at each master. */
+static void who_is_parked_again_waits_for_the_rest_of_its_time(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("", "BLPOP q 10");
+    stage_wait(wait.stage, NS_PER_S); /* the wait begins when the worker says so */
+    park(&wait, "BLPOP q 10");
+    int64_t end_ns = wait.stage->now_ns + 10 * NS_PER_S;
+    stage_wait(wait.stage, 3 * NS_PER_S);
+    lose_worker(&wait);
+    find_worker_at(&wait, end_ns - 6 * NS_PER_S);
+    stage_expect(wait.stage, link_of(&wait), stage_array("BLPOP q 6.000"));
+    park(&wait, "BLPOP q 6.000");
+    lose_worker(&wait);
+    find_worker_at(&wait, end_ns - 3 * NS_PER_S);
+    stage_expect(wait.stage, link_of(&wait), stage_array("BLPOP q 3.000"));
+    park(&wait, "BLPOP q 3.000");
+    lose_worker(&wait);
+    stage_wait(wait.stage, end_ns - wait.stage->now_ns - 1);
+    stage_expect(wait.stage, wait.client, "");
+    stage_wait(wait.stage, 1); /* there is no master to say so */
+    stage_expect(wait.stage, wait.client, "*-1\r\n");
+    stage_say(wait.stage, wait.client, "GET a\r\n");
+    find_worker(&wait);
+    stage_expect(wait.stage, link_of(&wait), stage_array("GET a"));
+    stage_close(wait.stage);
+
+    wait = wait_for("HELLO 3\r\n", "BLPOP q 1");
+    park(&wait, "BLPOP q 1");
+    lose_worker(&wait);
+    stage_wait(wait.stage, NS_PER_S);
+    stage_expect(wait.stage, wait.client, "_\r\n");
+    stage_close(wait.stage);
+}
+
+/* It has asked to wait: hold_timeout is for those who have not. */
+static void who_waits_for_ever_waits_for_a_master_too(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("", "BLPOP q 0");
+    park(&wait, "BLPOP q 0");
+    lose_worker(&wait);
+    stage_wait(wait.stage, 300 * NS_PER_S);
+    stage_expect(wait.stage, wait.client, "");
+    find_worker(&wait);
+    stage_expect(wait.stage, link_of(&wait), stage_array("BLPOP q 0"));
+    stage_close(wait.stage);
+}
+
+/* The second master may have served it at once: as with the first, only its word tells. */
+static void who_is_asked_for_again_is_parked_only_when_that_is_said(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("", "BLPOP q 0");
+    park(&wait, "BLPOP q 0");
+    lose_worker(&wait);
+    find_worker(&wait);
+    lose_worker(&wait);
+    stage_expect(wait.stage, wait.client, UNCERTAIN);
+    find_worker(&wait);
+    stage_close(wait.stage);
+}
+
+/* The worker executes nothing behind a command that waits, but if it was served at the last moment it may have: taking
+ * an element twice costs what is lost anyhow, executing INCR twice does not. */
+static void what_stands_behind_who_is_parked_has_its_own_fate(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("", "BLPOP q 0");
+    park(&wait, "BLPOP q 0");
+    stage_say(wait.stage, wait.client, "INCR a\r\nGET b\r\n");
+    lose_worker(&wait);
+    find_worker(&wait);
+    char expected[128];
+    snprintf(expected, sizeof(expected), "%s", stage_array("BLPOP q 0"));
+    snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%s", stage_array("GET b"));
+    stage_expect(wait.stage, link_of(&wait), expected);
+    stage_expect(wait.stage, wait.client, "");
+    stage_say(wait.stage, link_of(&wait), "*2\r\n$1\r\nq\r\n$1\r\nv\r\n$1\r\n2\r\n");
+    stage_expect(wait.stage, wait.client, "*2\r\n$1\r\nq\r\n$1\r\nv\r\n" UNCERTAIN "$1\r\n2\r\n");
+    stage_close(wait.stage);
+}
+
+/* Twenty seconds behind a command that waits are not spent waiting for a master. */
+static void the_hold_begins_when_the_master_is_lost(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("", "BLPOP q 0");
+    park(&wait, "BLPOP q 0");
+    stage_say(wait.stage, wait.client, "GET b\r\n");
+    stage_wait(wait.stage, 20 * NS_PER_S);
+    stage_say(wait.stage, link_of(&wait), "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
+    stage_heard(wait.stage, wait.client);
+    lose_worker(&wait);
+    stage_wait(wait.stage, 15 * NS_PER_S - 1);
+    stage_expect(wait.stage, wait.client, "");
+    stage_wait(wait.stage, 1);
+    stage_expect(wait.stage, wait.client, TRYAGAIN);
+    stage_close(wait.stage);
+}
+
+/* It is between worker and proxy: no client hears of it, in whichever state. */
+static void nobody_hears_that_somebody_is_parked(void **state)
+{
+    (void)state;
+    struct wait wait = wait_for("HELLO 3\r\n", "BLPOP q 0");
+    park(&wait, "BLPOP q 0");
+    stage_expect(wait.stage, wait.client, "");
+    stage_say(wait.stage, link_of(&wait), ">2\r\n$14\r\nrespite-parked\r\n:1\r\n"); /* makes no sense */
+    stage_say(wait.stage, link_of(&wait), "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
+    stage_expect(wait.stage, wait.client, "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
+    stage_say(wait.stage, wait.client, "SUBSCRIBE c\r\n");
+    stage_say(wait.stage, link_of(&wait), ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    stage_heard(wait.stage, wait.client);
+    park(&wait, "BLPOP q 0"); /* long answered */
+    stage_say(wait.stage, wait.client, "GET a\r\n");
+    park(&wait, "BLPOP q 0"); /* not what waits */
+    stage_expect(wait.stage, wait.client, "");
+    lose_worker(&wait);
+    find_worker(&wait);
+    assert_non_null(strstr(stage_heard(wait.stage, link_of(&wait)), "GET"));
+    stage_close(wait.stage);
 }
 
 static void transactions_have_their_fates(void **state)
@@ -480,6 +701,13 @@ int main(void)
         cmocka_unit_test(reads_are_repeated_and_writes_are_uncertain_in_order),
         cmocka_unit_test(commands_alone_have_their_fates),
         cmocka_unit_test(blocking_commands_have_their_fates),
+        cmocka_unit_test(who_is_parked_is_parked_again),
+        cmocka_unit_test(who_is_parked_again_waits_for_the_rest_of_its_time),
+        cmocka_unit_test(who_waits_for_ever_waits_for_a_master_too),
+        cmocka_unit_test(who_is_asked_for_again_is_parked_only_when_that_is_said),
+        cmocka_unit_test(what_stands_behind_who_is_parked_has_its_own_fate),
+        cmocka_unit_test(the_hold_begins_when_the_master_is_lost),
+        cmocka_unit_test(nobody_hears_that_somebody_is_parked),
         cmocka_unit_test(transactions_have_their_fates),
         cmocka_unit_test(a_transaction_lost_between_its_commands_aborts_at_exec),
         cmocka_unit_test(refusals_never_reach_a_client_and_keep_the_order),
