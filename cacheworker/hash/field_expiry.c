@@ -47,6 +47,11 @@ void cw_field_expiry_end(struct cw_field_expiry *writer)
     buf_free(&writer->record);
 }
 
+void cw_field_expiry_drop(struct cw_field_expiry *writer)
+{
+    buf_free(&writer->record);
+}
+
 /* ---- Reading ---- */
 
 struct texts { /* strings that were packed; owned */

@@ -33,7 +33,8 @@ void cw_field_expiry_to_stream(struct cw_field_expiry *writer, struct cw_call *c
                                enum cw_aside when);
 
 void cw_field_expiry_add(struct cw_field_expiry *writer, struct slice field, int64_t expire_ms);
-void cw_field_expiry_end(struct cw_field_expiry *writer); /* emits what is left, and frees */
+void cw_field_expiry_end(struct cw_field_expiry *writer);  /* emits what is left, and frees */
+void cw_field_expiry_drop(struct cw_field_expiry *writer); /* frees, and emits nothing */
 
 /* Does what a record says; keys and fields that are not there are passed over. ERR_CORRUPT. */
 MUST_CHECK int cw_field_expiry_apply(struct cw_keyspace *keyspace, struct slice record);

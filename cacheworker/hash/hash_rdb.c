@@ -2,11 +2,16 @@
 
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/hash/hash.h"
+#include "cacheworker/keyspace/budget.h"
 #include "cacheworker/packed/ziplist.h"
 #include "cacheworker/packed/zipmap.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "common/base/errors.h"
+
+#include <limits.h>
+
+enum { FIELD_COST = 2 }; /* in units of about 50 ns */
 
 #define DATE_MAX (((int64_t)1 << 48) - 1) /* the reference's EB_EXPIRE_TIME_MAX */
 
@@ -15,18 +20,44 @@ unsigned cw_hash_rdb_type(const struct cw_entry *entry)
     return cw_entry_is_object(entry) ? RDB_TYPE_HASH : RDB_TYPE_HASH_LISTPACK;
 }
 
-void cw_hash_rdb_add(struct buf *out, const struct cw_entry *entry)
+/* A field, and its value at once unless the field is long. */
+bool cw_hash_rdb_next(struct cw_rdb_parts *parts, struct buf *out)
 {
-    if (!cw_entry_is_object(entry)) {
-        cw_rdb_add_string(out, cw_entry_value(entry));
-        return;
+    enum { PHASE_COUNT, PHASE_FIELD, PHASE_VALUE };
+    if (!cw_entry_is_object(parts->entry))
+        return cw_rdb_parts_add_only(parts, out, cw_entry_value(parts->entry));
+    const struct cw_big_hash *hash = cw_entry_object(parts->entry);
+    if (parts->phase == PHASE_COUNT) {
+        cw_rdb_add_length(out, cw_dictionary_count(hash->fields));
+        parts->phase = PHASE_FIELD;
+        return true;
     }
-    cw_rdb_add_length(out, cw_hash_count(entry, CW_HASH_ALL));
-    struct cw_hash_walk walk = {0};
-    while (cw_hash_next(entry, &walk)) {
-        cw_rdb_add_string(out, walk.field.text);
-        cw_rdb_add_string(out, walk.value.text);
+    if (parts->phase == PHASE_FIELD) {
+        parts->hash.member = cw_dictionary_next(hash->fields, &parts->hash.walk);
+        if (parts->hash.member == NULL)
+            return false;
+        cw_rdb_parts_add(parts, out, cw_entry_key(parts->hash.member));
+        parts->phase = PHASE_VALUE;
+        if (parts->rest.length > 0)
+            return true;
     }
+    cw_rdb_parts_add(parts, out, cw_entry_value(parts->hash.member));
+    parts->phase = PHASE_FIELD;
+    return true;
+}
+
+bool cw_hash_rdb_tell_part(const struct cw_entry *entry, struct cw_hash_walk *walk, struct cw_field_expiry *writer,
+                           unsigned *budget)
+{
+    for (; *budget > 0; cw_spend(budget, FIELD_COST)) {
+        if (!cw_hash_has_expiry(entry) || !cw_hash_next(entry, walk)) {
+            cw_field_expiry_end(writer);
+            return false;
+        }
+        if (walk->expire_ms != CW_NO_EXPIRY)
+            cw_field_expiry_add(writer, walk->field.text, walk->expire_ms);
+    }
+    return true;
 }
 
 void cw_hash_rdb_tell_expiry(unsigned database, struct slice key, const struct cw_entry *entry,
@@ -34,10 +65,10 @@ void cw_hash_rdb_tell_expiry(unsigned database, struct slice key, const struct c
 {
     struct cw_field_expiry writer = {.database = database, .key = key, .emit = emit, .context = context};
     struct cw_hash_walk walk = {.from_ms = CW_HASH_ALL};
-    while (cw_hash_has_expiry(entry) && cw_hash_next(entry, &walk))
-        if (walk.expire_ms != CW_NO_EXPIRY)
-            cw_field_expiry_add(&writer, walk.field.text, walk.expire_ms);
-    cw_field_expiry_end(&writer);
+    unsigned budget;
+    do
+        budget = UINT_MAX;
+    while (cw_hash_rdb_tell_part(entry, &walk, &writer, &budget));
 }
 
 static int64_t earliest_expiry(const struct cw_entry *entry, int64_t from_ms)

@@ -23,24 +23,29 @@ unsigned cw_list_rdb_type(const struct cw_entry *entry)
     return RDB_TYPE_LIST_QUICKLIST_2;
 }
 
-static void add_node(struct buf *out, struct slice listpack)
+static void add_node(struct cw_rdb_parts *parts, struct buf *out, struct slice listpack)
 {
     bool is_plain = listpack.length > PACKED_ALONE_MAX && cw_listpack_count(listpack) == 1;
     cw_rdb_add_length(out, is_plain ? NODE_PLAIN : NODE_PACKED);
-    cw_rdb_add_string(out, is_plain ? cw_listpack_value(listpack, CW_LISTPACK_HEADER_BYTES).text : listpack);
+    cw_rdb_parts_add(parts, out, is_plain ? cw_listpack_value(listpack, CW_LISTPACK_HEADER_BYTES).text : listpack);
 }
 
-void cw_list_rdb_add(struct buf *out, const struct cw_entry *entry)
+bool cw_list_rdb_next(struct cw_rdb_parts *parts, struct buf *out)
 {
-    if (!cw_entry_is_object(entry)) {
-        cw_rdb_add_length(out, 1);
-        add_node(out, cw_entry_value(entry));
-        return;
+    bool is_long = cw_entry_is_object(parts->entry);
+    if (parts->phase++ == 0) {
+        const struct cw_long_list *list = is_long ? cw_entry_object(parts->entry) : NULL;
+        cw_rdb_add_length(out, is_long ? list->nodes.nodes : 1);
+        parts->node = is_long ? list->nodes.first : NULL;
+        if (!is_long)
+            add_node(parts, out, cw_entry_value(parts->entry));
+        return true;
     }
-    const struct cw_long_list *list = cw_entry_object(entry);
-    cw_rdb_add_length(out, list->nodes.nodes);
-    for (const struct cw_list_node *node = list->nodes.first; node; node = node->next)
-        add_node(out, cw_list_node_listpack(node));
+    if (parts->node == NULL)
+        return false;
+    add_node(parts, out, cw_list_node_listpack(parts->node));
+    parts->node = parts->node->next;
+    return true;
 }
 
 /* ---- Reading ---- */

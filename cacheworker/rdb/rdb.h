@@ -33,12 +33,15 @@ static inline bool cw_rdb_version_is_known(unsigned version)
  */
 #define CW_RDB_STRING_MAX ((uint64_t)1 << 30)
 
+struct cw_rdb_open_value;
+
 /* Appends to `out`, and adds what it appended to the checksum; the caller empties `out` between calls as it likes. A
  * zeroed struct with `out` set is ready. Expiry is CW_NO_EXPIRY or a date in milliseconds. */
 struct cw_rdb_writer {
     struct buf *out; /* borrowed */
     uint64_t checksum;
-    unsigned database; /* that the next key goes to */
+    unsigned database;              /* that the next key goes to */
+    struct cw_rdb_open_value *open; /* owned; a value of which a part was written; NULL: none */
 };
 
 /* Where in the stream the data of a snapshot stand. */
@@ -60,8 +63,15 @@ void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint
 void cw_rdb_write_databases(struct cw_rdb_writer *writer, const struct cw_keyspace *keyspace);
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
                          int64_t expire_ms);
-void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);
+/* Returns what that cost, in units of about 50 ns. While there is an open value the bytes wait aside for its end. */
+unsigned cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);
+/* Begins an entry, or goes on with the open one, until the budget is used up; true while there may be more of it. Then
+ * it must not change, and nobody moves it. */
+MUST_CHECK bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry,
+                                   unsigned *budget);
+size_t cw_rdb_bytes_aside(const struct cw_rdb_writer *writer);
 void cw_rdb_write_end(struct cw_rdb_writer *writer);
+void cw_rdb_writer_free(struct cw_rdb_writer *writer); /* of one that does not come to the end */
 
 /* What a reader finds. Slices are borrowed for the call. A negative result ends the reading with that error. */
 struct cw_rdb_visitor {

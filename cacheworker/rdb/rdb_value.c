@@ -1,6 +1,7 @@
 #include "cacheworker/rdb/rdb_value.h"
 
 #include "cacheworker/hash/hash_rdb.h"
+#include "cacheworker/keyspace/budget.h"
 #include "cacheworker/list/list_rdb.h"
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
@@ -9,9 +10,17 @@
 #include "cacheworker/stream/stream_rdb.h"
 #include "cacheworker/zset/zset_rdb.h"
 
+#include <limits.h>
+
+enum {
+    STRING_PART = 64 << 10, /* bytes; a longer string is written in several parts */
+    PART_COST = 2,
+    BYTES_FOR_ONE = 32, /* as rdb_writer.c has it */
+};
+
 struct kind {
     unsigned (*type)(const struct cw_entry *entry);
-    void (*add)(struct buf *out, const struct cw_entry *entry);
+    bool (*next)(struct cw_rdb_parts *parts, struct buf *out);
 };
 
 static unsigned string_type(const struct cw_entry *entry)
@@ -20,15 +29,15 @@ static unsigned string_type(const struct cw_entry *entry)
     return RDB_TYPE_STRING;
 }
 
-static void add_string(struct buf *out, const struct cw_entry *entry)
+static bool next_of_string(struct cw_rdb_parts *parts, struct buf *out)
 {
-    cw_rdb_add_string(out, cw_entry_value(entry));
+    return cw_rdb_parts_add_only(parts, out, cw_entry_value(parts->entry));
 }
 
 static const struct kind kinds[CW_TYPES] = {
-    [CW_TYPE_STRING] = {string_type, add_string},         [CW_TYPE_LIST] = {cw_list_rdb_type, cw_list_rdb_add},
-    [CW_TYPE_SET] = {cw_set_rdb_type, cw_set_rdb_add},    [CW_TYPE_ZSET] = {cw_zset_rdb_type, cw_zset_rdb_add},
-    [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_add}, [CW_TYPE_STREAM] = {cw_stream_rdb_type, cw_stream_rdb_add},
+    [CW_TYPE_STRING] = {string_type, next_of_string},      [CW_TYPE_LIST] = {cw_list_rdb_type, cw_list_rdb_next},
+    [CW_TYPE_SET] = {cw_set_rdb_type, cw_set_rdb_next},    [CW_TYPE_ZSET] = {cw_zset_rdb_type, cw_zset_rdb_next},
+    [CW_TYPE_HASH] = {cw_hash_rdb_type, cw_hash_rdb_next}, [CW_TYPE_STREAM] = {cw_stream_rdb_type, cw_stream_rdb_next},
 };
 
 unsigned cw_rdb_value_type(const struct cw_entry *entry)
@@ -38,8 +47,56 @@ unsigned cw_rdb_value_type(const struct cw_entry *entry)
 
 void cw_rdb_add_value(struct buf *out, const struct cw_entry *entry)
 {
-    kinds[cw_entry_type(entry)].add(out, entry);
+    struct cw_rdb_parts parts = {.entry = entry};
+    unsigned budget;
+    do
+        budget = UINT_MAX;
+    while (cw_rdb_parts_write(&parts, out, &budget));
 }
+
+/* ---- Part by part ---- */
+
+void cw_rdb_parts_add(struct cw_rdb_parts *parts, struct buf *out, struct slice text)
+{
+    if (text.length <= STRING_PART) {
+        cw_rdb_add_string(out, text);
+        return;
+    }
+    cw_rdb_add_length(out, text.length);
+    parts->rest = text;
+}
+
+bool cw_rdb_parts_add_only(struct cw_rdb_parts *parts, struct buf *out, struct slice text)
+{
+    if (parts->phase++ > 0)
+        return false;
+    cw_rdb_parts_add(parts, out, text);
+    return true;
+}
+
+static bool write_part(struct cw_rdb_parts *parts, struct buf *out)
+{
+    struct slice rest = parts->rest;
+    if (rest.length == 0)
+        return kinds[cw_entry_type(parts->entry)].next(parts, out);
+    size_t length = rest.length < STRING_PART ? rest.length : STRING_PART;
+    buf_add(out, rest.data, length);
+    parts->rest = slice_skip(rest, length);
+    return true;
+}
+
+bool cw_rdb_parts_write(struct cw_rdb_parts *parts, struct buf *out, unsigned *budget)
+{
+    while (*budget > 0) {
+        size_t before = buf_length(out);
+        if (!write_part(parts, out))
+            return false;
+        cw_spend(budget, PART_COST + (unsigned)((buf_length(out) - before) / BYTES_FOR_ONE));
+    }
+    return true;
+}
+
+/* ---- Reading ---- */
 
 static int read_string(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)
 {

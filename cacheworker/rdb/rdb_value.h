@@ -1,11 +1,17 @@
 /* rdb_value.h: values of every type as RDB carries them, in a snapshot and in the payload of DUMP.
  *
- * A room that has a type brings a function that appends a value, and one that reads it, part by part, into a key. */
+ * A room that has a type brings a function that appends the next part of a value, false when there is none, and one
+ * that reads a value, part by part, into a key. */
 #ifndef CACHEWORKER_RDB_RDB_VALUE_H
 #define CACHEWORKER_RDB_RDB_VALUE_H
 
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/list/list_node.h"
 #include "cacheworker/rdb/rdb_cursor.h"
+#include "cacheworker/set/set.h"
+#include "cacheworker/stream/id_map.h"
+#include "cacheworker/zset/zset.h"
+#include "common/base/buf.h"
 
 /* RDB's number for this value, and its bytes. */
 unsigned cw_rdb_value_type(const struct cw_entry *entry);
@@ -15,6 +21,41 @@ void cw_rdb_add_value(struct buf *out, const struct cw_entry *entry);
  * CW_RDB_VERSION_VALKEY), where numbers mean something else from 22 on. */
 unsigned cw_rdb_type_of(unsigned version, unsigned byte);
 const char *cw_rdb_type_name(unsigned type); /* "hash as listpack"; constant */
+
+/* A value on its way out, part by part. Zeroed but for the entry it is ready; it holds nothing that is to be freed. The
+ * value must not change, nor be moved, before the end; the entry may be moved: then it is set anew. */
+struct cw_rdb_parts {
+    const struct cw_entry *entry; /* borrowed */
+    struct slice rest;            /* of the string that is being appended */
+
+    /* Of the room that writes. */
+    unsigned phase; /* 0 at the beginning */
+    union {
+        struct {
+            struct cw_dictionary_walk walk;
+            const struct cw_entry *member; /* whose value follows */
+        } hash;
+        struct cw_set_walk set;
+        struct {
+            struct cw_zset_place place;
+            bool is_there;
+        } zset;
+        const struct cw_list_node *node; /* of a list: the next one */
+        struct {
+            struct cw_id_place place;
+            uint32_t group, consumer;
+        } stream;
+    };
+};
+
+/* Appends parts until the budget is used up; true while there may be more. A unit is about 50 ns. */
+MUST_CHECK bool cw_rdb_parts_write(struct cw_rdb_parts *parts, struct buf *out, unsigned *budget);
+
+/* For the rooms: appends a string, the last thing of a part. A long one goes on in parts of its own: whoever has more
+ * to append at once looks whether `rest` is empty. */
+void cw_rdb_parts_add(struct cw_rdb_parts *parts, struct buf *out, struct slice text);
+/* The next part of a value that is one string. */
+bool cw_rdb_parts_add_only(struct cw_rdb_parts *parts, struct buf *out, struct slice text);
 
 /* A value on its way into a key. Zeroed but for keyspace, ref and type it is ready. */
 struct cw_rdb_value {

@@ -1,13 +1,25 @@
 #include "cacheworker/rdb/rdb.h"
 
+#include "cacheworker/hash/field_expiry.h"
+#include "cacheworker/hash/hash.h"
 #include "cacheworker/hash/hash_rdb.h"
+#include "cacheworker/keyspace/budget.h"
 #include "cacheworker/keyspace/entry.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_value.h"
 #include "common/base/crc64.h"
+#include "common/base/mem.h"
 #include "common/base/number.h"
+
+#include <limits.h>
+
+enum {
+    ENTRY_COST = 2,
+    DRAINED_AT_ONCE = 64 << 10, /* bytes */
+    BYTES_FOR_ONE = 32,         /* copied several times, and summed up, until they are with the kernel */
+};
 
 static void add_aux(struct buf *out, const char *name, struct slice value)
 {
@@ -53,17 +65,17 @@ void cw_rdb_write_users(struct cw_rdb_writer *writer, struct slice record)
     sum_up(writer, before);
 }
 
-static void add_select(struct cw_rdb_writer *writer, unsigned database)
+static void add_select(struct buf *out, unsigned *selected, unsigned database)
 {
-    cw_rdb_add_byte(writer->out, RDB_OPCODE_SELECT);
-    cw_rdb_add_length(writer->out, database);
-    writer->database = database;
+    cw_rdb_add_byte(out, RDB_OPCODE_SELECT);
+    cw_rdb_add_length(out, database);
+    *selected = database;
 }
 
 void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint64_t keys, uint64_t expires)
 {
     size_t before = buf_length(writer->out);
-    add_select(writer, database);
+    add_select(writer->out, &writer->database, database);
     cw_rdb_add_byte(writer->out, RDB_OPCODE_RESIZE);
     cw_rdb_add_length(writer->out, keys);
     cw_rdb_add_length(writer->out, expires);
@@ -78,13 +90,13 @@ void cw_rdb_write_databases(struct cw_rdb_writer *writer, const struct cw_keyspa
 }
 
 /* Database and expiry of the key that comes. */
-static void add_before_key(struct cw_rdb_writer *writer, unsigned database, int64_t expire_ms)
+static void add_before_key(struct buf *out, unsigned *selected, unsigned database, int64_t expire_ms)
 {
-    if (database != writer->database)
-        add_select(writer, database);
+    if (database != *selected)
+        add_select(out, selected, database);
     if (expire_ms != CW_NO_EXPIRY) {
-        cw_rdb_add_byte(writer->out, RDB_OPCODE_EXPIRE_MS);
-        cw_rdb_add_little_endian(writer->out, (uint64_t)expire_ms, 8);
+        cw_rdb_add_byte(out, RDB_OPCODE_EXPIRE_MS);
+        cw_rdb_add_little_endian(out, (uint64_t)expire_ms, 8);
     }
 }
 
@@ -92,28 +104,139 @@ void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct
                          int64_t expire_ms)
 {
     size_t before = buf_length(writer->out);
-    add_before_key(writer, database, expire_ms);
+    add_before_key(writer->out, &writer->database, database, expire_ms);
     cw_rdb_add_byte(writer->out, RDB_TYPE_STRING);
     cw_rdb_add_string(writer->out, key);
     cw_rdb_add_string(writer->out, value);
     sum_up(writer, before);
 }
 
+/* ---- Entries ---- */
+
+/* An entry on its way out. */
+struct cw_rdb_open_value {
+    unsigned database;
+    const struct cw_entry *entry; /* borrowed */
+    struct cw_rdb_parts parts;
+    bool has_all_parts;
+    bool is_complete;           /* but for what was put aside */
+    struct cw_hash_walk fields; /* whose expiry is told */
+    struct cw_field_expiry expiry;
+
+    /* What is shown meanwhile, behind it. */
+    struct buf aside; /* owned */
+    unsigned aside_database;
+};
+
+#define NO_DATABASE UINT_MAX
+
 static void add_field_expiry(void *context, struct slice record)
 {
     add_aux(context, RDB_AUX_FIELD_EXPIRY, record);
 }
 
-void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
+static void open_value(struct cw_rdb_open_value *value, struct buf *out, unsigned *selected, unsigned database,
+                       const struct cw_entry *entry)
 {
+    *value = (struct cw_rdb_open_value){.database = database,
+                                        .entry = entry,
+                                        .parts.entry = entry,
+                                        .fields.from_ms = CW_HASH_ALL,
+                                        .aside_database = NO_DATABASE};
+    value->expiry = (struct cw_field_expiry){
+        .database = database, .key = cw_entry_key(entry), .emit = add_field_expiry, .context = out};
+    add_before_key(out, selected, database, cw_entry_expire_ms(entry));
+    cw_rdb_add_byte(out, cw_rdb_value_type(entry));
+    cw_rdb_add_string(out, cw_entry_key(entry));
+}
+
+/* True while there may be more. */
+static bool go_on(struct cw_rdb_open_value *value, struct buf *out, unsigned *budget)
+{
+    if (!value->has_all_parts && cw_rdb_parts_write(&value->parts, out, budget))
+        return true;
+    value->has_all_parts = true;
+    return cw_entry_has(value->entry, CW_ENTRY_PARTS) &&
+           cw_hash_rdb_tell_part(value->entry, &value->fields, &value->expiry, budget);
+}
+
+/* Returns what it cost. */
+static unsigned write_whole(struct buf *out, unsigned *selected, unsigned database, const struct cw_entry *entry)
+{
+    struct cw_rdb_open_value value;
+    size_t before = buf_length(out);
+    unsigned budget = UINT_MAX;
+    open_value(&value, out, selected, database, entry);
+    while (go_on(&value, out, &budget))
+        budget = UINT_MAX;
+    return UINT_MAX - budget + ENTRY_COST + (unsigned)((buf_length(out) - before) / BYTES_FOR_ONE);
+}
+
+unsigned cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
+{
+    struct cw_rdb_open_value *open = writer->open;
+    if (open != NULL)
+        return write_whole(&open->aside, &open->aside_database, database, entry);
     size_t before = buf_length(writer->out);
-    add_before_key(writer, database, cw_entry_expire_ms(entry));
-    cw_rdb_add_byte(writer->out, cw_rdb_value_type(entry));
-    cw_rdb_add_string(writer->out, cw_entry_key(entry));
-    cw_rdb_add_value(writer->out, entry);
-    if (cw_entry_has(entry, CW_ENTRY_PARTS))
-        cw_hash_rdb_tell_expiry(database, cw_entry_key(entry), entry, add_field_expiry, writer->out);
+    unsigned cost = write_whole(writer->out, &writer->database, database, entry);
     sum_up(writer, before);
+    return cost;
+}
+
+/* Lets what was put aside follow the value; true while there is more of it. */
+static bool drain(struct cw_rdb_open_value *open, struct buf *out, unsigned *budget)
+{
+    while (*budget > 0 && buf_length(&open->aside) > 0) {
+        struct slice aside = buf_slice(&open->aside);
+        size_t length = aside.length < DRAINED_AT_ONCE ? aside.length : DRAINED_AT_ONCE;
+        buf_add(out, aside.data, length);
+        buf_consume(&open->aside, length);
+        cw_spend(budget, 1 + (unsigned)(length / BYTES_FOR_ONE));
+    }
+    return buf_length(&open->aside) > 0;
+}
+
+static void close_value(struct cw_rdb_writer *writer)
+{
+    struct cw_rdb_open_value *open = writer->open;
+    if (open->aside_database != NO_DATABASE)
+        writer->database = open->aside_database;
+    writer->open = NULL;
+    buf_free(&open->aside);
+    mem_free(open);
+}
+
+bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry, unsigned *budget)
+{
+    struct buf *out = writer->out;
+    size_t before = buf_length(out);
+    if (writer->open == NULL) {
+        writer->open = mem_alloc(sizeof(*writer->open));
+        open_value(writer->open, out, &writer->database, database, entry);
+    }
+    struct cw_rdb_open_value *open = writer->open;
+    CHECK(open->entry == entry);
+    open->is_complete = open->is_complete || !go_on(open, out, budget);
+    bool more = !open->is_complete || drain(open, out, budget);
+    sum_up(writer, before);
+    if (!more)
+        close_value(writer);
+    return more;
+}
+
+size_t cw_rdb_bytes_aside(const struct cw_rdb_writer *writer)
+{
+    return writer->open != NULL ? buf_length(&writer->open->aside) : 0;
+}
+
+void cw_rdb_writer_free(struct cw_rdb_writer *writer)
+{
+    if (writer->open == NULL)
+        return;
+    buf_free(&writer->open->aside);
+    cw_field_expiry_drop(&writer->open->expiry);
+    mem_free(writer->open);
+    writer->open = NULL;
 }
 
 void cw_rdb_write_end(struct cw_rdb_writer *writer)

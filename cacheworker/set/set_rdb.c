@@ -12,18 +12,20 @@ unsigned cw_set_rdb_type(const struct cw_entry *entry)
     return cw_entry_encoding(entry) == CW_ENCODING_INTSET ? RDB_TYPE_SET_INTSET : RDB_TYPE_SET;
 }
 
-void cw_set_rdb_add(struct buf *out, const struct cw_entry *entry)
+bool cw_set_rdb_next(struct cw_rdb_parts *parts, struct buf *out)
 {
-    if (cw_entry_encoding(entry) == CW_ENCODING_INTSET) {
-        cw_rdb_add_string(out, cw_entry_value(entry));
-        return;
+    char space[NUMBER_TEXT_MAX];
+    if (cw_entry_encoding(parts->entry) == CW_ENCODING_INTSET)
+        return cw_rdb_parts_add_only(parts, out, cw_entry_value(parts->entry));
+    if (parts->phase == 0) {
+        cw_rdb_add_length(out, cw_set_count(parts->entry));
+        parts->phase = 1;
+        return true;
     }
-    cw_rdb_add_length(out, cw_set_count(entry));
-    struct cw_set_walk walk = {0};
-    while (cw_set_next(entry, &walk)) {
-        char space[NUMBER_TEXT_MAX];
-        cw_rdb_add_string(out, cw_packed_value_text(&walk.member, space));
-    }
+    if (!cw_set_next(parts->entry, &parts->set))
+        return false;
+    cw_rdb_parts_add(parts, out, cw_packed_value_text(&parts->set.member, space));
+    return true;
 }
 
 static int read_intset(struct cw_rdb_value *value, struct cw_rdb_cursor *cursor)

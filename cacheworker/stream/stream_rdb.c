@@ -27,55 +27,147 @@ static void add_raw_id(struct buf *out, struct cw_stream_id id)
     buf_commit(out, CW_STREAM_ID_BYTES);
 }
 
-static void add_nodes(struct buf *out, const struct cw_id_map *nodes)
+enum writing {
+    WRITING_COUNT,
+    WRITING_NODES,
+    WRITING_GROUP,
+    WRITING_GROUP_NUMBERS,
+    WRITING_PENDING,
+    WRITING_CONSUMER,
+    WRITING_CONSUMER_NUMBERS,
+    WRITING_OWNED,
+};
+
+static void add_node(struct cw_rdb_parts *parts, struct buf *out, const struct cw_id_item *node)
 {
-    cw_rdb_add_length(out, nodes->count);
-    for (struct cw_id_place place = cw_id_map_first(nodes); place.leaf; place = cw_id_map_next(place)) {
-        char id[CW_STREAM_ID_BYTES];
-        cw_stream_id_encode(cw_id_map_item(place)->id, id);
-        cw_rdb_add_string(out, slice_of(id, sizeof(id)));
-        cw_rdb_add_string(out, cw_stream_node_listpack(cw_id_map_item(place)->value));
-    }
+    char id[CW_STREAM_ID_BYTES];
+    cw_stream_id_encode(node->id, id);
+    cw_rdb_add_string(out, slice_of(id, sizeof(id)));
+    cw_rdb_parts_add(parts, out, cw_stream_node_listpack(node->value));
 }
 
-static void add_consumer(struct buf *out, const struct cw_stream_consumer *consumer)
+static void add_numbers(struct buf *out, const struct cw_stream *stream)
 {
-    cw_rdb_add_string(out, consumer->named.name);
-    cw_rdb_add_little_endian(out, (uint64_t)consumer->seen_ms, TIME_BYTES);
-    cw_rdb_add_length(out, consumer->pending.count);
-    for (struct cw_id_place place = cw_id_map_first(&consumer->pending); place.leaf; place = cw_id_map_next(place))
-        add_raw_id(out, cw_id_map_item(place)->id);
-}
-
-static void add_group(struct buf *out, const struct cw_stream_group *group)
-{
-    cw_rdb_add_string(out, group->named.name);
-    add_id(out, group->last_id);
-    cw_rdb_add_length(out, (uint64_t)group->entries_read);
-    cw_rdb_add_length(out, group->pending.count);
-    for (struct cw_id_place place = cw_id_map_first(&group->pending); place.leaf; place = cw_id_map_next(place)) {
-        const struct cw_stream_pending *pending = cw_id_map_item(place)->value;
-        add_raw_id(out, cw_id_map_item(place)->id);
-        cw_rdb_add_little_endian(out, (uint64_t)pending->delivery_ms, TIME_BYTES);
-        cw_rdb_add_length(out, pending->deliveries);
-    }
-    cw_rdb_add_length(out, group->consumers.count);
-    for (uint32_t i = 0; i < group->consumers.count; i++)
-        add_consumer(out, cw_stream_consumer_at(group, i));
-}
-
-void cw_stream_rdb_add(struct buf *out, const struct cw_entry *entry)
-{
-    const struct cw_stream *stream = cw_entry_object(entry);
-    add_nodes(out, &stream->nodes);
     cw_rdb_add_length(out, stream->length);
     add_id(out, stream->last_id);
     add_id(out, stream->first_id);
     add_id(out, stream->max_deleted_id);
     cw_rdb_add_length(out, stream->entries_added);
     cw_rdb_add_length(out, stream->groups.count);
-    for (uint32_t i = 0; i < stream->groups.count; i++)
-        add_group(out, cw_stream_group_at(stream, i));
+}
+
+static void add_group_numbers(struct buf *out, const struct cw_stream_group *group)
+{
+    add_id(out, group->last_id);
+    cw_rdb_add_length(out, (uint64_t)group->entries_read);
+    cw_rdb_add_length(out, group->pending.count);
+}
+
+static void add_pending(struct buf *out, const struct cw_id_item *item)
+{
+    const struct cw_stream_pending *pending = item->value;
+    add_raw_id(out, item->id);
+    cw_rdb_add_little_endian(out, (uint64_t)pending->delivery_ms, TIME_BYTES);
+    cw_rdb_add_length(out, pending->deliveries);
+}
+
+static void add_consumer_numbers(struct buf *out, const struct cw_stream_consumer *consumer)
+{
+    cw_rdb_add_little_endian(out, (uint64_t)consumer->seen_ms, TIME_BYTES);
+    cw_rdb_add_length(out, consumer->pending.count);
+}
+
+/* The item of the map that is next; NULL: it was the last. */
+static const struct cw_id_item *next_item(struct cw_rdb_parts *parts)
+{
+    struct cw_id_place place = parts->stream.place;
+    if (!place.leaf)
+        return NULL;
+    parts->stream.place = cw_id_map_next(place);
+    return cw_id_map_item(place);
+}
+
+static bool begin_map(struct cw_rdb_parts *parts, const struct cw_id_map *map, enum writing phase)
+{
+    parts->stream.place = cw_id_map_first(map);
+    parts->phase = phase;
+    return true;
+}
+
+static bool next_of_group(struct cw_rdb_parts *parts, struct buf *out, const struct cw_stream_group *group)
+{
+    const struct cw_id_item *item;
+    switch ((enum writing)parts->phase) {
+    case WRITING_GROUP:
+        cw_rdb_parts_add(parts, out, group->named.name);
+        parts->phase = WRITING_GROUP_NUMBERS;
+        return true;
+    case WRITING_GROUP_NUMBERS:
+        add_group_numbers(out, group);
+        return begin_map(parts, &group->pending, WRITING_PENDING);
+    default:
+        item = next_item(parts);
+        if (item != NULL) {
+            add_pending(out, item);
+            return true;
+        }
+        cw_rdb_add_length(out, group->consumers.count);
+        parts->stream.consumer = 0;
+        parts->phase = WRITING_CONSUMER;
+        return true;
+    }
+}
+
+static bool next_of_consumers(struct cw_rdb_parts *parts, struct buf *out, const struct cw_stream_group *group)
+{
+    if (parts->stream.consumer == group->consumers.count) {
+        parts->stream.group++;
+        parts->phase = WRITING_GROUP;
+        return true;
+    }
+    const struct cw_stream_consumer *consumer = cw_stream_consumer_at(group, parts->stream.consumer);
+    const struct cw_id_item *item;
+    switch ((enum writing)parts->phase) {
+    case WRITING_CONSUMER:
+        cw_rdb_parts_add(parts, out, consumer->named.name);
+        parts->phase = WRITING_CONSUMER_NUMBERS;
+        return true;
+    case WRITING_CONSUMER_NUMBERS:
+        add_consumer_numbers(out, consumer);
+        return begin_map(parts, &consumer->pending, WRITING_OWNED);
+    default:
+        item = next_item(parts);
+        if (item != NULL) {
+            add_raw_id(out, item->id);
+            return true;
+        }
+        parts->stream.consumer++;
+        parts->phase = WRITING_CONSUMER;
+        return true;
+    }
+}
+
+bool cw_stream_rdb_next(struct cw_rdb_parts *parts, struct buf *out)
+{
+    const struct cw_stream *stream = cw_entry_object(parts->entry);
+    if (parts->phase == WRITING_COUNT) {
+        cw_rdb_add_length(out, stream->nodes.count);
+        return begin_map(parts, &stream->nodes, WRITING_NODES);
+    }
+    if (parts->phase == WRITING_NODES) {
+        const struct cw_id_item *node = next_item(parts);
+        if (node != NULL) {
+            add_node(parts, out, node);
+            return true;
+        }
+        add_numbers(out, stream);
+        parts->phase = WRITING_GROUP;
+        return true;
+    }
+    if (parts->stream.group == stream->groups.count)
+        return false;
+    const struct cw_stream_group *group = cw_stream_group_at(stream, parts->stream.group);
+    return parts->phase < WRITING_CONSUMER ? next_of_group(parts, out, group) : next_of_consumers(parts, out, group);
 }
 
 /* ---- Reading: each function takes one part ---- */

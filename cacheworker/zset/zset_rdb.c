@@ -21,19 +21,32 @@ unsigned cw_zset_rdb_type(const struct cw_entry *entry)
 }
 
 /* From the highest down, as the reference writes them: it reads them faster so. */
-void cw_zset_rdb_add(struct buf *out, const struct cw_entry *entry)
+bool cw_zset_rdb_next(struct cw_rdb_parts *parts, struct buf *out)
 {
-    if (!cw_entry_is_object(entry)) {
-        cw_rdb_add_string(out, cw_entry_value(entry));
-        return;
+    enum { PHASE_COUNT, PHASE_MEMBER, PHASE_SCORE };
+    const struct cw_entry *entry = parts->entry;
+    struct cw_zset_place *place = &parts->zset.place;
+    if (!cw_entry_is_object(entry))
+        return cw_rdb_parts_add_only(parts, out, cw_entry_value(entry));
+    if (parts->phase == PHASE_COUNT) {
+        uint64_t count = cw_zset_count(entry);
+        cw_rdb_add_length(out, count);
+        parts->zset.is_there = cw_zset_at(entry, count - 1, place);
+        parts->phase = PHASE_MEMBER;
+        return true;
     }
-    uint64_t count = cw_zset_count(entry);
-    cw_rdb_add_length(out, count);
-    struct cw_zset_place place;
-    for (bool is_there = cw_zset_at(entry, count - 1, &place); is_there; is_there = cw_zset_previous(entry, &place)) {
-        cw_rdb_add_string(out, place.member.text);
-        cw_rdb_add_double(out, place.score);
+    if (parts->phase == PHASE_MEMBER) {
+        if (!parts->zset.is_there)
+            return false;
+        cw_rdb_parts_add(parts, out, place->member.text);
+        parts->phase = PHASE_SCORE;
+        if (parts->rest.length > 0)
+            return true;
     }
+    cw_rdb_add_double(out, place->score);
+    parts->zset.is_there = cw_zset_previous(entry, place);
+    parts->phase = PHASE_MEMBER;
+    return true;
 }
 
 static int put_listpack(struct cw_rdb_value *value, struct slice listpack)

@@ -14,6 +14,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/rdb/encodings_test \
 	tests/unit/cacheworker/rdb/rdb_file_test \
 	tests/unit/cacheworker/rdb/rdb_test \
+	tests/unit/cacheworker/rdb/value_parts_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/diverged_test \
 	tests/unit/cacheworker/repl/replication_settings_test \
@@ -54,6 +55,11 @@ tests_unit_cacheworker_rdb_rdb_file_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_rdb_file_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_rdb_rdb_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_rdb_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_rdb_value_parts_test_SOURCES = \
+	tests/unit/cacheworker/rdb/value_parts_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_rdb_value_parts_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_rdb_value_parts_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_backlog_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_diverged_test_SOURCES = \
