@@ -1,14 +1,16 @@
 /* load: a closed-loop RESP load generator that costs little itself.
  *
  *   load --port P [--host 127.0.0.1] [--connections 50] [--pipeline 1] [--command get] [--keys 1000000]
- *        [--value-bytes 3] [--subscribers 0] [--seconds 1] [--warmup 0.3] [--cpu N] [--pid PID]... [--fill] [--idle]
+ *        [--value-bytes 3] [--subscribers 0] [--rate N] [--seconds 1] [--warmup 0.3] [--cpu N] [--pid PID]...
+ *        [--fill] [--idle]
  *
- * Every connection sends `pipeline` commands, waits for all replies, and sends the next. --fill writes every key once
- * and ends. --subscribers opens as many more connections, which listen to what the command "publish" says. --idle only
- * opens the connections, prints "ready", and waits for its standard input to end; with the command blpop each waits for
- * a list of its own. --pid names server processes whose CPU time over the window is reported (all threads, from /proc).
- * Prints one JSON object: operations per second, CPU microseconds per operation of each process, and those that it did
- * not spend in the kernel, latency of a batch in microseconds (p50, p99, p99.9), errors. */
+ * Every connection sends `pipeline` commands, waits for all replies, and sends the next, all together no more than
+ * --rate a second. --fill writes every key once and ends. --subscribers opens as many more connections, which listen to
+ * what the command "publish" says. --idle only opens the connections, prints "ready", and waits for its standard input
+ * to end; with the command blpop each waits for a list of its own. --pid names server processes whose CPU time over the
+ * window is reported (all threads, from /proc). Prints one JSON object: operations per second, CPU microseconds per
+ * operation of each process, and those that it did not spend in the kernel, latency of a batch in microseconds (p50,
+ * p99, p99.9), errors. */
 #include "common/base/buf.h"
 #include "common/base/door.h"
 #include "common/base/mem.h"
@@ -37,6 +39,7 @@ struct options {
     uint16_t port;
     unsigned connections, subscribers, pipeline, value_bytes;
     uint64_t keys;
+    double rate; /* operations a second; 0: as many as the server answers */
     double seconds, warmup;
     int cpu;
     bool fill, idle;
@@ -50,6 +53,7 @@ struct connection {
     struct resp_frame frame;
     unsigned awaited;
     bool only_listens;
+    bool is_paused; /* its next batch is not due yet */
     int64_t sent_ns;
 };
 
@@ -60,6 +64,8 @@ struct load {
     struct rand rand;
     uint64_t next_fill, filled;
     uint64_t operations, errors;
+    uint64_t sent;     /* in all */
+    int64_t begin_ns;  /* of the first batch */
     uint32_t *latency; /* owned; batches by 100 ns */
     char *value;       /* owned */
     char *read_memory; /* owned */
@@ -235,6 +241,7 @@ static void send_batch(struct load *load, struct connection *connection)
         count = (unsigned)(load->options.keys - load->next_fill);
     for (unsigned i = 0; i < count; i++)
         write_request(load, &connection->out);
+    load->sent += count;
     connection->awaited = count * frames_of(&load->options);
     connection->sent_ns = now_ns();
     struct slice bytes = buf_slice(&connection->out);
@@ -251,12 +258,29 @@ static void send_batch(struct load *load, struct connection *connection)
     }
 }
 
+static bool is_ahead(const struct load *load)
+{
+    return load->options.rate > 0 &&
+           (double)load->sent > load->options.rate * (double)(now_ns() - load->begin_ns) / NS_PER_S;
+}
+
 static void finish_batch(struct load *load, struct connection *connection)
 {
     int64_t bucket = (now_ns() - connection->sent_ns) / 100;
     load->latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]++;
-    if (!load->options.fill || load->next_fill < load->options.keys)
+    connection->is_paused = is_ahead(load);
+    if (!connection->is_paused && (!load->options.fill || load->next_fill < load->options.keys))
         send_batch(load, connection);
+}
+
+static void resume_paused(struct load *load)
+{
+    for (unsigned i = 0; i < load->options.connections && !is_ahead(load); i++) {
+        if (!load->connections[i].is_paused)
+            continue;
+        load->connections[i].is_paused = false;
+        send_batch(load, &load->connections[i]);
+    }
 }
 
 static void read_replies(struct load *load, struct connection *connection)
@@ -293,9 +317,11 @@ static void run_until(struct load *load, int64_t end_ns)
 {
     struct epoll_event events[256];
     while (now_ns() < end_ns && !(load->options.fill && load->filled >= load->options.keys)) {
-        int count = epoll_wait(load->epoll, events, 256, 100);
+        int count = epoll_wait(load->epoll, events, 256, load->options.rate > 0 ? 1 : 100);
         for (int i = 0; i < count; i++)
             read_replies(load, events[i].data.ptr);
+        if (load->options.rate > 0)
+            resume_paused(load);
     }
 }
 
@@ -382,8 +408,8 @@ static void measure(struct load *load)
 static __attribute__((noreturn)) void usage(void)
 {
     fprintf(stderr, "usage: load --port P [--host H] [--connections N] [--pipeline N] [--command NAME] [--keys N]\n"
-                    "            [--value-bytes N] [--subscribers N] [--seconds S] [--warmup S] [--cpu N] [--pid "
-                    "PID]... [--fill] [--idle]\n");
+                    "            [--value-bytes N] [--subscribers N] [--rate N] [--seconds S] [--warmup S] [--cpu N] "
+                    "[--pid PID]... [--fill] [--idle]\n");
     exit(2);
 }
 
@@ -418,6 +444,8 @@ static void parse(struct options *options, int argc, char **argv)
             options->subscribers = (unsigned)atoi(value);
         else if (strcmp(name, "--value-bytes") == 0)
             options->value_bytes = (unsigned)atoi(value);
+        else if (strcmp(name, "--rate") == 0)
+            options->rate = atof(value);
         else if (strcmp(name, "--seconds") == 0)
             options->seconds = atof(value);
         else if (strcmp(name, "--warmup") == 0)
@@ -472,6 +500,7 @@ int main(int argc, char **argv)
             continue;
         return 0;
     }
+    load.begin_ns = now_ns();
     for (unsigned i = 0; i < load.options.connections; i++)
         if (!load.options.fill || load.next_fill < load.options.keys)
             send_batch(&load, &load.connections[i]);

@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+import persistence
+
 PORT = 21800  # own range, below the ephemeral ports
 KEYS = 1000000
 
@@ -404,6 +406,7 @@ def main():
         bench.bench_proxy()
         bench.bench_durability()
         bench.bench_memory()
+        persistence.bench_persistence(bench)
     finally:
         bench.close()
     missed = sum(not row["met"] for row in bench.rows)

@@ -32,6 +32,8 @@ class Client:
 
     def reply(self):
         line = self.file.readline()[:-2]
+        if not line:
+            raise ConnectionError("the connection was closed")
         kind, rest = line[:1], line[1:]
         if kind == b"-":
             raise RuntimeError(rest.decode())
