@@ -37,7 +37,11 @@ uint64_t cw_keyspace_expire_parts(struct cw_keyspace *keyspace, unsigned databas
                                   uint64_t hash, struct cw_entry *entry, unsigned *budget, int64_t now_ms)
 {
     struct parts parts = {keyspace, database, cw_entry_key(entry), 0};
-    cw_keyspace_before_change(keyspace, table, hash);
+    cw_keyspace_before_change(keyspace, table, hash, NULL);
+    if (UNLIKELY(entry->flags & CW_ENTRY_OWED)) {
+        cw_keyspace_want(keyspace, entry);
+        return 0;
+    }
     (void)cw_keyspace_operations(keyspace, entry)
         ->expire_step(cw_entry_object(entry), now_ms, budget, expire_names, &parts);
     return parts.count;
@@ -50,7 +54,7 @@ void cw_keyspace_expire_entry(struct cw_keyspace *keyspace, unsigned database, s
     if (keyspace->expired)
         keyspace->expired(keyspace->context, database, cw_entry_key(entry));
     keyspace->stats.expired++;
-    cw_keyspace_before_change(keyspace, table, hash);
+    cw_keyspace_before_change(keyspace, table, hash, NULL);
     cw_table_remove(table, hash, bucket, slot);
     cw_keyspace_discard(keyspace, entry);
 }

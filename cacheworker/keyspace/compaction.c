@@ -61,6 +61,8 @@ bool cw_keyspace_has_slack(const struct cw_keyspace *keyspace)
 bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget)
 {
     struct compaction *compaction = &keyspace->data->compaction;
+    if (cw_keyspace_owes(keyspace))
+        return false; /* what is being shown stays where it is */
     if (!compaction->is_active && !cw_arena_begin_compaction(keyspace->data->arena))
         return false;
     compaction->is_active = true;

@@ -59,6 +59,8 @@ enum { /* struct cw_entry.flags */
        CW_ENTRY_LONG_KEY = 1 << 2,
        CW_ENTRY_OBJECT = 1 << 3, /* the value is an object; never together with CW_ENTRY_BLOCK */
        CW_ENTRY_PARTS = 1 << 4,  /* the object has, or had, parts that expire on their own (object.h) */
+       CW_ENTRY_OWED = 1 << 5,   /* the value is still to be shown to a snapshot (keyspace.h), or the rest of it */
+       CW_ENTRY_WANTED = 1 << 6, /* the same, and somebody waits for it */
 
        CW_ENTRY_POINTER = CW_ENTRY_BLOCK | CW_ENTRY_OBJECT,
 };

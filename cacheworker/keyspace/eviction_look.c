@@ -86,6 +86,6 @@ void cw_keyspace_evict(struct cw_keyspace *keyspace, unsigned database, uint64_t
     struct cw_ref ref = {.hash = hash, .table = cw_keyspace_table(keyspace, database)};
     CHECK(find_entry(ref.table, hash, entry, &ref.bucket, &ref.slot));
     ref.entry = ref.bucket->slots[ref.slot];
-    cw_keyspace_before_change(keyspace, ref.table, hash);
+    cw_keyspace_before_change(keyspace, ref.table, hash, NULL);
     cw_keyspace_delete(keyspace, &ref);
 }

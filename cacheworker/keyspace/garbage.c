@@ -70,6 +70,10 @@ unsigned cw_keyspace_discard_block(struct cw_keyspace *keyspace, struct cw_block
 unsigned cw_keyspace_discard(struct cw_keyspace *keyspace, struct cw_entry *entry)
 {
     unsigned cost = 1;
+    if (UNLIKELY(entry->flags & CW_ENTRY_OWED)) {
+        cw_keyspace_keep_owed(keyspace, entry);
+        return cost;
+    }
     if (cw_entry_is_object(entry))
         cost += cw_keyspace_discard_object(keyspace, cw_entry_type(entry), cw_entry_object(entry));
     else if (entry->flags & CW_ENTRY_BLOCK)

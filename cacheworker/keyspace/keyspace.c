@@ -313,7 +313,7 @@ struct cw_entry *cw_keyspace_open(struct cw_keyspace *keyspace, unsigned databas
     ref->database = database;
     ref->parts_from_ms = keyspace->expiry_mode == CW_EXPIRY_DELETES ? now_ms : 0;
     ref->entry = find(keyspace, database, key, hash, now_ms, ref);
-    cw_keyspace_before_change(keyspace, ref->table, hash);
+    cw_keyspace_before_change(keyspace, ref->table, hash, ref->entry);
     if (ref->entry)
         touch(keyspace, ref->entry, now_ms);
     ref->access = ref->entry ? ref->entry->access : cw_access_new(keyspace->access, now_ms);
@@ -501,7 +501,7 @@ static struct cw_entry *find_raw(struct cw_keyspace *keyspace, const struct cw_k
 {
     *ref = (struct cw_ref){.key = key->name, .hash = key->hash, .table = cw_keyspace_table(keyspace, key->database)};
     ref->entry = cw_table_find(ref->table, key->name, key->hash, &ref->bucket, &ref->slot);
-    cw_keyspace_before_change(keyspace, ref->table, key->hash);
+    cw_keyspace_before_change(keyspace, ref->table, key->hash, ref->entry);
     return ref->entry;
 }
 

@@ -63,6 +63,7 @@ struct cw_keyspace_stats {
     uint64_t expired;       /* keys deleted because they were due, lazily or by the cycle */
     uint64_t freed_later;   /* by cw_keyspace_free_step: keys of flushed databases, and values too big to go at once */
     uint64_t expired_parts; /* the same as `expired` of parts of keys */
+    uint64_t shown_at_once; /* values that were owed to a snapshot, and had to be shown before a change */
 };
 
 /* Who is told of what is about to change, while there is one. The keyspace must not be touched from within. */
@@ -244,8 +245,8 @@ uint64_t cw_keyspace_to_free(const struct cw_keyspace *keyspace);
 unsigned cw_keyspace_discard_object(struct cw_keyspace *keyspace, enum cw_type type, void *object);
 
 /* Compaction: gives back memory that is held in pages of which little is used, by moving what is there. Begins where
- * that is worth it, and goes on until the budget is used up (units of about 50 ns); false when nothing is left to do.
- * Whoever holds a ref or an entry over this call holds nothing. */
+ * that is worth it, and goes on until the budget is used up (units of about 50 ns); false when nothing is left to do
+ * now. Whoever holds a ref or an entry over this call holds nothing. */
 bool cw_keyspace_has_slack(
     const struct cw_keyspace *keyspace); /* so much is held in vain that looking may be worth it */
 bool cw_keyspace_compact_step(struct cw_keyspace *keyspace, unsigned budget);
@@ -278,12 +279,31 @@ void cw_keyspace_for_each(const struct cw_keyspace *keyspace, unsigned database,
  * by step, and a bucket that is about to change is shown before the change. Each key of that moment is shown exactly
  * once, keys that were due included; the databases come in no order. The database told is the key's number at begin. */
 
-/* There may be one at a time (CHECKed). `visitor` is called from within begin's successors: step and every change. */
-void cw_keyspace_snapshot_begin(struct cw_keyspace *keyspace, cw_visitor visitor, void *context);
+/* Who sees it. The keyspace must not be touched from within. */
+struct cw_snapshot_visitor {
+    void *context;    /* borrowed */
+    cw_visitor entry; /* shows a whole entry; that may happen between two slices of another */
+    /* Shows the next slice of an entry, until the budget is used up; true while there may be more. NULL: all is shown
+     * whole. A unit is about 50 ns. */
+    bool (*slice)(void *context, unsigned database, const struct cw_entry *entry, unsigned *budget);
+};
 
-/* Shows the next `budget` buckets (an empty one counts too). False when the picture is complete: the snapshot is over,
- * and the visitor will not be called again. */
+/* There may be one at a time (CHECKed). The visitor, which is copied, is called from within begin's successors: step
+ * and every change.
+ *
+ * A value that takes long (more than about 0.1 ms) is shown in slices, one such value after the other, by step only.
+ * Until its last slice it must not change: a change waits (cw_keyspace_is_owed), or the rest of the value is shown at
+ * once, however long that takes. An entry that is deleted meanwhile without having been opened, because it is due or
+ * evicted, is kept until then. Nothing is compacted while a value is owed. */
+void cw_keyspace_snapshot_begin(struct cw_keyspace *keyspace, const struct cw_snapshot_visitor *visitor);
+
+/* Goes on until the budget is used up, in units of about 50 ns: a bucket costs 1, an entry what is in it. False when
+ * the picture is complete: the snapshot is over, and the visitor will not be called again. */
 bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget);
+
+/* Whether the value of that key is owed to a running snapshot, so that a change should wait: it is shown before all
+ * that nobody waits for. */
+bool cw_keyspace_is_owed(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash);
 
 void cw_keyspace_snapshot_cancel(struct cw_keyspace *keyspace);
 bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);

@@ -9,11 +9,13 @@
 
 struct snapshot {
     uint64_t version; /* of the running snapshot; 0: none runs */
-    cw_visitor visitor;
-    void *context;            /* borrowed */
+    struct cw_snapshot_visitor visitor;
     struct cw_table **tables; /* per database at begin; NULL once completely shown; retired ones are owned */
     unsigned database;        /* being shown ... */
     uint64_t position;        /* ... from this hash on */
+    bool at_end;              /* all of its buckets were shown */
+    struct list owed;         /* of struct owed, owned: values to be shown in slices; those that are wanted first */
+    bool is_open;             /* a part of the first was shown */
 };
 
 struct compaction {
@@ -71,15 +73,28 @@ static inline const struct cw_object_operations *cw_keyspace_operations(const st
 
 /* ---- Snapshot ---- */
 
-/* Shows the bucket of that hash to the running snapshot that the table is part of, unless that was done. */
-void cw_keyspace_show(const struct cw_keyspace *keyspace, const struct cw_table *table, uint64_t hash);
+/* Shows the bucket of that hash to the running snapshot that the table is part of, unless that was done; and the value
+ * of the entry, if it is owed. NULL: of none. */
+void cw_keyspace_show(struct cw_keyspace *keyspace, const struct cw_table *table, uint64_t hash,
+                      struct cw_entry *entry);
 
-/* Stands before every change of what a snapshot shows. */
-static inline void cw_keyspace_before_change(const struct cw_keyspace *keyspace, const struct cw_table *table,
-                                             uint64_t hash)
+/* Stands before every change of what a snapshot shows; `entry` is the one whose value may change. */
+static inline void cw_keyspace_before_change(struct cw_keyspace *keyspace, const struct cw_table *table, uint64_t hash,
+                                             struct cw_entry *entry)
 {
     if (UNLIKELY(table->snapshot != 0))
-        cw_keyspace_show(keyspace, table, hash);
+        cw_keyspace_show(keyspace, table, hash, entry);
+}
+
+/* Somebody waits for the value, which is owed. */
+void cw_keyspace_want(struct cw_keyspace *keyspace, struct cw_entry *entry);
+
+/* The entry, which no table holds any more, is owed: it is discarded when it has been shown. */
+void cw_keyspace_keep_owed(struct cw_keyspace *keyspace, struct cw_entry *entry);
+
+static inline bool cw_keyspace_owes(const struct cw_keyspace *keyspace)
+{
+    return keyspace->data->snapshot.version != 0 && !list_is_empty(&keyspace->data->snapshot.owed);
 }
 
 /* ---- Garbage ---- */

@@ -126,7 +126,8 @@ static void begin(struct cw_engine *engine)
     struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
     cw_rdb_write_preamble(&save->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
     cw_rdb_write_databases(&save->writer, engine->keyspace);
-    cw_keyspace_snapshot_begin(engine->keyspace, write_entry, engine);
+    cw_keyspace_snapshot_begin(engine->keyspace,
+                               &(struct cw_snapshot_visitor){.context = engine, .entry = write_entry});
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", engine->config.rdb_file);
 }
 

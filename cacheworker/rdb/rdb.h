@@ -63,8 +63,8 @@ void cw_rdb_write_database(struct cw_rdb_writer *writer, unsigned database, uint
 void cw_rdb_write_databases(struct cw_rdb_writer *writer, const struct cw_keyspace *keyspace);
 void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct slice key, struct slice value,
                          int64_t expire_ms);
-/* Returns what that cost, in units of about 50 ns. While there is an open value the bytes wait aside for its end. */
-unsigned cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);
+/* While there is an open value the bytes wait aside for its end. */
+void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry);
 /* Begins an entry, or goes on with the open one, until the budget is used up; true while there may be more of it. Then
  * it must not change, and nobody moves it. */
 MUST_CHECK bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry,

@@ -16,7 +16,6 @@
 #include <limits.h>
 
 enum {
-    ENTRY_COST = 2,
     DRAINED_AT_ONCE = 64 << 10, /* bytes */
     BYTES_FOR_ONE = 32,         /* copied several times, and summed up, until they are with the kernel */
 };
@@ -160,27 +159,26 @@ static bool go_on(struct cw_rdb_open_value *value, struct buf *out, unsigned *bu
            cw_hash_rdb_tell_part(value->entry, &value->fields, &value->expiry, budget);
 }
 
-/* Returns what it cost. */
-static unsigned write_whole(struct buf *out, unsigned *selected, unsigned database, const struct cw_entry *entry)
+static void write_whole(struct buf *out, unsigned *selected, unsigned database, const struct cw_entry *entry)
 {
     struct cw_rdb_open_value value;
-    size_t before = buf_length(out);
-    unsigned budget = UINT_MAX;
+    unsigned budget;
     open_value(&value, out, selected, database, entry);
-    while (go_on(&value, out, &budget))
+    do
         budget = UINT_MAX;
-    return UINT_MAX - budget + ENTRY_COST + (unsigned)((buf_length(out) - before) / BYTES_FOR_ONE);
+    while (go_on(&value, out, &budget));
 }
 
-unsigned cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
+void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
 {
     struct cw_rdb_open_value *open = writer->open;
-    if (open != NULL)
-        return write_whole(&open->aside, &open->aside_database, database, entry);
+    if (open != NULL) {
+        write_whole(&open->aside, &open->aside_database, database, entry);
+        return;
+    }
     size_t before = buf_length(writer->out);
-    unsigned cost = write_whole(writer->out, &writer->database, database, entry);
+    write_whole(writer->out, &writer->database, database, entry);
     sum_up(writer, before);
-    return cost;
 }
 
 /* Lets what was put aside follow the value; true while there is more of it. */

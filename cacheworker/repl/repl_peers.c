@@ -363,7 +363,7 @@ static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
     if (peer->is_ours)
         write_users(repl, peer);
     cw_rdb_write_databases(&peer->writer, keyspace);
-    cw_keyspace_snapshot_begin(keyspace, write_entry, peer);
+    cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){.context = peer, .entry = write_entry});
     effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync of replica %s:%u from offset %llu",
                cw_engine_link_peer(repl->engine, peer->link)->host, peer->port,
                (unsigned long long)repl->history.last_offset);

@@ -94,7 +94,7 @@ static void measure_snapshot(struct cw_keyspace *keyspace, uint64_t keys)
 {
     double longest = 0;
     double begin = cpu_ns();
-    cw_keyspace_snapshot_begin(keyspace, visit, NULL);
+    cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){.context = NULL, .entry = visit});
     for (bool more = true; more;) {
         double step = cpu_ns();
         more = cw_keyspace_snapshot_step(keyspace, 64);

@@ -223,7 +223,8 @@ static void test_memory_stays_below_the_limit(void **state)
             if (i % 5000 == 4000) {
                 shown = 0;
                 expected = count_keys(&world);
-                cw_keyspace_snapshot_begin(world.keyspace, count_visit, &shown);
+                cw_keyspace_snapshot_begin(world.keyspace,
+                                           &(struct cw_snapshot_visitor){.context = &shown, .entry = count_visit});
             } else if (cw_keyspace_snapshot_is_active(world.keyspace) &&
                        !cw_keyspace_snapshot_step(world.keyspace, 5)) {
                 assert_int_equal(shown, expected);

@@ -538,7 +538,7 @@ static void a_running_snapshot_sees_fields_before_they_go(void **state)
     begin(&world, CW_EXPIRY_DELETES, 1);
     fill(&world, 5000);
     uint64_t shown = 0;
-    cw_keyspace_snapshot_begin(world.keyspace, show, &shown);
+    cw_keyspace_snapshot_begin(world.keyspace, &(struct cw_snapshot_visitor){.context = &shown, .entry = show});
     unsigned budget = 1000;
     (void)cw_keyspace_expire_step(world.keyspace, 0, &budget, 6000);
     while (cw_keyspace_snapshot_step(world.keyspace, 10))

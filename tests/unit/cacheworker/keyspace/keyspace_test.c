@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { DATABASES = 3, KEYS = 4000, KEY_TEXT_MAX = 400, LONG_KEY = 300, VALUE_MAX = 4000 };
+enum { DATABASES = 3, KEYS = 4000, KEY_TEXT_MAX = 400, LONG_KEY = 300, VALUE_MAX = 4000, BIG = 66000, BIG_MAX = 80000 };
 
 struct value {
     bool exists;
@@ -38,6 +38,11 @@ struct world {
 
     bool in_snapshot;
     struct model *picture;
+    const struct cw_entry *open; /* whose value is being shown in slices */
+    uint64_t sliced;             /* values that were, so far */
+    uint64_t shown_beside;       /* while another one was */
+    uint64_t waited;
+    uint64_t evicted_owed;
 
     uint64_t cursor; /* of the scan that is under way in database 0 */
     struct cw_expire cycle;
@@ -135,7 +140,27 @@ static void on_snapshot(void *context, unsigned database, const struct cw_entry 
     struct value *value = &world->picture->values[database][number_of(cw_entry_key(entry))];
     assert_entry_is(entry, value);
     assert_false(value->visited);
+    assert_ptr_not_equal(entry, world->open);
     value->visited = true;
+    world->shown_beside += world->open != NULL;
+}
+
+/* Whatever happens between two slices, the value is what it was. */
+static bool on_slice(void *context, unsigned database, const struct cw_entry *entry, unsigned *budget)
+{
+    struct world *world = context;
+    assert_true(world->in_snapshot);
+    struct value *value = &world->picture->values[database][number_of(cw_entry_key(entry))];
+    assert_entry_is(entry, value);
+    assert_true(value->length >= BIG);
+    assert_false(value->visited);
+    assert_true(world->open == NULL || world->open == entry);
+    bool more = *budget < UINT32_MAX && rand_below(&world->rand, 10) > 0;
+    *budget = 0;
+    world->open = more ? entry : NULL;
+    world->sliced += !more;
+    value->visited = !more;
+    return more;
 }
 
 static void on_walk(void *context, unsigned database, const struct cw_entry *entry)
@@ -163,12 +188,13 @@ static void operate_snapshot(struct world *world)
     if (!world->in_snapshot) {
         world->picture = model_copy(world->model);
         world->in_snapshot = true;
-        cw_keyspace_snapshot_begin(world->keyspace, on_snapshot, world);
+        cw_keyspace_snapshot_begin(world->keyspace, &(struct cw_snapshot_visitor){world, on_snapshot, on_slice});
     } else if (rand_below(&world->rand, 400) == 0) {
         cw_keyspace_snapshot_cancel(world->keyspace);
         model_free(world->picture);
         world->picture = NULL;
         world->in_snapshot = false;
+        world->open = NULL;
     } else if (!cw_keyspace_snapshot_step(world->keyspace, 1 + (unsigned)rand_below(&world->rand, 40))) {
         snapshot_finish(world);
     }
@@ -197,6 +223,11 @@ static void scan_forget(struct world *world)
 
 static struct slice random_value(struct world *world, char *bytes)
 {
+    if (rand_below(&world->rand, 150) == 0) {
+        size_t length = (size_t)rand_between(&world->rand, BIG, BIG_MAX);
+        memset(bytes, (int)rand_below(&world->rand, 256), length);
+        return slice_of(bytes, length);
+    }
     size_t bound = rand_below(&world->rand, 50) == 0 ? VALUE_MAX : rand_below(&world->rand, 10) == 0 ? 600 : 40;
     size_t length = rand_below(&world->rand, bound);
     for (size_t i = 0; i < length; i++)
@@ -252,7 +283,7 @@ static void operate_key(struct world *world, unsigned keep_per_cent)
     unsigned number = (unsigned)rand_below(&world->rand, KEYS);
     struct value *value = &world->model->values[database][number];
     char text[KEY_TEXT_MAX];
-    static char bytes[VALUE_MAX];
+    static char bytes[BIG_MAX];
     struct slice key = key_of(number, text);
     uint64_t hash = cw_keyspace_hash(world->keyspace, key);
 
@@ -301,6 +332,50 @@ static void operate_key(struct world *world, unsigned keep_per_cent)
     }
     if (ref.entry)
         assert_entry_is(ref.entry, value);
+}
+
+/* Without being opened first. */
+static void operate_eviction(struct world *world)
+{
+    unsigned database = (unsigned)rand_below(&world->rand, DATABASES);
+    const struct cw_entry *entry = cw_keyspace_random(world->keyspace, database);
+    if (entry == NULL)
+        return;
+    struct value *value = &world->model->values[database][number_of(cw_entry_key(entry))];
+    uint64_t hash = cw_keyspace_hash(world->keyspace, cw_entry_key(entry));
+    uint64_t at_once = cw_keyspace_stats(world->keyspace)->shown_at_once;
+    world->evicted_owed += cw_keyspace_is_owed(world->keyspace, database, cw_entry_key(entry), hash);
+    assert_true(cw_keyspace_holds(world->keyspace, database, hash, entry));
+    cw_keyspace_evict(world->keyspace, database, hash, entry);
+    assert_int_equal(cw_keyspace_stats(world->keyspace)->shown_at_once, at_once);
+    model_clear(value);
+}
+
+/* A value that is owed does not have to be shown at once, if the change waits. */
+static void operate_wait(struct world *world)
+{
+    unsigned database = (unsigned)rand_below(&world->rand, DATABASES);
+    const struct cw_entry *entry = cw_keyspace_random(world->keyspace, database);
+    if (entry == NULL || !world->in_snapshot)
+        return;
+    struct slice key = cw_entry_key(entry);
+    uint64_t hash = cw_keyspace_hash(world->keyspace, key);
+    if (!cw_keyspace_is_owed(world->keyspace, database, key, hash))
+        return;
+    world->waited++;
+    while (cw_keyspace_is_owed(world->keyspace, database, key, hash)) {
+        uint64_t sliced = world->sliced;
+        const struct cw_entry *open = world->open;
+        if (!cw_keyspace_snapshot_step(world->keyspace, 1)) {
+            snapshot_finish(world);
+            break;
+        }
+        assert_true(world->open != NULL || world->sliced > sliced || open != NULL);
+    }
+    uint64_t at_once = cw_keyspace_stats(world->keyspace)->shown_at_once;
+    struct cw_ref ref;
+    assert_true(cw_keyspace_open(world->keyspace, database, key, hash, 0, &ref) == entry);
+    assert_int_equal(cw_keyspace_stats(world->keyspace)->shown_at_once, at_once);
 }
 
 static void operate_database(struct world *world)
@@ -372,7 +447,7 @@ static void world_close(struct world *world)
         model_free(world->picture);
 }
 
-static void run_seed(uint64_t seed)
+static void run_seed(uint64_t seed, uint64_t *ret_evicted_owed)
 {
     enum { OPERATIONS = 150000, PHASE = 25000 };
     struct world world;
@@ -384,6 +459,12 @@ static void run_seed(uint64_t seed)
             operate_snapshot(&world);
         if (rand_below(&world.rand, 20) == 0)
             operate_scan(&world);
+        if (rand_below(&world.rand, 300) == 0)
+            operate_eviction(&world);
+        if (rand_below(&world.rand, 10) == 0)
+            operate_wait(&world);
+        if (rand_below(&world.rand, 100) == 0)
+            (void)cw_keyspace_compact_step(world.keyspace, 1000);
         if (rand_below(&world.rand, 5000) == 0)
             operate_database(&world);
         if (rand_below(&world.rand, 20) == 0)
@@ -397,14 +478,19 @@ static void run_seed(uint64_t seed)
             assert_same(&world);
         }
     }
+    assert_true(world.sliced > 0 && world.shown_beside > 0 && world.waited > 0);
+    assert_true(cw_keyspace_stats(world.keyspace)->shown_at_once > 0);
+    *ret_evicted_owed += world.evicted_owed;
     world_close(&world);
 }
 
 static void test_random_operations(void **state)
 {
     (void)state;
+    uint64_t evicted_owed = 0;
     for (uint64_t seed = 1; seed <= 4; seed++)
-        run_seed(seed);
+        run_seed(seed, &evicted_owed);
+    assert_true(evicted_owed > 0);
 }
 
 /* ---- Directed ---- */
@@ -493,7 +579,7 @@ static void test_snapshot_outlives_flush_and_swap(void **state)
     for (unsigned i = 0; i < 5000; i++)
         put_number(keyspace, i % 5 == 0, i, CW_NO_EXPIRY);
     uint64_t seen[2] = {0};
-    cw_keyspace_snapshot_begin(keyspace, count_visit, seen);
+    cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){.context = seen, .entry = count_visit});
     assert_true(cw_keyspace_snapshot_step(keyspace, 10));
     cw_keyspace_swap_databases(keyspace, 0, 1);
     assert_int_equal(cw_keyspace_flush(keyspace, 1), 4000);
@@ -568,7 +654,7 @@ static void test_snapshot_goes_with_its_data(void **state)
         put_number(old, 0, i, CW_NO_EXPIRY);
     put_number(fresh, 0, 7, CW_NO_EXPIRY);
     uint64_t seen = 0;
-    cw_keyspace_snapshot_begin(old, count_visit, &seen);
+    cw_keyspace_snapshot_begin(old, &(struct cw_snapshot_visitor){.context = &seen, .entry = count_visit});
     cw_keyspace_swap(old, fresh);
     assert_int_equal(cw_keyspace_count(old, 0), 1);
     assert_non_null(peek_text(old, "7", 0));
@@ -583,7 +669,7 @@ static void test_snapshot_goes_with_its_data(void **state)
 
 static const struct cw_entry *put_length(struct cw_keyspace *keyspace, size_t length)
 {
-    static char bytes[VALUE_MAX];
+    static char bytes[BIG_MAX];
     memset(bytes, 'v', sizeof(bytes));
     struct cw_ref ref;
     struct slice key = SLICE_LITERAL("1");
@@ -640,7 +726,7 @@ static void test_draft(void **state)
     struct cw_ref draft;
     put_number(keyspace, 0, 1, CW_NO_EXPIRY);
     put_number(keyspace, 1, 1, 5000);
-    cw_keyspace_snapshot_begin(keyspace, note_key, &seen);
+    cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){.context = &seen, .entry = note_key});
     cw_keyspace_open_draft(keyspace, 3000, &draft);
     const struct cw_entry *entry = peek_text(keyspace, "1", 0);
     cw_keyspace_put(keyspace, &draft, CW_TYPE_STRING, CW_ENCODING_PLAIN, SLICE_LITERAL("short"));

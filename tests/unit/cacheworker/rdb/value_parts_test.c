@@ -125,7 +125,7 @@ static void check_entry(void *context, unsigned database, const struct cw_entry 
     for (unsigned most = 1; most < 1 << 20; most *= 8) {
         struct buf whole = {0}, sliced = {0};
         struct cw_rdb_writer in_one = {.out = &whole}, in_slices = {.out = &sliced};
-        assert_true(cw_rdb_write_entry(&in_one, database, entry) > 0);
+        cw_rdb_write_entry(&in_one, database, entry);
         unsigned budget, slices = 0;
         do {
             budget = 1 + (unsigned)rand_below(rand, most);
