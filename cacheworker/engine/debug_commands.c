@@ -55,6 +55,12 @@ static void debug_pause_cron(struct cw_call *call)
     resp_write_ok(call->reply);
 }
 
+static void debug_set_skip_checksum_validation(struct cw_call *call)
+{
+    call->engine->settings.trusts_dumps = !slice_equal(call->argv[2], SLICE_LITERAL("0"));
+    resp_write_ok(call->reply);
+}
+
 /* --- data --- */
 
 static bool parse_positive(struct cw_call *call, size_t index, int64_t *ret_number)
@@ -424,6 +430,7 @@ static void debug_help(struct cw_call *call)
         "RELOAD -- the data, saved and loaded again.",
         "SDSLEN <key> -- lengths of the key and its string.",
         "SET-ACTIVE-EXPIRE <0|1> -- whether keys that are due are deleted before somebody asks for them.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1> -- whether RESTORE takes payloads whatever their checksum is.",
         "SLEEP <seconds> -- no command is executed for so long.",
     };
     cw_reply_lines(call, lines, ARRAY_LENGTH(lines));
@@ -454,6 +461,7 @@ static const struct word {
     {"sdslen", 3, 3, debug_sdslen},
     {"set-active-expire", 3, 3, debug_set_active_expire},
     {"set-disable-deny-scripts", 3, 3, debug_set_disable_deny_scripts},
+    {"set-skip-checksum-validation", 3, 3, debug_set_skip_checksum_validation},
     {"sleep", 3, 3, debug_sleep},
 };
 

@@ -65,7 +65,9 @@ struct cw_settings {
         bool disable_tcp_nodelay;
         int diskless_load; /* there is one way: the old data stay until the new are complete */
         bool diskless_sync;
+        int sanitize_dump_payload; /* all of it is verified, always */
     } unused;
+    bool trusts_dumps; /* no parameter: DEBUG SET-SKIP-CHECKSUM-VALIDATION */
     /* Whether what was evicted, expired, or deleted by a command that does other things too, goes into the stream as
      * UNLINK, so that stock replicas free it beside their work, and not as DEL. Here it is always freed in steps. */
     bool unlinks_evicted;

@@ -107,7 +107,7 @@ static bool parse_expiry(struct cw_call *call, struct restore *restore)
 /* Type and value, or the error. */
 static bool open_payload(struct cw_call *call, struct slice payload, struct slice *ret_value)
 {
-    if (cw_dump_open(payload, ret_value) && ret_value->length > 0)
+    if (cw_dump_open(payload, call->settings->trusts_dumps, ret_value) && ret_value->length > 0)
         return true;
     cw_reply_error(call, CW_ERROR_BAD_DUMP);
     return false;

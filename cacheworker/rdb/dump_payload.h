@@ -11,8 +11,8 @@
 /* Ends a payload whose items stand in the buffer. */
 void cw_dump_end(struct buf *payload, unsigned version);
 
-/* The items, which may be none. False: CW_ERROR_BAD_DUMP. */
-bool cw_dump_open(struct slice payload, struct slice *ret_items);
+/* The items, which may be none. `trusts`: whatever the checksum is. False: CW_ERROR_BAD_DUMP. */
+bool cw_dump_open(struct slice payload, bool trusts, struct slice *ret_items);
 
 /* The version that an opened payload told. */
 unsigned cw_dump_version(struct slice payload);

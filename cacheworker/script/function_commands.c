@@ -291,7 +291,7 @@ void cw_function_restore_command(struct cw_call *call)
         cw_reply_subcommand_syntax_error(call);
     else if (call->argc == 4 && !read_policy(call->argv[3], &policy))
         cw_reply_error(call, "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
-    else if (!cw_dump_open(call->argv[2], &items))
+    else if (!cw_dump_open(call->argv[2], call->settings->trusts_dumps, &items))
         cw_reply_error(call, CW_ERROR_BAD_DUMP);
     else
         restore(call, items, policy);

