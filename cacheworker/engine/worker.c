@@ -496,6 +496,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
     case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;
     case EVENT_CLOSED: cw_session_closed(engine, session); break;
+    case EVENT_ENDED: break; /* it hears of none */
     case EVENT_PERSISTED: cw_ha_persisted(engine->ha, event->token, event->result); break;
     case EVENT_FILE: answered_file(engine, event); break;
     case EVENT_TURN:

@@ -593,6 +593,7 @@ static void step(void *core, const struct event *event, struct effects *effects)
     case EVENT_STOP: effect_exit(effects, 0); break;
     case EVENT_START:
     case EVENT_OPENED:
+    case EVENT_ENDED:
     case EVENT_PERSISTED:
     case EVENT_FILE: break;
     }

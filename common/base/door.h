@@ -50,6 +50,7 @@ enum event_kind {
     EVENT_START,     /* first of all; the files were given at creation */
     EVENT_OPENED,    /* `link`, which the core asked for, is connected */
     EVENT_RECEIVED,  /* `bytes` arrived on `link`; borrowed until the next EVENT_TURN has returned */
+    EVENT_ENDED,     /* the peer of `link` says no more, but it may still listen; only where hears_ends */
     EVENT_CLOSED,    /* `link` is gone; its number is the core's again */
     EVENT_PERSISTED, /* the EFFECT_PERSIST numbered `token` is durable, or failed with `result` < 0 */
     EVENT_FILE,      /* the EFFECT_FILE numbered `token` is done, or failed with `result` < 0 */
@@ -180,6 +181,10 @@ struct door {
     int64_t (*deadline)(const void *core);
 
     void (*destroy)(void *core);
+
+    /* A link that came by a listener and whose peer says no more is told so, by EVENT_ENDED, and stays until the core
+     * closes it. Without, it is closed. */
+    bool hears_ends;
 };
 
 /* Big files (snapshots), read at creation and written by SAVE. A table, so that the simulator's disk is the same code.

@@ -30,6 +30,8 @@ struct conn {
     int fd;                            /* owned */
     link_id link;
     enum conn_state state;
+    bool accepted;     /* it came by a listener */
+    bool ended;        /* the peer says no more: nothing is read, and the core goes on */
     bool paused;       /* the core wants nothing read */
     bool write_armed;  /* waiting for the kernel to take more */
     bool write_broken; /* nothing can be sent any more; what the peer sent before is still read */

@@ -23,7 +23,16 @@ enum {
     CONNECT_TIMEOUT_S = 3,
 };
 
-enum ready_kind { READY_NOTHING, READY_BYTES, READY_OPENED, READY_CLOSED, READY_ACCEPT, READY_FILES, READY_STOP };
+enum ready_kind {
+    READY_NOTHING,
+    READY_BYTES,
+    READY_OPENED,
+    READY_ENDED,
+    READY_CLOSED,
+    READY_ACCEPT,
+    READY_FILES,
+    READY_STOP
+};
 
 /* What the core will be told next. An entry whose link was closed meanwhile becomes READY_NOTHING. */
 struct ready {
@@ -109,6 +118,14 @@ static void conn_fail(struct conn *conn)
     add_ready_conn(conn, READY_CLOSED);
 }
 
+/* The peer has sent all that it will; whether it listens still, only writing shows. */
+static void conn_end(struct conn *conn)
+{
+    event_del(&conn->read_event);
+    conn->ended = true;
+    add_ready_conn(conn, READY_ENDED);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
@@ -118,7 +135,9 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     char *place = host->arena + host->arena_used;
     ssize_t length = conn->transport->read(conn, place, READ_MAX_BYTES);
     if (UNLIKELY(length <= 0)) {
-        if (length == 0 || (errno != EAGAIN && errno != EINTR))
+        if (length == 0 && conn->accepted && host->config.door->hears_ends && !conn->write_broken)
+            conn_end(conn);
+        else if (length == 0 || (errno != EAGAIN && errno != EINTR))
             conn_fail(conn);
         return;
     }
@@ -256,9 +275,10 @@ static void drain_over(struct conn *conn)
 static void write_failed(struct conn *conn, int error_number)
 {
     bool peer_is_gone = error_number == EPIPE || error_number == ECONNRESET;
+    bool is_read = !conn->paused && !conn->ended && conn->state != CONN_DRAINING;
     disarm_write(conn);
     conn->write_broken = true;
-    if (!peer_is_gone || conn->paused || conn->state == CONN_DRAINING)
+    if (!peer_is_gone || !is_read)
         conn_fail(conn);
 }
 
@@ -375,6 +395,8 @@ static void set_paused(struct conn *conn, bool paused)
     conn->paused = paused;
     if (conn->state != CONN_OPEN)
         return;
+    if (conn->ended)
+        return;
     if (paused)
         event_del(&conn->read_event);
     else if (!(conn->ready != 0 && conn->host->ready[conn->ready - 1].kind == READY_CLOSED))
@@ -456,6 +478,7 @@ static void deliver_accepted(struct host *host, const struct listener *listener,
         close(fd);
     } else {
         struct conn *conn = conn_new(host, link, fd, CONN_OPEN);
+        conn->accepted = true;
         event_add(&conn->read_event, NULL);
     }
     carry_out(host);
@@ -486,6 +509,7 @@ static void deliver_conn(struct host *host, const struct ready *ready)
     conn->ready = 0;
     switch (ready->kind) {
     case READY_BYTES: step(host, (struct event){.kind = EVENT_RECEIVED, .link = link, .bytes = ready->bytes}); break;
+    case READY_ENDED: step(host, (struct event){.kind = EVENT_ENDED, .link = link}); break;
     case READY_OPENED:
         conn->state = CONN_OPEN;
         if (!conn->paused)

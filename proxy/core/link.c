@@ -515,6 +515,8 @@ static void take_parked(struct px_link *link, struct slice frame)
 {
     if (link->slot_count > 0 && is_blocking(slot_at(link, 0)) && slot_at(link, 0)->length <= link->written)
         px_parked_take(&link->parked, frame, &link->proxy->limits, link->proxy->now_ns);
+    if (px_parked_is_any(&link->parked) && link->owner != NULL)
+        px_session_parked(link->owner);
 }
 
 /* A frame of a subscription or a message: true when it was one. */

@@ -192,6 +192,13 @@ static void opened(struct px_proxy *proxy, link_id link)
         px_watch_opened(port.object);
 }
 
+static void ended(struct px_proxy *proxy, link_id link)
+{
+    struct px_port port = port_of(proxy, link);
+    if (port.kind == PX_PORT_CLIENT)
+        px_session_ended(port.object);
+}
+
 static void closed(struct px_proxy *proxy, link_id link)
 {
     struct px_port port = port_of(proxy, link);
@@ -298,6 +305,7 @@ static void step(void *core, const struct event *event, struct effects *effects)
         break;
     case EVENT_OPENED: opened(proxy, event->link); break;
     case EVENT_RECEIVED: received(proxy, event); break;
+    case EVENT_ENDED: ended(proxy, event->link); break;
     case EVENT_CLOSED:
         closed(proxy, event->link);
         if (proxy->stopping)
@@ -354,6 +362,7 @@ const struct door px_proxy_door = {
     .sent = sent,
     .deadline = deadline,
     .destroy = destroy,
+    .hears_ends = true,
 };
 
 /* ---- what others may look at ---- */

@@ -207,7 +207,8 @@ static void settle_slot(struct px_session *session)
     session->outstanding--;
     session->active_ns = session->proxy->now_ns;
     bool room = session->wait == PX_WAIT_ROOM && session->outstanding <= PX_PIPELINE_MAX / 2;
-    if ((session->outstanding == 0 && (session->wait != PX_WAIT_NONE || session->private_link != NULL)) || room)
+    bool goes_on = session->wait != PX_WAIT_NONE || session->private_link != NULL || session->ended;
+    if ((session->outstanding == 0 && goes_on) || room)
         make_runnable(session);
 }
 
@@ -972,6 +973,29 @@ void px_session_received(struct px_session *session, struct slice bytes)
     throttle(session);
 }
 
+/* Of a client that says no more. As in a worker, it hears the answers to all that it has said, and nobody waits for
+ * elements in its name: it might be gone. */
+static void end_when_done(struct px_session *session)
+{
+    bool is_parked = session->private_link != NULL && px_parked_is_any(&session->private_link->parked);
+    if (is_parked)
+        px_session_doom(session, NULL);
+    else if (session->outstanding == 0 && session->wait == PX_WAIT_NONE && buf_length(&session->output) == 0)
+        px_session_drain(session);
+}
+
+void px_session_ended(struct px_session *session)
+{
+    session->ended = true;
+    make_runnable(session);
+}
+
+void px_session_parked(struct px_session *session)
+{
+    if (session->ended)
+        make_runnable(session);
+}
+
 void px_session_run(struct px_session *session)
 {
     if (session->state == PX_SESSION_DRAINING)
@@ -981,6 +1005,8 @@ void px_session_run(struct px_session *session)
         take_from_input(session);
     else
         session->wait = PX_WAIT_NONE;
+    if (session->ended)
+        end_when_done(session);
     throttle(session);
 }
 
@@ -988,7 +1014,7 @@ void px_session_sent(struct px_session *session, size_t count)
 {
     buf_consume(&session->output, count);
     buf_shrink(&session->output, PX_BUFFER_KEEP);
-    if (LIKELY(session->wait != PX_WAIT_OUTPUT && !session->paused))
+    if (LIKELY(session->wait != PX_WAIT_OUTPUT && !session->paused && !session->ended))
         return;
     session->active_ns = session->proxy->now_ns; /* it reads, if slowly */
     if (buf_length(&session->output) <= PX_OUTPUT_LOW)
@@ -997,6 +1023,6 @@ void px_session_sent(struct px_session *session, size_t count)
 
 bool px_session_is_exempt_from_idle(const struct px_session *session)
 {
-    return session->outstanding > 0 || session->state == PX_SESSION_SUBSCRIBED ||
+    return (session->outstanding > 0 && !session->ended) || session->state == PX_SESSION_SUBSCRIBED ||
            session->state == PX_SESSION_MONITORING;
 }

@@ -65,6 +65,7 @@ struct px_session {
     bool closed;      /* the client is gone; only slots refer to this */
     bool refused;     /* over the limit of connections, not counted */
     bool paused;      /* not read from */
+    bool ended;       /* the client says no more, and listens perhaps: what it has said is carried out */
     bool in_multi;
     bool watch_lost; /* watched keys were on a lost connection: the next EXEC is null */
     bool silent;     /* of the command being taken: CLIENT REPLY OFF or SKIP */
@@ -122,6 +123,7 @@ void px_session_forget_state(struct px_session *session); /* RESET: as if just c
 
 void px_session_received(struct px_session *session, struct slice bytes);
 void px_session_sent(struct px_session *session, size_t count);
+void px_session_ended(struct px_session *session);
 void px_session_run(struct px_session *session); /* takes what it can of its input */
 
 /* Where the session's own reply to the present command goes; announces it. */
@@ -148,6 +150,7 @@ void px_session_push(struct px_session *session, struct slice frame);
 void px_session_confirm(struct px_session *session, const struct px_push *push);
 void px_session_lost_state(struct px_session *session, bool transaction, bool watched);
 void px_session_lost_tracking(struct px_session *session); /* what the worker knew of its cache is lost */
+void px_session_parked(struct px_session *session);        /* its command waits in the worker */
 void px_session_forget_slot(struct px_session *session);   /* a slot of it was dropped */
 
 static inline bool px_session_tracks(const struct px_session *session)

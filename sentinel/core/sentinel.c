@@ -349,6 +349,7 @@ static void step(void *core, const struct event *event, struct effects *effects)
             closed(sentinel, link);
         break;
     case EVENT_PERSISTED: persisted(sentinel, event); break;
+    case EVENT_ENDED:
     case EVENT_FILE: break;
     case EVENT_TURN: next = sentinel->is_serving ? turn(sentinel) : NEVER_NS; break;
     case EVENT_STOP: stop(sentinel); break;

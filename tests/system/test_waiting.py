@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Transactions and commands that wait, through a proxy and over the death of the master."""
 import re
+import socket
 import time
 
 import tap
@@ -32,6 +33,23 @@ def waiting(client, other):
     time.sleep(0.3)
     entry = other.call("XADD", "stream", "*", "field", "value")
     check(client.read() == [[b"stream", [[entry, [b"field", b"value"]]]]], "XREAD is served")
+
+
+def say_all(text):
+    """What a client hears that says this and no more, as in `printf ... | nc -N`."""
+    with socket.create_connection(("127.0.0.1", PORT), timeout=40) as connection:
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
+def saying_no_more(other):
+    many = say_all(b"INCR many\r\n" * 3000 + b"MULTI\r\nINCR many\r\nEXEC\r\nPING")
+    expected = b"".join(b":%d\r\n" % (number + 1) for number in range(3000)) + b"+OK\r\n+QUEUED\r\n*1\r\n:3001\r\n"
+    check(many == expected, f"all is answered: {len(many)} bytes, {many[-60:]}")
+    check(say_all(b"BLPOP nobody 0\r\n") == b"", "who says no more does not wait")
+    check(other.call("RPUSH", "nobody", "element") == 1 and other.call("LLEN", "nobody") == 1, "so it takes nothing")
+    check(say_all(b"BLPOP nobody 0\r\n") == b"*2\r\n$6\r\nnobody\r\n$7\r\nelement\r\n", "unless it is there")
 
 
 WAITERS = 20
@@ -84,6 +102,7 @@ def test_through_a_proxy():
         client, other = Client(PORT, timeout=40), Client(PORT, timeout=40)
         transactions(client, other)
         waiting(client, other)
+        saying_no_more(other)
         other.call("XGROUP", "CREATE", "grouped", "group", "$", "MKSTREAM"), other.call("XADD", "entries", "*", "a", "b")
         appliance.wait_in_sync()
         appliance.check_agreed()

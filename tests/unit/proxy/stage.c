@@ -255,6 +255,13 @@ void stage_hang_up(struct stage *stage, link_id link)
     stage_turn(stage);
 }
 
+void stage_end(struct stage *stage, link_id link)
+{
+    CHECK(stage->links[link].open);
+    step(stage, (struct event){.kind = EVENT_ENDED, .link = link});
+    stage_turn(stage);
+}
+
 void stage_wait(struct stage *stage, int64_t ns)
 {
     int64_t end = stage->now_ns + ns;

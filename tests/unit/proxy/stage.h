@@ -51,6 +51,7 @@ void stage_say(struct stage *stage, link_id link, const char *text);  /* bytes f
 void stage_tell(struct stage *stage, link_id link, const char *text); /* without a turn */
 void stage_turn(struct stage *stage);
 void stage_hang_up(struct stage *stage, link_id link); /* the peer closes */
+void stage_end(struct stage *stage, link_id link);     /* the peer says no more, and listens */
 void stage_wait(struct stage *stage, int64_t ns);      /* virtual time, with turns whenever the core asks for one */
 void stage_release(struct stage *stage, link_id link); /* a stuck peer reads everything */
 /* The peer takes only `count` bytes more, and then is stuck. */

@@ -51,6 +51,7 @@ struct echo {
     bool exit_at_stop;
     atomic_int turns;
     atomic_int closed;
+    atomic_int ended;
     atomic_int accepted;
     atomic_int received;
     atomic_int most_accepted_in_a_turn;
@@ -200,6 +201,10 @@ static void echo_step(void *core, const struct event *event, struct effects *eff
         tell(echo, OUTBOUND, "hello", effects);
         tell(echo, echo->controller, "opened", effects);
         break;
+    case EVENT_ENDED:
+        atomic_fetch_add(&echo->ended, 1);
+        tell(echo, event->link, "ended", effects);
+        break;
     case EVENT_CLOSED:
         forget_link(echo, event->link);
         atomic_fetch_add(&echo->closed, 1);
@@ -295,7 +300,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, const struct door *door)
 {
     struct world *world = mem_zero(sizeof(*world));
     snprintf(world->directory, sizeof(world->directory), "/tmp/host_test.XXXXXX");
@@ -320,7 +325,7 @@ static int set_up(void **state)
     world->echo->tick_ns = NEVER_NS;
     for (size_t i = 0; i < sizeof(world->echo->pattern); i++)
         world->echo->pattern[i] = (char)(i * 31 + (i >> 8));
-    struct host_config config = {.door = &echo_door,
+    struct host_config config = {.door = door,
                                  .core = world->echo,
                                  .log = &world->log,
                                  .listeners = world->listeners,
@@ -331,6 +336,19 @@ static int set_up(void **state)
     assert_int_equal(host_create(&config, &world->host), 0);
     *state = world;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, &echo_door);
+}
+
+static int set_up_hearing_ends(void **state)
+{
+    static struct door door;
+    door = echo_door;
+    door.hears_ends = true;
+    return set_up_with(state, &door);
 }
 
 static void start(struct world *world)
@@ -545,6 +563,41 @@ static void a_reset_is_noticed_by_writing_where_nothing_is_read(void **state)
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
+    until(&world->echo->closed, 1);
+}
+
+static void who_says_no_more_is_answered_still(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    say(fd, "last words");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    hear(fd, "last wordsended");
+    assert_int_equal(atomic_load(&world->echo->closed), 0); /* until the core has had enough */
+    int other = dial(world);
+    say(other, "!give 5");
+    char text[5];
+    assert_int_equal(recv(other, text, sizeof(text), MSG_WAITALL), 5);
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    say(other, "!close 0");
+    hear(other, "done");
+    assert_int_equal(shutdown(other, SHUT_WR), 0);
+    until(&world->echo->ended, 2);
+    close(other);
+}
+
+static void who_says_no_more_and_is_gone_is_noticed_by_writing(void **state)
+{
+    struct world *world = *state;
+    start(world);
+    int fd = dial(world);
+    say(fd, "!stall 50000000");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    sleep_ms(50);
+    close(fd); /* unread bytes: the peer is reset */
     until(&world->echo->closed, 1);
 }
 
@@ -886,6 +939,9 @@ int main(void)
         TEST(last_words_survive_unread_input),
         TEST(gives_up_a_drain_after_a_second),
         TEST(a_reset_is_noticed_by_writing_where_nothing_is_read),
+        cmocka_unit_test_setup_teardown(who_says_no_more_is_answered_still, set_up_hearing_ends, tear_down),
+        cmocka_unit_test_setup_teardown(who_says_no_more_and_is_gone_is_noticed_by_writing, set_up_hearing_ends,
+                                        tear_down),
         TEST(reads_nothing_while_paused),
         TEST(connects_and_notices_the_end),
         TEST(a_refused_connection_is_closed),

@@ -442,6 +442,107 @@ static void client_reply_silences(void **state)
     stage_close(stage);
 }
 
+/* printf 'SET a 1\r\n...' | nc: a client may say all that it has to say, and then listen. */
+static void who_says_no_more_hears_the_rest(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_open(NULL);
+    stage_publish(stage, 2, 1, 0, 1);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\nMULTI\r\nINCR b\r\nEXEC\r\nGET"); /* the last one is not complete */
+    stage_end(stage, client);
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "+OK\r\n");
+    stage_expect(stage, client, "+OK\r\n");
+    stage_wait(stage, 1);
+    stage_attach(stage, 0);
+    assert_true(stage->links[client].open);
+    stage_say(stage, stage_worker_link(stage, 0, 1), "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    stage_wait(stage, 1);
+    stage_expect(stage, client, "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    assert_false(stage->links[client].open);
+    assert_int_equal(px_proxy_inspect(stage->proxy).connections, 0);
+
+    client = stage_client(stage); /* has nothing to say */
+    stage_end(stage, client);
+    assert_false(stage->links[client].open);
+    stage_close(stage);
+}
+
+static void who_says_no_more_is_not_cut_short_when_it_reads_slowly(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_open(NULL);
+    stage_publish(stage, 2, 1, 0, 1);
+    link_id client = stage_client(stage), reset = stage_client(stage);
+    stage->links[client].stuck = true;
+    stage_say(stage, client, "GET a\r\n");
+    stage_say(stage, reset, "GET a\r\n");
+    stage_end(stage, client);
+    stage_end(stage, reset);
+    stage_attach(stage, 0);
+    stage_hang_up(stage, reset); /* it was gone */
+    stage_say(stage, stage_worker_link(stage, 0, 0), "$3\r\nabc\r\n$3\r\nabc\r\n");
+    stage_wait(stage, 10 * NS_PER_S);
+    assert_true(stage->links[client].open);
+    stage_release(stage, client);
+    stage_wait(stage, 1);
+    stage_expect(stage, client, "$3\r\nabc\r\n");
+    assert_false(stage->links[client].open);
+    client = stage_client(stage);
+    stage->links[client].stuck = true;
+    stage_say(stage, client, "PING\r\n");
+    stage_end(stage, client);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "+PONG\r\n");
+    stage_wait(stage, 140 * NS_PER_S);
+    assert_true(stage->links[client].open);
+    stage_wait(stage, 20 * NS_PER_S); /* idle */
+    assert_false(stage->links[client].open);
+    stage_close(stage);
+}
+
+/* What it would be given may have nobody to go to. */
+static void nobody_waits_for_who_says_no_more(void **state)
+{
+    (void)state;
+    static const char parked[] = ">2\r\n$14\r\nrespite-parked\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n";
+    for (int before = 0; before <= 1; before++) {
+        struct stage *stage = stage_open(NULL);
+        stage_publish(stage, 2, 1, 0, 1);
+        link_id client = stage_client(stage);
+        stage_say(stage, client, "BLPOP q 0\r\n");
+        if (before)
+            stage_end(stage, client);
+        stage_attach(stage, 0);
+        assert_true(stage->links[client].open);
+        stage_say(stage, stage_worker_link(stage, 0, 0), parked);
+        if (!before)
+            stage_end(stage, client);
+        stage_wait(stage, 1);
+        assert_false(stage->links[client].open);
+        assert_int_equal(stage_worker_links(stage, 0), 0); /* the worker sees that it is gone */
+        stage_close(stage);
+    }
+    struct stage *stage = stage_open(NULL); /* what is there it may have */
+    stage_publish(stage, 2, 1, 0, 1);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "BLPOP q 0\r\n");
+    stage_end(stage, client);
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
+    stage_expect(stage, client, "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
+    stage_wait(stage, 1);
+    assert_false(stage->links[client].open);
+    client = stage_client(stage);
+    stage_say(stage, client, "SUBSCRIBE c\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    stage_end(stage, client);
+    stage_wait(stage, 1);
+    assert_false(stage->links[client].open);
+    stage_close(stage);
+}
+
 static void quit_comes_behind_the_replies_before_it(void **state)
 {
     (void)state;
@@ -944,6 +1045,9 @@ int main(void)
         cmocka_unit_test(hello_speaks_for_a_redis_server),
         cmocka_unit_test(client_commands_are_answered_here),
         cmocka_unit_test(client_reply_silences),
+        cmocka_unit_test(who_says_no_more_hears_the_rest),
+        cmocka_unit_test(who_says_no_more_is_not_cut_short_when_it_reads_slowly),
+        cmocka_unit_test(nobody_waits_for_who_says_no_more),
         cmocka_unit_test(quit_comes_behind_the_replies_before_it),
         cmocka_unit_test(the_proxy_tells_what_it_knows),
         cmocka_unit_test(broken_requests_are_told_behind_earlier_replies),
