@@ -156,7 +156,7 @@ bool cw_access_refuses(struct cw_engine *engine, const struct cw_session *sessio
     if (manner == CW_ACCESS_EXEC) {
         explain_in_exec(verdict, &words);
     } else {
-        buf_add_text(&words, manner == CW_ACCESS_SCRIPT ? "NOPERM ACL failure in script: " : "NOPERM ");
+        buf_add_text(&words, manner == CW_ACCESS_SCRIPT ? "ERR ACL failure in script: " : "NOPERM ");
         cw_access_explain(session->user, verdict, command, object, false, &words);
     }
     resp_write_error(reply, buf_slice(&words));

@@ -202,7 +202,7 @@ bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, con
 
 /* --- scripts --- */
 
-/* Why a script may not say it, or NULL. Once it has written, nothing stops it half way but its own mistakes. */
+/* Why no script may say it here, or NULL. */
 static const char *script_refusal(const struct cw_nested *nested, const struct command *command)
 {
     const struct cw_engine *engine = nested->engine;
@@ -211,6 +211,13 @@ static const char *script_refusal(const struct cw_nested *nested, const struct c
     bool is_stale = engine->serving == CW_SERVING_STALE || engine->serving == CW_SERVING_UNADOPTED;
     if (is_stale && !(command->flags & COMMAND_STALE))
         return "ERR Can not execute the command on a stale replica";
+    return NULL;
+}
+
+/* Why this one may not do it, or NULL. Once it has written, nothing stops it half way but its own mistakes. */
+static const char *write_refusal(const struct cw_nested *nested, const struct command *command)
+{
+    const struct cw_engine *engine = nested->engine;
     if ((nested->flags & CW_CALL_READ_ONLY) && (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
         return "ERR Write commands are not allowed from read-only scripts.";
     if (nested->has_written)
@@ -273,10 +280,13 @@ bool cw_gates_let_script_pass(const struct cw_nested *nested, const struct comma
                             : "ERR Wrong number of args calling Redis command from script";
     if (words == NULL && !is_there)
         return refuse_script(nested, "ERR Unknown Redis command called from script");
-    if (words == NULL && UNLIKELY(nested->engine->aof.refuses) && command->flags & COMMAND_WRITE &&
+    bool is_allowed = words != NULL || user_may(nested, CW_ACCESS_SCRIPT, command, argv, argc);
+    if (words == NULL && is_allowed)
+        words = write_refusal(nested, command);
+    if (words == NULL && is_allowed && UNLIKELY(nested->engine->aof.refuses) && command->flags & COMMAND_WRITE &&
         !nested->has_written)
         return refuse_script_for_disk(nested);
-    if (words == NULL && user_may(nested, CW_ACCESS_SCRIPT, command, argv, argc))
+    if (words == NULL && is_allowed)
         return true;
     nested->engine->statistics.commands[command->id].rejected++;
     return words != NULL ? refuse_script(nested, words) : false;

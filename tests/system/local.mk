@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	tests/system/node_runner.js \
 	tests/system/places.py \
 	tests/system/rq_tasks.py \
+	tests/system/differential_acl.py \
 	tests/system/differential_bits.py \
 	tests/system/differential_dump.py \
 	tests/system/differential_geo.py \
@@ -65,6 +66,7 @@ EXTRA_DIST += \
 	tests/system/test_quorum.py \
 	tests/system/test_rdb_files.py \
 	tests/system/test_replication.py \
+	tests/system/test_scripts.py \
 	tests/system/test_spares.py \
 	tests/system/test_stop_lengths.py \
 	tests/system/test_stock_replication.py \

@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import differential_acl
 import differential_bits
 import differential_dump
 import differential_events
@@ -22,7 +23,7 @@ import differential_stream
 import differential_wait
 import differential_zset
 import tap
-from appliance import Client, build_directory, server
+from appliance import Client, build_directory, info, server
 from tap import check, say
 
 REFERENCE, OURS = 22850, 22851
@@ -545,6 +546,16 @@ def test_events():
     check(different == 0, f"the events of {different} commands differ")
 
 
+def test_access():
+    """random users are described alike, and may do the same, when asked and when they try"""
+    generator = Generator(arguments.seed)
+    access = differential_acl.Access(generator, differential_wait.ENTIRE)
+    version = info(Client(REFERENCE), "server")["redis_version"]
+    different = sum(differential_acl.compare(access, lambda: sides(protocol), version >= "7.2", is_allowed,
+                                             arguments.count // 1000) for protocol in (2, 3))
+    check(different == 0, f"{different} answers differ")
+
+
 def test_arity():
     """every number of arguments is refused, or not, in the same words"""
     comparison = Comparison()
@@ -613,4 +624,4 @@ if __name__ == "__main__":  # the random commands are drawn by other tests, too
         # Without it the reference takes packed values as they come; ours looks into them.
         check(Client(REFERENCE).call("CONFIG", "SET", "sanitize-dump-payload", "yes") == "OK", "CONFIG SET")
         tap.run([test_every_command, test_arity, test_memory_settings, test_full_memory, test_random_commands,
-                 test_streams_alone, test_waiting, test_events])
+                 test_streams_alone, test_waiting, test_events, test_access])

@@ -12,6 +12,8 @@ from tap import check, say
 
 PORT = 22850
 BUILD = build_directory()
+LIBRARY = """#!lua name=numbers
+redis.register_function('count', function(keys) for i = 1, 1000000 do end return redis.call('INCR', keys[1]) end)"""
 
 
 def reports(directory):
@@ -42,7 +44,7 @@ def test_that_it_reports():
 
 
 def test_failover():
-    """a worker with its control thread, a proxy of four threads: load, long commands, a failover, an end"""
+    """a worker with its control thread, a proxy of four threads: load, long commands, scripts, a failover, an end"""
     appliance = Appliance(PORT)
     os.environ["RESPITE_BUILD"] = BUILD
     os.environ["TSAN_OPTIONS"] = f"log_path={appliance.directory}/tsan exitcode=0 second_deadlock_stack=1"
@@ -55,6 +57,9 @@ def test_failover():
         for number in range(200):
             check(direct.call("SET", f"big-{number}", "x" * 20000) == "OK", "SET was refused")
         direct.call("KEYS", "*")
+        direct.call("FUNCTION", "LOAD", LIBRARY)
+        for number in range(20):  # on a fiber, which is left while others have their turns
+            check(direct.call("FCALL", "count", 1, "counted") == number + 1, "FCALL was refused")
         appliance.kill(master)
         time.sleep(8)
         appliance.restart(master)

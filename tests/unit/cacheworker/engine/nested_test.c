@@ -243,8 +243,8 @@ static void test_a_script_has_the_rights_of_its_user(void **state)
     assert_true(say(&scene, "SET a 1"));
     assert_true(say(&scene, "DEL b"));
     assert_true(say(&scene, "ACL WHOAMI"));
-    assert_reply(&scene, "+OK\r\n$-1\r\n-NOPERM ACL failure in script: No permissions to access a key\r\n"
-                         "-NOPERM ACL failure in script: User u has no permissions to run the 'del' command\r\n"
+    assert_reply(&scene, "+OK\r\n$-1\r\n-ERR ACL failure in script: No permissions to access a key\r\n"
+                         "-ERR ACL failure in script: User u has no permissions to run the 'del' command\r\n"
                          "-ERR This Redis command is not allowed from script\r\n");
     assert_int_equal(scene.engine->access.log.count, 2);
     cw_access_enter(scene.nested.session, acl->nobody);
