@@ -7,4 +7,5 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/repl_info.c \
 	cacheworker/repl/repl_peers.c \
 	cacheworker/repl/repl_stock.c \
+	cacheworker/repl/repl_transfer.c \
 	cacheworker/repl/resync.c cacheworker/repl/resync.h

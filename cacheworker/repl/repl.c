@@ -616,7 +616,7 @@ size_t cw_repl_memory(const struct cw_repl *repl)
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
         if (repl->peers[i] != NULL)
             bytes += sizeof(struct peer) + repl->peers[i]->head.capacity;
-    return bytes;
+    return bytes + repl_transfer_memory(repl);
 }
 
 struct cw_repl_counts *cw_repl_counts(struct cw_repl *repl)

@@ -10,8 +10,9 @@
 #include "common/base/rand.h"
 
 enum {
-    MARKS = 256,             /* remembered moments of the stream */
-    DELIMITER_LENGTH = 40,   /* random bytes that end a snapshot on the wire */
+    LENGTH_FIRST_MAX = 256 << 20, /* bytes of data that are sent with their length before them */
+    MARKS = 256,                  /* remembered moments of the stream */
+    DELIMITER_LENGTH = 40,        /* random bytes that end a snapshot on the wire */
     PENDING_MAX = 256 << 20, /* bytes that a replica may be behind before it is given up, with a larger backlog more */
     STREAM_DATABASE_NONE = -1,
     TROUBLE_MAX = 200, /* bytes of a sentence about a link, with the NUL */
@@ -35,31 +36,52 @@ struct mark {
 
 enum peer_state {
     PEER_GREETING,  /* REPLCONF came, PSYNC did not */
-    PEER_WAITING,   /* for the snapshot of another replica to end */
+    PEER_WAITING,   /* for its full sync to begin */
     PEER_SNAPSHOT,  /* its snapshot is being made and sent */
-    PEER_LOADING,   /* all of the snapshot was made; the stream waits for its first ack */
+    PEER_LOADING,   /* all of the snapshot has left; the stream waits for its first ack */
     PEER_STREAMING, /* a partial resync; it has not acknowledged yet */
     PEER_ONLINE,
+};
+
+/* What is in a snapshot, and how it ends: replicas that want the same share one. */
+struct transfer_kind {
+    bool has_users;   /* for ours */
+    bool has_length;  /* before it, for those that do not know a delimiter; then all of it is made before it leaves */
+    bool leaves_data; /* out of it: REPLCONF rdb-filter-only */
+    bool leaves_programs;
+};
+
+/* A snapshot on its way to replicas. One traversal of the keyspace serves them all: each has a position of its own. */
+struct transfer {
+    struct transfer_kind kind;
+    unsigned peers;
+    bool is_made;            /* all of it stands in `bytes` */
+    struct cw_backlog bytes; /* from the first one that a peer has not taken */
+    struct buf piece;        /* owned; what was just made */
+    struct cw_rdb_writer writer;
+    char delimiter[DELIMITER_LENGTH];
 };
 
 struct peer { /* a replica's link, at its master */
     link_id link;
     enum peer_state state;
-    bool is_ours;         /* it proved the secret and named life, epoch and history */
-    bool knows_delimiter; /* capa eof */
-    bool wants_file;      /* rdb-only: the snapshot, and no stream */
-    bool is_old;          /* SYNC: it need not acknowledge anything */
+    bool is_ours;    /* it proved the secret and named life, epoch and history */
+    bool wants_file; /* rdb-only: the snapshot, and no stream */
+    bool is_old;     /* SYNC: it need not acknowledge anything */
     struct life life;
     struct life master; /* that it means to follow */
     uint64_t epoch;
     struct history history;
     uint16_t port;
     char host[ADDRESS_HOST_MAX]; /* that it wants to be known by; empty: as its link shows it */
-    struct buf head;             /* owned: the snapshot's bytes, before the stream */
-    struct cw_rdb_writer writer;
-    char delimiter[DELIMITER_LENGTH];
-    uint64_t next_offset;  /* of the stream: the first byte that was not handed over */
-    uint64_t first_offset; /* of the stream that it gets; an ack below is not of this stream */
+    struct transfer_kind wanted;
+    struct buf head;           /* owned: what is said before the snapshot */
+    struct transfer *transfer; /* shared; NULL but in PEER_SNAPSHOT */
+    uint64_t taken;            /* of its bytes */
+    int64_t still_ns;          /* since when it has not taken what it could; 0: it does */
+    int64_t waiting_ns;        /* since when it has waited for one */
+    uint64_t next_offset;      /* of the stream: the first byte that was not handed over */
+    uint64_t first_offset;     /* of the stream that it gets; an ack below is not of this stream */
     uint64_t acknowledged_offset;
     int64_t acknowledged_ns;
     int64_t heard_ns;
@@ -142,7 +164,7 @@ struct cw_repl {
     struct peer *peers[CW_REPLICAS_MAX]; /* owned; on a replica, some who are about to be refused */
     unsigned peer_count;
     struct cw_repl_counts counts;
-    struct peer *snapshot; /* the one whose snapshot is being made */
+    struct transfer *transfer; /* that is being made; its peers own it */
     struct follow follow;
     struct cw_diverged diverged;
 };
@@ -160,6 +182,14 @@ void repl_peers_free(struct cw_repl *repl);     /* forgets them; the engine is b
 void repl_peers_turn(struct cw_repl *repl);
 int64_t repl_peers_deadline(const struct cw_repl *repl);
 uint64_t repl_peers_oldest_offset(const struct cw_repl *repl); /* that one of them still needs */
+
+/* repl_transfer.c: snapshots on their way to replicas. */
+void repl_transfer_turn(struct cw_repl *repl);
+int64_t repl_transfer_deadline(const struct cw_repl *repl);
+struct slice repl_transfer_output(const struct peer *peer); /* of a peer that has a transfer */
+void repl_transfer_sent(struct cw_repl *repl, struct peer *peer, size_t count);
+void repl_transfer_leave(struct cw_repl *repl, struct peer *peer); /* it goes, or has taken all */
+size_t repl_transfer_memory(const struct cw_repl *repl);
 
 void repl_keep_second_id(struct cw_repl *repl); /* the id is about to be another, and the stream goes on */
 

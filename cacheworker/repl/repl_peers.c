@@ -5,12 +5,6 @@
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
 
-enum {
-    HEAD_ENOUGH = 256 << 10, /* bytes of a snapshot that wait for the kernel; then its making pauses */
-    SNAPSHOT_BUDGET = 64,    /* buckets at a time */
-    SNAPSHOT_STEPS = 32,     /* of these, per turn */
-};
-
 /* --- a peer --- */
 
 static struct peer *add_peer(struct cw_repl *repl, link_id link)
@@ -22,6 +16,7 @@ static struct peer *add_peer(struct cw_repl *repl, link_id link)
         repl->peer_count++;
         peer->link = link;
         peer->heard_ns = peer->acknowledged_ns = cw_engine_now_ns(repl->engine);
+        peer->wanted.has_length = true;
         cw_engine_become_replica(repl->engine, link);
         cw_engine_set_link_context(repl->engine, link, peer);
         return peer;
@@ -36,10 +31,8 @@ static void free_peer(struct cw_repl *repl, struct peer *peer)
             repl->peers[i] = NULL;
     repl->peer_count--;
     repl->left_ns = cw_engine_now_ns(repl->engine);
-    if (repl->snapshot == peer) {
-        cw_keyspace_snapshot_cancel(cw_engine_keyspace(repl->engine));
-        repl->snapshot = NULL;
-    }
+    if (peer->transfer != NULL)
+        repl_transfer_leave(repl, peer);
     buf_free(&peer->head);
     mem_free(peer);
 }
@@ -90,6 +83,18 @@ static int take_host(struct peer *peer, struct slice host)
     return 0;
 }
 
+/* Words for what is to be in the snapshot. */
+static int take_filter(struct peer *peer, struct slice words)
+{
+    peer->wanted.leaves_data = peer->wanted.leaves_programs = true;
+    for (struct slice word = slice_take_word(&words); word.length > 0; word = slice_take_word(&words)) {
+        if (!slice_equal_nocase(word, "functions"))
+            return ERR_UNSUPPORTED;
+        peer->wanted.leaves_programs = false;
+    }
+    return 0;
+}
+
 static void take_field(struct peer *peer, struct slice name, struct slice value, bool *ret_is_wrong)
 {
     uint64_t number;
@@ -100,11 +105,11 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
     else if (slice_equal_nocase(name, "ip-address"))
         error = take_host(peer, value);
     else if (slice_equal_nocase(name, "capa"))
-        peer->knows_delimiter |= slice_equal_nocase(value, "eof");
+        peer->wanted.has_length &= !slice_equal_nocase(value, "eof");
     else if (slice_equal_nocase(name, "rdb-only"))
         error = number_parse_u64(value, &number) < 0 || number > 1 ? ERR_INVALID : (peer->wants_file = number == 1, 0);
     else if (slice_equal_nocase(name, "rdb-filter-only"))
-        error = ERR_UNSUPPORTED;
+        error = take_filter(peer, value);
     else if (slice_equal_nocase(name, "respite-life"))
         error = life_parse(value, &peer->life);
     else if (slice_equal_nocase(name, "respite-master"))
@@ -160,7 +165,7 @@ static struct peer *admitted_peer(struct cw_repl *repl, link_id link, const stru
         refuse(repl, link, error);
         return NULL;
     }
-    peer->is_ours = is_ours;
+    peer->is_ours = peer->wanted.has_users = is_ours;
     return peer;
 }
 
@@ -276,20 +281,36 @@ static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struc
     return peer;
 }
 
-/* SYNC, of tools: a snapshot without a line before it. How long it will be is not known, so they must find its end. */
-static void sync_as_of_old(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+/* Who wants to know the length first gets what can be held until then. */
+static const char *full_sync_refusal(const struct cw_repl *repl, const struct peer *peer)
 {
-    struct peer *peer = peer_of(repl, link);
-    if (peer == NULL || !peer->knows_delimiter) {
-        resp_write_error(cw_engine_output(repl->engine, link),
-                         SLICE_LITERAL("ERR SYNC needs REPLCONF capa eof before it"));
+    bool is_too_big = peer->wanted.has_length && !peer->wanted.leaves_data &&
+                      cw_keyspace_data_bytes(cw_engine_keyspace(repl->engine)) > LENGTH_FIRST_MAX;
+    return is_too_big ? "ERR the data are too many for a replica without REPLCONF capa eof" : NULL;
+}
+
+static void want_snapshot(struct cw_repl *repl, struct peer *peer)
+{
+    const char *error = full_sync_refusal(repl, peer);
+    if (error != NULL) {
+        link_id link = peer->link;
+        repl_peers_closed(repl, peer);
+        refuse(repl, link, error);
         return;
     }
-    peer = peer_to_feed(repl, link, argv, argc, argc == 1);
+    peer->state = PEER_WAITING;
+    peer->waiting_ns = cw_engine_now_ns(repl->engine);
+    repl->counts.full_syncs++;
+}
+
+/* SYNC, of tools and old replicas: a snapshot without a line before it. */
+static void sync_as_of_old(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 1);
     if (peer == NULL)
         return;
     peer->is_old = true;
-    peer->state = PEER_WAITING;
+    want_snapshot(repl, peer);
 }
 
 /* PSYNC id offset: the first byte wanted, one behind the last that is held; "? -1" asks for a full sync. */
@@ -299,12 +320,13 @@ static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, 
     if (peer == NULL)
         return;
     int64_t wanted;
-    if (number_parse_i64(argv[2], &wanted) == 0 && wanted > 0 && may_go_on(repl, peer, argv[1], (uint64_t)wanted - 1))
+    if (number_parse_i64(argv[2], &wanted) == 0 && wanted > 0 && may_go_on(repl, peer, argv[1], (uint64_t)wanted - 1)) {
         go_on(repl, peer, (uint64_t)wanted - 1);
-    else
-        peer->state = PEER_WAITING;
-    repl->counts.partial_syncs += peer->state != PEER_WAITING;
-    repl->counts.refused_partial_syncs += peer->state == PEER_WAITING && !slice_equal(argv[1], SLICE_LITERAL("?"));
+        repl->counts.partial_syncs++;
+        return;
+    }
+    repl->counts.refused_partial_syncs += !slice_equal(argv[1], SLICE_LITERAL("?"));
+    want_snapshot(repl, peer);
 }
 
 void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
@@ -326,83 +348,6 @@ void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *
         cw_engine_flush(repl->engine, link);
 }
 
-/* --- snapshot --- */
-
-static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
-{
-    struct peer *peer = context;
-    cw_rdb_write_entry(&peer->writer, database, entry);
-}
-
-static void write_users(struct cw_repl *repl, struct peer *peer)
-{
-    struct buf users = {0};
-    cw_engine_write_users(repl->engine, &users);
-    cw_rdb_write_users(&peer->writer, buf_slice(&users));
-    buf_free(&users);
-}
-
-static void begin_snapshot(struct cw_repl *repl, struct peer *peer)
-{
-    static const char digits[] = "0123456789abcdef";
-    struct cw_keyspace *keyspace = cw_engine_keyspace(repl->engine);
-    for (size_t i = 0; i < DELIMITER_LENGTH; i++)
-        peer->delimiter[i] = digits[rand_below(&repl->rand, 16)];
-    repl->snapshot = peer;
-    repl->counts.full_syncs++;
-    repl->stream_database = STREAM_DATABASE_NONE; /* whoever loads this has none selected */
-    peer->state = PEER_SNAPSHOT;
-    peer->first_offset = peer->next_offset = repl->history.last_offset;
-
-    if (!peer->is_old)
-        buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n", repl->id, (unsigned long long)repl->history.last_offset);
-    buf_add_format(&peer->head, "$EOF:%.*s\r\n", DELIMITER_LENGTH, peer->delimiter);
-    struct cw_rdb_origin origin = cw_repl_origin(repl);
-    peer->writer = (struct cw_rdb_writer){.out = &peer->head};
-    cw_rdb_write_preamble(&peer->writer, &origin, cw_engine_wall_us(repl->engine), cw_keyspace_used_bytes(keyspace));
-    if (peer->is_ours)
-        write_users(repl, peer);
-    cw_rdb_write_databases(&peer->writer, keyspace);
-    cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){.context = peer, .entry = write_entry});
-    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync of replica %s:%u from offset %llu",
-               cw_engine_link_peer(repl->engine, peer->link)->host, peer->port,
-               (unsigned long long)repl->history.last_offset);
-}
-
-static void end_snapshot(struct cw_repl *repl, struct peer *peer)
-{
-    cw_rdb_write_end(&peer->writer);
-    buf_add(&peer->head, peer->delimiter, DELIMITER_LENGTH);
-    /* The reference looks for the delimiter at the end of what it has read: nothing may come right behind it. */
-    peer->state = PEER_LOADING;
-    repl->snapshot = NULL;
-}
-
-static void go_on_with_snapshot(struct cw_repl *repl)
-{
-    struct peer *peer = repl->snapshot;
-    for (unsigned i = 0; i < SNAPSHOT_STEPS && buf_length(&peer->head) < HEAD_ENOUGH; i++) {
-        if (!cw_keyspace_snapshot_step(cw_engine_keyspace(repl->engine), SNAPSHOT_BUDGET)) {
-            end_snapshot(repl, peer);
-            break;
-        }
-    }
-    cw_engine_flush(repl->engine, peer->link);
-}
-
-static void begin_next_snapshot(struct cw_repl *repl)
-{
-    if (repl->snapshot != NULL || repl->is_frozen || cw_engine_is_in_command(repl->engine) ||
-        cw_keyspace_snapshot_is_active(cw_engine_keyspace(repl->engine)))
-        return;
-    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
-        if (repl->peers[i] != NULL && repl->peers[i]->state == PEER_WAITING) {
-            begin_snapshot(repl, repl->peers[i]);
-            return;
-        }
-    }
-}
-
 /* --- output --- */
 
 struct slice cw_repl_output(struct cw_repl *repl, link_id link)
@@ -412,6 +357,8 @@ struct slice cw_repl_output(struct cw_repl *repl, link_id link)
         return (struct slice){0};
     if (buf_length(&peer->head) > 0)
         return buf_slice(&peer->head);
+    if (peer->transfer != NULL)
+        return repl_transfer_output(peer);
     return peer->state >= PEER_STREAMING ? cw_backlog_read(&repl->backlog, peer->next_offset) : (struct slice){0};
 }
 
@@ -422,8 +369,8 @@ void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
         return;
     if (buf_length(&peer->head) > 0) {
         buf_consume(&peer->head, count);
-        if (peer->state >= PEER_LOADING)
-            buf_shrink(&peer->head, 0);
+    } else if (peer->transfer != NULL) {
+        repl_transfer_sent(repl, peer, count);
     } else {
         peer->next_offset += count;
     }
@@ -433,7 +380,7 @@ void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
 
 static bool has_output(const struct cw_repl *repl, const struct peer *peer)
 {
-    return buf_length(&peer->head) > 0 ||
+    return buf_length(&peer->head) > 0 || (peer->transfer != NULL && repl_transfer_output(peer).length > 0) ||
            (peer->state >= PEER_STREAMING && peer->next_offset < repl->history.last_offset);
 }
 
@@ -454,16 +401,27 @@ static void let_go(struct cw_repl *repl, struct peer *peer)
     cw_engine_drain(repl->engine, link);
 }
 
+static bool stands_still(const struct cw_repl *repl, struct peer *peer, int64_t now_ns)
+{
+    if (peer->state != PEER_SNAPSHOT || !has_output(repl, peer))
+        peer->still_ns = 0;
+    else if (peer->still_ns == 0)
+        peer->still_ns = now_ns;
+    return peer->still_ns > 0 && now_ns - peer->still_ns >= repl_timeout_ns(repl);
+}
+
 /* What stands still is given up: the replica comes again, and continues or takes a full sync. */
 static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
     uint64_t pending_max = PENDING_MAX + (uint64_t)repl_settings(repl)->backlog_bytes;
     bool must_talk = peer->is_ours || peer->state == PEER_GREETING || (peer->state == PEER_ONLINE && !peer->is_old);
-    bool has_file = peer->wants_file && peer->state >= PEER_LOADING && buf_length(&peer->head) == 0;
+    bool has_file = peer->wants_file && peer->state >= PEER_LOADING;
     if (has_file)
         let_go(repl, peer);
     else if (must_talk && now_ns - peer->heard_ns >= repl_timeout_ns(repl))
         drop_because(repl, peer, "no sign of life");
+    else if (stands_still(repl, peer, now_ns))
+        drop_because(repl, peer, "it does not take its snapshot");
     else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max)
         drop_because(repl, peer, "too far behind");
     else if (has_output(repl, peer))
@@ -475,28 +433,29 @@ static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 void repl_peers_turn(struct cw_repl *repl)
 {
     int64_t now_ns = cw_engine_now_ns(repl->engine);
-    begin_next_snapshot(repl);
-    if (repl->snapshot != NULL)
-        go_on_with_snapshot(repl);
+    repl_transfer_turn(repl);
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
         if (repl->peers[i] != NULL)
             look_after(repl, repl->peers[i], now_ns);
 }
 
+static int64_t next_look_ns(const struct cw_repl *repl, const struct peer *peer)
+{
+    switch (peer->state) {
+    case PEER_WAITING: return peer->newline_ns + NEWLINE_INTERVAL_NS;
+    case PEER_SNAPSHOT: return peer->still_ns > 0 ? peer->still_ns + repl_timeout_ns(repl) : NEVER_NS;
+    default: return peer->heard_ns + repl_timeout_ns(repl);
+    }
+}
+
 int64_t repl_peers_deadline(const struct cw_repl *repl)
 {
     int64_t now_ns = cw_engine_now_ns(repl->engine);
-    int64_t deadline_ns = NEVER_NS;
-    if (repl->snapshot != NULL && buf_length(&repl->snapshot->head) < HEAD_ENOUGH)
-        return now_ns;
+    int64_t deadline_ns = repl_transfer_deadline(repl);
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
-        const struct peer *peer = repl->peers[i];
-        if (peer == NULL)
+        if (repl->peers[i] == NULL)
             continue;
-        if (peer->state == PEER_WAITING && repl->snapshot == NULL && !repl->is_frozen)
-            return now_ns;
-        int64_t at_ns = peer->state == PEER_WAITING ? peer->newline_ns + NEWLINE_INTERVAL_NS
-                                                    : peer->heard_ns + repl_timeout_ns(repl);
+        int64_t at_ns = next_look_ns(repl, repl->peers[i]);
         if (at_ns > now_ns && at_ns < deadline_ns)
             deadline_ns = at_ns;
     }

@@ -31,47 +31,8 @@ proc start_server {options {code undefined}} {
         leave_refused_parameters
         read_our_log
     }
-    follow_our_stream
     recover_from_failures
     uplevel 1 [list start_reference_server $options $code]
-}
-
-# The harness attaches to the stream by SYNC, which our server does not know, and sets how often the server pings, which
-# ours decides itself. It defines these procedures after this file was read, so they are replaced when it runs a unit.
-proc follow_our_stream {} {
-    if {[info procs read_from_reference_stream] ne {}} return
-    rename read_from_replication_stream read_from_reference_stream
-
-    proc attach_to_replication_stream_on_connection {conn} {
-        set stream [socket [srv $conn host] [srv $conn port]]
-        fconfigure $stream -translation binary
-        puts -nonewline $stream "PSYNC ? -1\r\n"
-        flush $stream
-        set offset [lindex [gets $stream] 2]
-        set delimiter [string range [string trim [gets $stream]] 5 end]
-        set snapshot {}
-        while {[string range $snapshot end-[expr {[string length $delimiter] - 1}] end] ne $delimiter} {
-            append snapshot [read $stream 1]
-        }
-        puts -nonewline $stream "REPLCONF ACK $offset\r\n"
-        flush $stream
-        return $stream
-    }
-
-    proc read_from_replication_stream {stream} {
-        puts -nonewline $stream "REPLCONF ACK 0\r\n" ;# a sign of life; the offset is known to be older
-        flush $stream
-        while 1 {
-            set command [read_from_reference_stream $stream]
-            if {[lindex $command 0] ni {ping replconf}} {
-                return $command
-            }
-        }
-    }
-
-    proc close_replication_stream {stream} {
-        close $stream
-    }
 }
 
 # A test that fails in the middle does not take the ones behind it with it: they find a connection, in the mode that it

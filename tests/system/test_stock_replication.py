@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A stock redis-server is a replica of ours, and a master of ours: both hold the same, key by key."""
 import argparse
+import contextlib
 import os
 import re
 import subprocess
@@ -20,8 +21,14 @@ LIBRARY = b"#!lua name=lib\nredis.register_function('put', function(keys, args) 
           b"redis.call('SET', keys[1], args[1]) return redis.call('RPUSH', keys[2], args[1]) end)"
 
 
+@contextlib.contextmanager
 def ours(port=OURS, *words):
-    return server(port, BINARY, "--standalone", "--port", str(port), *words)
+    """A worker that waits for no other replicas before a full sync."""
+    with server(port, BINARY, "--standalone", "--port", str(port), *words) as process:
+        client = Client(port)
+        check(client.call("CONFIG", "SET", "repl-diskless-sync-delay", 0) == "OK", "CONFIG SET")
+        client.close()
+        yield process
 
 
 def stock(port=STOCK, *words):

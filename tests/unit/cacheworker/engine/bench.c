@@ -90,6 +90,7 @@ void bench_config(struct cw_config *config, bool standalone)
     memset(&config->new_identity, 7, sizeof(config->new_identity));
     config->incarnation_bits = 99;
     config->secret = SLICE_LITERAL("secret");
+    config->parameters = SLICE_LITERAL("repl-diskless-sync-delay 0\n"); /* nobody else comes */
 }
 
 void bench_start_standalone(struct bench *bench)

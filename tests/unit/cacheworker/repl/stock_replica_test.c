@@ -190,7 +190,7 @@ static void a_tool_that_wants_a_file_gets_no_stream(void **state)
     struct bench bench;
     bench_start_standalone(&bench);
     link_id tool = bench_connect(&bench);
-    struct slice answer = bench_ask(&bench, tool, "REPLCONF rdb-only 2\r\nREPLCONF rdb-filter-only functions\r\n");
+    struct slice answer = bench_ask(&bench, tool, "REPLCONF rdb-only 2\r\nREPLCONF rdb-filter-only keys\r\n");
     expect_prefix(&answer, "-ERR syntax error\r\n-ERR syntax error\r\n");
     answer = bench_ask(&bench, tool, "REPLCONF capa eof\r\nREPLCONF rdb-only 1\r\n");
     expect_prefix(&answer, "+OK\r\n+OK\r\n");
@@ -203,15 +203,195 @@ static void a_tool_that_wants_a_file_gets_no_stream(void **state)
     bench_end(&bench);
 }
 
-/* Where it cannot know the end of the snapshot, it gets none. */
-static void a_tool_without_the_delimiter_is_refused(void **state)
+static void expect_length_and_snapshot(struct slice *bytes, int keys)
+{
+    int found = 0;
+    struct cw_rdb_reader reader = {.visitor = {.context = &found, .aux = ignore_aux, .string = count_key},
+                                   .databases = 16,
+                                   .require_checksum = true};
+    size_t used;
+    unsigned long long length;
+    int end = 0;
+    char head[64] = {0};
+    memcpy(head, bytes->data, bytes->length < 63 ? bytes->length : 63);
+    assert_int_equal(sscanf(head, "$%llu\r\n%n", &length, &end), 1);
+    *bytes = slice_skip(*bytes, strcspn(head, "\n") + 1);
+    assert_int_equal(cw_rdb_read(&reader, *bytes, &used), 1);
+    cw_rdb_reader_free(&reader);
+    assert_int_equal(found, keys);
+    assert_int_equal(used, length);
+    *bytes = slice_skip(*bytes, used);
+}
+
+/* Who cannot find the end of a snapshot is told its length, and gets the stream behind it. */
+static void an_old_tool_is_told_the_length(void **state)
 {
     (void)state;
     struct bench bench;
     bench_start_standalone(&bench);
-    link_id tool = bench_connect(&bench);
+    link_id client = bench_connect(&bench), tool = bench_connect(&bench);
+    bench_ask(&bench, client, "SET a 1\r\nCONFIG SET repl-diskless-sync-delay 5\r\n");
     struct slice answer = bench_ask(&bench, tool, "SYNC\r\n");
-    expect_prefix(&answer, "-ERR SYNC needs REPLCONF capa eof before it\r\n");
+    expect_length_and_snapshot(&answer, 1);
+    assert_int_equal(answer.length, 0);
+    bench_ask(&bench, client, "SET b 2\r\n");
+    answer = bench_take(&bench, tool);
+    expect_prefix(&answer, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n");
+    bench_end(&bench);
+}
+
+static void an_old_replica_is_told_the_length(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), replica = bench_connect(&bench);
+    bench_ask(&bench, client, "SET a 1\r\n");
+    struct slice answer = bench_ask(&bench, replica, "PSYNC ? -1\r\n");
+    char id[41];
+    unsigned long long offset;
+    expect_prefix(&answer, "+FULLRESYNC ");
+    char head[64] = {0};
+    memcpy(head, answer.data, 63);
+    assert_int_equal(sscanf(head, "%40[0-9a-f] %llu", id, &offset), 2);
+    answer = slice_skip(answer, strcspn(head, "\n") + 1);
+    expect_length_and_snapshot(&answer, 1);
+    assert_int_equal(answer.length, 0);
+    bench_end(&bench);
+}
+
+static void a_tool_that_wants_functions_gets_no_data(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), tool = bench_connect(&bench);
+    bench_ask(
+        &bench, client,
+        "SET a 1\r\nFUNCTION LOAD \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"\r\n");
+    bench_ask(&bench, tool, "REPLCONF rdb-filter-only functions capa eof rdb-only 1\r\n");
+    struct slice answer = bench_ask(&bench, tool, "SYNC\r\n");
+    assert_non_null(memmem(answer.data, answer.length, "register_function", 17));
+    expect_snapshot(answer, 0);
+    bench_end(&bench);
+}
+
+static link_id ask_for_full_sync(struct bench *bench)
+{
+    link_id replica = greet(bench);
+    bench_receive(bench, replica, SLICE_LITERAL("PSYNC ? -1\r\n"));
+    bench_turn(bench);
+    return replica;
+}
+
+static bool has_snapshot(struct bench *bench, link_id replica)
+{
+    struct slice bytes = bench_take(bench, replica);
+    return memmem(bytes.data, bytes.length, "REDIS00", 7) != NULL;
+}
+
+static struct slice take_without_newlines(struct bench *bench, link_id link)
+{
+    struct slice bytes = bench_take(bench, link);
+    while (bytes.length > 0 && bytes.data[0] == '\n')
+        bytes = slice_skip(bytes, 1);
+    return bytes;
+}
+
+/* Replicas that come soon enough share a full sync; who comes later waits for the next. */
+static void replicas_share_a_full_sync(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char ids[3][41];
+    unsigned long long offsets[3];
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "CONFIG SET repl-diskless-sync-delay 5\r\nSET a 1\r\n");
+    link_id first = ask_for_full_sync(&bench);
+    bench_advance(&bench, 3 * NS_PER_S);
+    link_id second = ask_for_full_sync(&bench);
+    bench_advance(&bench, 1900 * NS_PER_MS);
+    assert_false(has_snapshot(&bench, first));
+    bench.links[first].reads_nothing = bench.links[second].reads_nothing = true;
+    bench_advance(&bench, 200 * NS_PER_MS);
+    link_id third = ask_for_full_sync(&bench);
+    bench_ask(&bench, client, "SET b 1\r\n");
+    bench_advance(&bench, 3 * NS_PER_S);
+    bench.links[first].reads_nothing = bench.links[second].reads_nothing = false;
+    bench_advance(&bench, NS_PER_S);
+    struct slice answers[2] = {take_without_newlines(&bench, first), take_without_newlines(&bench, second)};
+    assert_int_equal(answers[0].length, answers[1].length);
+    assert_memory_equal(answers[0].data, answers[1].data, answers[0].length);
+    for (size_t i = 0; i < 2; i++)
+        expect_full_sync(answers[i], 1, ids[i], &offsets[i]);
+    bench_advance(&bench, 2 * NS_PER_S);
+    expect_full_sync(take_without_newlines(&bench, third), 2, ids[2], &offsets[2]);
+    assert_string_equal(ids[0], ids[2]);
+    assert_int_equal(offsets[0], offsets[1]);
+    assert_true(offsets[2] > offsets[0]);
+    bench_end(&bench);
+}
+
+static void enough_replicas_are_not_waited_for(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "CONFIG SET repl-diskless-sync-delay 100 repl-diskless-sync-max-replicas 2\r\n");
+    link_id first = ask_for_full_sync(&bench);
+    assert_false(has_snapshot(&bench, first));
+    link_id second = ask_for_full_sync(&bench);
+    assert_true(has_snapshot(&bench, first));
+    assert_true(has_snapshot(&bench, second));
+    bench_end(&bench);
+}
+
+/* The making waits for the slowest, who is given up when it takes nothing; the others get all of it. */
+static void a_replica_that_takes_nothing_holds_up_nobody_for_ever(void **state)
+{
+    (void)state;
+    enum { KEYS = 2000 };
+    struct bench bench;
+    char id[41], line[1100];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(line, sizeof(line), "SET k%d %01000d\r\n", i, i);
+        bench_ask(&bench, client, line);
+    }
+    bench_ask(&bench, client, "CONFIG SET repl-timeout 10 repl-diskless-sync-delay 1\r\n");
+    link_id stuck = ask_for_full_sync(&bench), other = ask_for_full_sync(&bench);
+    bench.links[stuck].reads_nothing = true;
+    bench_advance(&bench, 5 * NS_PER_S);
+    assert_true(bench.links[stuck].is_open);
+    bench_ask(&bench, client, "FLUSHALL\r\n"); /* the snapshot shows them all the same */
+    bench_advance(&bench, 10 * NS_PER_S);
+    assert_false(bench.links[stuck].is_open);
+    expect_full_sync(take_without_newlines(&bench, other), KEYS, id, &offset);
+    bench_end(&bench);
+}
+
+static void a_full_sync_that_everybody_left_is_over(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char id[41];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id first = ask_for_full_sync(&bench);
+    for (int i = 0; i < 3; i++) {
+        link_id replica = greet(&bench);
+        bench.links[replica].reads_nothing = true;
+        bench_receive(&bench, replica, SLICE_LITERAL("PSYNC ? -1\r\n"));
+        bench_turn(&bench);
+        bench_close(&bench, replica);
+        bench.links[replica].reads_nothing = false;
+    }
+    bench_close(&bench, first);
+    sync_fully(&bench, 0, id, &offset);
     bench_end(&bench);
 }
 
@@ -270,7 +450,13 @@ int main(void)
         cmocka_unit_test(a_lost_link_continues_by_id_and_offset),
         cmocka_unit_test(a_tool_reads_the_snapshot_and_the_stream),
         cmocka_unit_test(a_tool_that_wants_a_file_gets_no_stream),
-        cmocka_unit_test(a_tool_without_the_delimiter_is_refused),
+        cmocka_unit_test(an_old_tool_is_told_the_length),
+        cmocka_unit_test(an_old_replica_is_told_the_length),
+        cmocka_unit_test(a_tool_that_wants_functions_gets_no_data),
+        cmocka_unit_test(replicas_share_a_full_sync),
+        cmocka_unit_test(enough_replicas_are_not_waited_for),
+        cmocka_unit_test(a_replica_that_takes_nothing_holds_up_nobody_for_ever),
+        cmocka_unit_test(a_full_sync_that_everybody_left_is_over),
         cmocka_unit_test(expiry_reaches_a_replica_as_del),
         cmocka_unit_test(evictions_reach_a_replica_as_del),
     };
