@@ -4,7 +4,7 @@
 
 enum {
     AHEAD_ENOUGH = 256 << 10, /* bytes that the slowest peer has not taken; then the making pauses */
-    BUCKETS_AT_A_TIME = 64,
+    WORK_AT_A_TIME = 512,     /* of cw_keyspace_snapshot_step: 25 us */
     TIMES_A_TURN = 32,
 };
 
@@ -135,7 +135,7 @@ static void go_on(struct cw_repl *repl)
     struct transfer *transfer = repl->transfer;
     for (unsigned i = 0; i < TIMES_A_TURN && has_room(transfer); i++) {
         if (transfer->kind.leaves_data ||
-            !cw_keyspace_snapshot_step(cw_engine_keyspace(repl->engine), BUCKETS_AT_A_TIME)) {
+            !cw_keyspace_snapshot_step(cw_engine_keyspace(repl->engine), WORK_AT_A_TIME)) {
             end(repl);
             return;
         }
