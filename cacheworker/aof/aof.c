@@ -397,7 +397,7 @@ void cw_aof_end(struct cw_engine *engine)
 void cw_aof_settings_changed(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    if (engine->repl == NULL)
+    if (engine->repl == NULL || engine->loading.is_running)
         return; /* what it is started with */
     if (engine->settings.appendonly && aof->state == CW_AOF_OFF) {
         begin_to_start(engine, false);

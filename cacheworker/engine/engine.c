@@ -296,6 +296,11 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine)
     return engine->keyspace;
 }
 
+bool cw_engine_is_loading(const struct cw_engine *engine)
+{
+    return engine->loading.is_running;
+}
+
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)
 {
     cw_background_save_leave(engine);

@@ -7,7 +7,9 @@
  * What the engine asks (defined in cacheworker/ha/ha.h and cacheworker/repl/repl.h, both objects owned by the engine):
  *
  *   cw_ha_create(engine, &ha)          after the keyspace exists; reads config->state. Standalone: serves at once.
- *   cw_repl_create(engine, &repl)      reads dump.rdb through config->storage into the engine's keyspace, with history
+ *   cw_repl_create(engine, &repl)
+ *   cw_repl_take_data(repl, ...)       what dump.rdb holds, with its history: at the start
+ *   cw_repl_note_damage(repl, error)   or that it cannot be read
  *   cw_ha_destroy, cw_repl_destroy
  *   cw_ha_start(ha)                    EVENT_START; it emits EFFECT_LISTEN when the node may be asked (in standalone:
  *                                      at once; else when the incarnation is durable)
@@ -167,6 +169,9 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine);
 
 /* A new, empty keyspace as this engine would make it, for a full sync to load into. Owned by the caller. */
 struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
+
+/* Whether the data are still on their way from the disk. */
+bool cw_engine_is_loading(const struct cw_engine *engine);
 
 /* Replaces the data set; takes `keyspace` and frees the old one. */
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);

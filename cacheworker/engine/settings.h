@@ -49,6 +49,7 @@ struct cw_settings {
     bool appendonly;
     int appendfsync; /* enum cw_aof_sync */
     bool aof_load_truncated;
+    bool sets_aside_damaged_data;
     int64_t auto_aof_rewrite_percentage; /* 0: never */
     int64_t auto_aof_rewrite_min_bytes;
     struct cw_packing packing;

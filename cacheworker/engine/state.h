@@ -9,6 +9,7 @@
 #include "cacheworker/engine/call.h"
 #include "cacheworker/engine/changes.h"
 #include "cacheworker/engine/engine.h"
+#include "cacheworker/engine/loading.h"
 #include "cacheworker/engine/long_command.h"
 #include "cacheworker/engine/overlay.h"
 #include "cacheworker/engine/session.h"
@@ -130,7 +131,8 @@ struct cw_engine {
     int64_t idle_check_ns; /* when sessions were last looked through */
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
     uint64_t loaded_keys;  /* from the disk, when it started */
-    int64_t saved_us;      /* wall clock of the last SAVE, or of the start */
+    struct cw_loading loading;
+    int64_t saved_us; /* wall clock of the last SAVE, or of the start */
     struct cw_background_save background_save;
     struct cw_aof aof;
     bool is_stopping; /* ends as soon as no file is about to get its name */

@@ -143,6 +143,7 @@ static void free_engine(struct cw_engine *engine)
     cw_long_destroy(&engine->long_command);
     buf_free(&engine->pushes);
     cw_statistics_destroy(&engine->statistics);
+    cw_loading_free(&engine->loading);
     cw_background_save_free(&engine->background_save);
     cw_aof_free(&engine->aof);
     cw_settings_destroy(&engine->settings);
@@ -188,15 +189,6 @@ static void create_control(struct cw_worker *worker)
     worker->control = cw_control_create(&config);
 }
 
-static void complain_of_rdb_file(const struct cw_config *config, int error)
-{
-    struct buf text = {0};
-    buf_add_format(&text, "%s cannot be loaded: %s", config->rdb_file, error_text(error));
-    if (config->complain != NULL)
-        config->complain(config->complain_context, buf_slice(&text));
-    buf_free(&text);
-}
-
 int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker)
 {
     if (config->databases == 0 || config->max_clients == 0)
@@ -239,14 +231,13 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
         free_worker(worker);
         return result;
     }
-    result = cw_repl_create(engine, &engine->repl);
-    if (result < 0 && config->standalone) {
-        complain_of_rdb_file(config, result);
-        free_worker(worker);
-        return result;
-    }
+    cw_repl_create(engine, &engine->repl);
     struct buf why = {0};
     result = cw_aof_create(engine, &why);
+    for (unsigned i = 0; i < engine->config.databases; i++)
+        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
+    if (result == 0)
+        result = cw_loading_create(engine, &why);
     if (result < 0 && config->complain != NULL)
         config->complain(config->complain_context, buf_slice(&why));
     buf_free(&why);
@@ -254,8 +245,6 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
         free_worker(worker);
         return result;
     }
-    for (unsigned i = 0; i < engine->config.databases; i++)
-        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
     result = cw_ha_create(engine, &engine->ha);
     if (result < 0) {
         free_worker(worker);
@@ -407,6 +396,8 @@ static void measure_turn(struct cw_engine *engine, int64_t cpu_ns)
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
+    if (UNLIKELY(engine->loading.is_running))
+        cw_loading_turn(engine);
     cw_memory_begin_turn(engine);
     cw_client_memory_turn(engine); /* after the world took what it could of the last turn's output */
     cw_batch_run_replicas(engine); /* first: what they acknowledge opens the gate in this turn */
@@ -418,8 +409,10 @@ static void turn(struct cw_engine *engine)
     cw_memory_end_turn(engine);
     if (cw_tracking_turn(engine->tracking))
         engine->turn_wanted = true;
-    cw_repl_turn(engine->repl);
-    cw_background_save_turn(engine);
+    if (LIKELY(!engine->loading.is_running)) {
+        cw_repl_turn(engine->repl);
+        cw_background_save_turn(engine);
+    }
     answer_waits(engine);
     cw_block_turn(engine);
     close_idle(engine);
@@ -453,7 +446,7 @@ static void stop(struct cw_engine *engine)
     cw_background_save_leave(engine);
     cw_long_end(engine, "ERR the server is stopping");
     cw_aof_end(engine);
-    if (engine->config.storage != NULL && cw_repl_save(engine->repl) < 0) {
+    if (engine->config.storage != NULL && !engine->loading.is_running && cw_repl_save(engine->repl) < 0) {
         effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
         status = 1;
     }
@@ -490,7 +483,9 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         cw_overlay_complain(engine);
         if (engine->settings.log_level != (int)engine->config.log_level)
             effect_log_level(effects, (enum log_level)engine->settings.log_level);
-        cw_aof_start(engine);
+        cw_loading_start(engine);
+        if (!engine->loading.is_running)
+            cw_aof_start(engine);
         cw_ha_start(engine->ha);
         break;
     case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;
@@ -608,8 +603,8 @@ static bool needs_cron(const struct cw_engine *engine)
 
 static int64_t deadline_of_engine(const struct cw_engine *engine)
 {
-    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->expire_again || engine->freeing ||
-        engine->compacting || engine->evict_again)
+    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->loading.is_running || engine->expire_again ||
+        engine->freeing || engine->compacting || engine->evict_again)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     next = earlier(next, cw_background_save_deadline(engine));

@@ -5,9 +5,9 @@
  *
  * Listeners, by number: 0 data (clients, replicas), 1 control (sentinels; absent with standalone).
  * Files: "users.acl" (who may do what, in a group) through the storage table; "node.state" (id, incarnation and its
- * bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the storage table, read when the core starts,
- * written by SAVE; "appendonlydir/" (aof/aof.h) read through the storage table, written by EFFECT_FILE. A worker
- * without a directory has no storage and no state.
+ * bits, fence, group) replaced by EFFECT_PERSIST; "dump.rdb" through the storage table, read when the core starts
+ * (loading.h), written by SAVE; "appendonlydir/" (aof/aof.h) read through the storage table, written by EFFECT_FILE. A
+ * worker without a directory has no storage and no state.
  */
 #ifndef CACHEWORKER_ENGINE_WORKER_H
 #define CACHEWORKER_ENGINE_WORKER_H
@@ -56,6 +56,7 @@ struct cw_config {      /* copied at creation, slices included */
     struct slice parameters;      /* lines as in redis.conf: what CONFIG SET would take, and users (overlay.h) */
     struct slice state;           /* content of "node.state" */
     bool state_found;
+    size_t loading_slice_bytes;    /* of dump.rdb, in one turn; 0: as it is good */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     const char *rdb_file;          /* plain names in the storage: constants, or outlive the worker; "dump.rdb", */
     const char *aof_directory;     /* "appendonlydir", and "appendonly.aof", with which the names in it begin. Of the */
@@ -83,8 +84,8 @@ struct cw_worker;
 
 void cw_config_defaults(struct cw_config *config, bool standalone);
 
-/* ERR_INVALID, also for users that cannot be read; ERR_CORRUPT when the data file cannot be loaded (standalone only: in
- * the appliance the node starts without data, says so, and rejoins by full sync). */
+/* ERR_INVALID, also for users that cannot be read; ERR_CORRUPT and the like when the data cannot be loaded, as far as
+ * that is found now (loading.h: in the appliance the node starts without data, says so, and rejoins by full sync). */
 MUST_CHECK int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_worker);
 
 /* From here on cw_worker_door is the command core's alone, the control listener's links are the returned core's, and

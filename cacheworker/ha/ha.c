@@ -101,9 +101,6 @@ void cw_ha_start(struct cw_ha *ha)
         effect_listen(cw_engine_effects(ha->engine));
         return;
     }
-    if (cw_repl_is_damaged(cw_engine_repl(ha->engine)))
-        effect_log(cw_engine_effects(ha->engine), LOG_LEVEL_ERROR,
-                   "the data file cannot be loaded; starting without data");
     cw_ha_persist(ha);
     listen_when_durable(ha); /* with the mutant that keeps its incarnation there is nothing to persist */
 }
@@ -142,6 +139,8 @@ static uint32_t status_flags(const struct cw_ha *ha)
 {
     const struct cw_repl *repl = cw_engine_repl(ha->engine);
     uint32_t flags = 0;
+    if (cw_engine_is_loading(ha->engine))
+        flags |= STATUS_LOADING;
     if (cw_engine_is_busy(ha->engine))
         flags |= STATUS_BUSY;
     if (ha->persist_failed || cw_repl_disk_failed(repl))
@@ -339,6 +338,8 @@ static enum cw_serving serving_standalone(const struct cw_ha *ha)
 
 enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
 {
+    if (UNLIKELY(cw_engine_is_loading(ha->engine)))
+        return CW_SERVING_LOADING;
     if (ha->is_standalone)
         return serving_standalone(ha);
     const struct cw_repl *repl = cw_engine_repl(ha->engine);

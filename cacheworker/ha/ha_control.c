@@ -133,7 +133,8 @@ static void take_letter(struct cw_ha *ha, uint64_t address)
         send_letter(ha, address);
         return;
     }
-    if (message_decode(request->argv, request->argc, &ha->in) < 0)
+    /* Who does not know its history yet takes no role and answers no fence; a sentinel says it again. */
+    if (cw_engine_is_loading(ha->engine) || message_decode(request->argv, request->argc, &ha->in) < 0)
         return;
     if (ha->in.kind == MESSAGE_FENCE)
         take_fence(ha, address, &ha->in);

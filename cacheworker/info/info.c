@@ -182,6 +182,7 @@ static void write_persistence(const struct cw_engine *engine, struct buf *out)
     buf_add_text(out, "rdb_last_cow_size:0\r\n");
     cw_aof_info(engine, out);
     buf_add_text(out, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
+    cw_loading_info(engine, out);
 }
 
 static void add_rate(const struct cw_engine *engine, const struct cw_rate *rate, const char *name, struct buf *out)

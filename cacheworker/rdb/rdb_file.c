@@ -59,46 +59,80 @@ int cw_rdb_save(const struct storage *storage, const char *name, struct cw_keysp
     return storage->commit(storage->context, save.file);
 }
 
-/* 0 when the snapshot ends where the file ends. */
-static int load_pieces(const struct storage *storage, void *file, struct cw_rdb_load *load, char *piece)
+/* --- reading --- */
+
+int cw_rdb_input_open(struct cw_rdb_input *input, const struct storage *storage, const char *name,
+                      struct cw_keyspace *keyspace)
 {
-    bool complete = false;
-    for (;;) {
+    *input = (struct cw_rdb_input){.storage = storage};
+    int error = storage->open_read(storage->context, name, &input->file);
+    if (error < 0) {
+        input->file = NULL;
+        return error;
+    }
+    input->total = storage->size != NULL ? storage->size(storage->context, input->file) : 0;
+    input->piece = mem_alloc(PIECE);
+    cw_rdb_load_init(&input->load, keyspace);
+    return 0;
+}
+
+void cw_rdb_input_close(struct cw_rdb_input *input)
+{
+    if (input->file == NULL)
+        return;
+    input->storage->close(input->storage->context, input->file);
+    cw_rdb_load_free(&input->load);
+    mem_free(input->piece);
+    *input = (struct cw_rdb_input){.file = NULL};
+}
+
+static int take_piece(struct cw_rdb_input *input, struct slice bytes)
+{
+    size_t used = 0;
+    input->read += bytes.length;
+    if (!input->is_complete) {
+        int result = cw_rdb_read(&input->load.reader, bytes, &used);
+        if (result < 0)
+            return result;
+        input->is_complete = result > 0;
+    }
+    if (used == bytes.length)
+        return 0;
+    input->load.reader.why = "the file goes on behind the end of the data";
+    return ERR_CORRUPT;
+}
+
+int cw_rdb_input_read(struct cw_rdb_input *input, size_t bytes)
+{
+    const struct storage *storage = input->storage;
+    while (bytes > 0) {
         size_t length;
-        int error = storage->read(storage->context, file, piece, PIECE, &length);
+        size_t wanted = bytes < PIECE ? bytes : PIECE;
+        int error = storage->read(storage->context, input->file, input->piece, wanted, &length);
+        if (error == 0 && length == 0)
+            return input->is_complete ? 1 : ERR_TRUNCATED;
+        if (error == 0)
+            error = take_piece(input, slice_of(input->piece, length));
         if (error < 0)
             return error;
-        if (length == 0)
-            return complete ? 0 : ERR_TRUNCATED;
-        size_t used = 0;
-        if (!complete) {
-            int result = cw_rdb_read(&load->reader, slice_of(piece, length), &used);
-            if (result < 0)
-                return result;
-            complete = result > 0;
-        }
-        if (used < length)
-            return ERR_CORRUPT; /* bytes behind the end */
+        bytes -= length;
     }
+    return 0;
 }
 
 int cw_rdb_load_file(const struct storage *storage, const char *name, struct cw_keyspace *keyspace,
                      struct cw_rdb_origin *ret_origin, struct buf *ret_programs)
 {
-    void *file;
-    int error = storage->open_read(storage->context, name, &file);
-    if (error < 0)
-        return error;
-    struct cw_rdb_load load;
-    cw_rdb_load_init(&load, keyspace);
-    char *piece = mem_alloc(PIECE);
-    error = load_pieces(storage, file, &load, piece);
-    mem_free(piece);
-    storage->close(storage->context, file);
-    if (error == 0)
-        *ret_origin = load.origin;
-    if (error == 0 && ret_programs != NULL)
-        buf_add_slice(ret_programs, buf_slice(&load.programs));
-    cw_rdb_load_free(&load);
-    return error;
+    struct cw_rdb_input input;
+    int result = cw_rdb_input_open(&input, storage, name, keyspace);
+    if (result < 0)
+        return result;
+    while (result == 0)
+        result = cw_rdb_input_read(&input, PIECE);
+    if (result > 0)
+        *ret_origin = input.load.origin;
+    if (result > 0 && ret_programs != NULL)
+        buf_add_slice(ret_programs, buf_slice(&input.load.programs));
+    cw_rdb_input_close(&input);
+    return result < 0 ? result : 0;
 }

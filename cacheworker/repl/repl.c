@@ -49,18 +49,25 @@ static int load_data(struct cw_repl *repl, const struct storage *storage, struct
     return error;
 }
 
-static int load_file(struct cw_repl *repl, const struct storage *storage)
+void cw_repl_take_data(struct cw_repl *repl, struct cw_keyspace *fresh, const struct cw_rdb_origin *origin,
+                       struct slice programs)
 {
-    struct cw_rdb_origin origin;
-    int error = load_data(repl, storage, &origin);
-    if (error == 0 && !repl->is_standalone) {
-        repl->history = origin.history;
-        cw_engine_set_stream_database(repl->engine, origin.stream_database);
-    }
-    return error;
+    cw_engine_install_keyspace(repl->engine, fresh);
+    cw_engine_install_programs(repl->engine, programs);
+    if (repl->is_standalone)
+        return;
+    repl->history = origin->history;
+    cw_engine_set_stream_database(repl->engine, origin->stream_database);
+    cw_backlog_reset(&repl->backlog, repl->history.last_offset);
 }
 
-int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
+void cw_repl_note_damage(struct cw_repl *repl, int error)
+{
+    repl->is_damaged = true;
+    repl->disk_failed = error == ERR_IO;
+}
+
+void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
 {
     const struct cw_config *config = cw_engine_config(engine);
     struct cw_repl *repl = mem_zero(sizeof(*repl));
@@ -75,16 +82,8 @@ int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
         repl->has_order = true; /* when the first turn comes */
         repl->order = config->replicaof;
     }
+    cw_backlog_reset(&repl->backlog, 0);
     *ret_repl = repl;
-
-    bool has_file = config->storage != NULL && !cw_aof_has_data(engine);
-    int error = has_file ? load_file(repl, config->storage) : 0;
-    if (error == ERR_NOT_FOUND)
-        error = 0;
-    repl->is_damaged = error < 0;
-    repl->disk_failed = error == ERR_IO;
-    cw_backlog_reset(&repl->backlog, repl->history.last_offset);
-    return error;
 }
 
 void cw_repl_destroy(struct cw_repl *repl)
@@ -480,6 +479,8 @@ int cw_repl_save(struct cw_repl *repl)
     const struct cw_config *config = cw_engine_config(repl->engine);
     if (config->storage == NULL)
         return ERR_NOT_FOUND;
+    if (cw_engine_is_loading(repl->engine)) /* the file holds the data */
+        return ERR_BUSY;
     struct cw_rdb_origin origin = cw_repl_origin(repl);
     int error = cw_rdb_save(config->storage, config->rdb_file, cw_engine_keyspace(repl->engine), &origin,
                             cw_engine_wall_us(repl->engine));

@@ -24,10 +24,15 @@ enum {
 
 struct cw_repl;
 
-/* Reads "dump.rdb" into the engine's keyspace when there is a storage. The result is that of the loading: with
- * ERR_CORRUPT and the like ret_repl is filled all the same, the keyspace is empty and cw_repl_is_damaged() says so. */
-MUST_CHECK int cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl);
+void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl);
 void cw_repl_destroy(struct cw_repl *repl); /* NULL is fine */
+
+/* At the start: the data that the disk holds, whose history is this node's, but of a server by itself. Takes `fresh`.
+ */
+void cw_repl_take_data(struct cw_repl *repl, struct cw_keyspace *fresh, const struct cw_rdb_origin *origin,
+                       struct slice programs);
+/* Or: the file of the data cannot be read whole; cw_repl_is_damaged() says so until a full sync is complete. */
+void cw_repl_note_damage(struct cw_repl *repl, int error);
 
 /* --- roles, given by ha; each closes the links of the one before --- */
 
@@ -73,7 +78,7 @@ void cw_repl_mute(struct cw_repl *repl, bool is_muted);
 void cw_repl_begin_unit(struct cw_repl *repl);
 bool cw_repl_end_unit(struct cw_repl *repl);
 
-/* Writes dump.rdb. ERR_NOT_FOUND without a storage, ERR_IO, ERR_DISK_FULL. */
+/* Writes dump.rdb. ERR_NOT_FOUND without a storage, ERR_BUSY while it is loaded, ERR_IO, ERR_DISK_FULL. */
 MUST_CHECK int cw_repl_save(struct cw_repl *repl);
 
 /* Where the data stand in the stream, for a file of them; and whether such a file could be written (error < 0: not). */

@@ -208,6 +208,28 @@ static int restore_one(struct cw_scripting *scripting, struct cw_rdb_cursor *cur
     return cw_scripting_add(scripting, text, true, error) != NULL ? 0 : ERR_INVALID;
 }
 
+/* Scripts that are not known any more can be sent again; libraries cannot. */
+int cw_scripting_check(struct cw_scripting *scripting, struct slice items, struct buf *error)
+{
+    struct cw_rdb_cursor cursor = {.bytes = items};
+    struct buf unpacked = {0};
+    cw_scripting_flush(scripting);
+    cw_scripting_flush_functions(scripting);
+    int result = 0;
+    while (cursor.position < items.length && result == 0) {
+        bool is_library = (unsigned char)items.data[cursor.position] == RDB_OPCODE_FUNCTION;
+        result = restore_one(scripting, &cursor, &unpacked, error);
+        if (result < 0 && !is_library) {
+            buf_clear(error);
+            result = 0;
+        }
+    }
+    cw_scripting_flush(scripting);
+    cw_scripting_flush_functions(scripting);
+    buf_free(&unpacked);
+    return result == ERR_INVALID ? ERR_CORRUPT : result;
+}
+
 void cw_scripting_restore(struct cw_scripting *scripting, struct slice items)
 {
     struct cw_rdb_cursor cursor = {.bytes = items};

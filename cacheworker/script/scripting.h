@@ -84,6 +84,10 @@ void cw_scripting_flush_functions(struct cw_scripting *scripting);
 struct slice cw_scripting_dump(struct cw_scripting *scripting);
 void cw_scripting_restore(struct cw_scripting *scripting, struct slice items);
 
+/* Whether all libraries of such items can be loaded. ERR_CORRUPT, and `error` got the words. There are no functions and
+ * scripts afterwards. */
+MUST_CHECK int cw_scripting_check(struct cw_scripting *scripting, struct slice items, struct buf *error);
+
 /* The script of that SHA-1 (any case), or NULL. */
 struct cw_script *cw_scripting_find(const struct cw_scripting *scripting, struct slice sha);
 

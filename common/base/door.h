@@ -194,7 +194,8 @@ struct storage {
     void *context;                                                                           /* borrowed */
     int (*open_read)(void *context, const char *name, void **ret_file);                      /* ERR_NOT_FOUND, ERR_IO */
     int (*read)(void *context, void *file, void *data, size_t capacity, size_t *ret_length); /* 0 length: the end */
-    int (*open_write)(void *context, const char *name, void **ret_file);                     /* aside of the old one */
+    uint64_t (*size)(void *context, void *file); /* of what is read; 0: not known; NULL: never */
+    int (*open_write)(void *context, const char *name, void **ret_file); /* aside of the old one */
     int (*write)(void *context, void *file, struct slice bytes);
     int (*commit)(void *context, void *file); /* fsync, rename, fsync of the directory; closes, also on error */
     void (*close)(void *context, void *file); /* a reader, or a writer to be thrown away */

@@ -59,7 +59,7 @@ enum node_role { ROLE_UNADOPTED, ROLE_MASTER, ROLE_REPLICA, ROLE_SPARE };
 
 /* Bits of status.flags. */
 enum {
-    STATUS_LOADING = 1 << 0,
+    STATUS_LOADING = 1 << 0,    /* its data are still on their way from its disk: it knows no history yet */
     STATUS_BUSY = 1 << 1,       /* a command has been running for more than 1 s */
     STATUS_STUCK = 1 << 2,      /* the command thread has not turned for stuck_limit */
     STATUS_DISK_ERROR = 1 << 3, /* something that must be durable could not be made so */

@@ -110,6 +110,13 @@ static void close_file(void *context, void *file)
     open_file_free(open);
 }
 
+static uint64_t size_of_file(void *context, void *file)
+{
+    (void)context;
+    struct stat status;
+    return fstat(((struct open_file *)file)->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
 static int lock(int directory_fd, int *ret_fd)
 {
     int fd = openat(directory_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -143,6 +150,7 @@ int storage_directory_open(struct storage_directory *directory, const char *path
         .storage = {.context = directory,
                     .open_read = open_read,
                     .read = read_some,
+                    .size = size_of_file,
                     .open_write = open_write,
                     .write = write_all,
                     .commit = commit,

@@ -104,8 +104,10 @@ static void write_node_status(const struct sn_sentinel *sentinel, const struct s
     struct buf line = {0};
     char text[LIFE_TEXT_MAX];
     identity_format(&node->id, text);
-    buf_add_format(&line, "node=%s control=%s:%u connected=%s", text, node->control.host, node->control.port,
-                   node->link && node->link->is_open ? "yes" : "no");
+    bool is_open = node->link && node->link->is_open;
+    bool is_loading = is_open && node->loading_ns > 0 && sentinel->now_ns - node->loading_ns <= SN_HEARD_NS;
+    buf_add_format(&line, "node=%s control=%s:%u connected=%s%s", text, node->control.host, node->control.port,
+                   is_open ? "yes" : "no", is_loading ? " loading=yes" : "");
     if (node->has_status) {
         const struct status *status = &node->status;
         life_format(&status->life, text);

@@ -23,6 +23,7 @@ struct sn_node {
     bool has_status;
     struct status status; /* the last valid one */
     int64_t status_ns;
+    int64_t loading_ns;     /* when it last said that it is loading: alive, and nothing else (QUORUM section 2) */
     struct life newest;     /* the newest life that answered, or that a topology named */
     int64_t steady_ns;      /* since when it answers without a gap */
     int64_t lost_ns;        /* when it was last found lost */

@@ -167,6 +167,8 @@ static void tell_condition(struct sn_sentinel *sentinel, struct sn_node *node, c
         const char *begins;
         const char *ends;
     } conditions[] = {
+        {STATUS_LOADING, "is loading its data from its disk; until it knows its history it counts for nothing",
+         "has loaded its data"},
         {STATUS_BUSY, "is busy: it answers, but a command of its takes long; busy is not dead", "is not busy any more"},
         {STATUS_STUCK, "is stuck: its command thread does not come back; as a master it is granted nothing",
          "is not stuck any more"},
@@ -194,8 +196,12 @@ static void answered(struct sn_sentinel *sentinel, struct sn_node *node, const s
         sentinel->refusals.counts[REFUSAL_GROUP]++;
         return;
     }
-    sn_spares_answered(sentinel, node, &status->life);
     tell_condition(sentinel, node, status);
+    if (status->flags & STATUS_LOADING) {
+        node->loading_ns = sentinel->now_ns;
+        return;
+    }
+    sn_spares_answered(sentinel, node, &status->life);
     node->has_status = true;
     node->status = *status;
     node->status_ns = sentinel->now_ns;

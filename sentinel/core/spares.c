@@ -91,8 +91,8 @@ void sn_spares_apply(struct topology *topology, const struct sn_exchange *exchan
 
 static int64_t silent_since(const struct sn_group *group, const struct sn_node *node)
 {
-    bool has_answered = node->has_status && node->status_ns > group->spares.observed_ns;
-    return has_answered ? node->status_ns : group->spares.observed_ns;
+    int64_t answered_ns = node->has_status && node->status_ns > node->loading_ns ? node->status_ns : node->loading_ns;
+    return answered_ns > group->spares.observed_ns ? answered_ns : group->spares.observed_ns;
 }
 
 /* How long it must have answered without a gap: nothing was ever held against a node that was not lost. */

@@ -504,6 +504,20 @@ static void busy_is_not_dead_and_stuck_is(void **state)
     cluster_free(cluster);
 }
 
+/* It says of itself that it is there, and nothing else that it says counts. */
+static void who_loads_is_granted_nothing(void **state)
+{
+    (void)state;
+    struct cluster *cluster = start_in_sync(2, DURABILITY_ASYNC);
+    cluster_node(cluster, 0)->flags = STATUS_LOADING;
+    cluster_node(cluster, 0)->takes_no_fence = true;
+    assert_true(cluster_until(cluster, has_second_epoch, 10 * NS_PER_S) >= 0);
+    assert_int_equal(cluster_master(cluster), 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(cluster_has_said(cluster, i, "is loading its data"));
+    cluster_free(cluster);
+}
+
 static void a_sentinel_cut_off_catches_up(void **state)
 {
     (void)state;
@@ -780,6 +794,7 @@ int main(void)
         cmocka_unit_test(a_late_sentinel_does_not_say_dead),
         cmocka_unit_test(a_master_that_answers_one_poll_in_four_stays),
         cmocka_unit_test(busy_is_not_dead_and_stuck_is),
+        cmocka_unit_test(who_loads_is_granted_nothing),
         cmocka_unit_test(a_sentinel_cut_off_catches_up),
         cmocka_unit_test(a_minority_loses_its_master),
         cmocka_unit_test(all_sentinels_know_what_was_discarded),

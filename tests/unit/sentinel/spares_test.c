@@ -202,6 +202,21 @@ static void a_silent_replica_is_replaced_after_the_wait(void **state)
     cluster_free(cluster);
 }
 
+/* It is there, and will follow when it has its data; a node that is no more would be replaced meanwhile. */
+static void who_loads_is_not_replaced(void **state)
+{
+    (void)state;
+    struct cluster *cluster = settled();
+    unsigned replica = replica_of(cluster);
+    lose_replica(cluster, replica);
+    cluster_start_node(cluster, replica);
+    cluster_node(cluster, replica)->flags = STATUS_LOADING;
+    assert_int_equal(until_exchange(cluster, MS(30000)), -1);
+    cluster_kill_node(cluster, replica);
+    assert_true(until_exchange(cluster, MS(20000)) >= 0);
+    cluster_free(cluster);
+}
+
 static void a_replica_that_the_master_counts_on_is_left_alone(void **state)
 {
     (void)state;
@@ -292,6 +307,7 @@ int main(void)
         cmocka_unit_test(nobody_wants_replicas_or_there_is_no_master),
         cmocka_unit_test(the_spare_that_was_lost_least_is_taken),
         cmocka_unit_test(a_silent_replica_is_replaced_after_the_wait),
+        cmocka_unit_test(who_loads_is_not_replaced),
         cmocka_unit_test(a_replica_that_the_master_counts_on_is_left_alone),
         cmocka_unit_test(who_comes_back_in_time_stays),
         cmocka_unit_test(one_sentinel_that_does_not_hear_it_changes_nothing),

@@ -52,11 +52,17 @@ static void carry_out(struct bench *bench)
         case EFFECT_RESUME: bench->links[link].is_paused = false; break;
         case EFFECT_LOG_LEVEL: bench->log_level = effects.items[i].level; break;
         case EFFECT_WAKE: break;
-        case EFFECT_EXIT: bench->exited = true; break;
+        case EFFECT_EXIT:
+            bench->exited = true;
+            bench->exit_status = effects.items[i].level;
+            break;
         case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;
         case EFFECT_CONNECT: bench->connecting = link; break;
-        case EFFECT_FILE:
-        case EFFECT_LOG: break;
+        case EFFECT_FILE: bench->renames += effects.items[i].file.operation == FILE_RENAME; break;
+        case EFFECT_LOG:
+            buf_add_slice(&bench->log, effects_text(&effects, &effects.items[i]));
+            buf_add_text(&bench->log, "\n");
+            break;
         }
     }
     effects_free(&effects);
@@ -104,6 +110,7 @@ void bench_end(struct bench *bench)
 {
     cw_worker_door.destroy(bench->worker);
     effects_free(&bench->effects);
+    buf_free(&bench->log);
     for (link_id link = 0; link < BENCH_LINKS; link++)
         buf_free(&bench->links[link].output);
 }
@@ -117,6 +124,11 @@ link_id bench_accept(struct bench *bench)
     bench->links[link].is_open = true;
     step(bench, (struct event){.kind = EVENT_OPENED, .link = link});
     return link;
+}
+
+void bench_stop(struct bench *bench)
+{
+    step(bench, (struct event){.kind = EVENT_STOP});
 }
 
 link_id bench_connect(struct bench *bench)

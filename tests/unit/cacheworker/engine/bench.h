@@ -25,6 +25,9 @@ struct bench {
     struct bench_link links[BENCH_LINKS];
     bool listening;
     bool exited;
+    int exit_status;
+    struct buf log;     /* lines */
+    size_t renames;     /* of files, asked for */
     size_t flushes;     /* EFFECT_FLUSH seen */
     int log_level;      /* of the last EFFECT_LOG_LEVEL; 0: there was none */
     link_id connecting; /* the link of the last EFFECT_CONNECT; LINK_NONE: there was none since bench_accept */
@@ -41,6 +44,7 @@ void bench_end(struct bench *bench);
 link_id bench_connect(struct bench *bench); /* LINK_NONE when refused */
 link_id bench_connect_to(struct bench *bench, int listener);
 void bench_receive(struct bench *bench, link_id link, struct slice bytes); /* no turn yet */
+void bench_stop(struct bench *bench);                                      /* EVENT_STOP */
 bool bench_turn_once(struct bench *bench);           /* true: the worker wants another one at once */
 void bench_turn(struct bench *bench);                /* and further ones, as long as the worker wants them at once */
 void bench_advance(struct bench *bench, int64_t ns); /* with the turns that the worker asked for on the way */

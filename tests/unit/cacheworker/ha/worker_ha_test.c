@@ -1018,7 +1018,7 @@ static void a_restarted_replica_goes_on_from_its_file(void **state)
         net_pump(&cluster.net);
         connect_sentinels(&cluster, 1);
         assert_int_equal(status_of(&cluster, 1).history.count, damaged ? 0 : 1);
-        assert_int_equal(logged(&cluster, 1, "starting without data"), damaged);
+        assert_int_equal(logged(&cluster, 1, "begins without data"), damaged);
         learn(&cluster, 1);
         live(&cluster, 0, NS_PER_S);
         assert_int_equal(logged(&cluster, 1, "partial resync"), !damaged);
