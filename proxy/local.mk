@@ -1,6 +1,7 @@
 # proxy/: the endpoint.
 noinst_LIBRARIES += libproxy_core.a
 libproxy_core_a_SOURCES = \
+	proxy/core/clients.c proxy/core/clients.h \
 	proxy/core/context.h \
 	proxy/core/inspect.h \
 	proxy/core/link.c proxy/core/link.h \

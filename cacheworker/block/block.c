@@ -83,8 +83,9 @@ void cw_block_forget(struct cw_engine *engine, struct cw_session *session)
 
 void cw_block_describe(const struct cw_blocked *blocked, struct buf *out)
 {
-    resp_write_push(out, 3, 2); /* also to RESP2: nobody but a proxy reads it */
+    resp_write_push(out, 3, 3); /* also to RESP2: nobody but a proxy reads it */
     resp_write_bulk_text(out, "respite-parked");
+    resp_write_bulk_u64(out, blocked->session->id);
     resp_write_array(out, blocked->argc);
     for (size_t i = 0; i < blocked->argc; i++)
         resp_write_bulk(out, blocked->argv[i]);

@@ -51,8 +51,9 @@ void cw_block_end(struct cw_engine *engine, struct cw_session *session, const ch
 /* The session ends: it waits no more, and is answered nothing. */
 void cw_block_forget(struct cw_engine *engine, struct cw_session *session);
 
-/* For a proxy, that its session has been parked: a push of "respite-parked" and of what will be executed again, word by
- * word. Where that differs from what was asked ("$" of XREAD), another master can go on from it (ADR 9). */
+/* For a proxy, that its session has been parked: a push of "respite-parked", of the id that CLIENT UNBLOCK takes, and
+ * of what will be executed again, word by word. Where that differs from what was asked ("$" of XREAD), another master
+ * can go on from it (ADR 9). */
 void cw_block_describe(const struct cw_blocked *blocked, struct buf *out);
 
 size_t cw_block_memory(const struct cw_blocked *blocked); /* NULL: 0 */

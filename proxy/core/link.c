@@ -150,6 +150,10 @@ static enum px_answer fate_of(struct fates *fates, uint32_t index)
         if (link->proxy->config.mutants & PX_MUTANT_REPEAT_WRITES)
             return PX_ANSWER_NONE;
         return uncertain ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
+    case PX_SLOT_UNBLOCK: {
+        bool is_for_another = slot->database != (uint32_t)link->proxy->topology.epoch;
+        return uncertain || is_for_another ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
+    }
     case PX_SLOT_BLOCKING: {
         bool did_nothing = index == 0 && link->parked.is_here;
         return uncertain && !did_nothing ? PX_ANSWER_UNCERTAIN : PX_ANSWER_NONE;
@@ -715,6 +719,15 @@ static void expire_head(struct px_link *link)
     if (in_transaction)
         px_session_lost_state(link->owner, true, false);
     settle(link);
+}
+
+bool px_link_end_wait(struct px_link *link, bool with_error)
+{
+    if (px_link_is_ready(link) || link->state == PX_LINK_REFUSED)
+        return false;
+    slot_at(link, 0)->answer = with_error ? PX_ANSWER_UNBLOCKED : PX_ANSWER_NULL;
+    settle(link);
+    return true;
 }
 
 static void turn_unready(struct px_link *link)

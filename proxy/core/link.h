@@ -60,6 +60,7 @@ enum px_slot_kind {
     PX_SLOT_TRACKING, /* CLIENT TRACKING */
     PX_SLOT_CACHING,  /* CLIENT CACHING */
     PX_SLOT_CLIENT,   /* what asks about tracking */
+    PX_SLOT_UNBLOCK,  /* CLIENT UNBLOCK: for the master of the epoch `database`, modulo 2^32, and no other */
 };
 
 /* What is answered here, without the worker. */
@@ -71,6 +72,7 @@ enum px_answer {
     PX_ANSWER_EXECABORT,
     PX_ANSWER_UNCERTAIN,
     PX_ANSWER_TRYAGAIN,
+    PX_ANSWER_UNBLOCKED,
 };
 
 struct px_slot {
@@ -134,6 +136,9 @@ void px_link_destroy(struct px_link *link); /* also its queue: nobody is answere
 
 /* Queues one command, complete and as an array of bulk strings. */
 void px_link_forward(struct px_link *link, const struct px_slot *slot, struct slice bytes);
+
+/* Ends the waiting of a parked command that no worker has at the moment. False: it has gone to one again. */
+bool px_link_end_wait(struct px_link *link, bool with_error);
 
 static inline bool px_link_is_ready(const struct px_link *link)
 {

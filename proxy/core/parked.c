@@ -11,7 +11,7 @@
 
 enum { KEPT_BYTES = 4 << 10 };
 
-static const struct slice header = SLICE_LITERAL(">2\r\n$14\r\nrespite-parked\r\n");
+static const struct slice header = SLICE_LITERAL(">3\r\n$14\r\nrespite-parked\r\n");
 
 /* ---- the time that a command may wait ---- */
 
@@ -67,13 +67,30 @@ static bool parse(struct resp_request *request, struct slice command, const stru
     return is_array && resp_request_read(request, command, limits) == (int64_t)command.length && request->argc > 0;
 }
 
+/* The id, which stands before the command; a bulk string of digits. */
+static bool take_id(struct slice *bytes, uint64_t *ret_id)
+{
+    for (int line = 0; line < 2; line++) {
+        const char *end = bytes->length > 0 ? memchr(bytes->data, '\r', bytes->length) : NULL;
+        if (end == NULL || end + 2 > bytes->data + bytes->length)
+            return false;
+        size_t length = (size_t)(end - bytes->data);
+        if (line == 1 && number_parse_u64(slice_of(bytes->data, length), ret_id) < 0)
+            return false;
+        *bytes = slice_skip(*bytes, length + 2);
+    }
+    return true;
+}
+
 void px_parked_take(struct px_parked *parked, struct slice frame, const struct resp_limits *limits, int64_t now_ns)
 {
     struct slice command = slice_skip(frame, header.length);
     struct resp_request request = {0};
-    if (parse(&request, command, limits)) {
+    uint64_t id = 0;
+    if (take_id(&command, &id) && parse(&request, command, limits)) {
         if (!px_parked_is_any(parked))
             parked->until_ns = end_of(request.argv, request.argc, now_ns);
+        parked->worker_id = id;
         parked->is_here = true;
         buf_clear(&parked->command);
         buf_add_slice(&parked->command, command);

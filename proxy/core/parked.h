@@ -3,10 +3,10 @@
  * A worker that finds nothing for BLPOP or its like says so to a proxy, and that is all that it has done until it
  * answers (cacheworker/block/block.h):
  *
- *     >2 respite-parked [command, argument ...]
+ *     >3 respite-parked id [command, argument ...]
  *
- * The command is what goes on from there, with "$" of XREAD resolved. Asked of another worker it has what is left of
- * its time, counted from when it was first parked. */
+ * The id is the worker's, for CLIENT UNBLOCK. The command is what goes on from there, with "$" of XREAD resolved. Asked
+ * of another worker it has what is left of its time, counted from when it was first parked. */
 #ifndef PROXY_CORE_PARKED_H
 #define PROXY_CORE_PARKED_H
 
@@ -17,6 +17,7 @@
 struct px_parked {
     struct buf command; /* owned; an array of bulk strings; empty: none was parked */
     int64_t until_ns;   /* when its time is over; NEVER_NS: never */
+    uint64_t worker_id; /* of the session there, while is_here */
     bool is_here;       /* on the present connection: nothing but its answer can follow */
 };
 

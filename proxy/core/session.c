@@ -12,6 +12,7 @@
     "-UNCERTAIN the connection to the master was lost before it answered; the command may or may not have been "       \
     "executed\r\n"
 #define ANSWER_TRYAGAIN  "-TRYAGAIN no master is available at the moment; the command was not executed\r\n"
+#define ANSWER_UNBLOCKED "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
 #define ANSWER_EXECABORT "-EXECABORT Transaction discarded because the connection to the master was lost\r\n"
 
 #define BIT(state) (1u << (state))
@@ -287,6 +288,7 @@ void px_session_answer(const struct px_slot *slot)
     case PX_ANSWER_OK: text = SLICE_LITERAL("+OK\r\n"); break;
     case PX_ANSWER_QUEUED: text = SLICE_LITERAL("+QUEUED\r\n"); break;
     case PX_ANSWER_NULL: text = session->protocol == 3 ? SLICE_LITERAL("_\r\n") : SLICE_LITERAL("*-1\r\n"); break;
+    case PX_ANSWER_UNBLOCKED: text = SLICE_LITERAL(ANSWER_UNBLOCKED); break;
     case PX_ANSWER_EXECABORT: text = SLICE_LITERAL(ANSWER_EXECABORT); break;
     case PX_ANSWER_UNCERTAIN:
         text = SLICE_LITERAL(ANSWER_UNCERTAIN);
@@ -373,6 +375,12 @@ static bool pin(struct px_session *session)
     session->private_link = px_pool_take_private(session->proxy, session);
     px_session_change(session, PX_SESSION_PINNED);
     return true;
+}
+
+void px_session_pin(struct px_session *session)
+{
+    bool pinned = pin(session);
+    CHECK(pinned);
 }
 
 static bool wait_for_replies(struct px_session *session)
@@ -471,7 +479,8 @@ bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct s
 {
     CHECK(session->outstanding == 0);
     struct px_request request = {.bytes = bytes};
-    forward_kind(session, &request, kind);
+    forward(session, &request,
+            (struct px_slot){.kind = (uint8_t)kind, .database = (uint32_t)session->proxy->topology.epoch});
     return session->outstanding > 0;
 }
 

@@ -129,6 +129,9 @@ void px_session_run(struct px_session *session); /* takes what it can of its inp
 /* Where the session's own reply to the present command goes; announces it. */
 struct buf *px_session_reply(struct px_session *session);
 
+/* Gives the session a link of its own, until it needs none; nothing is outstanding on a shared one. */
+void px_session_pin(struct px_session *session);
+
 /* Asks the master, on the session's link; the bytes are a complete request. False: answered -TRYAGAIN, and not asked.
  */
 bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes);

@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/command/command_id.h"
 #include "common/resp/resp_writer.h"
+#include "proxy/core/clients.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/session.h"
 
@@ -251,42 +252,6 @@ static void take_select(struct px_session *session, const struct px_request *req
 
 /* ---- CLIENT ---- */
 
-static struct slice text_or_empty(const char *text)
-{
-    return slice_text(text != NULL ? text : "");
-}
-
-static char flag_of(const struct px_session *session)
-{
-    if (session->state == PX_SESSION_MONITORING)
-        return 'O';
-    if (session->state == PX_SESSION_SUBSCRIBED)
-        return 'P';
-    return session->in_multi || session->phantom != PX_PHANTOM_NONE ? 'x' : 'N';
-}
-
-static void add_line(struct buf *out, const struct px_session *session)
-{
-    const struct px_subscriptions none = {0};
-    const struct px_subscriptions *set = session->subscriptions ? session->subscriptions : &none;
-    int64_t now_ns = session->proxy->now_ns;
-    buf_add_format(out, "id=%llu addr=%s name=", (unsigned long long)session->client_id, session->peer);
-    buf_add_slice(out, text_or_empty(session->name));
-    buf_add_format(out,
-                   " age=%lld idle=%lld flags=%c db=%u sub=%u psub=%u ssub=%u multi=%d qbuf=%zu omem=%zu cmd=%s "
-                   "user=%s redir=-1 resp=%u lib-name=",
-                   (long long)((now_ns - session->connected_ns) / NS_PER_S),
-                   (long long)((now_ns - session->active_ns) / NS_PER_S), flag_of(session), session->database,
-                   set->counts[PX_TOPIC_CHANNEL], set->counts[PX_TOPIC_PATTERN], set->counts[PX_TOPIC_SHARD],
-                   session->in_multi ? 0 : -1, buf_length(&session->input), buf_length(&session->output),
-                   session->last_command ? session->last_command->full_name : "NULL",
-                   session->user != NULL ? session->user->name : "default", (unsigned)session->protocol);
-    buf_add_slice(out, text_or_empty(session->library_name));
-    buf_add_text(out, " lib-ver=");
-    buf_add_slice(out, text_or_empty(session->library_version));
-    buf_add_text(out, "\n");
-}
-
 static void client_id(struct px_session *session, const struct px_request *request)
 {
     (void)request;
@@ -329,67 +294,76 @@ static void client_setinfo(struct px_session *session, const struct px_request *
     }
 }
 
+/* The worker knows whether it has been served meanwhile, and answers. */
+static void unblock_at_worker(struct px_session *session, const struct px_request *request, uint64_t worker_id)
+{
+    struct buf bytes = {0};
+    resp_write_array(&bytes, request->argc);
+    for (size_t i = 0; i < request->argc; i++) {
+        if (i == 2)
+            resp_write_bulk_u64(&bytes, worker_id);
+        else
+            resp_write_bulk(&bytes, request->argv[i]);
+    }
+    px_session_ask(session, PX_SLOT_UNBLOCK, buf_slice(&bytes));
+    buf_free(&bytes);
+}
+
 static void client_info(struct px_session *session, const struct px_request *request)
 {
     (void)request;
     struct buf text = {0};
-    add_line(&text, session);
+    px_clients_describe(session, &text);
     resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
     buf_free(&text);
 }
 
-/* Whether `other` is meant by CLIENT LIST [TYPE type | ID id ...]. */
-static bool is_listed(const struct px_session *other, const struct px_request *request)
+/* What has been found is the answer. */
+static void answer_finding(struct px_session *session, const struct px_request *request,
+                           const struct px_finding *finding)
 {
-    if (other->refused)
-        return false;
-    if (request->argc == 2)
-        return true;
-    if (slice_equal_nocase(request->argv[2], "type")) {
-        bool is_subscriber = other->state == PX_SESSION_SUBSCRIBED;
-        return slice_equal_nocase(request->argv[3], is_subscriber ? "pubsub" : "normal");
+    struct buf *out = px_session_reply(session);
+    bool is_old_form = request->argc == 3; /* of KILL */
+    if (slice_equal_nocase(request->argv[1], "list")) {
+        resp_write_verbatim(out, session->protocol, "txt", buf_slice(&finding->lines));
+    } else if (slice_equal_nocase(request->argv[1], "unblock")) {
+        if (finding->worker_id != 0)
+            unblock_at_worker(session, request, finding->worker_id);
+        else
+            resp_write_integer(out, (int64_t)finding->count);
+    } else if (!is_old_form) {
+        resp_write_integer(out, (int64_t)finding->count);
+    } else if (finding->count > 0) {
+        resp_write_ok(out);
+    } else {
+        resp_write_error(out, SLICE_LITERAL("ERR No such client"));
     }
-    for (size_t i = 3; i < request->argc; i++) {
-        uint64_t id = 0;
-        if (number_parse_u64(request->argv[i], &id) == 0 && id == other->client_id)
-            return true;
-    }
-    return false;
+    if (finding->is_self)
+        px_session_drain(session);
 }
 
-static bool is_client_type(struct slice type)
+/* LIST, KILL, UNBLOCK. */
+static void client_others(struct px_session *session, const struct px_request *request)
 {
-    static const char *const types[] = {"normal", "master", "replica", "slave", "pubsub"};
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
-        if (slice_equal_nocase(type, types[i]))
-            return true;
-    return false;
+    if (!px_clients_judge(request->argv, request->argc, px_session_reply(session)))
+        return;
+    struct px_finding finding = {0};
+    px_clients_look(session->proxy, request->argv, request->argc, session->client_id, &finding);
+    answer_finding(session, request, &finding);
+    buf_free(&finding.lines);
 }
 
-/* Of this thread's clients. */
-static void client_list(struct px_session *session, const struct px_request *request)
+/* The master holds back everybody's commands, also those of other proxies. */
+static void client_pause(struct px_session *session, const struct px_request *request)
 {
-    bool by_type = request->argc == 4 && slice_equal_nocase(request->argv[2], "type");
-    bool by_id = request->argc > 3 && slice_equal_nocase(request->argv[2], "id");
-    if (request->argc > 2 && !by_type && !by_id) {
-        reply_error(session, "ERR syntax error");
-        return;
-    }
-    if (by_type && !is_client_type(request->argv[3])) {
-        resp_write_error_format(px_session_reply(session), "ERR Unknown client type '%.*s'",
-                                (int)(request->argv[3].length > 128 ? 128 : request->argv[3].length),
-                                request->argv[3].data);
-        return;
-    }
-    struct buf text = {0};
-    LIST_FOR_EACH(node, &session->proxy->sessions)
-    {
-        const struct px_session *other = LIST_ENTRY(node, struct px_session, node);
-        if (is_listed(other, request))
-            add_line(&text, other);
-    }
-    resp_write_verbatim(px_session_reply(session), session->protocol, "txt", buf_slice(&text));
-    buf_free(&text);
+    px_session_ask(session, PX_SLOT_READ, request->bytes);
+}
+
+/* On a link of its own: on another, commands may wait that are held back. */
+static void client_unpause(struct px_session *session, const struct px_request *request)
+{
+    px_session_pin(session);
+    px_session_ask(session, PX_SLOT_READ, request->bytes);
 }
 
 static void client_reply(struct px_session *session, const struct px_request *request)
@@ -449,80 +423,6 @@ static void client_getredir(struct px_session *session, const struct px_request 
     resp_write_integer(px_session_reply(session), -1);
 }
 
-struct kill_filter {
-    bool has_id;
-    uint64_t id;
-    bool has_address;
-    struct slice address;
-    bool skip_me;
-};
-
-/* NULL, or the error. */
-static const char *parse_kill(const struct px_request *request, struct kill_filter *filter)
-{
-    static const char syntax[] = "ERR syntax error";
-    *filter = (struct kill_filter){.skip_me = true};
-    if (request->argc % 2 != 0 && request->argc != 3)
-        return syntax;
-    for (size_t i = 2; i + 1 < request->argc; i += 2) {
-        struct slice value = request->argv[i + 1];
-        if (slice_equal_nocase(request->argv[i], "id")) {
-            filter->has_id = true;
-            if (number_parse_u64(value, &filter->id) < 0 || filter->id == 0)
-                return "ERR client-id should be greater than 0";
-        } else if (slice_equal_nocase(request->argv[i], "addr")) {
-            filter->has_address = true;
-            filter->address = value;
-        } else if (slice_equal_nocase(request->argv[i], "skipme")) {
-            filter->skip_me = slice_equal_nocase(value, "yes");
-            if (!filter->skip_me && !slice_equal_nocase(value, "no"))
-                return syntax;
-        } else {
-            return syntax;
-        }
-    }
-    return NULL;
-}
-
-static bool is_killed(const struct px_session *session, const struct kill_filter *filter)
-{
-    if (session->refused || (filter->has_id && session->client_id != filter->id))
-        return false;
-    return !filter->has_address || slice_equal(slice_text(session->peer), filter->address);
-}
-
-static void client_kill(struct px_session *session, const struct px_request *request)
-{
-    bool is_old_form = request->argc == 3; /* CLIENT KILL addr:port */
-    struct kill_filter filter = {.has_address = true, .address = request->argv[2]};
-    const char *error = is_old_form ? NULL : parse_kill(request, &filter);
-    if (error != NULL) {
-        reply_error(session, error);
-        return;
-    }
-    int64_t killed = 0;
-    bool kills_itself = false;
-    LIST_FOR_EACH(node, &session->proxy->sessions)
-    {
-        struct px_session *other = LIST_ENTRY(node, struct px_session, node);
-        if (!is_killed(other, &filter) || (other == session && filter.skip_me))
-            continue;
-        killed++;
-        if (other == session)
-            kills_itself = true;
-        else
-            px_session_doom(other, "CLIENT KILL");
-    }
-    if (!is_old_form)
-        resp_write_integer(px_session_reply(session), killed);
-    else if (killed > 0)
-        reply_ok(session);
-    else
-        reply_error(session, "ERR No such client");
-    if (kills_itself)
-        px_session_drain(session);
-}
-
 static void client_help(struct px_session *session, const struct px_request *request);
 
 static const struct client_command {
@@ -537,9 +437,13 @@ static const struct client_command {
     {"setname", 3, 3, client_setname, "SETNAME <name>"},
     {"setinfo", 4, 4, client_setinfo, "SETINFO <LIB-NAME|LIB-VER> <value>"},
     {"info", 2, 2, client_info, "INFO"},
-    {"list", 2, SIZE_MAX, client_list, "LIST [TYPE <type> | ID <id> ...]"},
+    {"list", 2, SIZE_MAX, client_others, "LIST [TYPE <type> | ID <id> ...]"},
     {"reply", 3, 3, client_reply, "REPLY (ON|OFF|SKIP)"},
-    {"kill", 3, SIZE_MAX, client_kill, "KILL <ip:port> | [ID <id>] [ADDR <ip:port>] [SKIPME (YES|NO)]"},
+    {"kill", 3, SIZE_MAX, client_others,
+     "KILL <ip:port> | [ID <id>] [TYPE <type>] [ADDR <ip:port>] [USER <user>] [MAXAGE <seconds>] [SKIPME (YES|NO)]"},
+    {"unblock", 3, 4, client_others, "UNBLOCK <id> [TIMEOUT|ERROR]"},
+    {"pause", 3, SIZE_MAX, client_pause, "PAUSE <milliseconds> [WRITE|ALL]"},
+    {"unpause", 2, 2, client_unpause, "UNPAUSE"},
     {"no-evict", 3, 3, client_switch, "NO-EVICT (ON|OFF)"},
     {"no-touch", 3, 3, client_switch, "NO-TOUCH (ON|OFF)"},
     {"tracking", 3, SIZE_MAX, client_tracking,

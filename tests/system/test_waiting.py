@@ -43,6 +43,20 @@ def say_all(text):
         return connection.makefile("rb").read()
 
 
+def unblocking(client, other):
+    for reason, answer in (("TIMEOUT", "None"), ("ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
+        number = client.call("CLIENT", "ID")
+        client.send("BLPOP", "nothing", "0")
+        wait_until(lambda: other.call("CLIENT", "UNBLOCK", number, reason) == 1, 30, "it waits, and is unblocked")
+        heard = client.read()
+        check(str(heard) == answer, f"{reason}: {heard}")
+    check(other.call("CLIENT", "UNBLOCK", number) == 0, "who does not wait is not unblocked")
+    check(other.call("CLIENT", "PAUSE", "600000", "WRITE") == "OK", "PAUSE")
+    client.send("SET", "paused", "value")
+    time.sleep(0.1)
+    check(other.call("CLIENT", "UNPAUSE") == "OK" and client.read() == "OK", "UNPAUSE, though a write is held back")
+
+
 def saying_no_more(other):
     many = say_all(b"INCR many\r\n" * 3000 + b"MULTI\r\nINCR many\r\nEXEC\r\nPING")
     expected = b"".join(b":%d\r\n" % (number + 1) for number in range(3000)) + b"+OK\r\n+QUEUED\r\n*1\r\n:3001\r\n"
@@ -103,6 +117,7 @@ def test_through_a_proxy():
         transactions(client, other)
         waiting(client, other)
         saying_no_more(other)
+        unblocking(client, other)
         other.call("XGROUP", "CREATE", "grouped", "group", "$", "MKSTREAM"), other.call("XADD", "entries", "*", "a", "b")
         appliance.wait_in_sync()
         appliance.check_agreed()

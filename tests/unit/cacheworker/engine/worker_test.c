@@ -924,7 +924,7 @@ static void test_a_proxy_hears_of_waiting(void **state)
     link_id attached = bench_connect(&bench), other = bench_connect(&bench);
     ASSERT_ASK(&bench, attached, ATTACH, "+OK\r\n");
     ASSERT_ASK(&bench, attached, "BLPOP k 0\r\nPING\r\n",
-               ">2\r\n$14\r\nrespite-parked\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n");
+               ">3\r\n$14\r\nrespite-parked\r\n$1\r\n1\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n");
     ASSERT_ASK(&bench, other, "MULTI\r\nRPUSH k v\r\nDEL k\r\nEXEC\r\n",
                "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
     assert_bytes(bench_take(&bench, attached), "");
@@ -932,9 +932,10 @@ static void test_a_proxy_hears_of_waiting(void **state)
     assert_bytes(bench_take(&bench, attached), "*2\r\n$1\r\nk\r\n$1\r\nv\r\n+PONG\r\n");
     ASSERT_ASK(&bench, other, "BLPOP k 0.01\r\n", "");
     ASSERT_ASK(&bench, attached, "XADD s 7-7 f v\r\n", "$3\r\n7-7\r\n");
-    ASSERT_ASK(&bench, attached, "XREAD BLOCK 9 STREAMS s $\r\n",
-               ">2\r\n$14\r\nrespite-parked\r\n*6\r\n$5\r\nXREAD\r\n$5\r\nBLOCK\r\n$1\r\n9\r\n$7\r\nSTREAMS\r\n"
-               "$1\r\ns\r\n$3\r\n7-7\r\n");
+    ASSERT_ASK(
+        &bench, attached, "XREAD BLOCK 9 STREAMS s $\r\n",
+        ">3\r\n$14\r\nrespite-parked\r\n$1\r\n1\r\n*6\r\n$5\r\nXREAD\r\n$5\r\nBLOCK\r\n$1\r\n9\r\n$7\r\nSTREAMS\r\n"
+        "$1\r\ns\r\n$3\r\n7-7\r\n");
     struct life master = self;
     master.node.bytes[0] = 8;
     learn(&bench, control, 2, 2, &master);

@@ -194,7 +194,7 @@ static link_id link_of(const struct wait *wait)
 static void park(const struct wait *wait, const char *words)
 {
     struct buf said = {0};
-    buf_add_text(&said, ">2\r\n$14\r\nrespite-parked\r\n");
+    buf_add_text(&said, ">3\r\n$14\r\nrespite-parked\r\n$2\r\n77\r\n");
     buf_add_text(&said, stage_array(words));
     buf_add(&said, "", 1);
     stage_say(wait->stage, link_of(wait), buf_slice(&said).data);
@@ -381,7 +381,7 @@ static void nobody_hears_that_somebody_is_parked(void **state)
     struct wait wait = wait_for("HELLO 3\r\n", "BLPOP q 0");
     park(&wait, "BLPOP q 0");
     stage_expect(wait.stage, wait.client, "");
-    stage_say(wait.stage, link_of(&wait), ">2\r\n$14\r\nrespite-parked\r\n:1\r\n"); /* makes no sense */
+    stage_say(wait.stage, link_of(&wait), ">3\r\n$14\r\nrespite-parked\r\n$2\r\n77\r\n:1\r\n"); /* makes no sense */
     stage_say(wait.stage, link_of(&wait), "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
     stage_expect(wait.stage, wait.client, "*2\r\n$1\r\nq\r\n$1\r\nv\r\n");
     stage_say(wait.stage, wait.client, "SUBSCRIBE c\r\n");

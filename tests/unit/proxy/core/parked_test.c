@@ -8,7 +8,7 @@
 #include "proxy/core/parked.h"
 #include "tests/unit/proxy/stage.h"
 
-#define SAID ">2\r\n$14\r\nrespite-parked\r\n"
+#define SAID ">3\r\n$14\r\nrespite-parked\r\n$2\r\n77\r\n"
 
 static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
 
@@ -90,7 +90,7 @@ static void what_is_no_command_is_ignored(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         take(&parked, words[i], 0);
     assert_false(px_parked_is_any(&parked) || parked.is_here);
-    assert_false(px_parked_is_said(SLICE_LITERAL(">2\r\n$14\r\nrespite-parkes\r\n")));
+    assert_false(px_parked_is_said(SLICE_LITERAL(">3\r\n$14\r\nrespite-parkes\r\n")));
     assert_false(px_parked_is_said(SLICE_LITERAL(">2\r\n")));
     px_parked_free(&parked);
 }

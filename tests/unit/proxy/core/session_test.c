@@ -424,6 +424,118 @@ static void client_commands_are_answered_here(void **state)
     stage_close(stage);
 }
 
+static void clients_are_killed_by_what_they_are(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), old = stage_client(stage), listens = stage_client(stage);
+    stage_say(stage, listens, "SUBSCRIBE c\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    stage_say(stage, client, "CLIENT KILL TYPE pubsub\r\nCLIENT KILL TYPE pubsub\r\nCLIENT KILL TYPE x\r\n");
+    stage_expect(stage, client, ":1\r\n:0\r\n-ERR Unknown client type 'x'\r\n");
+    assert_false(stage->links[listens].open);
+    stage_say(stage, client, "CLIENT KILL USER ann\r\nCLIENT KILL MAXAGE 0\r\nCLIENT KILL MAXAGE 100\r\n");
+    stage_expect(stage, client, ":0\r\n-ERR maxage is not an integer or out of range\r\n:0\r\n");
+    stage_wait(stage, 60 * NS_PER_S);
+    link_id young = stage_client(stage);
+    stage_say(stage, client, "CLIENT KILL MAXAGE 60 USER default\r\nCLIENT KILL ID 3 LADDR 1.2.3.4:5\r\n");
+    stage_expect(stage, client, ":1\r\n-ERR LADDR is not known to a proxy\r\n");
+    assert_true(stage->links[young].open && !stage->links[old].open);
+    stage_say(stage, client, "CLIENT KILL 127.0.0.1:40000\r\n"); /* all stand at that address here */
+    stage_expect(stage, client, "+OK\r\n");
+    assert_true(!stage->links[young].open && !stage->links[client].open);
+    stage_close(stage);
+}
+
+#define PARKED ">3\r\n$14\r\nrespite-parked\r\n$2\r\n77\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n"
+
+static void a_client_that_waits_is_unblocked(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), waits = stage_client(stage);
+    link_id shared = attached(stage, client);
+    stage_say(stage, client, "CLIENT UNBLOCK 2\r\nCLIENT UNBLOCK x\r\nCLIENT UNBLOCK 2 NOW\r\nCLIENT UNBLOCK 99\r\n");
+    stage_expect(stage, client,
+                 ":0\r\n-ERR value is not an integer or out of range\r\n"
+                 "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n:0\r\n");
+    stage_say(stage, waits, "BLPOP q 0\r\n");
+    stage_attach(stage, 0);
+    link_id own = stage_worker_link(stage, 0, 1);
+    stage_say(stage, client, "CLIENT UNBLOCK 2\r\n"); /* nobody knows yet whether it waits */
+    stage_expect(stage, client, ":0\r\n");
+    stage_say(stage, own, PARKED);
+    stage_say(stage, client, "CLIENT LIST ID 2\r\n");
+    assert_non_null(strstr(stage_heard(stage, client), " flags=b "));
+    stage_heard(stage, shared);
+    stage_say(stage, client, "CLIENT UNBLOCK 2 ERROR\r\n");
+    stage_expect(stage, shared, stage_array("CLIENT UNBLOCK 77 ERROR"));
+    stage_say(stage, own, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+    stage_say(stage, shared, ":1\r\n");
+    stage_expect(stage, client, ":1\r\n");
+    stage_expect(stage, waits, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+
+    /* Between two masters it is the proxy that knows. */
+    for (int with_error = 0; with_error <= 1; with_error++) {
+        stage_say(stage, waits, "BLPOP q 0\r\n");
+        stage_attach(stage, (unsigned)with_error);
+        own = stage_worker_link(stage, (unsigned)with_error, stage_worker_links(stage, (unsigned)with_error) - 1);
+        stage_say(stage, own, PARKED);
+        stage->workers_refuse = true;
+        stage_hang_up(stage, own);
+        stage_say(stage, client, with_error ? "CLIENT UNBLOCK 2 ERROR\r\n" : "CLIENT UNBLOCK 2\r\n");
+        stage_expect(stage, client, ":1\r\n");
+        stage_expect(stage, waits, with_error ? "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n" : "*-1\r\n");
+        stage->workers_refuse = false;
+        stage_publish(stage, 3 + (uint64_t)with_error, 2 + (uint64_t)with_error, 1 + (unsigned)with_error, 1);
+    }
+    stage_close(stage);
+}
+
+/* Another worker has another client of that number. */
+static void nobody_else_is_unblocked_after_a_failover(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), waits = stage_client(stage);
+    stage_say(stage, waits, "BLPOP q 0\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 0), PARKED);
+    stage_say(stage, client, "CLIENT UNBLOCK 2\r\n"); /* its link is not attached yet */
+    stage_expect(stage, client, "");
+    stage_publish(stage, 3, 2, 1, 1);
+    stage_attach(stage, 1);
+    char heard[256] = "";
+    for (unsigned i = 0; i < stage_worker_links(stage, 1); i++)
+        strncat(heard, stage_heard(stage, stage_worker_link(stage, 1, i)), sizeof(heard) - strlen(heard) - 1);
+    assert_string_equal(heard, stage_array("BLPOP q 0"));
+    assert_memory_equal(stage_heard(stage, client), "-UNCERTAIN ", 11);
+    stage_close(stage);
+}
+
+static void a_pause_is_the_masters(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    link_id shared = attached(stage, client);
+    stage_heard(stage, shared);
+    stage_say(stage, client, "CLIENT PAUSE 100 WRITE\r\nSET a 1\r\n");
+    stage_expect(stage, shared,
+                 "*4\r\n$6\r\nCLIENT\r\n$5\r\nPAUSE\r\n$3\r\n100\r\n$5\r\nWRITE\r\n"
+                 "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n");
+    stage_say(stage, shared, "+OK\r\n");
+    link_id other = stage_client(stage);
+    stage_say(stage, other, "CLIENT UNPAUSE\r\nGET a\r\n");
+    stage_attach(stage, 0); /* a link of its own: what is held back stands on the shared one */
+    link_id own = stage_worker_link(stage, 0, 1);
+    assert_non_null(strstr(stage_heard(stage, own), stage_array("CLIENT UNPAUSE")));
+    stage_say(stage, own, "+OK\r\n$1\r\n1\r\n");
+    stage_expect(stage, other, "+OK\r\n$1\r\n1\r\n");
+    stage_close(stage);
+}
+
 static void client_reply_silences(void **state)
 {
     (void)state;
@@ -505,7 +617,8 @@ static void who_says_no_more_is_not_cut_short_when_it_reads_slowly(void **state)
 static void nobody_waits_for_who_says_no_more(void **state)
 {
     (void)state;
-    static const char parked[] = ">2\r\n$14\r\nrespite-parked\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n";
+    static const char parked[] =
+        ">3\r\n$14\r\nrespite-parked\r\n$2\r\n77\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n";
     for (int before = 0; before <= 1; before++) {
         struct stage *stage = stage_open(NULL);
         stage_publish(stage, 2, 1, 0, 1);
@@ -1044,6 +1157,10 @@ int main(void)
         cmocka_unit_test(wrong_passwords_run_out),
         cmocka_unit_test(hello_speaks_for_a_redis_server),
         cmocka_unit_test(client_commands_are_answered_here),
+        cmocka_unit_test(clients_are_killed_by_what_they_are),
+        cmocka_unit_test(a_client_that_waits_is_unblocked),
+        cmocka_unit_test(nobody_else_is_unblocked_after_a_failover),
+        cmocka_unit_test(a_pause_is_the_masters),
         cmocka_unit_test(client_reply_silences),
         cmocka_unit_test(who_says_no_more_hears_the_rest),
         cmocka_unit_test(who_says_no_more_is_not_cut_short_when_it_reads_slowly),
