@@ -493,7 +493,7 @@ void cw_aof_free(struct cw_aof *aof)
 {
     buf_free(&aof->tail);
     buf_free(&aof->note);
-    buf_free(&aof->rewrite.piece);
+    cw_picture_free(&aof->rewrite.picture);
 }
 
 /* --- INFO, BGREWRITEAOF --- */

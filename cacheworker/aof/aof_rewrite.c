@@ -12,10 +12,6 @@
 #define MANIFEST_ASIDE "temp-appendonly.aof.manifest"
 
 enum {
-    PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
-    UNDER_WAY_MAX = 4 << 20, /* bytes that wait for the disk; then the picture waits */
-    BUCKETS_AT_A_TIME = 64,
-    TIMES_A_TURN = 32,
     CRON_MS = 100,
     PAUSE_MIN_S = 60, /* after one that failed, before it is tried again unasked; twice as long after the next */
     PAUSE_MAX_S = 3600,
@@ -101,12 +97,9 @@ static void remove_file(struct cw_engine *engine, const char *name)
 static void rest(struct cw_engine *engine)
 {
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    if (rewrite->state == CW_AOF_WRITING)
-        cw_keyspace_snapshot_cancel(engine->keyspace);
     rewrite->state = CW_AOF_REST;
-    rewrite->under_way = 0;
     rewrite->generation++;
-    buf_free(&rewrite->piece);
+    cw_picture_end(&rewrite->picture);
 }
 
 static void remove_base(struct cw_engine *engine)
@@ -153,7 +146,7 @@ static void succeeded(struct cw_engine *engine)
     aof->has_manifest = true;
     aof->manifest = rewrite->next;
     cw_aof_remove_history(engine);
-    aof->older_bytes = rewrite->bytes;
+    aof->older_bytes = rewrite->picture.bytes;
     aof->base_bytes = file_bytes(aof);
     rewrite->took_ns = engine->now_ns - rewrite->began_ns;
     rewrite->completed++;
@@ -200,26 +193,9 @@ static bool may_begin(const struct cw_engine *engine)
     return is_settled && !cw_engine_is_in_command(engine) && !cw_keyspace_snapshot_is_active(engine->keyspace);
 }
 
-static void write_piece(struct cw_engine *engine)
+static uint64_t base_token(const struct cw_engine *engine, size_t length)
 {
-    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    size_t length = buf_length(&rewrite->piece);
-    if (length == 0)
-        return;
-    cw_aof_ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = CW_AOF_FILE_BASE}, NULL,
-               cw_aof_token(engine, CW_AOF_BASE, length), buf_slice(&rewrite->piece));
-    rewrite->under_way += length;
-    rewrite->bytes += length;
-    buf_clear(&rewrite->piece);
-}
-
-static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
-{
-    struct cw_engine *engine = context;
-    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    cw_rdb_write_entry(&rewrite->writer, database, entry);
-    if (buf_length(&rewrite->piece) >= PIECE_ENOUGH)
-        write_piece(engine);
+    return cw_aof_token(engine, CW_AOF_BASE, length);
 }
 
 static void begin(struct cw_engine *engine)
@@ -231,38 +207,19 @@ static void begin(struct cw_engine *engine)
     cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number);
     rewrite->state = CW_AOF_WRITING;
     rewrite->began_ns = engine->now_ns;
-    rewrite->bytes = 0;
-    rewrite->writer = (struct cw_rdb_writer){.out = &rewrite->piece};
     const char *path = cw_aof_path(engine, rewrite->next.base.name);
     struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_BASE};
     cw_aof_ask(engine, file, path, 0, SLICE_LITERAL(""));
     cw_aof_switch(engine, &newest);
-    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
-    cw_rdb_write_preamble(&rewrite->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
-    cw_rdb_write_databases(&rewrite->writer, engine->keyspace);
-    cw_keyspace_snapshot_begin(engine->keyspace,
-                               &(struct cw_snapshot_visitor){.context = engine, .entry = write_entry});
+    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewriting the append-only file in the background");
 }
 
 static void end_writing(struct cw_engine *engine)
 {
-    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    cw_rdb_write_end(&rewrite->writer);
-    write_piece(engine);
-    rewrite->state = CW_AOF_CLOSING;
+    rewrite_of(engine)->state = CW_AOF_CLOSING;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = CW_AOF_FILE_BASE}, NULL,
                cw_aof_token(engine, CW_AOF_BASE, 0), SLICE_LITERAL(""));
-}
-
-static void go_on(struct cw_engine *engine)
-{
-    for (unsigned i = 0; i < TIMES_A_TURN && rewrite_of(engine)->under_way < UNDER_WAY_MAX; i++) {
-        if (!cw_keyspace_snapshot_step(engine->keyspace, BUCKETS_AT_A_TIME)) {
-            end_writing(engine);
-            return;
-        }
-    }
 }
 
 /* --- what others call --- */
@@ -277,8 +234,8 @@ void cw_aof_rewrite_turn(struct cw_engine *engine)
         announce(engine);
     if (rewrite->state == CW_AOF_READY && may_begin(engine))
         begin(engine);
-    if (rewrite->state == CW_AOF_WRITING)
-        go_on(engine);
+    if (rewrite->state == CW_AOF_WRITING && !cw_picture_go_on(&rewrite->picture))
+        end_writing(engine);
     if (rewrite->state == CW_AOF_SETTLING && aof->of_older == 0) {
         rewrite->state = CW_AOF_NAMING;
         cw_manifest_take_history(&rewrite->next, &aof->manifest);
@@ -292,7 +249,7 @@ int64_t cw_aof_rewrite_deadline(const struct cw_engine *engine)
     switch (rewrite->state) {
     case CW_AOF_WANTED:
     case CW_AOF_READY: return engine->now_ns + CRON_MS * NS_PER_MS;
-    case CW_AOF_WRITING: return rewrite->under_way < UNDER_WAY_MAX ? engine->now_ns : NEVER_NS;
+    case CW_AOF_WRITING: return cw_picture_deadline(&rewrite->picture);
     case CW_AOF_REST:
     case CW_AOF_ANNOUNCING:
     case CW_AOF_CLOSING:
@@ -309,7 +266,7 @@ void cw_aof_rewrite_written(struct cw_engine *engine, size_t length, int result)
         failed(engine, result);
         return;
     }
-    rewrite->under_way -= length;
+    cw_picture_written(&rewrite->picture, length);
     if (length > 0)
         return;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = CW_AOF_FILE_BASE}, NULL, 0,

@@ -11,7 +11,7 @@
 #define CACHEWORKER_AOF_AOF_REWRITE_H
 
 #include "cacheworker/aof/manifest.h"
-#include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/picture.h"
 
 struct cw_engine;
 
@@ -29,10 +29,7 @@ enum cw_aof_rewrite_state {
 struct cw_aof_rewrite { /* a zeroed struct rests */
     enum cw_aof_rewrite_state state;
     struct cw_manifest next; /* that is to be on the disk */
-    struct cw_rdb_writer writer;
-    struct buf piece;  /* owned; not asked to be written yet */
-    size_t under_way;  /* bytes that were asked to be written, and are not yet */
-    uint64_t bytes;    /* of the base */
+    struct cw_picture picture;
     int64_t began_ns;  /* the picture */
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */

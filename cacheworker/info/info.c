@@ -168,7 +168,7 @@ static void write_persistence(const struct cw_engine *engine, struct buf *out)
     buf_add_text(out,
                  "current_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n");
     buf_add_format(out, "current_save_keys_processed:%" PRIu64 "\r\ncurrent_save_keys_total:%" PRIu64 "\r\n",
-                   is_saving ? save->keys : 0, is_saving ? save->keys_total : 0);
+                   is_saving ? save->picture.keys : 0, is_saving ? save->picture.keys_total : 0);
     buf_add_format(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", engine->statistics.changes);
     buf_add_format(out, "rdb_bgsave_in_progress:%d\r\n", is_saving ? 1 : 0);
     buf_add_format(out, "rdb_last_save_time:%" PRId64 "\r\n", engine->saved_us / 1000000);

@@ -305,6 +305,9 @@ bool cw_keyspace_snapshot_step(struct cw_keyspace *keyspace, unsigned budget);
  * that nobody waits for. */
 bool cw_keyspace_is_owed(struct cw_keyspace *keyspace, unsigned database, struct slice key, uint64_t hash);
 
+/* Whether somebody waits for a value that is owed. */
+bool cw_keyspace_is_awaited(const struct cw_keyspace *keyspace);
+
 void cw_keyspace_snapshot_cancel(struct cw_keyspace *keyspace);
 bool cw_keyspace_snapshot_is_active(const struct cw_keyspace *keyspace);
 

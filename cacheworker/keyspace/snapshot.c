@@ -125,6 +125,17 @@ bool cw_keyspace_is_owed(struct cw_keyspace *keyspace, unsigned database, struct
     return true;
 }
 
+/* The first may be half shown and not wanted, while the second is. */
+bool cw_keyspace_is_awaited(const struct cw_keyspace *keyspace)
+{
+    const struct snapshot *snapshot = &keyspace->data->snapshot;
+    if (!cw_keyspace_owes(keyspace))
+        return false;
+    const struct list *second = snapshot->owed.next->next;
+    return first_owed(snapshot)->entry->flags & CW_ENTRY_WANTED ||
+           (second != &snapshot->owed && LIST_ENTRY(second, struct owed, node)->entry->flags & CW_ENTRY_WANTED);
+}
+
 /* ---- Buckets ---- */
 
 struct show {

@@ -2,6 +2,7 @@
 
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/rdb/picture.h"
 #include "cacheworker/rdb/rdb_file.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
@@ -13,10 +14,6 @@
 
 enum {
     FILE_NUMBER = 0,
-    PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
-    UNDER_WAY_MAX = 4 << 20, /* bytes that wait for the disk; then the picture waits */
-    BUCKETS_AT_A_TIME = 64,
-    TIMES_A_TURN = 32,
     CRON_MS = 100,
     RETRY_S = 5, /* after one that failed, before a save point asks again */
 };
@@ -88,26 +85,10 @@ static void ask(struct cw_engine *engine, struct file_effect file, const char *n
     effect_file(engine->effects, &file, name, token, bytes);
 }
 
-static void write_piece(struct cw_engine *engine)
+static uint64_t appended_token(const struct cw_engine *engine, size_t length)
 {
-    struct cw_background_save *save = &engine->background_save;
-    size_t length = buf_length(&save->piece);
-    if (length == 0)
-        return;
-    ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(length),
-        buf_slice(&save->piece));
-    save->under_way += length;
-    buf_clear(&save->piece);
-}
-
-static void write_entry(void *context, unsigned database, const struct cw_entry *entry)
-{
-    struct cw_engine *engine = context;
-    struct cw_background_save *save = &engine->background_save;
-    cw_rdb_write_entry(&save->writer, database, entry);
-    save->keys++;
-    if (buf_length(&save->piece) >= PIECE_ENOUGH)
-        write_piece(engine);
+    (void)engine;
+    return TOKEN_APPENDED(length);
 }
 
 static void begin(struct cw_engine *engine)
@@ -116,52 +97,29 @@ static void begin(struct cw_engine *engine)
     save->state = CW_BACKGROUND_WRITING;
     save->began_ns = engine->now_ns;
     save->changes_before = engine->statistics.changes;
-    save->keys = 0;
-    save->keys_total = 0;
-    for (unsigned i = 0; i < cw_keyspace_databases(engine->keyspace); i++)
-        save->keys_total += cw_keyspace_count(engine->keyspace, i);
-    save->writer = (struct cw_rdb_writer){.out = &save->piece};
     ask(engine, (struct file_effect){.operation = FILE_OPEN, .file = FILE_NUMBER, .length = 0}, ASIDE, 0,
         SLICE_LITERAL(""));
-    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
-    cw_rdb_write_preamble(&save->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
-    cw_rdb_write_databases(&save->writer, engine->keyspace);
-    cw_keyspace_snapshot_begin(engine->keyspace,
-                               &(struct cw_snapshot_visitor){.context = engine, .entry = write_entry});
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", engine->config.rdb_file);
+    cw_picture_begin(&save->picture, engine, FILE_NUMBER, appended_token);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", CW_RDB_FILE);
 }
 
 /* The rename says that all before it is done: a file that failed fails to the end. */
 static void end_writing(struct cw_engine *engine)
 {
-    struct cw_background_save *save = &engine->background_save;
-    cw_rdb_write_end(&save->writer);
-    write_piece(engine);
-    save->state = CW_BACKGROUND_CLOSING;
+    engine->background_save.state = CW_BACKGROUND_CLOSING;
     ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(0),
         SLICE_LITERAL(""));
-}
-
-static void go_on(struct cw_engine *engine)
-{
-    struct cw_background_save *save = &engine->background_save;
-    for (unsigned i = 0; i < TIMES_A_TURN && save->under_way < UNDER_WAY_MAX; i++) {
-        if (!cw_keyspace_snapshot_step(engine->keyspace, BUCKETS_AT_A_TIME)) {
-            end_writing(engine);
-            return;
-        }
-    }
 }
 
 static void become_idle(struct cw_background_save *save)
 {
     save->state = CW_BACKGROUND_IDLE;
-    save->under_way = 0;
-    buf_free(&save->piece);
+    cw_picture_end(&save->picture);
 }
 
 static void remove_aside(struct cw_engine *engine)
 {
+    cw_picture_end(&engine->background_save.picture);
     engine->background_save.state = CW_BACKGROUND_LEAVING;
     ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
     ask(engine, (struct file_effect){.operation = FILE_REMOVE}, ASIDE, TOKEN_REMOVED, SLICE_LITERAL(""));
@@ -185,7 +143,6 @@ void cw_background_save_leave(struct cw_engine *engine)
     struct cw_background_save *save = &engine->background_save;
     if (save->state != CW_BACKGROUND_WRITING)
         return;
-    cw_keyspace_snapshot_cancel(engine->keyspace);
     remove_aside(engine);
 }
 
@@ -197,8 +154,8 @@ void cw_background_save_turn(struct cw_engine *engine)
     if (save->state == CW_BACKGROUND_WANTED && !cw_engine_is_in_command(engine) &&
         !cw_keyspace_snapshot_is_active(engine->keyspace))
         begin(engine);
-    if (save->state == CW_BACKGROUND_WRITING)
-        go_on(engine);
+    if (save->state == CW_BACKGROUND_WRITING && !cw_picture_go_on(&save->picture))
+        end_writing(engine);
 }
 
 int64_t cw_background_save_deadline(const struct cw_engine *engine)
@@ -210,7 +167,7 @@ int64_t cw_background_save_deadline(const struct cw_engine *engine)
                    ? engine->now_ns + CRON_MS * NS_PER_MS
                    : NEVER_NS;
     case CW_BACKGROUND_WANTED: return engine->now_ns + CRON_MS * NS_PER_MS;
-    case CW_BACKGROUND_WRITING: return save->under_way < UNDER_WAY_MAX ? engine->now_ns : NEVER_NS;
+    case CW_BACKGROUND_WRITING: return cw_picture_deadline(&save->picture);
     case CW_BACKGROUND_CLOSING:
     case CW_BACKGROUND_LEAVING: break;
     }
@@ -224,8 +181,6 @@ static void failed(struct cw_engine *engine, int error)
                error_text(error));
     save->failed_ns = engine->now_ns;
     cw_repl_note_disk(engine->repl, error);
-    if (save->state == CW_BACKGROUND_WRITING)
-        cw_keyspace_snapshot_cancel(engine->keyspace);
     remove_aside(engine);
 }
 
@@ -239,7 +194,7 @@ static void succeeded(struct cw_engine *engine)
     engine->statistics.changes -=
         save->changes_before < engine->statistics.changes ? save->changes_before : engine->statistics.changes;
     engine->statistics.saves++;
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saved %" PRIu64 " keys in %" PRId64 " ms", save->keys,
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "saved %" PRIu64 " keys in %" PRId64 " ms", save->picture.keys,
                save->took_ns / NS_PER_MS);
     become_idle(save);
 }
@@ -269,10 +224,10 @@ void cw_background_save_answered(struct cw_engine *engine, uint64_t token, int r
     else if (token == TOKEN_APPENDED(0))
         give_the_name(engine);
     else
-        save->under_way -= (size_t)(token >> 2);
+        cw_picture_written(&save->picture, (size_t)(token >> 2));
 }
 
 void cw_background_save_free(struct cw_background_save *save)
 {
-    buf_free(&save->piece);
+    cw_picture_free(&save->picture);
 }

@@ -13,7 +13,7 @@
 #ifndef CACHEWORKER_RDB_BACKGROUND_SAVE_H
 #define CACHEWORKER_RDB_BACKGROUND_SAVE_H
 
-#include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/picture.h"
 #include "common/base/door.h"
 
 struct cw_engine;
@@ -42,12 +42,8 @@ enum cw_background_state {
 
 struct cw_background_save { /* a zeroed struct is idle */
     enum cw_background_state state;
-    struct buf piece; /* owned; not asked to be written yet */
-    struct cw_rdb_writer writer;
-    size_t under_way;        /* bytes that were asked to be written, and are not yet */
-    uint64_t changes_before; /* of the data, when the picture was taken */
-    uint64_t keys;           /* shown so far */
-    uint64_t keys_total;     /* when the picture was taken */
+    struct cw_picture picture; /* that is being written, or was */
+    uint64_t changes_before;   /* of the data, when the picture was taken */
     int64_t began_ns;
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */

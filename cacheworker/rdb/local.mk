@@ -4,6 +4,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/rdb/dump_commands.c cacheworker/rdb/dump_commands.h \
 	cacheworker/rdb/dump_payload.c cacheworker/rdb/dump_payload.h \
 	cacheworker/rdb/lzf.c cacheworker/rdb/lzf.h \
+	cacheworker/rdb/picture.c cacheworker/rdb/picture.h \
 	cacheworker/rdb/rdb.h cacheworker/rdb/rdb_format.h \
 	cacheworker/rdb/rdb_cursor.c cacheworker/rdb/rdb_cursor.h \
 	cacheworker/rdb/rdb_emit.c cacheworker/rdb/rdb_emit.h \

@@ -25,6 +25,14 @@ static void write_entry(void *context, unsigned database, const struct cw_entry 
     keep_piece(transfer);
 }
 
+static bool write_slice(void *context, unsigned database, const struct cw_entry *entry, unsigned *budget)
+{
+    struct transfer *transfer = context;
+    bool more = cw_rdb_write_slice(&transfer->writer, database, entry, budget);
+    keep_piece(transfer);
+    return more;
+}
+
 static void write_users(struct cw_repl *repl, struct transfer *transfer)
 {
     struct buf users = {0};
@@ -101,7 +109,7 @@ static void begin(struct cw_repl *repl, struct transfer_kind kind)
     write_beginning(repl, transfer);
     if (!kind.leaves_data)
         cw_keyspace_snapshot_begin(cw_engine_keyspace(repl->engine),
-                                   &(struct cw_snapshot_visitor){.context = transfer, .entry = write_entry});
+                                   &(struct cw_snapshot_visitor){transfer, write_entry, write_slice});
 }
 
 static void tell_length(struct cw_repl *repl, const struct transfer *transfer)
@@ -125,15 +133,18 @@ static void end(struct cw_repl *repl)
         tell_length(repl, transfer);
 }
 
-static bool has_room(const struct transfer *transfer)
+/* The slowest peer is waited for, unless somebody waits for a value. */
+static bool has_room(const struct cw_repl *repl)
 {
-    return transfer->kind.has_length || transfer->bytes.end - transfer->bytes.first < AHEAD_ENOUGH;
+    const struct transfer *transfer = repl->transfer;
+    return transfer->kind.has_length || transfer->bytes.end - transfer->bytes.first < AHEAD_ENOUGH ||
+           cw_keyspace_is_awaited(cw_engine_keyspace(repl->engine));
 }
 
 static void go_on(struct cw_repl *repl)
 {
     struct transfer *transfer = repl->transfer;
-    for (unsigned i = 0; i < TIMES_A_TURN && has_room(transfer); i++) {
+    for (unsigned i = 0; i < TIMES_A_TURN && has_room(repl); i++) {
         if (transfer->kind.leaves_data ||
             !cw_keyspace_snapshot_step(cw_engine_keyspace(repl->engine), WORK_AT_A_TIME)) {
             end(repl);
@@ -195,7 +206,7 @@ int64_t repl_transfer_deadline(const struct cw_repl *repl)
 {
     int64_t now_ns = cw_engine_now_ns(repl->engine);
     if (repl->transfer != NULL)
-        return has_room(repl->transfer) ? now_ns : NEVER_NS;
+        return has_room(repl) ? now_ns : NEVER_NS;
     const struct peer *next = repl->is_frozen ? NULL : next_in_line(repl);
     if (next == NULL)
         return NEVER_NS;
