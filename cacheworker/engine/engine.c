@@ -301,11 +301,17 @@ bool cw_engine_is_loading(const struct cw_engine *engine)
     return engine->loading.is_running;
 }
 
+void cw_engine_discard_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)
+{
+    cw_leaving_add(&engine->leaving, keyspace);
+    engine->freeing = true;
+}
+
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)
 {
     cw_background_save_leave(engine);
     cw_keyspace_swap(engine->keyspace, keyspace);
-    cw_keyspace_destroy(keyspace);
+    cw_engine_discard_keyspace(engine, keyspace);
     engine->expire = (struct cw_expire){0};
     engine->keyspace_generation++;
     cw_changes_tell_replaced(&engine->changes);

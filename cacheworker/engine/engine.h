@@ -173,7 +173,10 @@ struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
 /* Whether the data are still on their way from the disk. */
 bool cw_engine_is_loading(const struct cw_engine *engine);
 
-/* Replaces the data set; takes `keyspace` and frees the old one. */
+/* Takes such a keyspace, which is not wanted any more, and frees it in steps. */
+void cw_engine_discard_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);
+
+/* Replaces the data set; takes `keyspace`. The old one is freed in steps. */
 void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace);
 
 /* The group's users, for a full sync of one of ours, and as one of ours was told them (cacheworker/acl/share.h). */

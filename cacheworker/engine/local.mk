@@ -16,6 +16,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/gates.c cacheworker/engine/gates.h \
 	cacheworker/engine/inspect.c cacheworker/engine/inspect.h \
 	cacheworker/engine/interests.c cacheworker/engine/interests.h \
+	cacheworker/engine/leaving.c cacheworker/engine/leaving.h \
 	cacheworker/engine/loading.c cacheworker/engine/loading.h \
 	cacheworker/engine/long_command.c cacheworker/engine/long_command.h \
 	cacheworker/engine/marks.c cacheworker/engine/marks.h \

@@ -9,6 +9,7 @@
 #include "cacheworker/engine/call.h"
 #include "cacheworker/engine/changes.h"
 #include "cacheworker/engine/engine.h"
+#include "cacheworker/engine/leaving.h"
 #include "cacheworker/engine/loading.h"
 #include "cacheworker/engine/long_command.h"
 #include "cacheworker/engine/overlay.h"
@@ -55,6 +56,7 @@ struct cw_engine {
     struct cw_overlay overlay;
     struct cw_keyspace *keyspace;         /* owned */
     uint64_t keyspace_generation;         /* of the data set: with another one, hashes of keys are others */
+    struct cw_leaving leaving;            /* former data sets */
     struct cw_changes changes;            /* of the keyspace */
     struct cw_evict *evict;               /* owned */
     struct cw_desk *desk;                 /* owned; NULL standalone */

@@ -135,6 +135,7 @@ static void free_engine(struct cw_engine *engine)
     cw_pubsub_destroy(engine->pubsub);
     cw_tracking_destroy(engine->tracking);
     cw_keyspace_destroy(engine->keyspace);
+    cw_leaving_destroy(&engine->leaving);
     cw_changes_destroy(&engine->changes);
     cw_evict_destroy(engine->evict);
     cw_desk_destroy(engine->desk);
@@ -366,6 +367,12 @@ static void answer_waits(struct cw_engine *engine)
     }
 }
 
+/* True while there is more of it. */
+static bool free_some(struct cw_engine *engine)
+{
+    return cw_keyspace_free_step(engine->keyspace, FREE_BUDGET) || cw_leaving_free_step(&engine->leaving, FREE_BUDGET);
+}
+
 /* Looks now and then whether memory can be given back, and goes on for as long as it can. Not while memory is being
  * freed: what that leaves is still to be seen. */
 static void compact(struct cw_engine *engine)
@@ -417,7 +424,7 @@ static void turn(struct cw_engine *engine)
     cw_block_turn(engine);
     close_idle(engine);
     compact(engine);
-    engine->freeing = cw_keyspace_free_step(engine->keyspace, FREE_BUDGET);
+    engine->freeing = free_some(engine);
     cw_aof_turn(engine); /* the last that may ask something of the disk: all of the turn's writes are there */
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);

@@ -156,7 +156,8 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
     buf_add_text(out, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:libc\r\n");
     buf_add_format(out, "active_defrag_running:%d\r\n", engine->compacting ? 1 : 0);
     buf_add_format(out, "lazyfree_pending_objects:%" PRIu64 "\r\nlazyfreed_objects:%" PRIu64 "\r\n",
-                   cw_keyspace_to_free(engine->keyspace), cw_keyspace_stats(engine->keyspace)->freed_later);
+                   cw_keyspace_to_free(engine->keyspace) + cw_leaving_to_free(&engine->leaving),
+                   cw_keyspace_stats(engine->keyspace)->freed_later);
 }
 
 /* No process is ever forked: what tells of those stands still. */

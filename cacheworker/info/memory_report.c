@@ -45,8 +45,9 @@ void cw_memory_report(const struct cw_engine *engine, struct cw_memory_report *r
     }
     add_sessions(engine, &report);
     size_t buffers = report.clients + report.replicas + report.replication;
-    report.used = report.data + buffers;
-    report.resident_least = report.data_held + buffers;
+    size_t leaving = cw_leaving_bytes(&engine->leaving);
+    report.used = report.data + leaving + buffers;
+    report.resident_least = report.data_held + leaving + buffers;
     report.resident = engine->config.resident_bytes != NULL ? engine->config.resident_bytes() : 0;
     if (report.resident == 0)
         report.resident = report.resident_least;

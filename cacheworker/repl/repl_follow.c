@@ -30,7 +30,7 @@ static void stop_loading(struct cw_repl *repl)
     if (follow->loading == NULL)
         return;
     cw_rdb_load_free(&follow->load);
-    cw_keyspace_destroy(follow->loading);
+    cw_engine_discard_keyspace(repl->engine, follow->loading);
     follow->loading = NULL;
 }
 

@@ -1,5 +1,6 @@
 /* A standalone worker as the replica of an unmodified server: the bytes that such a master expects and sends. */
 #include "cacheworker/rdb/rdb.h"
+#include "common/base/number.h"
 #include "tests/unit/cacheworker/engine/bench.h"
 
 #include <setjmp.h>
@@ -265,6 +266,54 @@ static void a_master_again_feeds_by_both_ids(void **state)
     bench_end(&bench);
 }
 
+static unsigned turns_to_rest(struct bench *bench)
+{
+    unsigned turns = 1;
+    while (bench_turn_once(bench))
+        turns++;
+    return turns;
+}
+
+/* What a full sync replaces goes in many turns, and so does what came of one that broke off. */
+static void old_data_are_freed_in_steps(void **state)
+{
+    (void)state;
+    enum { KEYS = 50000, LEAST_TURNS = 10 };
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "DEBUG POPULATE 50000\r\n");
+    link_id master = follow(&bench, client);
+    struct buf text = {0};
+    struct cw_rdb_writer writer = {.out = &text};
+    struct cw_rdb_origin origin = {.stream_database = 0};
+    char key[NUMBER_TEXT_MAX];
+    buf_add_format(&text, "%s$EOF:%s\r\n", announcement, DELIMITER);
+    cw_rdb_write_preamble(&writer, &origin, BENCH_WALL_US, 0);
+    for (unsigned i = 0; i < KEYS; i++)
+        cw_rdb_write_string(&writer, 0, slice_of(key, number_format_u64(key, i)), SLICE_LITERAL("1"), INT64_MAX);
+    bench_receive(&bench, master, buf_slice(&text));
+    turns_to_rest(&bench);
+    bench_close(&bench, master);
+    assert_true(turns_to_rest(&bench) >= LEAST_TURNS);
+    expect(bench_ask(&bench, client, "DBSIZE\r\n"), ":50000\r\n");
+
+    master = greet(&bench, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
+    buf_clear(&text);
+    writer = (struct cw_rdb_writer){.out = &text};
+    buf_add_format(&text, "%s$EOF:%s\r\n", announcement, DELIMITER);
+    cw_rdb_write_preamble(&writer, &origin, BENCH_WALL_US, 0);
+    cw_rdb_write_end(&writer);
+    buf_add_text(&text, DELIMITER);
+    bench_receive(&bench, master, buf_slice(&text));
+    assert_true(turns_to_rest(&bench) >= LEAST_TURNS);
+    expect(bench_ask(&bench, client, "DBSIZE\r\n"), ":0\r\n");
+    struct slice info = bench_ask(&bench, client, "INFO memory\r\n");
+    assert_non_null(memmem(info.data, info.length, "lazyfree_pending_objects:0\r\n", 28));
+    buf_free(&text);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +324,7 @@ int main(void)
         cmocka_unit_test(trouble_is_told),
         cmocka_unit_test(a_password_is_given_behind_the_ping),
         cmocka_unit_test(a_master_again_feeds_by_both_ids),
+        cmocka_unit_test(old_data_are_freed_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
