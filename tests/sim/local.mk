@@ -12,6 +12,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/oracle_sync.c tests/sim/oracle_sync.h \
 	tests/sim/plot.c tests/sim/plot.h \
 	tests/sim/queue.c tests/sim/queue.h \
+	tests/sim/scripts.c tests/sim/scripts.h \
 	tests/sim/stream.c tests/sim/stream.h \
 	tests/sim/swarm.c tests/sim/swarm.h \
 	tests/sim/words.c tests/sim/words.h \

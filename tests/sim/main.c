@@ -49,6 +49,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance_start(appliance, &settings->mutants);
     appliance->workload.stop_ns = SWARM_END_NS - 500 * NS_PER_MS;
     appliance->workload.with_changes = seed % 4 == 0;
+    appliance->workload.with_scripts = seed % 8 == 6;
     swarm_arm(&swarm);
     for (int64_t at_ns = 0; at_ns < SWARM_END_NS && oracle->violation[0] == '\0'; at_ns += NS_PER_S)
         world_run(&appliance->world, at_ns + NS_PER_S);

@@ -5,6 +5,7 @@
 #include "common/resp/resp_reader.h"
 #include "common/resp/resp_writer.h"
 #include "tests/sim/changes.h"
+#include "tests/sim/scripts.h"
 
 #include <stdio.h>
 
@@ -40,24 +41,29 @@ static size_t add_operation(struct workload *workload, struct operation operatio
     return workload->count++;
 }
 
-static void write_operation(struct buf *out, const struct operation *operation)
+static void write_words(struct buf *out, const char *const *words, size_t count)
+{
+    resp_write_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_write_bulk_text(out, words[i]);
+}
+
+static void write_operation(struct buf *out, const struct operation *operation, bool with_scripts)
 {
     static const char *const names[] = {"INCR", "SET", "GET", "APPEND", "GET"};
     bool is_log = operation->kind == OPERATION_APPEND || operation->kind == OPERATION_READ_LOG;
     bool is_counter =
         operation->kind == OPERATION_INCR || (operation->kind == OPERATION_GET && operation->key % 2 == 0);
     bool is_write = operation->kind == OPERATION_SET || operation->kind == OPERATION_APPEND;
-    char text[32];
-    resp_write_array(out, is_write ? 3 : 2);
-    resp_write_bulk_text(out, names[operation->kind]);
-    snprintf(text, sizeof(text), "%s:%u", is_log ? "log" : (is_counter ? "counter" : "register"),
+    char key[32], value[32];
+    snprintf(key, sizeof(key), "%s:%u", is_log ? "log" : (is_counter ? "counter" : "register"),
              is_log ? operation->client : operation->key);
-    resp_write_bulk_text(out, text);
-    if (!is_write)
-        return;
-    snprintf(text, sizeof(text), operation->kind == OPERATION_APPEND ? "%llu," : "%llu",
+    snprintf(value, sizeof(value), operation->kind == OPERATION_APPEND ? "%llu," : "%llu",
              (unsigned long long)operation->value);
-    resp_write_bulk_text(out, text);
+    if (with_scripts && (is_write || operation->kind == OPERATION_INCR))
+        scripts_command(out, names[operation->kind], key, is_write ? value : NULL);
+    else
+        write_words(out, (const char *[]){names[operation->kind], key, value}, is_write ? 3 : 2);
 }
 
 static void send_change(struct client_core *core)
@@ -65,15 +71,11 @@ static void send_change(struct client_core *core)
     struct workload *workload = core->client->workload;
     struct operation operation = {
         .kind = OPERATION_CHANGE, .client = core->client->number, .sent_ns = workload->world->now_ns};
-    changes_draw(&core->rand, &core->out);
+    if (workload->with_scripts)
+        scripts_draw(&core->rand, &core->out);
+    else
+        changes_draw(&core->rand, &core->out);
     core->under_way[core->under_way_count++] = add_operation(workload, operation);
-}
-
-static void write_words(struct buf *out, const char *const *words, size_t count)
-{
-    resp_write_array(out, count);
-    for (size_t i = 0; i < count; i++)
-        resp_write_bulk_text(out, words[i]);
 }
 
 /* Reads a pair of any client's, or writes one of its own. */
@@ -90,10 +92,15 @@ static void send_pair(struct client_core *core, bool is_read)
     snprintf(other, sizeof(other), "pair:%u:other", operation.key);
     if (is_read) {
         write_words(&core->out, (const char *[]){"MGET", one, other}, 3);
+        core->under_way[core->under_way_count++] = add_operation(workload, operation);
+        return;
+    }
+    operation.value = ++workload->next_value;
+    snprintf(value, sizeof(value), "%llu", (unsigned long long)operation.value);
+    if (workload->with_scripts) {
+        scripts_pair(&core->rand, &core->out, one, other, value);
     } else {
-        operation.value = ++workload->next_value;
         operation.frames = FRAMES_BEFORE_EXEC;
-        snprintf(value, sizeof(value), "%llu", (unsigned long long)operation.value);
         write_words(&core->out, (const char *[]){"MULTI"}, 1);
         write_words(&core->out, (const char *[]){"SET", one, value}, 3);
         write_words(&core->out, (const char *[]){"SET", other, value}, 3);
@@ -111,7 +118,7 @@ static void send_operation(struct client_core *core, enum operation_kind kind)
                                   .sent_ns = workload->world->now_ns};
     if (kind == OPERATION_SET || kind == OPERATION_APPEND)
         operation.value = ++workload->next_value;
-    write_operation(&core->out, &operation);
+    write_operation(&core->out, &operation, workload->with_scripts);
     core->under_way[core->under_way_count++] = add_operation(workload, operation);
 }
 
@@ -153,7 +160,8 @@ static bool starts_with(struct slice bytes, const char *text)
 /* Groups of streams are created, and asked for, without looking what is there. */
 static bool is_change_done(struct slice reply)
 {
-    return reply.data[0] != '-' || starts_with(reply, "-BUSYGROUP ") || starts_with(reply, "-NOGROUP ");
+    return reply.data[0] != '-' || starts_with(reply, "-BUSYGROUP ") || starts_with(reply, "-NOGROUP ") ||
+           scripts_unknown(reply);
 }
 
 /* "*2\r\n" and two equal values; or two nulls. */
@@ -296,7 +304,7 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
         return;
     bool is_over = workload->world->now_ns >= workload->stop_ns;
     while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000)) {
-        if (workload->with_changes && rand_chance(&core->rand, 400000))
+        if ((workload->with_changes || workload->with_scripts) && rand_chance(&core->rand, 400000))
             send_change(core);
         else if (rand_chance(&core->rand, 200000))
             send_pair(core, rand_chance(&core->rand, 500000));

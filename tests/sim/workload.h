@@ -4,8 +4,9 @@
  * whether it was acknowledged, answered with an error, or lost with its connection. Keys are of three sorts: counters
  * (INCR), registers (SET of values that no other write uses), and a log per client, to which it appends tokens that no
  * other write uses, and which it reads once, at the end. In some seeds they also change values of every type
- * (changes.h). And there are pairs of keys, which transactions alone write, both with the same value: whoever reads one
- * sees no half of a transaction, whatever became of the master in the middle. */
+ * (changes.h), in some they write by scripts and functions (scripts.h). And there are pairs of keys, which transactions
+ * alone write, both with the same value: whoever reads one sees no half of a transaction, whatever became of the master
+ * in the middle. */
 #ifndef TESTS_SIM_WORKLOAD_H
 #define TESTS_SIM_WORKLOAD_H
 
@@ -52,6 +53,7 @@ struct workload {
     uint64_t next_value;
     int64_t stop_ns; /* no new commands after it */
     bool with_changes;
+    bool with_scripts; /* they write by scripts and functions */
     uint64_t acknowledged, uncertain, refused, connections_closed;
     char violation[256]; /* "" while all is well */
     struct client clients[WORKLOAD_CLIENTS];
