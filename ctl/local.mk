@@ -5,6 +5,7 @@ respitectl_SOURCES = \
 	ctl/control.c ctl/control.h \
 	ctl/ctl_create.c \
 	ctl/ctl_failover.c \
+	ctl/ctl_migrate.c \
 	ctl/ctl_status.c \
 	ctl/main.c \
 	ctl/verbs.h

@@ -18,6 +18,11 @@ static const char usage_text[] =
     "       respitectl failover --group NAME --secret-file FILE --sentinel HOST:PORT... [--force]\n"
     "                         (with a dead master, of those that answer: who would follow, what would be lost;\n"
     "                         --force does it)\n"
+    "       respitectl migrate start --group NAME --secret-file FILE --sentinel HOST:PORT... --from HOST:PORT\n"
+    "                         [--user USER] [--password-file FILE] [--replace]  (--replace: the group's data may go)\n"
+    "       respitectl migrate status|abort --group NAME --secret-file FILE --sentinel HOST:PORT...\n"
+    "       respitectl migrate cut-over --group NAME --secret-file FILE --sentinel HOST:PORT...\n"
+    "                         [--bound-ms N] [--force]     (waits till the data are complete, 30000 ms at most)\n"
     "       respitectl --version | --help\n"
     "DATA and CONTROL are HOST:PORT. --timeout-ms N bounds the asking (default 1000).\n";
 
@@ -116,12 +121,24 @@ static int parse_option(struct ctl_options *options, const char *name, const cha
         options->timeout_ms = atoi(value);
         return options->timeout_ms > 0 ? 0 : ERR_INVALID;
     }
+    if (strcmp(name, "--bound-ms") == 0) {
+        options->bound_ms = atoi(value);
+        return options->bound_ms > 0 && options->bound_ms <= 3600000 ? 0 : ERR_INVALID;
+    }
     if (strcmp(name, "--durability") == 0)
         return durability_parse(text, &options->durability) < 0 || options->durability == DURABILITY_SYNC_FSYNC
                    ? ERR_INVALID
                    : 0;
     if (strcmp(name, "--acknowledgements") == 0)
         return parse_acknowledgements(options, text);
+    if (strcmp(name, "--from") == 0)
+        return address_parse(text, &options->from);
+    if (strcmp(name, "--user") == 0 && text.length < sizeof(options->user)) {
+        memcpy(options->user, value, text.length + 1);
+        return 0;
+    }
+    if (strcmp(name, "--password-file") == 0)
+        return read_secret(value, &options->password);
     if (strcmp(name, "--process") == 0)
         return parse_process(options, value);
     if (strcmp(name, "--worker") == 0)
@@ -151,15 +168,21 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc < 2)
-        return fail("no verb", "create, failover or status is wanted");
-    struct ctl_options options = {.group = "main", .timeout_ms = 1000, .acknowledgements = 1};
-    for (int i = 2; i < argc; i++) {
+        return fail("no verb", "create, failover, migrate or status is wanted");
+    struct ctl_options options = {.group = "main", .timeout_ms = 1000, .acknowledgements = 1, .bound_ms = 30000};
+    bool migrates = strcmp(argv[1], "migrate") == 0;
+    if (migrates && argc < 3)
+        return fail("migrate", "start, status, cut-over or abort is wanted");
+    for (int i = migrates ? 3 : 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
         } else if (strcmp(argv[i], "--force") == 0) {
             options.force = true;
+        } else if (migrates && strcmp(argv[i], "--replace") == 0) {
+            options.replace = true;
         } else if (i + 1 >= argc || parse_option(&options, argv[i], argv[i + 1]) < 0) {
             buf_free(&options.secret);
+            buf_free(&options.password);
             return fail("unknown option or unfit value", argv[i]);
         } else {
             i++;
@@ -167,8 +190,10 @@ int main(int argc, char **argv)
     }
     int status = strcmp(argv[1], "create") == 0     ? ctl_create(&options)
                  : strcmp(argv[1], "failover") == 0 ? ctl_failover(&options)
+                 : migrates                         ? ctl_migrate(&options, argv[2])
                  : strcmp(argv[1], "status") == 0   ? ctl_status(&options)
                                                     : fail("no such verb", argv[1]);
     buf_free(&options.secret);
+    buf_free(&options.password);
     return status;
 }

@@ -28,12 +28,18 @@ struct ctl_options {
     enum durability durability; /* of create */
     uint32_t acknowledgements;  /* of create */
     bool json;
-    bool force; /* of failover */
+    bool force;          /* of failover, and of a migration's cut-over */
+    struct address from; /* of migrate start: the server to follow */
+    char user[128];      /* there; empty: the default one */
+    struct buf password; /* owned; of that user */
+    bool replace;        /* the group's data may go */
+    int bound_ms;        /* of a cut-over */
     int timeout_ms;
 };
 
 int ctl_create(struct ctl_options *options);   /* makes a group of the given sentinels and workers */
 int ctl_failover(struct ctl_options *options); /* what a forced failover would cost; --force does it */
-int ctl_status(struct ctl_options *options);   /* what every process says of itself */
+int ctl_migrate(struct ctl_options *options, const char *action); /* docs/MIGRATION.md */
+int ctl_status(struct ctl_options *options);                      /* what every process says of itself */
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "cacheworker/acl/acl_file.h"
 #include "cacheworker/acl/share.h"
+#include "cacheworker/engine/gates.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "common/base/errors.h"
@@ -41,7 +42,9 @@ static bool may_change_users(struct cw_call *call)
     const struct cw_engine *engine = call->engine;
     if (engine->config.standalone || engine->serving == CW_SERVING_MASTER)
         return true;
-    cw_reply_error(call, "READONLY You can't write against a read only replica.");
+    cw_reply_error(call, engine->serving == CW_SERVING_MIGRATING
+                             ? CW_ERROR_MIGRATING
+                             : "READONLY You can't write against a read only replica.");
     return false;
 }
 

@@ -48,6 +48,9 @@ void cw_block_turn(struct cw_engine *engine);
 /* Ends the waiting of a session with this error, or as after a timeout where there is none. */
 void cw_block_end(struct cw_engine *engine, struct cw_session *session, const char *error);
 
+/* The same for all sessions. */
+void cw_block_end_all(struct cw_engine *engine, const char *error);
+
 /* The session ends: it waits no more, and is answered nothing. */
 void cw_block_forget(struct cw_engine *engine, struct cw_session *session);
 

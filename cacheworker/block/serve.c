@@ -21,6 +21,16 @@ void cw_block_end(struct cw_engine *engine, struct cw_session *session, const ch
     cw_session_resume(engine, session);
 }
 
+void cw_block_end_all(struct cw_engine *engine, const char *error)
+{
+    LIST_FOR_EACH(node, &engine->sessions)
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
+        if (session->kind == CW_LINK_CLIENT && session->blocked != NULL)
+            cw_block_end(engine, session, error);
+    }
+}
+
 void cw_block_turn(struct cw_engine *engine)
 {
     struct cw_waiter *waiter;

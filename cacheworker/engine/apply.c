@@ -5,6 +5,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/hash/field_expiry.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 
 enum { UNIT_MAX = 1 << 30 }; /* bytes of a unit, which are kept until all of it is there */
@@ -86,6 +87,8 @@ static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t 
         return apply_aside(engine, record);
     if (aside == CW_ASIDE_USERS)
         return engine->config.standalone ? 0 : cw_share_apply(engine, record);
+    if (aside == CW_ASIDE_MIGRATION)
+        return cw_repl_note_migration(engine->repl, record);
     int result = judge(argv, argc, &command);
     if (result == 0 && command != NULL)
         run(engine, command, argv, argc, scratch);
@@ -140,8 +143,12 @@ static int take_into_unit(const struct cw_engine *engine, struct cw_stream *stre
     struct slice record;
     const struct command *command;
     unsigned database;
-    if (cw_aside_read(argv, argc, &record) == CW_ASIDE_OF_NEXT)
+    enum cw_aside aside = cw_aside_read(argv, argc, &record);
+    if (aside == CW_ASIDE_OF_NEXT)
         return 0;
+    /* A server outside of the group has no say in what is the group's own. */
+    if ((aside == CW_ASIDE_USERS || aside == CW_ASIDE_MIGRATION) && cw_repl_follows_outside(engine->repl))
+        return ERR_PROTOCOL;
     bool begins = argc == 1 && slice_equal_nocase(argv[0], "multi");
     bool ends = argc == 1 && slice_equal_nocase(argv[0], "exec");
     if (UNLIKELY(engine->config.mutants & CW_MUTANT_APPLY_HALVES))

@@ -88,7 +88,8 @@ static void write_hello(struct cw_call *call)
 {
     struct buf *out = call->reply;
     int protocol = call->session->protocol;
-    bool is_replica = call->engine->serving != CW_SERVING_MASTER && call->engine->serving != CW_SERVING_HOLD;
+    enum cw_serving serving = call->engine->serving;
+    bool is_replica = serving != CW_SERVING_MASTER && serving != CW_SERVING_MIGRATING && serving != CW_SERVING_HOLD;
     resp_write_map(out, protocol, 7);
     resp_write_bulk_text(out, "server");
     resp_write_bulk_text(out, "redis");

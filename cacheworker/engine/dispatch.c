@@ -26,6 +26,13 @@ void cw_engine_look_at_role(struct cw_engine *engine)
         cw_keyspace_set_expiry_mode(engine->keyspace, mode);
 }
 
+void cw_engine_stop_writing(struct cw_engine *engine)
+{
+    cw_engine_look_at_role(engine);
+    cw_block_end_all(engine, "UNBLOCKED force unblock from blocking operation, instance state changed "
+                             "(master -> replica?)");
+}
+
 /* --- execution --- */
 
 void cw_dispatch_count_error(struct cw_engine *engine, struct slice reply)

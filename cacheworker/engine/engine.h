@@ -57,6 +57,7 @@ struct cw_repl_settings;
 /* What this node may do for clients now. */
 enum cw_serving {
     CW_SERVING_MASTER,    /* reads and writes; keys expire */
+    CW_SERVING_MIGRATING, /* a master that follows a server outside of the group: reads only, nothing expires */
     CW_SERVING_HOLD,      /* a master without lease, or fenced: commands wait, nothing expires, nothing leaves */
     CW_SERVING_REPLICA,   /* reads; writes get -READONLY */
     CW_SERVING_STALE,     /* a replica whose link is down: -MASTERDOWN but for what may be stale */
@@ -146,6 +147,9 @@ uint64_t cw_engine_released(const struct cw_engine *engine);
 /* This node's term as master ended otherwise than in being chosen again at once: what was not executed is answered
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */
 void cw_engine_end_term(struct cw_engine *engine);
+
+/* From here on clients may not write: whoever waits for a key is told. */
+void cw_engine_stop_writing(struct cw_engine *engine);
 
 /* Since when the oldest command without a reply that left waits; 0 when none does (STATUS). Looks at all sessions. */
 int64_t cw_engine_waiting_since_ns(const struct cw_engine *engine);

@@ -69,12 +69,14 @@ static void refuse_arity(const struct command *command, struct buf *reply)
 /* Why this node does not execute the command in its present role, or NULL. */
 static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session, uint32_t flags)
 {
-    bool is_master = engine->serving == CW_SERVING_MASTER || engine->serving == CW_SERVING_BUSY;
+    bool is_master = engine->serving == CW_SERVING_MASTER || engine->serving == CW_SERVING_MIGRATING ||
+                     engine->serving == CW_SERVING_BUSY;
     if (!is_master && (session->flags & CW_SESSION_ATTACHED))
         return "NOTMASTER this node is not the master of the epoch that the link was opened for";
     switch (engine->serving) {
     case CW_SERVING_MASTER:
     case CW_SERVING_HOLD: return NULL;
+    case CW_SERVING_MIGRATING: return flags & COMMAND_WRITE ? CW_ERROR_MIGRATING : NULL;
     case CW_SERVING_BUSY: return cw_scripting_busy_refusal(engine, flags);
     case CW_SERVING_REPLICA:
         return flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;

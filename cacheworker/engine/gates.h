@@ -9,6 +9,10 @@
 
 #define CW_ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
 
+/* A proxy hands it to its client; any other -READONLY says that the link's node is no master any more. */
+#define CW_ERROR_MIGRATING                                                                                             \
+    "READONLY migrating: this group follows a server outside, and takes writes after the cut-over"
+
 struct cw_nested;
 
 /* Whether a client's command passes without being looked at closely: that of a session in its ordinary state, on a

@@ -139,18 +139,6 @@ static bool parse_master(struct cw_call *call, struct address *ret_master)
     return true;
 }
 
-#define STATE_CHANGED "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
-
-static void end_waits_for_keys(struct cw_engine *engine)
-{
-    LIST_FOR_EACH(node, &engine->sessions)
-    {
-        struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-        if (session->kind == CW_LINK_CLIENT && session->blocked != NULL)
-            cw_block_end(engine, session, STATE_CHANGED);
-    }
-}
-
 /* Clients that wait for keys are told, for they would wait for what cannot come. */
 static void change_master(struct cw_call *call, const struct address *master)
 {
@@ -158,9 +146,10 @@ static void change_master(struct cw_call *call, const struct address *master)
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "by order of a client: %s %s",
                master != NULL ? "replica of" : "master", master != NULL ? master->host : "");
     cw_repl_obey(engine->repl, master);
-    cw_engine_look_at_role(engine);
     if (master != NULL)
-        end_waits_for_keys(engine);
+        cw_engine_stop_writing(engine);
+    else
+        cw_engine_look_at_role(engine);
     resp_write_ok(call->reply);
 }
 

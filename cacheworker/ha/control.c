@@ -460,6 +460,17 @@ static void take_message(struct cw_control *control, struct talk *talk, struct s
     }
 }
 
+/* RESPITE MIGRATE, of a tool: the command thread obeys, or says why not. */
+static void take_order(struct cw_control *control, struct talk *talk, struct slice bytes)
+{
+    if (!talk->is_greeted)
+        refuse(control, talk, REFUSAL_NO_HELLO, "NOAUTH say HELLO first");
+    else if (talk->peer != PEER_TOOL)
+        refuse(control, talk, REFUSAL_PERMISSION, "NOPERM only a tool may say that");
+    else
+        put_letter(control, talk, bytes);
+}
+
 static void take_request(struct cw_control *control, struct talk *talk, struct slice bytes)
 {
     const struct resp_request *request = &talk->request;
@@ -467,6 +478,8 @@ static void take_request(struct cw_control *control, struct talk *talk, struct s
         return; /* an empty line */
     if (!slice_equal_nocase(request->argv[0], "respite"))
         put_letter(control, talk, bytes);
+    else if (request->argc >= 2 && slice_equal_nocase(request->argv[1], "migrate"))
+        take_order(control, talk, bytes);
     else if (message_decode(request->argv, request->argc, &control->read) < 0)
         refuse(control, talk, REFUSAL_MALFORMED, "ERR malformed message");
     else

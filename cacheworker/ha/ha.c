@@ -344,7 +344,10 @@ enum cw_serving cw_ha_serving(const struct cw_ha *ha, int64_t now_ns)
         return serving_standalone(ha);
     const struct cw_repl *repl = cw_engine_repl(ha->engine);
     switch (ha->role) {
-    case ROLE_MASTER: return holds_lease(ha, now_ns) ? CW_SERVING_MASTER : CW_SERVING_HOLD;
+    case ROLE_MASTER:
+        if (!holds_lease(ha, now_ns))
+            return CW_SERVING_HOLD;
+        return UNLIKELY(cw_repl_refuses_writes(repl)) ? CW_SERVING_MIGRATING : CW_SERVING_MASTER;
     case ROLE_REPLICA:
         if (cw_repl_is_link_up(repl))
             return CW_SERVING_REPLICA;
@@ -373,6 +376,21 @@ bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
 uint64_t cw_ha_released(const struct cw_ha *ha)
 {
     return ha->role == ROLE_MASTER && !cw_ha_is_async(ha) ? cw_gate_released(&ha->gate) : CW_RELEASED_ALL;
+}
+
+uint64_t cw_ha_held_in_sync(const struct cw_ha *ha)
+{
+    uint64_t held = UINT64_MAX;
+    for (uint32_t i = 0; i < ha->topology.in_sync_count; i++) {
+        uint64_t offset = cw_insync_acknowledged(&ha->insync, &ha->topology.in_sync[i]);
+        held = offset < held ? offset : held;
+    }
+    return held;
+}
+
+bool cw_ha_lacks_replica(const struct cw_ha *ha)
+{
+    return ha->topology.wanted_replicas > 0 && ha->topology.in_sync_count == 0;
 }
 
 bool cw_ha_acks_at_once(const struct cw_ha *ha)

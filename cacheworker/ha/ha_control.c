@@ -127,6 +127,13 @@ static void take_letter(struct cw_ha *ha, uint64_t address)
     struct resp_request *request = &ha->request;
     if (resp_request_read(request, buf_slice(&ha->letter_in), &limits) <= 0 || request->argc == 0)
         return;
+    if (request->argc >= 2 && slice_equal_nocase(request->argv[1], "migrate") &&
+        slice_equal_nocase(request->argv[0], "respite")) {
+        buf_clear(&ha->letter_out);
+        cw_repl_migrate(cw_engine_repl(ha->engine), request->argv + 2, request->argc - 2, &ha->letter_out);
+        send_letter(ha, address);
+        return;
+    }
     if (!slice_equal_nocase(request->argv[0], "respite")) {
         buf_clear(&ha->letter_out);
         cw_engine_answer_question(ha->engine, request->argv, request->argc, &ha->letter_out);
@@ -185,6 +192,12 @@ static void attach(struct cw_ha *ha, link_id link, const struct slice *argv, siz
     }
 }
 
+static bool serves(const struct cw_ha *ha)
+{
+    enum cw_serving serving = cw_ha_serving(ha, cw_engine_now_ns(ha->engine));
+    return serving == CW_SERVING_MASTER || serving == CW_SERVING_MIGRATING;
+}
+
 /* RESPITE LOGIN [user] password: a client of a proxy says who it is. RESPITE MAY command [argument ...]: one asks for
  * what the proxy does itself. Only who serves knows the group's present users. */
 static void answer_proxy(struct cw_ha *ha, link_id link, const struct slice *argv, size_t argc)
@@ -193,7 +206,7 @@ static void answer_proxy(struct cw_ha *ha, link_id link, const struct slice *arg
     bool is_login = slice_equal_nocase(argv[1], "login");
     if (!cw_engine_is_attached(ha->engine, link))
         resp_write_error(out, SLICE_LITERAL("NOAUTH this is for proxies"));
-    else if (cw_ha_serving(ha, cw_engine_now_ns(ha->engine)) != CW_SERVING_MASTER)
+    else if (!serves(ha))
         resp_write_error(out, SLICE_LITERAL("NOTMASTER this node does not serve now"));
     else if (is_login && (argc == 3 || argc == 4))
         cw_engine_answer_login(ha->engine, link, argv + 2, argc - 2);

@@ -44,11 +44,15 @@ struct cw_rdb_writer {
     struct cw_rdb_open_value *open; /* owned; a value of which a part was written; NULL: none */
 };
 
+enum { CW_RDB_MIGRATION_MAX = 256 }; /* bytes of its record, with the NUL */
+
 /* Where in the stream the data of a snapshot stand. */
 struct cw_rdb_origin {
     struct history history;   /* empty: nowhere */
     unsigned stream_database; /* that the stream has selected there */
-    struct slice programs;    /* borrowed; RDB's items of functions and scripts. Only what is written: see rdb_load.h */
+    /* The record of a migration that is on (repl/migration.h); empty: there is none. */
+    char migration[CW_RDB_MIGRATION_MAX];
+    struct slice programs; /* borrowed; RDB's items of functions and scripts. Only what is written: see rdb_load.h */
 };
 
 /* Header, auxiliary fields, the origin among them, and programs. The first key goes to database 0 unless another is

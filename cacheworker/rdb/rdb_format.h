@@ -78,6 +78,7 @@ enum { /* what stands before each part of a module's data */
 };
 
 #define RDB_AUX_HISTORY         "respite-history"
+#define RDB_AUX_MIGRATION       "respite-migration"
 #define RDB_AUX_USERS           "respite-users"
 #define RDB_AUX_SCRIPT          "lua" /* what EVALSHA knows; of versions before 7.0, passed over by later ones */
 #define RDB_AUX_FIELD_EXPIRY    "respite-field-expiry"

@@ -14,6 +14,13 @@ static int load_aux(void *context, struct slice name, struct slice value)
         return history_parse(value, &load->origin.history) < 0 ? ERR_CORRUPT : 0;
     if (slice_equal(name, slice_text(RDB_AUX_FIELD_EXPIRY)))
         return cw_field_expiry_apply(load->keyspace, value);
+    if (slice_equal(name, slice_text(RDB_AUX_MIGRATION))) {
+        if (value.length >= sizeof(load->origin.migration))
+            return ERR_CORRUPT;
+        memcpy(load->origin.migration, value.data, value.length);
+        load->origin.migration[value.length] = '\0';
+        return 0;
+    }
     if (slice_equal(name, slice_text(RDB_AUX_USERS))) {
         buf_clear(&load->users);
         buf_add_slice(&load->users, value);

@@ -52,6 +52,8 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
     add_aux_number(writer->out, "used-mem", (int64_t)memory_used);
     add_aux_number(writer->out, RDB_AUX_STREAM_DATABASE, origin->stream_database);
     add_aux(writer->out, RDB_AUX_HISTORY, buf_slice(&text));
+    if (origin->migration[0] != '\0')
+        add_aux(writer->out, RDB_AUX_MIGRATION, slice_text(origin->migration));
     buf_add_slice(writer->out, origin->programs);
     sum_up(writer, before);
     buf_free(&text);

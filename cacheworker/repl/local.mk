@@ -2,9 +2,11 @@
 libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/backlog.c cacheworker/repl/backlog.h \
 	cacheworker/repl/diverged.c cacheworker/repl/diverged.h \
+	cacheworker/repl/migration.c cacheworker/repl/migration.h \
 	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h cacheworker/repl/repl_settings.h \
 	cacheworker/repl/repl_follow.c \
 	cacheworker/repl/repl_info.c \
+	cacheworker/repl/repl_migration.c \
 	cacheworker/repl/repl_peers.c \
 	cacheworker/repl/repl_stock.c \
 	cacheworker/repl/repl_transfer.c \

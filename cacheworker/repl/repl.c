@@ -56,6 +56,8 @@ void cw_repl_take_data(struct cw_repl *repl, struct cw_keyspace *fresh, const st
     cw_engine_install_programs(repl->engine, programs);
     if (repl->is_standalone)
         return;
+    if (repl_note_origin(repl, origin) < 0)
+        cw_repl_note_damage(repl, ERR_CORRUPT);
     repl->history = origin->history;
     cw_engine_set_stream_database(repl->engine, origin->stream_database);
     cw_backlog_reset(&repl->backlog, repl->history.last_offset);
@@ -77,6 +79,7 @@ void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     repl->stream_database = STREAM_DATABASE_NONE;
     repl->follow.link = LINK_NONE;
     rand_seed(&repl->rand, rand_mix(config->random_seed ^ config->incarnation_bits));
+    repl->probe.link = LINK_NONE;
     draw_id(repl);
     if (config->replicaof.host[0] != '\0' && config->standalone) {
         repl->has_order = true; /* when the first turn comes */
@@ -95,6 +98,8 @@ void cw_repl_destroy(struct cw_repl *repl)
     cw_backlog_free(&repl->backlog);
     buf_free(&repl->scratch);
     buf_free(&repl->unit);
+    buf_free(&repl->probe.input);
+    cw_migration_free(&repl->migration);
     mem_free(repl);
 }
 
@@ -104,6 +109,7 @@ static void leave_role(struct cw_repl *repl)
 {
     cw_engine_end_command(repl->engine, "NOTMASTER this node's role ended while the script ran");
     repl_peers_drop_all(repl);
+    repl_migration_leave(repl);
     repl_follow_end(repl);
     /* If it goes on as somebody's replica, the stream does not begin with a SELECT. */
     if (repl->role == REPL_LEADING && repl->stream_database != STREAM_DATABASE_NONE)
@@ -127,6 +133,7 @@ void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
     repl->mark_count = 1;
     history_begin_epoch(&repl->history, epoch);
     draw_id(repl);
+    repl_migration_lead(repl);
 }
 
 void cw_repl_follow(struct cw_repl *repl, const struct life *self, uint64_t epoch, const struct life *master,
@@ -209,6 +216,7 @@ void cw_repl_freeze(struct cw_repl *repl)
 {
     cw_engine_end_command(repl->engine, "NOTMASTER this node was fenced while the script ran");
     repl->is_frozen = true;
+    repl_migration_leave(repl);
     repl_follow_end(repl);
     if (repl->role == REPL_LEADING) /* what is due may not be deleted any more, not even in this very step */
         cw_keyspace_set_expiry_mode(cw_engine_keyspace(repl->engine), CW_EXPIRY_HIDES);
@@ -234,8 +242,7 @@ void repl_add_to_stream(struct cw_repl *repl, struct slice bytes)
     repl->history.last_offset += bytes.length;
 }
 
-/* What is not of replicas alone. */
-static void add_commands(struct cw_repl *repl, struct slice bytes)
+void repl_add_commands(struct cw_repl *repl, struct slice bytes)
 {
     repl_add_to_stream(repl, bytes);
     if (UNLIKELY(repl->is_recorded))
@@ -281,7 +288,7 @@ void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice 
     }
     buf_clear(&repl->scratch);
     write_in_database(repl, &repl->scratch, database, argv, argc);
-    add_commands(repl, buf_slice(&repl->scratch));
+    repl_add_commands(repl, buf_slice(&repl->scratch));
     buf_clear(&repl->scratch);
     buf_shrink(&repl->scratch, SCRATCH_KEPT);
 }
@@ -290,8 +297,10 @@ void cw_repl_record(struct cw_repl *repl, bool is_recorded)
 {
     CHECK(!is_recorded || !repl->in_unit);
     repl->is_recorded = is_recorded;
-    repl->is_feeding = repl->keeps_backlog || is_recorded;
+    repl_choose_feeding(repl);
     repl->stream_database = STREAM_DATABASE_NONE;
+    if (is_recorded && repl->migration.is_following)
+        repl_migration_say_database(repl);
 }
 
 void cw_repl_mute(struct cw_repl *repl, bool is_muted)
@@ -315,17 +324,17 @@ bool cw_repl_end_unit(struct cw_repl *repl)
     if (repl->unit_commands == 0)
         return false;
     if (is_block)
-        add_commands(repl, multi);
-    add_commands(repl, buf_slice(&repl->unit));
+        repl_add_commands(repl, multi);
+    repl_add_commands(repl, buf_slice(&repl->unit));
     if (is_block)
-        add_commands(repl, exec);
+        repl_add_commands(repl, exec);
     buf_clear(&repl->unit);
     buf_shrink(&repl->unit, SCRATCH_KEPT);
     return true;
 }
 
-/* One that belongs to no database, and to no unit: a script may have one open for long. */
-static void append_notice(struct cw_repl *repl, const struct slice *argv, size_t argc)
+/* A script may have a unit open for long. */
+void repl_append_notice(struct cw_repl *repl, const struct slice *argv, size_t argc)
 {
     buf_clear(&repl->scratch);
     write_command(&repl->scratch, argv, argc);
@@ -335,8 +344,10 @@ static void append_notice(struct cw_repl *repl, const struct slice *argv, size_t
 
 static bool may_add(const struct cw_repl *repl)
 {
-    return repl->is_feeding && repl->role == REPL_LEADING && !repl->is_frozen &&
-           cw_ha_serving(cw_engine_ha(repl->engine), cw_engine_now_ns(repl->engine)) == CW_SERVING_MASTER;
+    if (!(repl->is_feeding || cw_repl_refuses_writes(repl)) || repl->role != REPL_LEADING || repl->is_frozen)
+        return false;
+    enum cw_serving serving = cw_ha_serving(cw_engine_ha(repl->engine), cw_engine_now_ns(repl->engine));
+    return serving == CW_SERVING_MASTER || serving == CW_SERVING_MIGRATING;
 }
 
 static bool has_replicas(const struct cw_repl *repl)
@@ -351,7 +362,7 @@ void cw_repl_request_acks(struct cw_repl *repl)
 {
     static const struct slice argv[] = {SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("GETACK"), SLICE_LITERAL("*")};
     if (may_add(repl) && has_replicas(repl))
-        append_notice(repl, argv, ARRAY_LENGTH(argv));
+        repl_append_notice(repl, argv, ARRAY_LENGTH(argv));
 }
 
 static void ping_replicas(struct cw_repl *repl)
@@ -362,7 +373,7 @@ static void ping_replicas(struct cw_repl *repl)
         !may_add(repl))
         return;
     repl->pinged_ns = now_ns;
-    append_notice(repl, argv, ARRAY_LENGTH(argv));
+    repl_append_notice(repl, argv, ARRAY_LENGTH(argv));
 }
 
 static void trim_backlog(struct cw_repl *repl)
@@ -406,12 +417,18 @@ void cw_repl_link_opened(struct cw_repl *repl, link_id link)
 {
     if (link == repl->follow.link)
         repl_follow_opened(repl);
+    else if (link == repl->probe.link)
+        repl_probe_opened(repl);
 }
 
 void cw_repl_link_closed(struct cw_repl *repl, link_id link)
 {
     if (link == repl->follow.link) {
         repl_follow_closed(repl);
+        return;
+    }
+    if (link == repl->probe.link) {
+        repl_probe_closed(repl);
         return;
     }
     struct peer *peer = cw_engine_link_context(repl->engine, link);
@@ -423,6 +440,14 @@ void cw_repl_received(struct cw_repl *repl, link_id link, struct slice bytes)
 {
     if (link == repl->follow.link)
         repl_follow_received(repl, bytes);
+    else if (link == repl->probe.link)
+        repl_probe_received(repl, bytes);
+}
+
+/* A replica, or a master in a migration. */
+static bool has_master(const struct cw_repl *repl)
+{
+    return (repl->role == REPL_FOLLOWING || repl->migration.is_following) && !repl->is_frozen;
 }
 
 void cw_repl_turn(struct cw_repl *repl)
@@ -433,8 +458,10 @@ void cw_repl_turn(struct cw_repl *repl)
         ping_replicas(repl);
         repl_peers_turn(repl);
     }
-    if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
+    if (has_master(repl))
         repl_follow_turn(repl);
+    if (UNLIKELY(cw_repl_refuses_writes(repl)))
+        repl_migration_turn(repl);
     if (repl->backlog.count > 0)
         trim_backlog(repl);
     if (cw_engine_now_ns(repl->engine) >= forgets_at_ns(repl) && !repl->in_unit)
@@ -449,8 +476,8 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t cw_repl_deadline(const struct cw_repl *repl)
 {
     int64_t deadline_ns = NEVER_NS;
-    if (repl->role == REPL_FOLLOWING && !repl->is_frozen)
-        deadline_ns = repl_follow_deadline(repl);
+    if (has_master(repl))
+        deadline_ns = earlier(repl_follow_deadline(repl), repl_migration_deadline(repl));
     if (repl->peer_count == 0)
         return earlier(deadline_ns, forgets_at_ns(repl));
     deadline_ns = earlier(deadline_ns, repl_peers_deadline(repl));
@@ -462,7 +489,14 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
 struct cw_rdb_origin cw_repl_origin(const struct cw_repl *repl)
 {
     struct cw_rdb_origin origin = {.history = repl->history, .programs = cw_engine_programs(repl->engine)};
-    if (repl->role != REPL_LEADING)
+    if (cw_migration_is_on(&repl->migration)) {
+        struct buf record = {0};
+        cw_migration_record_write(&repl->migration.source, &record);
+        CHECK(buf_length(&record) < sizeof(origin.migration));
+        memcpy(origin.migration, buf_slice(&record).data, buf_length(&record));
+        buf_free(&record);
+    }
+    if (repl->role != REPL_LEADING || repl->migration.is_following)
         origin.stream_database = cw_engine_stream_database(repl->engine);
     else if (repl->stream_database != STREAM_DATABASE_NONE)
         origin.stream_database = (unsigned)repl->stream_database;

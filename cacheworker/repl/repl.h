@@ -52,6 +52,17 @@ void cw_repl_obey(struct cw_repl *repl, const struct address *master);
 /* Whom it follows by that, or NULL. */
 const struct address *cw_repl_stock_master(const struct cw_repl *repl);
 
+/* --- migration (migration.h) --- */
+
+/* RESPITE MIGRATE, without these two words, which a tool said on the control port. */
+void cw_repl_migrate(struct cw_repl *repl, const struct slice *argv, size_t argc, struct buf *reply);
+
+/* A record of the stream, or of a snapshot. ERR_CORRUPT. */
+MUST_CHECK int cw_repl_note_migration(struct cw_repl *repl, struct slice record);
+
+bool cw_repl_refuses_writes(const struct cw_repl *repl);  /* clients' ones, while the data are another server's */
+bool cw_repl_follows_outside(const struct cw_repl *repl); /* what is applied is that server's stream */
+
 /* --- the engine's calls; see engine.h --- */
 
 void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);

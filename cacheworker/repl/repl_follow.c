@@ -19,9 +19,37 @@ enum {
 #define COMPLAINT_INTERVAL_NS      NS_PER_S
 #define SAME_COMPLAINT_INTERVAL_NS (30 * NS_PER_S)
 
+/* To a server that is not ours: its owner is to notice nothing, whatever goes wrong here. */
+#define OUTSIDE_RECONNECT_NS   NS_PER_S
+#define MALFORMED_RECONNECT_NS (30 * NS_PER_S)
+
 static int64_t now_of(const struct cw_repl *repl)
 {
     return cw_engine_now_ns(repl->engine);
+}
+
+/* A master in a migration: the link is that to its source. */
+static bool is_outside(const struct cw_repl *repl)
+{
+    return repl->migration.is_following;
+}
+
+/* Where our data stand in the stream that is followed. */
+static uint64_t position(const struct cw_repl *repl)
+{
+    return is_outside(repl) ? repl->migration.offset : repl->history.last_offset;
+}
+
+static const char *stream_id(const struct cw_repl *repl)
+{
+    return is_outside(repl) ? repl->migration.id : repl->id;
+}
+
+static int64_t reconnect_ns(const struct cw_repl *repl)
+{
+    if (!is_outside(repl))
+        return RECONNECT_NS;
+    return repl->follow.was_malformed ? MALFORMED_RECONNECT_NS : OUTSIDE_RECONNECT_NS;
 }
 
 static void stop_loading(struct cw_repl *repl)
@@ -41,9 +69,11 @@ static void go_down(struct cw_repl *repl)
     buf_free(&follow->input);
     if (follow->state == FOLLOW_STREAMING)
         follow->down_ns = now_of(repl);
+    else if (follow->state > FOLLOW_CONNECTING)
+        follow->takes_any_length = !follow->takes_any_length;
     follow->state = FOLLOW_DOWN;
     follow->link = LINK_NONE;
-    follow->retry_ns = now_of(repl) + RECONNECT_NS;
+    follow->retry_ns = now_of(repl) + reconnect_ns(repl);
 }
 
 /* What a master says may be anything. */
@@ -82,11 +112,16 @@ void repl_follow_begin(struct cw_repl *repl, const struct life *master, const st
 {
     struct follow *follow = &repl->follow;
     follow->is_stock = master == NULL;
-    if (master != NULL)
+    if (master != NULL) {
         follow->master = *master;
+        repl->migration.has_position = false; /* what we hold is about to be that master's */
+    }
     follow->address = *address;
     follow->trouble[0] = '\0';
-    follow->wants_full = false;
+    follow->wants_full = is_outside(repl) && !repl->migration.has_position;
+    follow->takes_any_length = false;
+    follow->was_malformed = false;
+    follow->received = follow->left = 0;
     follow->has_been_in_step = false;
     follow->retry_ns = now_of(repl);
     repl_follow_turn(repl);
@@ -187,8 +222,8 @@ static void send_psync(struct cw_repl *repl)
         resp_write_bulk_text(out, "?");
         resp_write_bulk_i64(out, -1);
     } else {
-        resp_write_bulk_text(out, repl->id);
-        resp_write_bulk_u64(out, repl->history.last_offset + 1);
+        resp_write_bulk(out, slice_of(stream_id(repl), CW_REPLID_LENGTH));
+        resp_write_bulk_u64(out, position(repl) + 1);
     }
     cw_engine_flush(repl->engine, repl->follow.link);
     repl->follow.acked_ns = now_of(repl);
@@ -203,7 +238,7 @@ static void send_ack(struct cw_repl *repl)
     resp_write_array(out, 3);
     resp_write_bulk_text(out, "REPLCONF");
     resp_write_bulk_text(out, "ACK");
-    resp_write_bulk_u64(out, repl->history.last_offset);
+    resp_write_bulk_u64(out, position(repl));
     cw_engine_flush(repl->engine, follow->link);
     follow->acked_ns = now_of(repl);
     follow->ack_wanted = false;
@@ -213,6 +248,7 @@ static void be_in_step(struct cw_repl *repl)
 {
     repl->follow.state = FOLLOW_STREAMING;
     repl->follow.trouble[0] = '\0';
+    repl->follow.was_malformed = false;
     repl->follow.has_been_in_step = true;
     repl->follow.wants_full = false;
     send_ack(repl);
@@ -223,20 +259,23 @@ static void say_that_it_continues(struct cw_repl *repl)
     /* The same database goes on; a command that was cut off comes again from its beginning. */
     cw_engine_set_stream_database(repl->engine, cw_engine_stream_database(repl->engine));
     effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "partial resync with %s:%u from offset %llu",
-               repl->follow.address.host, repl->follow.address.port, (unsigned long long)repl->history.last_offset);
+               repl->follow.address.host, repl->follow.address.port, (unsigned long long)position(repl));
     be_in_step(repl);
 }
 
 /* "<id>", behind "+CONTINUE "; or nothing, of an old master. Whoever follows us is to learn another id. */
 static void take_stock_continue(struct cw_repl *repl, struct slice text)
 {
-    struct slice id = slice_of(repl->id, CW_REPLID_LENGTH);
+    struct slice id = slice_of(stream_id(repl), CW_REPLID_LENGTH);
     if (repl->follow.asked_full || (text.length != 0 && text.length != CW_REPLID_LENGTH)) {
         repl->follow.wants_full = true;
         hang_up(repl, "it continues what it was not asked for");
         return;
     }
-    if (text.length != 0 && !slice_equal(text, id)) {
+    if (is_outside(repl)) {
+        if (text.length != 0)
+            memcpy(repl->migration.id, text.data, CW_REPLID_LENGTH);
+    } else if (text.length != 0 && !slice_equal(text, id)) {
         repl_keep_second_id(repl);
         memcpy(repl->id, text.data, CW_REPLID_LENGTH);
         repl_peers_drop_all(repl);
@@ -406,36 +445,63 @@ static const char *take_users(struct cw_repl *repl)
 }
 
 /* The verified data set takes the place of the old one. */
+static void install(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    struct cw_keyspace *fresh = follow->loading;
+    follow->loading = NULL;
+    cw_engine_install_keyspace(repl->engine, fresh);
+    cw_engine_install_programs(repl->engine, buf_slice(&follow->load.programs));
+    cw_rdb_load_free(&follow->load);
+    cw_engine_set_stream_database(repl->engine, follow->load.origin.stream_database);
+    repl->is_damaged = false;
+}
+
+static void be_complete(struct cw_repl *repl)
+{
+    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync complete at offset %llu",
+               (unsigned long long)position(repl));
+    be_in_step(repl);
+}
+
+/* Of a migration's source. Our history goes on. */
+static void take_outside_snapshot(struct cw_repl *repl)
+{
+    cw_engine_end_command(repl->engine, "LOADING other data came in while the script ran");
+    repl_peers_drop_all(repl);
+    install(repl);
+    repl_migration_jump(repl);
+    be_complete(repl);
+}
+
 static void take_snapshot(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     const char *refusal = snapshot_refusal(repl);
     if (refusal == NULL)
         refusal = take_users(repl);
+    if (refusal == NULL && !follow->is_stock && repl_note_origin(repl, &follow->load.origin) < 0)
+        refusal = "what it says of a migration cannot be read";
     if (refusal != NULL) {
         hang_up(repl, refusal);
         return;
     }
-    struct cw_keyspace *fresh = follow->loading;
-    follow->loading = NULL;
+    if (is_outside(repl)) {
+        take_outside_snapshot(repl);
+        return;
+    }
     follow->branch =
         follow->is_stock ? (struct history){.last_offset = follow->snapshot_offset} : follow->load.origin.history;
     cw_engine_end_command(repl->engine, "LOADING other data came in while the script ran");
     repl_peers_drop_all(repl); /* what they hold was replaced */
     if (!follow->is_stock)
         keep_diverged(repl, &follow->branch);
-    cw_engine_install_keyspace(repl->engine, fresh);
-    cw_engine_install_programs(repl->engine, buf_slice(&follow->load.programs));
-    cw_rdb_load_free(&follow->load);
-    cw_engine_set_stream_database(repl->engine, follow->is_stock ? follow->load.origin.stream_database : 0);
+    install(repl);
     memcpy(repl->id, follow->announced_id, CW_REPLID_LENGTH);
     repl->second_id[0] = '\0';
     repl->history = follow->branch;
-    repl->is_damaged = false;
     cw_backlog_reset(&repl->backlog, repl->history.last_offset);
-    effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "full sync complete at offset %llu",
-               (unsigned long long)repl->history.last_offset);
-    be_in_step(repl);
+    be_complete(repl);
 }
 
 /* What is sent with its length before it. */
@@ -457,6 +523,7 @@ static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
     int result =
         cw_rdb_read(&follow->load.reader, slice_of(bytes.data, is_more ? (size_t)follow->left : bytes.length), &used);
     if (result < 0) {
+        follow->was_malformed = true;
         hang_up(repl, error_text(result));
         return (struct slice){0};
     }
@@ -487,6 +554,13 @@ static struct slice take_delimiter(struct cw_repl *repl, struct slice bytes)
 
 static void keep_stream(struct cw_repl *repl, struct slice bytes)
 {
+    if (is_outside(repl)) {
+        repl->migration.offset += bytes.length;
+        if (bytes.length > 0)
+            repl_add_commands(repl, bytes);
+        cw_migration_note_progress(&repl->migration, now_of(repl));
+        return;
+    }
     cw_backlog_append(&repl->backlog, bytes);
     repl->history.last_offset += bytes.length;
     cw_history_advance(&repl->history, &repl->follow.branch);
@@ -508,6 +582,7 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
     repl->follow.ack_wanted |= ack_wanted || (consumed > 0 && cw_ha_acks_at_once(cw_engine_ha(repl->engine)));
     if (error < 0) {
         repl->follow.wants_full = true;
+        repl->follow.was_malformed = true;
         hang_up(repl, "its stream is malformed");
     }
     return consumed;

@@ -90,6 +90,8 @@ void cw_repl_info(const struct cw_repl *repl, struct buf *out)
         master_lines(repl, out);
     else
         replica_lines(repl, out);
+    if (cw_migration_refuses_writes(&repl->migration))
+        repl_migration_write(repl, "respite_migration_", out);
     uint64_t held = repl->backlog.end - repl->backlog.first;
     bool has_second = repl->second_id[0] != '\0';
     buf_add_format(out,

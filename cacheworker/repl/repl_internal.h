@@ -5,6 +5,7 @@
 #include "cacheworker/rdb/rdb_load.h"
 #include "cacheworker/repl/backlog.h"
 #include "cacheworker/repl/diverged.h"
+#include "cacheworker/repl/migration.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/repl/repl_settings.h"
 #include "common/base/rand.h"
@@ -117,8 +118,10 @@ struct follow { /* the link to the master, at a replica */
     struct cw_rdb_load load;
     char announced_id[CW_REPLID_LENGTH]; /* of the stream that goes on behind the snapshot */
     uint64_t snapshot_offset;
-    bool has_length; /* the snapshot: no delimiter ends it */
-    uint64_t left;   /* of that length */
+    bool was_malformed;    /* what came last of the snapshot or the stream */
+    bool takes_any_length; /* of a migration: what was last asked, see repl_stock.c */
+    bool has_length;       /* the snapshot: no delimiter ends it */
+    uint64_t left;         /* of that length */
     uint64_t received;
     char delimiter[DELIMITER_LENGTH];
     unsigned delimiter_seen;
@@ -129,6 +132,16 @@ struct follow { /* the link to the master, at a replica */
     int64_t complained_ns;     /* when a loss of the link was last logged */
     char trouble[TROUBLE_MAX]; /* why the link is down, or went down before it streamed; empty: all is well */
     bool ack_wanted;
+};
+
+struct probe { /* a link to the source of a migration, which is asked for the end of its stream */
+    link_id link;
+    bool is_open;
+    bool awaits_login; /* the answer to AUTH is next */
+    bool is_asking;
+    struct buf input; /* owned */
+    int64_t asked_ns;
+    int64_t next_ns; /* when to connect, or to ask again */
 };
 
 struct cw_repl {
@@ -167,12 +180,19 @@ struct cw_repl {
     struct transfer *transfer; /* that is being made; its peers own it */
     struct follow follow;
     struct cw_diverged diverged;
+    struct cw_migration migration;
+    struct probe probe;
 };
 
 /* repl.c */
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
 const struct cw_repl_settings *repl_settings(const struct cw_repl *repl);
 int64_t repl_timeout_ns(const struct cw_repl *repl); /* of silence, after which either side gives the other up */
+
+/* Adds to the stream, for replicas and the append-only file, what is one of its units. */
+void repl_add_commands(struct cw_repl *repl, struct slice bytes);
+/* The same for a command that belongs to no database, and to no unit. */
+void repl_append_notice(struct cw_repl *repl, const struct slice *argv, size_t argc);
 
 /* repl_peers.c: a master and its replicas. */
 void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);
@@ -193,10 +213,30 @@ size_t repl_transfer_memory(const struct cw_repl *repl);
 
 void repl_keep_second_id(struct cw_repl *repl); /* the id is about to be another, and the stream goes on */
 
-/* repl_stock.c: what a server by itself says to its master, before PSYNC. */
+/* repl_stock.c: what is said to a stock master before PSYNC: of a server by itself, and of a migration's source. */
 void repl_stock_greet(struct cw_repl *repl);
 /* False: the link is no use; `why` says so, with the master's own words. */
 bool repl_stock_take_reply(struct cw_repl *repl, struct slice line, char why[TROUBLE_MAX]);
+
+/* Whether AUTH was written. */
+bool repl_stock_log_in(const struct cw_repl *repl, struct buf *out);
+
+/* repl_migration.c: a group's master and the server outside that it follows. While it does, follow is the link to that,
+ * and the role is still REPL_LEADING. */
+void repl_migration_lead(struct cw_repl *repl);  /* the role of master begins */
+void repl_migration_leave(struct cw_repl *repl); /* it ends */
+void repl_migration_stop(struct cw_repl *repl);  /* closes the links; the migration goes on, if it does, later */
+void repl_migration_jump(struct cw_repl *repl);  /* the source's snapshot has taken the place of the data */
+void repl_migration_turn(struct cw_repl *repl);
+void repl_migration_say_database(struct cw_repl *repl); /* SELECT, of the source's stream */
+/* Whether the worker's own commands go into the stream: while clients may not write, it is the source's alone. */
+void repl_choose_feeding(struct cw_repl *repl);
+int64_t repl_migration_deadline(const struct cw_repl *repl);
+int repl_note_origin(struct cw_repl *repl, const struct cw_rdb_origin *origin); /* of data that are loaded */
+void repl_migration_write(const struct cw_repl *repl, const char *prefix, struct buf *out);
+void repl_probe_opened(struct cw_repl *repl);
+void repl_probe_closed(struct cw_repl *repl);
+void repl_probe_received(struct cw_repl *repl, struct slice bytes);
 
 /* repl_follow.c: a replica and its master. */
 /* `master` is NULL for a stock one. */

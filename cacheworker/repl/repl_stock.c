@@ -49,23 +49,41 @@ static void announce(struct cw_repl *repl, struct buf *out)
     }
 }
 
+bool repl_stock_log_in(const struct cw_repl *repl, struct buf *out)
+{
+    const struct cw_migration *migration = &repl->migration;
+    struct slice user = slice_text(migration->known.user), password = buf_slice(&migration->password);
+    if (!migration->is_following)
+        cw_engine_master_login(repl->engine, &user, &password);
+    if (password.length == 0)
+        return false;
+    write_auth(out, user, password);
+    return true;
+}
+
+/* A server that makes a file of its snapshot says how long it is, so that it is known how much is left. One that cannot
+ * is asked to send it as it makes it: each attempt that fails before the snapshot is there asks in the other way. */
+static void write_abilities(struct cw_repl *repl, struct buf *out)
+{
+    static const struct slice words[] = {SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("capa"), SLICE_LITERAL("eof"),
+                                         SLICE_LITERAL("capa"), SLICE_LITERAL("psync2")};
+    if (repl->migration.is_following && !repl->follow.takes_any_length)
+        write_replconf(out, words[1], words[4]);
+    else
+        write_words(out, words, ARRAY_LENGTH(words));
+}
+
 /* The rest of the greeting, once it is known that somebody answers. */
 static void introduce(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     struct buf *out = cw_engine_output(repl->engine, follow->link);
-    struct slice user, password;
-    cw_engine_master_login(repl->engine, &user, &password);
-    if (password.length > 0) {
-        write_auth(out, user, password);
+    if (repl_stock_log_in(repl, out)) {
         follow->replies_wanted += AUTH_REPLIES;
         follow->gave_password = true;
     }
     announce(repl, out);
-    write_words(out,
-                (struct slice[]){SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("capa"), SLICE_LITERAL("eof"),
-                                 SLICE_LITERAL("capa"), SLICE_LITERAL("psync2")},
-                5);
+    write_abilities(repl, out);
     follow->replies_wanted += REPLCONF_REPLIES;
     cw_engine_flush(repl->engine, follow->link);
 }

@@ -473,6 +473,8 @@ static const char *refusal(const struct cw_call *call, const struct cw_script_st
         return "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is "
                "not set on the script.";
     bool is_replica = engine->serving == CW_SERVING_REPLICA || is_stale;
+    if (!(start->flags & CW_SCRIPT_NO_WRITES) && engine->serving == CW_SERVING_MIGRATING)
+        return CW_ERROR_MIGRATING;
     if (!(start->flags & CW_SCRIPT_NO_WRITES) && is_replica)
         return "READONLY Can not run script with write flag on readonly replica";
     if (!(start->flags & CW_SCRIPT_NO_WRITES) && start->is_read_only)

@@ -419,7 +419,10 @@ static void become_ready(struct px_link *link)
 static bool is_refusal(struct slice frame)
 {
     static const struct slice refusals[] = {{"-NOTMASTER", 10}, {"-READONLY", 9}, {"-LOADING", 8}, {"-MASTERDOWN", 11}};
+    static const struct slice migrating = SLICE_LITERAL("-READONLY migrating"); /* the master's own word */
     if (LIKELY(frame.data[0] != '-'))
+        return false;
+    if (frame.length > migrating.length && memcmp(frame.data, migrating.data, migrating.length) == 0)
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++)
         if (frame.length > refusals[i].length && memcmp(frame.data, refusals[i].data, refusals[i].length) == 0)

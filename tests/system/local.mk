@@ -60,6 +60,7 @@ EXTRA_DIST += \
 	tests/system/test_jobs.py \
 	tests/system/test_limits.py \
 	tests/system/test_memory.py \
+	tests/system/test_migration.py \
 	tests/system/test_network.py \
 	tests/system/test_primitives.py \
 	tests/system/test_quickstart.py \
