@@ -1,6 +1,6 @@
 /* rdb.h: the snapshot format of the reference, as bytes.
  *
- * Written: version 10, which redis-server 7.0 loads. Read: versions 6 to 12, and Valkey's 80. Which values:
+ * Written: version 10, which redis-server 7.0 loads. Read: versions 1 to 12, and Valkey's 80. Which values:
  * rdb_value.h. Data of modules beside the keys are passed over; keys of modules, functions of release candidates
  * of 7.0, and what tells that a cluster was moving slots make a snapshot ERR_UNSUPPORTED. What is ours rides in
  * auxiliary fields, which others pass over: "respite-history" (text of a struct history), and behind a hash
@@ -19,7 +19,8 @@
 struct cw_entry;
 struct cw_keyspace;
 
-enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 6, CW_RDB_VERSION_MAX = 12, CW_RDB_VERSION_VALKEY = 80 };
+enum { CW_RDB_VERSION = 10, CW_RDB_VERSION_MIN = 1, CW_RDB_VERSION_MAX = 12, CW_RDB_VERSION_VALKEY = 80 };
+enum { CW_RDB_VERSION_SUMMED = 5 }; /* the first one that ends with a checksum */
 enum { CW_RDB_MODULE_NAME = 10 };   /* with the 0 that ends it */
 enum { CW_RDB_VERSION_DATED = 12 }; /* the first one that knows fields that expire */
 

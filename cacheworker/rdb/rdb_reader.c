@@ -219,7 +219,7 @@ static int skip_lengths(struct cw_rdb_cursor *cursor, unsigned count)
 }
 
 /* The checksum covers the opcode, not itself; 0 says that the writer made none. */
-static int read_end(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
+static int read_checksum(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
 {
     uint64_t written;
     uint64_t computed = crc64(reader->checksum, slice_of(cursor->bytes.data, cursor->position));
@@ -228,8 +228,16 @@ static int read_end(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
         return result;
     if (written != computed && (written != 0 || reader->require_checksum))
         return cw_rdb_refuse(cursor, "the checksum is wrong");
-    reader->has_ended = true;
     return 1;
+}
+
+static int read_end(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)
+{
+    if (reader->version < CW_RDB_VERSION_SUMMED && reader->require_checksum)
+        return cw_rdb_refuse(cursor, "there is no checksum");
+    int result = reader->version < CW_RDB_VERSION_SUMMED ? 1 : read_checksum(reader, cursor);
+    reader->has_ended = result > 0;
+    return result;
 }
 
 static int read_item(struct cw_rdb_reader *reader, struct cw_rdb_cursor *cursor)

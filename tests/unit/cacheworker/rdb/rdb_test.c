@@ -184,7 +184,9 @@ static void what_others_write_is_judged(void **state)
     static const struct foreign rows[] = {
         {BODY("\xff"), 1, ""},
         {SLICE_LITERAL("REDIS0006\xff"), 1, ""},
-        {SLICE_LITERAL("REDIS0005\xff"), ERR_UNSUPPORTED, ""},
+        {SLICE_LITERAL("REDIS0005\xff"), 1, ""},
+        {SLICE_LITERAL("REDIS0004\xff"), ERR_CORRUPT, ""}, /* without a checksum, where one is required */
+        {SLICE_LITERAL("REDIS0000\xff"), ERR_UNSUPPORTED, ""},
         {SLICE_LITERAL("REDIS0013\xff"), ERR_UNSUPPORTED, ""},
         {SLICE_LITERAL("REDIX0011\xff"), ERR_CORRUPT, ""},
         {SLICE_LITERAL("REDIS00x1\xff"), ERR_CORRUPT, ""},
