@@ -311,14 +311,15 @@ static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret
 {
     struct buf text = {0};
     char path[FILE_NAME_MAX];
-    size_t line = 0;
+    struct cw_manifest_fault fault = {.words = NULL};
     cw_aof_name_manifest(engine, path);
     int error = read_text(engine->config.storage, path, &text);
     if (error == 0)
-        error = cw_manifest_parse(buf_slice(&text), ret_manifest, &line);
+        error = cw_manifest_parse(buf_slice(&text), ret_manifest, &fault);
     buf_free(&text);
     if (error < 0)
-        buf_add_format(why, "%s: line %zu: %s", path, line, error_text(error));
+        buf_add_format(why, "%s: line %zu: %s", path, fault.line,
+                       fault.words != NULL ? fault.words : error_text(error));
     return error;
 }
 

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static const char too_many[] = "there are too many increments";
+
 /* --- reading --- */
 
 struct line {
@@ -27,43 +29,43 @@ static bool is_plain_name(struct slice name)
     return true;
 }
 
-/* What else is said of a file, by a later version, is passed over. */
-static int take_pair(struct line *line, struct slice name, struct slice value)
+/* What else is said of a file, by a later version, is passed over. NULL, or what is wrong. */
+static const char *take_pair(struct line *line, struct slice name, struct slice value)
 {
     if (slice_equal_nocase(name, "file")) {
         if (!is_plain_name(value))
-            return ERR_CORRUPT;
+            return "the file is no plain name";
         memcpy(line->file.name, value.data, value.length);
         line->file.name[value.length] = '\0';
     } else if (slice_equal_nocase(name, "seq")) {
         if (number_parse_u64(value, &line->file.number) < 0)
-            return ERR_CORRUPT;
+            return "seq is no number";
     } else if (slice_equal_nocase(name, "type")) {
         if (value.length != 1)
-            return ERR_CORRUPT;
+            return "the type is none of b, i and h";
         line->type = value.data[0];
     }
-    return 0;
+    return NULL;
 }
 
-static int take_base(struct cw_manifest *manifest, const struct cw_manifest_file *file)
+static const char *take_base(struct cw_manifest *manifest, const struct cw_manifest_file *file)
 {
     if (manifest->has_base)
-        return ERR_CORRUPT;
+        return "there is a base already";
     manifest->has_base = true;
     manifest->base = *file;
-    return 0;
+    return NULL;
 }
 
-static int take_increment(struct cw_manifest *manifest, const struct cw_manifest_file *file)
+static const char *take_increment(struct cw_manifest *manifest, const struct cw_manifest_file *file)
 {
     const struct cw_manifest_file *newest = cw_manifest_newest(manifest);
     if (newest != NULL && file->number <= newest->number)
-        return ERR_CORRUPT;
+        return "its seq is not above the one before";
     if (manifest->count == CW_MANIFEST_INCREMENTS_MAX)
-        return ERR_TOO_BIG;
+        return too_many;
     manifest->increments[manifest->count++] = *file;
-    return 0;
+    return NULL;
 }
 
 static void take_history(struct cw_manifest *manifest, const struct cw_manifest_file *file)
@@ -72,42 +74,72 @@ static void take_history(struct cw_manifest *manifest, const struct cw_manifest_
         manifest->history[manifest->history_count++] = *file;
 }
 
-static int take_line(struct cw_manifest *manifest, const struct slice *words, size_t count)
+static const char *take_words(struct cw_manifest *manifest, const struct slice *words, size_t count)
 {
     struct line line = {.type = '\0'};
     if (count < 6 || count % 2 != 0)
-        return ERR_CORRUPT;
+        return "it is not made of the pairs file, seq and type";
     for (size_t i = 0; i < count; i += 2) {
-        int error = take_pair(&line, words[i], words[i + 1]);
-        if (error < 0)
-            return error;
+        const char *wrong = take_pair(&line, words[i], words[i + 1]);
+        if (wrong != NULL)
+            return wrong;
     }
     if (line.file.name[0] == '\0' || line.file.number == 0)
-        return ERR_CORRUPT;
+        return "it names no file, or no seq above 0";
     switch (line.type) {
     case 'b': return take_base(manifest, &line.file);
     case 'i': return take_increment(manifest, &line.file);
-    case 'h': take_history(manifest, &line.file); return 0;
-    default: return ERR_CORRUPT;
+    case 'h': take_history(manifest, &line.file); return NULL;
+    default: return "the type is none of b, i and h";
     }
 }
 
-int cw_manifest_parse(struct slice text, struct cw_manifest *ret_manifest, size_t *ret_line)
+static const char *take_line(struct cw_manifest *manifest, struct redis_conf *reader, int more)
+{
+    if (more < 0)
+        return "its words cannot be told apart";
+    if (reader->line.length > CW_MANIFEST_LINE_MAX)
+        return "it is too long";
+    return take_words(manifest, reader->parser.argv, reader->parser.argc);
+}
+
+/* The number of the first one; 0: there is none. */
+static size_t find_blank_line(struct slice text)
+{
+    for (size_t number = 1; text.length > 0; number++) {
+        const char *end = memchr(text.data, '\n', text.length);
+        size_t length = end != NULL ? (size_t)(end - text.data) : text.length;
+        struct slice line = slice_of(text.data, length);
+        if (slice_take_word(&line).length == 0)
+            return number;
+        text = slice_skip(text, end != NULL ? length + 1 : length);
+    }
+    return 0;
+}
+
+static struct cw_manifest_fault find_fault(struct slice text, struct cw_manifest *manifest)
 {
     struct redis_conf reader = {.rest = text};
-    struct cw_manifest manifest = {.has_base = false};
-    int result;
-    while ((result = redis_conf_next(&reader)) > 0) {
-        result = take_line(&manifest, reader.parser.argv, reader.parser.argc);
-        if (result < 0)
-            break;
+    struct cw_manifest_fault fault = {.line = find_blank_line(text), .words = "it is blank"};
+    if (fault.line > 0)
+        return fault;
+    fault.words = NULL;
+    for (int more = redis_conf_next(&reader); more != 0 && fault.words == NULL; more = redis_conf_next(&reader)) {
+        fault.words = take_line(manifest, &reader, more);
+        fault.line = reader.number;
     }
-    *ret_line = result < 0 ? reader.number : 0;
     redis_conf_free(&reader);
-    if (result < 0)
-        return result == ERR_TOO_BIG ? result : ERR_CORRUPT;
-    if (!manifest.has_base && manifest.count == 0)
-        return ERR_CORRUPT;
+    if (fault.words == NULL && !manifest->has_base && manifest->count == 0)
+        return (struct cw_manifest_fault){.words = "no file is named"};
+    return fault;
+}
+
+int cw_manifest_parse(struct slice text, struct cw_manifest *ret_manifest, struct cw_manifest_fault *ret_fault)
+{
+    struct cw_manifest manifest = {.has_base = false};
+    *ret_fault = find_fault(text, &manifest);
+    if (ret_fault->words != NULL)
+        return ret_fault->words == too_many ? ERR_TOO_BIG : ERR_CORRUPT;
     *ret_manifest = manifest;
     return 0;
 }
@@ -170,7 +202,7 @@ void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64
 int cw_manifest_add_increment(struct cw_manifest *manifest, const char *name, uint64_t number)
 {
     struct cw_manifest_file file = name_file(name, number, "incr.aof");
-    return take_increment(manifest, &file);
+    return take_increment(manifest, &file) == NULL ? 0 : ERR_TOO_BIG;
 }
 
 const struct cw_manifest_file *cw_manifest_newest(const struct cw_manifest *manifest)

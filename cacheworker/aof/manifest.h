@@ -4,7 +4,7 @@
  *     file appendonly.aof.5.incr.aof seq 5 type i
  *
  * One base at most, then increments whose numbers rise. Files of type h are the history: who loads the rest removes
- * them. Words may be quoted as in redis.conf; lines that begin with # say nothing.
+ * them. Words may be quoted as in redis.conf; lines that begin with # say nothing; a line has 1023 bytes at the most.
  * Source: redis.io/docs/management/persistence, and what redis-server 7.0 writes and loads. */
 #ifndef CACHEWORKER_AOF_MANIFEST_H
 #define CACHEWORKER_AOF_MANIFEST_H
@@ -22,6 +22,7 @@ enum {
     CW_MANIFEST_NAME_MAX = 128, /* with the 0 that ends it */
     CW_MANIFEST_INCREMENTS_MAX = 64,
     CW_MANIFEST_HISTORY_MAX = CW_MANIFEST_INCREMENTS_MAX + 1,
+    CW_MANIFEST_LINE_MAX = 1023,
     CW_MANIFEST_BYTES_MAX = 64 << 10,
 };
 
@@ -39,9 +40,14 @@ struct cw_manifest { /* a zeroed struct names no file */
     struct cw_manifest_file history[CW_MANIFEST_HISTORY_MAX]; /* what is beyond it is passed over */
 };
 
-/* ERR_CORRUPT, and ret_line is the line that is wrong, from 1, or 0 for the whole; ERR_TOO_BIG for too many
- * increments. */
-MUST_CHECK int cw_manifest_parse(struct slice text, struct cw_manifest *ret_manifest, size_t *ret_line);
+struct cw_manifest_fault {
+    size_t line;       /* from 1; 0: the whole */
+    const char *words; /* what is wrong with it; a constant */
+};
+
+/* ERR_CORRUPT; ERR_TOO_BIG for too many increments. */
+MUST_CHECK int cw_manifest_parse(struct slice text, struct cw_manifest *ret_manifest,
+                                 struct cw_manifest_fault *ret_fault);
 
 /* Whether the base or an increment has this name. */
 bool cw_manifest_needs(const struct cw_manifest *manifest, const char *name);

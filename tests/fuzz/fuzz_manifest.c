@@ -13,12 +13,12 @@ static bool is_same_file(const struct cw_manifest_file *a, const struct cw_manif
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct cw_manifest manifest, again;
-    size_t line;
-    if (cw_manifest_parse(slice_of((const char *)data, size), &manifest, &line) < 0)
+    struct cw_manifest_fault fault;
+    if (cw_manifest_parse(slice_of((const char *)data, size), &manifest, &fault) < 0)
         return 0;
     struct buf text = {0};
     cw_manifest_write(&manifest, &text);
-    CHECK(cw_manifest_parse(buf_slice(&text), &again, &line) == 0);
+    CHECK(cw_manifest_parse(buf_slice(&text), &again, &fault) == 0);
     CHECK(again.has_base == manifest.has_base && again.count == manifest.count);
     CHECK(!manifest.has_base || is_same_file(&again.base, &manifest.base));
     for (size_t i = 0; i < manifest.count; i++) {

@@ -15,37 +15,42 @@ static void are_read_and_written(void **state)
         const char *text;
         int result;
         size_t line;
-        const char *written;
+        const char *written; /* or what is wrong */
     } rows[] = {
         {"file a seq 1 type b\n", 0, 0, "file a seq 1 type b\n"},
         {"file a seq 1 type i", 0, 0, "file a seq 1 type i\n"},
         {"file a seq 2 type b\nfile x seq 1 type h\nfile b seq 3 type i\nfile c seq 9 type i\n", 0, 0,
          "file a seq 2 type b\nfile x seq 1 type h\nfile b seq 3 type i\nfile c seq 9 type i\n"},
-        {"# words\n\ntype i later 1 seq 3 file \"a\"\n", 0, 0, "file a seq 3 type i\n"},
-        {"file h seq 1 type h\n", ERR_CORRUPT, 0, NULL},
-        {"", ERR_CORRUPT, 0, NULL},
-        {"file a seq 1\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq 1 type\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq 1 type x\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq 1 type bi\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq x type b\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq 0 type b\n", ERR_CORRUPT, 1, NULL},
-        {"seq 1 type b seq 2\n", ERR_CORRUPT, 1, NULL},
-        {"file ../a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
-        {"file a/b seq 1 type b\n", ERR_CORRUPT, 1, NULL},
-        {"file .a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
+        {"# words\ntype i later 1 seq 3 file \"a\"\n", 0, 0, "file a seq 3 type i\n"},
+        {"file a seq 1 type b\n \n", ERR_CORRUPT, 2, "it is blank"},
+        {"\n", ERR_CORRUPT, 1, "it is blank"},
+        {"file h seq 1 type h\n", ERR_CORRUPT, 0, "no file is named"},
+        {"", ERR_CORRUPT, 0, "no file is named"},
+        {"file a seq 1\n", ERR_CORRUPT, 1, "it is not made of the pairs file, seq and type"},
+        {"file a seq 1 type\n", ERR_CORRUPT, 1, "it is not made of the pairs file, seq and type"},
+        {"file a seq 1 type x\n", ERR_CORRUPT, 1, "the type is none of b, i and h"},
+        {"file a seq 1 type bi\n", ERR_CORRUPT, 1, "the type is none of b, i and h"},
+        {"file a seq x type b\n", ERR_CORRUPT, 1, "seq is no number"},
+        {"file a seq 0 type b\n", ERR_CORRUPT, 1, "it names no file, or no seq above 0"},
+        {"seq 1 type b seq 2\n", ERR_CORRUPT, 1, "it names no file, or no seq above 0"},
+        {"file ../a seq 1 type b\n", ERR_CORRUPT, 1, "the file is no plain name"},
+        {"file a/b seq 1 type b\n", ERR_CORRUPT, 1, "the file is no plain name"},
+        {"file .a seq 1 type b\n", ERR_CORRUPT, 1, "the file is no plain name"},
         {"file \"a b\" seq 1 type b\n", 0, 0, "file \"a b\" seq 1 type b\n"},
-        {"file \"a\\nb\" seq 1 type b\n", ERR_CORRUPT, 1, NULL},
-        {"file \"a seq 1 type b\n", ERR_CORRUPT, 1, NULL},
-        {"file a seq 1 type b\nfile b seq 2 type b\n", ERR_CORRUPT, 2, NULL},
-        {"file a seq 2 type i\nfile b seq 2 type i\n", ERR_CORRUPT, 2, NULL},
-        {"file a seq 2 type i\n# x\nfile b seq 1 type i\n", ERR_CORRUPT, 3, NULL},
+        {"file \"a\\nb\" seq 1 type b\n", ERR_CORRUPT, 1, "the file is no plain name"},
+        {"file \"a seq 1 type b\n", ERR_CORRUPT, 1, "its words cannot be told apart"},
+        {"file a seq 1 type b\nfile b seq 2 type b\n", ERR_CORRUPT, 2, "there is a base already"},
+        {"file a seq 2 type i\nfile b seq 2 type i\n", ERR_CORRUPT, 2, "its seq is not above the one before"},
+        {"file a seq 2 type i\n# x\nfile b seq 1 type i\n", ERR_CORRUPT, 3, "its seq is not above the one before"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct cw_manifest manifest;
-        size_t line = 99;
-        if (cw_manifest_parse(slice_text(rows[i].text), &manifest, &line) != rows[i].result || line != rows[i].line)
-            fail_msg("'%s': line %zu", rows[i].text, line);
+        struct cw_manifest_fault fault = {.line = 99};
+        int result = cw_manifest_parse(slice_text(rows[i].text), &manifest, &fault);
+        if (result != rows[i].result)
+            fail_msg("'%s': %d", rows[i].text, result);
+        if (result < 0 && (fault.line != rows[i].line || strcmp(fault.words, rows[i].written) != 0))
+            fail_msg("'%s': line %zu: %s", rows[i].text, fault.line, fault.words);
         if (rows[i].result < 0)
             continue;
         struct buf written = {0};
@@ -67,12 +72,27 @@ static void are_bounded(void **state)
     assert_string_equal(cw_manifest_newest(&manifest)->name, "appendonly.aof.64.incr.aof");
     struct buf text = {0};
     struct cw_manifest again;
-    size_t line;
+    struct cw_manifest_fault fault;
     cw_manifest_write(&manifest, &text);
-    assert_int_equal(cw_manifest_parse(buf_slice(&text), &again, &line), 0);
+    assert_int_equal(cw_manifest_parse(buf_slice(&text), &again, &fault), 0);
     buf_add_text(&text, "file a seq 1000 type i\n");
-    assert_int_equal(cw_manifest_parse(buf_slice(&text), &again, &line), ERR_TOO_BIG);
-    assert_int_equal(line, CW_MANIFEST_INCREMENTS_MAX + 1);
+    assert_int_equal(cw_manifest_parse(buf_slice(&text), &again, &fault), ERR_TOO_BIG);
+    assert_int_equal(fault.line, CW_MANIFEST_INCREMENTS_MAX + 1);
+    buf_free(&text);
+}
+
+static void have_lines_of_some_length(void **state)
+{
+    (void)state;
+    struct cw_manifest manifest;
+    struct cw_manifest_fault fault;
+    struct buf text = {0};
+    buf_add_format(&text, "file a seq 1 type b later %0*d", CW_MANIFEST_LINE_MAX - 26, 0);
+    assert_int_equal(buf_length(&text), CW_MANIFEST_LINE_MAX);
+    assert_int_equal(cw_manifest_parse(buf_slice(&text), &manifest, &fault), 0);
+    buf_add_text(&text, "0");
+    assert_int_equal(cw_manifest_parse(buf_slice(&text), &manifest, &fault), ERR_CORRUPT);
+    assert_string_equal(fault.words, "it is too long");
     buf_free(&text);
 }
 
@@ -101,6 +121,6 @@ static void have_a_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(are_read_and_written), cmocka_unit_test(are_bounded),
-                                       cmocka_unit_test(have_a_history)};
+                                       cmocka_unit_test(have_lines_of_some_length), cmocka_unit_test(have_a_history)};
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
 }
