@@ -8,7 +8,6 @@
 #include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/string/long_double.h"
 #include "common/base/errors.h"
-#include "common/base/glob.h"
 #include "common/base/mem.h"
 #include "common/base/rand.h"
 
@@ -109,48 +108,24 @@ void cw_hvals_command(struct cw_call *call)
     reply_all(call, VALUES);
 }
 
-struct found { /* by a scan */
-    struct buf *out;
-    struct slice pattern;
-    uint64_t visited;
-    uint64_t count; /* of fields that match */
-};
-
 static void add_found(void *context, const struct cw_packed_value *field, const struct cw_packed_value *value)
 {
-    struct found *found = context;
-    char space[NUMBER_TEXT_MAX];
-    found->visited++;
-    if (found->pattern.data && !glob_match(found->pattern, cw_packed_value_text(field, space), false))
+    struct cw_found *found = context;
+    if (!cw_found_visit(found, field))
         return;
-    cw_write_packed_value(found->out, field);
-    cw_write_packed_value(found->out, value);
-    found->count++;
+    cw_write_packed_value(&found->replies, field);
+    cw_write_packed_value(&found->replies, value);
+    found->count += 2;
+}
+
+static uint64_t scan_fields(struct cw_call *call, const struct cw_entry *entry, uint64_t cursor, struct cw_found *found)
+{
+    return cw_hash_scan(entry, cw_call_parts_from(call), cursor, add_found, found);
 }
 
 void cw_hscan_command(struct cw_call *call)
 {
-    struct cw_scan scan;
-    struct buf text = {0};
-    if (!cw_scan_parse_cursor(call, 2, &scan))
-        return;
-    const struct cw_entry *entry = cw_call_read(call, 1);
-    if (!is_hash(call, entry) || (entry && !cw_scan_parse_options(call, 3, false, &scan)))
-        return;
-    struct found found = {.out = &text, .pattern = scan.pattern};
-    uint64_t places = 0;
-    scan.cursor = entry ? scan.cursor : 0;
-    if (entry) {
-        do {
-            scan.cursor = cw_hash_scan(entry, cw_call_parts_from(call), scan.cursor, add_found, &found);
-            places++;
-        } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
-    }
-    resp_write_array(call->reply, 2);
-    resp_write_bulk_u64(call->reply, scan.cursor);
-    resp_write_array(call->reply, 2 * found.count);
-    buf_add_slice(call->reply, buf_slice(&text));
-    buf_free(&text);
+    cw_scan_value(call, CW_TYPE_HASH, scan_fields);
 }
 
 /* ---- Picks ---- */

@@ -6,7 +6,6 @@
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/packed/packed_reply.h"
 #include "cacheworker/set/set.h"
-#include "common/base/glob.h"
 #include "common/base/rand.h"
 
 enum {
@@ -68,47 +67,25 @@ void cw_smembers_command(struct cw_call *call)
         write_members(call, entry);
 }
 
-struct found { /* by a scan */
-    struct buf *out;
-    struct slice pattern;
-    uint64_t visited;
-    uint64_t count; /* of members that match */
-};
-
 static void add_found(void *context, const struct cw_packed_value *member)
 {
-    struct found *found = context;
-    char space[NUMBER_TEXT_MAX];
-    found->visited++;
-    if (found->pattern.data && !glob_match(found->pattern, cw_packed_value_text(member, space), false))
+    struct cw_found *found = context;
+    if (!cw_found_visit(found, member))
         return;
-    cw_write_packed_value(found->out, member);
+    cw_write_packed_value(&found->replies, member);
     found->count++;
+}
+
+static uint64_t scan_members(struct cw_call *call, const struct cw_entry *entry, uint64_t cursor,
+                             struct cw_found *found)
+{
+    (void)call;
+    return cw_set_scan(entry, cursor, add_found, found);
 }
 
 void cw_sscan_command(struct cw_call *call)
 {
-    struct cw_scan scan;
-    struct buf text = {0};
-    if (!cw_scan_parse_cursor(call, 2, &scan))
-        return;
-    const struct cw_entry *entry = cw_call_read(call, 1);
-    if (!is_set(call, entry) || (entry && !cw_scan_parse_options(call, 3, false, &scan)))
-        return;
-    struct found found = {.out = &text, .pattern = scan.pattern};
-    uint64_t places = 0;
-    scan.cursor = entry ? scan.cursor : 0;
-    if (entry) {
-        do {
-            scan.cursor = cw_set_scan(entry, scan.cursor, add_found, &found);
-            places++;
-        } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
-    }
-    resp_write_array(call->reply, 2);
-    resp_write_bulk_u64(call->reply, scan.cursor);
-    resp_write_array(call->reply, found.count);
-    buf_add_slice(call->reply, buf_slice(&text));
-    buf_free(&text);
+    cw_scan_value(call, CW_TYPE_SET, scan_members);
 }
 
 /* ---- Picks ---- */

@@ -7,7 +7,6 @@
 #include "cacheworker/keyspace/picks.h"
 #include "cacheworker/keyspace/scan.h"
 #include "cacheworker/zset/zset_reply.h"
-#include "common/base/glob.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
 #include "common/base/rand.h"
@@ -261,44 +260,26 @@ void cw_zrevrank_command(struct cw_call *call)
 
 /* ---- Scanning ---- */
 
-struct found {
-    struct buf text; /* owned */
-    struct slice pattern;
-    uint64_t visited, count;
-};
-
 static void add_found(void *context, const struct cw_packed_value *member, double score)
 {
-    struct found *found = context;
-    char space[NUMBER_TEXT_MAX];
-    struct slice text = cw_packed_value_text(member, space);
-    found->visited++;
-    if (found->pattern.data && !glob_match(found->pattern, text, false))
+    struct cw_found *found = context;
+    if (!cw_found_visit(found, member))
         return;
-    resp_write_bulk(&found->text, text);
-    resp_write_double(&found->text, 2, score);
-    found->count++;
+    cw_write_packed_value(&found->replies, member);
+    resp_write_double(&found->replies, 2, score);
+    found->count += 2;
+}
+
+static uint64_t scan_members(struct cw_call *call, const struct cw_entry *entry, uint64_t cursor,
+                             struct cw_found *found)
+{
+    (void)call;
+    return cw_zset_scan(entry, cursor, add_found, found);
 }
 
 void cw_zscan_command(struct cw_call *call)
 {
-    struct cw_scan scan;
-    if (!cw_scan_parse_cursor(call, 2, &scan))
-        return;
-    const struct cw_entry *entry = cw_call_read(call, 1);
-    if (!is_zset(call, entry) || (entry && !cw_scan_parse_options(call, 3, false, &scan)))
-        return;
-    struct found found = {.pattern = scan.pattern};
-    uint64_t places = 0;
-    do {
-        scan.cursor = entry ? cw_zset_scan(entry, scan.cursor, add_found, &found) : 0;
-        places++;
-    } while (scan.cursor != 0 && found.visited < scan.count && places / CW_SCAN_PLACES_PER_COUNT < scan.count);
-    resp_write_array(call->reply, 2);
-    resp_write_bulk_u64(call->reply, scan.cursor);
-    resp_write_array(call->reply, 2 * found.count);
-    buf_add_slice(call->reply, buf_slice(&found.text));
-    buf_free(&found.text);
+    cw_scan_value(call, CW_TYPE_ZSET, scan_members);
 }
 
 /* ---- Picks ---- */
