@@ -515,6 +515,19 @@ static void note_length(struct cw_repl *repl, bool has_ended, size_t used)
         hang_up(repl, "its snapshot is not as long as it said");
 }
 
+static void hang_up_on_snapshot(struct cw_repl *repl, int error)
+{
+    struct buf why = {0};
+    char text[TROUBLE_MAX];
+    buf_add_text(&why, "its snapshot cannot be loaded: ");
+    cw_rdb_reader_tell(&repl->follow.load.reader, error, &why);
+    size_t length = buf_length(&why) < TROUBLE_MAX ? buf_length(&why) : TROUBLE_MAX;
+    snprintf(text, sizeof(text), "%.*s", (int)length, buf_slice(&why).data);
+    buf_free(&why);
+    repl->follow.was_malformed = true;
+    hang_up(repl, text);
+}
+
 static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
 {
     struct follow *follow = &repl->follow;
@@ -523,8 +536,7 @@ static struct slice take_loading(struct cw_repl *repl, struct slice bytes)
     int result =
         cw_rdb_read(&follow->load.reader, slice_of(bytes.data, is_more ? (size_t)follow->left : bytes.length), &used);
     if (result < 0) {
-        follow->was_malformed = true;
-        hang_up(repl, error_text(result));
+        hang_up_on_snapshot(repl, result);
         return (struct slice){0};
     }
     follow->received += used;
