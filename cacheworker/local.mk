@@ -31,7 +31,8 @@ include cacheworker/acl/local.mk
 
 sbin_PROGRAMS += respite-cacheworker
 respite_cacheworker_SOURCES = \
-	cacheworker/main.c cacheworker/shell/redis_conf_file.c cacheworker/shell/redis_conf_file.h \
+	cacheworker/main.c cacheworker/shell/check_files.c cacheworker/shell/check_files.h \
+	cacheworker/shell/redis_conf_file.c cacheworker/shell/redis_conf_file.h \
 	cacheworker/shell/worker_settings.c cacheworker/shell/worker_settings.h
 respite_cacheworker_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 respite_cacheworker_LDADD = libcacheworker_core.a $(SHELL_LIBS)

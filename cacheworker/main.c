@@ -1,5 +1,6 @@
 /* main.c: wires the worker's core to its host, its state file and its storage. */
 #include "cacheworker/ha/control.h"
+#include "cacheworker/shell/check_files.h"
 #include "cacheworker/shell/worker_settings.h"
 #include "common/base/errors.h"
 #include "common/shell/clock.h"
@@ -247,6 +248,8 @@ int main(int argc, char **argv)
     struct worker_settings settings = {0};
     struct daemon daemon;
     int status;
+    if (check_files_asked(argc, argv, &status))
+        return status;
     if (daemon_begin(&daemon, &worker_program, &settings, argc, argv, &status))
         status = run(&daemon, &settings);
     daemon_end(&daemon);

@@ -1,5 +1,6 @@
 #include "cacheworker/aof/aof_load.h"
 
+#include "cacheworker/aof/aof_check.h"
 #include "cacheworker/aof/aof_reader.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
@@ -11,8 +12,6 @@
 #include <stdio.h>
 
 enum { PIECE = 256 << 10 }; /* bytes read at a time */
-
-static const struct slice rdb_begins[] = {SLICE_LITERAL("REDIS"), SLICE_LITERAL("VALKEY")};
 
 /* One file, which is RDB, or commands, or commands behind RDB. */
 struct file_load {
@@ -96,29 +95,17 @@ static int take_known(struct file_load *load, struct slice bytes)
     return error == 0 && bytes.length > 0 ? take_commands(load, bytes) : error;
 }
 
-enum form { FORM_COMMANDS, FORM_RDB, FORM_UNKNOWN };
-
-static enum form form_of(struct slice head)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(rdb_begins); i++) {
-        size_t common = head.length < rdb_begins[i].length ? head.length : rdb_begins[i].length;
-        if (memcmp(head.data, rdb_begins[i].data, common) == 0)
-            return common == rdb_begins[i].length ? FORM_RDB : FORM_UNKNOWN;
-    }
-    return FORM_COMMANDS;
-}
-
 static int take(struct file_load *load, struct slice bytes)
 {
     if (load->is_known)
         return take_known(load, bytes);
     buf_add_slice(&load->head, bytes);
     struct slice head = buf_slice(&load->head);
-    enum form form = form_of(head);
-    if (form == FORM_UNKNOWN)
+    enum cw_aof_form form = cw_aof_form_of(head);
+    if (form == CW_AOF_IS_UNKNOWN)
         return 0;
     load->is_known = true;
-    if (form == FORM_RDB)
+    if (form == CW_AOF_IS_RDB)
         begin_rdb(load);
     int error = take_known(load, head);
     buf_free(&load->head);

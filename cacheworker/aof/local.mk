@@ -1,6 +1,7 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
 	cacheworker/aof/aof.c cacheworker/aof/aof.h \
+	cacheworker/aof/aof_check.c cacheworker/aof/aof_check.h \
 	cacheworker/aof/aof_internal.h \
 	cacheworker/aof/aof_load.c cacheworker/aof/aof_load.h \
 	cacheworker/aof/aof_reader.c cacheworker/aof/aof_reader.h \

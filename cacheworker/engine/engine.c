@@ -298,7 +298,7 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine)
 
 bool cw_engine_is_loading(const struct cw_engine *engine)
 {
-    return engine->loading.is_running;
+    return engine->loading.is_running || engine->loading.has_failed;
 }
 
 void cw_engine_discard_keyspace(struct cw_engine *engine, struct cw_keyspace *keyspace)

@@ -161,6 +161,7 @@ void cw_loading_turn(struct cw_engine *engine)
         tell(engine, buf_slice(&why));
     buf_free(&why);
     if (error < 0) {
+        engine->loading.has_failed = true;
         effect_exit(engine->effects, 1);
     } else if (!engine->loading.is_running) {
         effect_log(engine->effects, LOG_LEVEL_NOTICE, "%" PRIu64 " keys loaded in %" PRId64 " ms", engine->loaded_keys,

@@ -22,6 +22,7 @@ struct cw_keyspace;
 
 struct cw_loading { /* a zeroed struct is over */
     bool is_running;
+    bool has_failed;           /* the server ends */
     bool sets_aside;           /* at the start */
     struct cw_keyspace *fresh; /* owned while it runs */
     struct cw_rdb_input input;

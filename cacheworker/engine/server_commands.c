@@ -344,7 +344,7 @@ void cw_shutdown_command(struct cw_call *call)
         cw_reply_error(call, "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
         return;
     }
-    bool is_unsaved = (options & SHUTDOWN_NOSAVE) || engine->loading.is_running;
+    bool is_unsaved = (options & SHUTDOWN_NOSAVE) || cw_engine_is_loading(engine);
     bool wants_save = engine->config.storage != NULL;
     if (engine->long_command.is_left && !is_unsaved) {
         cw_reply_error(call, cw_scripting_busy_words(engine->scripting));

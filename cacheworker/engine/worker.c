@@ -416,7 +416,7 @@ static void turn(struct cw_engine *engine)
     cw_memory_end_turn(engine);
     if (cw_tracking_turn(engine->tracking))
         engine->turn_wanted = true;
-    if (LIKELY(!engine->loading.is_running)) {
+    if (LIKELY(!cw_engine_is_loading(engine))) {
         cw_repl_turn(engine->repl);
         cw_background_save_turn(engine);
     }
@@ -453,7 +453,7 @@ static void stop(struct cw_engine *engine)
     cw_background_save_leave(engine);
     cw_long_end(engine, "ERR the server is stopping");
     cw_aof_end(engine);
-    if (engine->config.storage != NULL && !engine->loading.is_running && cw_repl_save(engine->repl) < 0) {
+    if (engine->config.storage != NULL && !cw_engine_is_loading(engine) && cw_repl_save(engine->repl) < 0) {
         effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
         status = 1;
     }

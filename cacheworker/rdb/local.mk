@@ -6,6 +6,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/rdb/lzf.c cacheworker/rdb/lzf.h \
 	cacheworker/rdb/picture.c cacheworker/rdb/picture.h \
 	cacheworker/rdb/rdb.h cacheworker/rdb/rdb_format.h \
+	cacheworker/rdb/rdb_check.c cacheworker/rdb/rdb_check.h \
 	cacheworker/rdb/rdb_cursor.c cacheworker/rdb/rdb_cursor.h \
 	cacheworker/rdb/rdb_emit.c cacheworker/rdb/rdb_emit.h \
 	cacheworker/rdb/rdb_file.c cacheworker/rdb/rdb_file.h \

@@ -2,6 +2,7 @@
 
 #include "cacheworker/acl/users.h"
 #include "cacheworker/aof/manifest.h"
+#include "cacheworker/shell/check_files.h"
 #include "cacheworker/shell/redis_conf_file.h"
 #include "common/base/errors.h"
 #include "common/shell/net_address.h"
@@ -299,6 +300,7 @@ void worker_settings_free(struct worker_settings *settings)
 const struct daemon_program worker_program = {
     .name = "respite-cacheworker",
     .summary = "holds the data",
+    .more_help = check_files_help,
     .schema = &schema,
     .daemon_offset = offsetof(struct worker_settings, daemon),
     .read_more = read_more,

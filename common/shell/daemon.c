@@ -111,13 +111,14 @@ static void print_help(const struct daemon_program *program)
     struct buf text = {0};
     conf_describe(program->schema, &text);
     printf("%s: %s\n\n"
-           "usage: %s -c FILE [-t] [--NAME VALUE ...]\n\n"
+           "usage: %s -c FILE [-t] [--NAME VALUE ...]\n%s\n"
            "  -c FILE    read the configuration from FILE\n"
            "  -t         check the configuration and exit\n"
            "  --version  print the version\n"
            "  --help     print this\n\n"
            "Settings, in FILE as `name = value;` or here as --name value:\n\n%.*s",
-           program->name, program->summary, program->name, (int)buf_length(&text), buf_slice(&text).data);
+           program->name, program->summary, program->name, program->more_help != NULL ? program->more_help : "",
+           (int)buf_length(&text), buf_slice(&text).data);
     buf_free(&text);
 }
 

@@ -40,7 +40,8 @@ struct daemon_settings {
 
 struct daemon_program {
     const char *name;
-    const char *summary; /* one sentence for --help */
+    const char *summary;   /* one sentence for --help */
+    const char *more_help; /* lines for it, of other ways to call the program; NULL: none */
     const struct conf_schema *schema;
     size_t daemon_offset; /* of struct daemon_settings in the settings */
 

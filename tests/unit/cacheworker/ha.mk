@@ -1,6 +1,7 @@
 # Tests of cacheworker/ha, repl, rdb and aof.
 cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/aof/aof_load_test \
+	tests/unit/cacheworker/aof/aof_check_test \
 	tests/unit/cacheworker/aof/aof_reader_test \
 	tests/unit/cacheworker/aof/aof_test \
 	tests/unit/cacheworker/aof/manifest_test \
@@ -29,6 +30,8 @@ UNIT_TESTS += $(cacheworker_ha_unit_tests)
 cacheworker_ha_test_libraries = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 tests_unit_cacheworker_aof_aof_load_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_aof_load_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_aof_aof_check_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_aof_aof_check_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_aof_reader_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_aof_reader_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_aof_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

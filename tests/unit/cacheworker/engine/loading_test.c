@@ -170,6 +170,9 @@ static void a_server_by_itself_ends_where_the_file_is_damaged(void **state)
     assert_true(says(buf_slice(&stage.bench.log), "dump.rdb cannot be loaded: at byte "));
     assert_true(says(buf_slice(&stage.bench.log), ": the checksum is wrong"));
     assert_int_equal(stage.bench.renames, 0);
+    assert_true(says(ask_once(&stage, "DBSIZE"), "-LOADING"));
+    bench_stop(&stage.bench);
+    assert_string_equal(stage.memory.written_name, "");
     end(&stage);
 }
 
