@@ -235,14 +235,15 @@ static int read_manifest(struct aof *aof)
     if (fd < 0)
         return cannot(aof->manifest_path, strerror(errno));
     struct buf text = {0};
-    size_t line = 0;
+    struct cw_manifest_fault fault = {.words = NULL};
     int error = feed(fd, 0, UINT64_MAX, take_text, &text);
     if (error == 0)
-        error = cw_manifest_parse(buf_slice(&text), &aof->manifest, &line);
+        error = cw_manifest_parse(buf_slice(&text), &aof->manifest, &fault);
     close(fd);
     buf_free(&text);
     if (error < 0)
-        printf("%s: line %zu: %s\n", aof->manifest_path, line, error_text(error));
+        printf("%s: line %zu: %s\n", aof->manifest_path, fault.line,
+               fault.words != NULL ? fault.words : error_text(error));
     else
         printf("%s: good: %s and %zu increments\n", aof->manifest_path, aof->manifest.has_base ? "a base" : "no base",
                aof->manifest.count);
