@@ -245,29 +245,38 @@ void cw_aof_switch(struct cw_engine *engine, const struct cw_manifest_file *newe
     struct cw_aof *aof = &engine->aof;
     bool is_first = aof->state == CW_AOF_STARTING;
     aof->newest = *newest;
-    cw_repl_record(engine->repl, true); /* it begins with a SELECT */
     if (is_first) {
         buf_clear(&aof->tail);
         aof->file = FIRST_FILE;
         aof->confirmed = 0;
         open_newest(engine, aof->newest.name);
-        return;
+    } else {
+        aof->of_older = buf_length(&aof->tail);
+        aof->of_older_offset = cw_repl_offset(engine->repl);
     }
-    aof->of_older = buf_length(&aof->tail);
-    aof->of_older_offset = cw_repl_offset(engine->repl);
-    if (aof->of_older == 0)
+    cw_repl_write_place(engine->repl, &aof->tail);
+    cw_repl_record(engine->repl, true);
+    if (!is_first && aof->of_older == 0)
         go_over_to_newest(engine);
+}
+
+static void close_file(struct cw_engine *engine)
+{
+    if (engine->aof.file != NO_FILE)
+        cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = engine->aof.file}, NULL, 0,
+                   SLICE_LITERAL(""));
+    engine->aof.file = NO_FILE;
 }
 
 /* Nothing of it is of use any more. */
 static void drop_tail(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
+    close_file(engine);
     cw_repl_record(engine->repl, false);
     buf_free(&aof->tail);
     aof->asked = aof->of_older = aof->syncing = 0;
     aof->is_syncing = false;
-    aof->file = NO_FILE;
     aof->generation++;
 }
 
@@ -292,8 +301,7 @@ void cw_aof_established(struct cw_engine *engine)
 
 bool cw_aof_has_data(const struct cw_engine *engine)
 {
-    return engine->settings.appendonly && engine->config.standalone && engine->config.storage != NULL &&
-           cw_aof_is_there(engine);
+    return engine->settings.appendonly && engine->config.storage != NULL && cw_aof_is_there(engine);
 }
 
 static void note_cut(struct cw_engine *engine, const struct cw_aof_loaded *loaded)
@@ -312,11 +320,6 @@ int cw_aof_create(struct cw_engine *engine, struct buf *why)
     struct cw_aof *aof = &engine->aof;
     if (!engine->settings.appendonly)
         return 0;
-    if (!engine->config.standalone) {
-        engine->settings.appendonly = false;
-        buf_add_text(&aof->note, "appendonly has no effect: a member of a group keeps no append-only file");
-        return 0;
-    }
     if (engine->config.storage == NULL) {
         buf_add_text(why, "appendonly: needs a directory (dir)");
         return ERR_INVALID;
@@ -332,6 +335,8 @@ int cw_aof_create(struct cw_engine *engine, struct buf *why)
     aof->confirmed = loaded.newest_bytes;
     aof->older_bytes = loaded.bytes - loaded.newest_bytes;
     aof->base_bytes = loaded.bytes;
+    if (!engine->config.standalone)
+        cw_repl_take_history(engine->repl, &loaded.history);
     if (loaded.cut_bytes > 0)
         note_cut(engine, &loaded);
     return 0;
@@ -403,9 +408,6 @@ void cw_aof_settings_changed(struct cw_engine *engine)
         begin_to_start(engine, false);
     } else if (!engine->settings.appendonly && aof->state != CW_AOF_OFF) {
         cw_aof_end(engine);
-        if (aof->file != NO_FILE)
-            cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = aof->file}, NULL, 0,
-                       SLICE_LITERAL(""));
         drop_tail(engine);
         aof->state = CW_AOF_OFF;
         aof->error = 0;
@@ -415,17 +417,15 @@ void cw_aof_settings_changed(struct cw_engine *engine)
     cw_engine_release(engine, cw_engine_released(engine));
 }
 
+/* What comes now does not belong behind what is on the disk, which stays as it is until there is a new base. */
 void cw_aof_data_replaced(struct cw_engine *engine)
 {
-    if (engine->aof.state == CW_AOF_OFF)
+    struct cw_aof *aof = &engine->aof;
+    if (aof->state == CW_AOF_OFF || (engine->config.mutants & CW_MUTANT_AOF_GOES_ON))
         return;
     cw_aof_rewrite_leave(engine);
-    if (engine->aof.state == CW_AOF_STARTING) {
-        drop_tail(engine);
-        want_first(engine);
-    } else {
-        cw_aof_rewrite_want(engine);
-    }
+    drop_tail(engine);
+    begin_to_start(engine, aof->is_binding);
 }
 
 void cw_aof_append(struct cw_engine *engine, struct slice bytes)
@@ -436,11 +436,21 @@ void cw_aof_append(struct cw_engine *engine, struct slice bytes)
         aof->refuses = true;
 }
 
+/* Nobody can refuse what a master sends. A second later there may be a new base. */
+static void give_up_tail(struct cw_engine *engine)
+{
+    cw_aof_data_replaced(engine);
+    cw_aof_rewrite_leave(engine);
+    cw_aof_cannot_start(engine, ERR_TOO_BIG);
+}
+
 void cw_aof_turn(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
     if (LIKELY(aof->state == CW_AOF_OFF))
         return;
+    if (UNLIKELY(buf_length(&aof->tail) > REFUSE_ABOVE) && !cw_repl_is_leading(engine->repl))
+        give_up_tail(engine);
     bool is_at_rest = aof->error < 0 && !aof->is_syncing && !cw_aof_rewrite_is_running(&aof->rewrite);
     if (is_at_rest && engine->now_ns - aof->failed_ns >= SECOND_NS)
         try_again(engine);
@@ -475,7 +485,8 @@ int64_t cw_aof_deadline(const struct cw_engine *engine)
 uint64_t cw_aof_released(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    if (LIKELY(aof->state == CW_AOF_OFF) || !is_always(engine) || !aof->is_binding || aof->error < 0)
+    if (LIKELY(aof->state == CW_AOF_OFF) || !is_always(engine) || !aof->is_binding || aof->error < 0 ||
+        !cw_repl_is_leading(engine->repl))
         return CW_RELEASED_ALL;
     if (aof->state == CW_AOF_STARTING)
         return 0;

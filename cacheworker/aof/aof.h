@@ -1,9 +1,10 @@
-/* aof.h: the append-only file of a server by itself: every command of its stream, on the disk.
+/* aof.h: the append-only file: every command of the stream, on the disk.
  *
- * What repl/ adds to the stream is gathered, and at the end of a turn written behind the newest increment, beside the
- * core (door.h: EFFECT_FILE). appendfsync says when it is synced: always (with each turn's writes, one sync at a time;
- * what comes meanwhile goes with the next), everysec, or no. A base with the data of one moment and the increments from
- * there on are named by a manifest, in the form of Redis 7 (manifest.h); aof_rewrite.h makes new ones.
+ * What repl/ adds to the stream, or receives of it as a replica, is gathered, and at the end of a turn written behind
+ * the newest increment, beside the core (door.h: EFFECT_FILE). appendfsync says when it is synced: always (with each
+ * turn's writes, one sync at a time; what comes meanwhile goes with the next), everysec, or no. A base with the data of
+ * one moment and the increments from there on are named by a manifest, in the form of Redis 7 (manifest.h);
+ * aof_rewrite.h makes new ones.
  *
  *     OFF -> STARTING -> ON         STARTING: until a first base is complete, the disk says nothing of what is written
  *
@@ -14,6 +15,13 @@
  * ATC 2020). Until that works, with `always` writes are refused and the clients whose replies waited are closed (their
  * writes were executed and never acknowledged; reads may show them); otherwise the server goes on, until what waits
  * fills its bound: then it refuses writes, too.
+ *
+ * In a group any member may keep one, and comes back with the history and the offset to which its data belong
+ * (place.h): so it goes on where it was, or is found to have diverged. It changes nothing of who is asked and who wins
+ * (QUORUM sections 3, 5 and 6): a node that comes back is a new life with an older history, as with dump.rdb. A full
+ * sync, or whatever else replaces the data, leads back to STARTING: what is on the disk stays as it is, and is loaded,
+ * until the new base has its name. A replica whose disk does not keep up begins anew, too, when its bound is full.
+ *
  * Source: redis.io/docs/management/persistence; redis.conf of 7.2. */
 #ifndef CACHEWORKER_AOF_AOF_H
 #define CACHEWORKER_AOF_AOF_H

@@ -2,9 +2,11 @@
 
 #include "cacheworker/aof/aof_check.h"
 #include "cacheworker/aof/aof_reader.h"
+#include "cacheworker/aof/place.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_load.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -16,6 +18,7 @@ enum { PIECE = 256 << 10 }; /* bytes read at a time */
 /* One file, which is RDB, or commands, or commands behind RDB. */
 struct file_load {
     struct cw_engine *engine;
+    struct cw_place *place; /* borrowed */
     const char *name;
     struct buf *why;
     struct buf head; /* owned: the first bytes, until they tell what it is */
@@ -48,8 +51,17 @@ void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MA
 
 static int apply(void *context, struct slice bytes, size_t *ret_used)
 {
+    struct file_load *load = context;
     bool ack_wanted;
-    return cw_engine_apply(context, bytes, ret_used, &ack_wanted);
+    int error = cw_engine_apply(load->engine, bytes, ret_used, &ack_wanted);
+    cw_place_advance(load->place, *ret_used);
+    return error;
+}
+
+static int note(void *context, struct slice line)
+{
+    struct file_load *load = context;
+    return load->engine->config.standalone ? 0 : cw_place_take(load->place, line);
 }
 
 static void begin_rdb(struct file_load *load)
@@ -61,8 +73,8 @@ static void begin_rdb(struct file_load *load)
 
 static void install_rdb(struct file_load *load)
 {
-    cw_engine_install_keyspace(load->engine, load->fresh);
-    cw_engine_install_programs(load->engine, buf_slice(&load->rdb.programs));
+    cw_repl_take_data(load->engine->repl, load->fresh, &load->rdb.origin, buf_slice(&load->rdb.programs));
+    *load->place = (struct cw_place){.history = load->rdb.origin.history};
     cw_rdb_load_free(&load->rdb);
     load->fresh = NULL;
     load->is_rdb = false;
@@ -239,7 +251,8 @@ static int judge_end(struct file_load *load, const char *path, int error, bool m
 }
 
 /* Fewer bytes are good than there are only where it `may_be_cut`. */
-static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut, struct found *found, struct buf *why)
+static int load_file(struct cw_engine *engine, struct cw_place *place, const char *name, bool may_be_cut,
+                     struct found *found, struct buf *why)
 {
     const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX];
@@ -248,8 +261,10 @@ static int load_file(struct cw_engine *engine, const char *name, bool may_be_cut
     int error = storage->open_read(storage->context, path, &file);
     if (error < 0)
         return refuse(engine, why, name, 0, error);
-    struct file_load load = {.engine = engine, .name = name, .why = why, .reader = {.apply = apply, .context = engine}};
-    cw_engine_set_stream_database(engine, 0);
+    struct file_load load = {.engine = engine, .place = place, .name = name, .why = why};
+    load.reader = (struct cw_aof_reader){.apply = apply, .note = note, .context = &load};
+    if (engine->config.standalone) /* a group's stream goes on from file to file */
+        cw_engine_set_stream_database(engine, 0);
     error = take_pieces(&load, storage, file);
     storage->close(storage->context, file);
     *found = (struct found){.whole = load.reader.whole, .bytes = load.taken};
@@ -336,17 +351,18 @@ int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, stru
     struct cw_aof_loaded loaded = {.bytes = 0};
     const struct cw_manifest *manifest = &loaded.manifest;
     struct found found;
+    struct cw_place place = {.aside = 0};
     int error = read_manifest(engine, &loaded.manifest, why);
     if (error == 0)
         forget_empty(engine, &loaded.manifest);
     if (error == 0 && manifest->has_base) {
-        error = load_file(engine, manifest->base.name, false, &found, why);
+        error = load_file(engine, &place, manifest->base.name, false, &found, why);
         loaded.bytes += error == 0 ? found.bytes : 0;
     }
     for (size_t i = 0; i < manifest->count && error == 0; i++) {
         bool is_last = i + 1 == manifest->count;
-        error = load_file(engine, manifest->increments[i].name, is_last && engine->settings.aof_load_truncated, &found,
-                          why);
+        bool may_be_cut = is_last && engine->settings.aof_load_truncated;
+        error = load_file(engine, &place, manifest->increments[i].name, may_be_cut, &found, why);
         if (error < 0)
             break;
         loaded.newest_bytes = found.whole;
@@ -354,6 +370,7 @@ int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, stru
         loaded.zero_bytes = found.zeros;
         loaded.bytes += found.whole;
     }
+    loaded.history = cw_place_history(&place);
     *ret_loaded = loaded;
     return error;
 }

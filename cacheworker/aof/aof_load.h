@@ -7,6 +7,7 @@
 #define CACHEWORKER_AOF_AOF_LOAD_H
 
 #include "cacheworker/aof/manifest.h"
+#include "common/ha/topology.h"
 
 #include "common/base/door.h"
 
@@ -16,8 +17,9 @@ struct cw_aof_loaded {
     struct cw_manifest manifest;
     uint64_t newest_bytes; /* of the last increment, without what is to be cut */
     uint64_t cut_bytes;
-    uint64_t zero_bytes; /* of these, at the end */
-    uint64_t bytes;      /* of all files */
+    uint64_t zero_bytes;    /* of these, at the end */
+    uint64_t bytes;         /* of all files */
+    struct history history; /* of a group: where the data stand in its stream */
 };
 
 void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX]);

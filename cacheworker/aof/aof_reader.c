@@ -16,13 +16,16 @@ static int64_t read_note(struct slice input)
     return input.length < NOTE_MAX ? 0 : ERR_CORRUPT;
 }
 
-static int take_note(struct cw_aof_reader *reader, size_t length)
+static int take_note(struct cw_aof_reader *reader, struct slice line)
 {
-    if (reader->unit_bytes > 0)
-        reader->unit_bytes += length;
-    else
-        reader->whole += length;
-    return 0;
+    if (reader->unit_bytes > 0) {
+        reader->unit_bytes += line.length;
+        return 0;
+    }
+    int error = reader->note != NULL ? reader->note(reader->context, line) : 0;
+    if (error == 0)
+        reader->whole += line.length;
+    return error;
 }
 
 static int take_command(struct cw_aof_reader *reader, struct slice command)
@@ -55,7 +58,8 @@ static int take_next(struct cw_aof_reader *reader)
     int64_t used = is_note ? read_note(input) : resp_request_read(&reader->request, input, &limits);
     if (used <= 0)
         return used < 0 ? ERR_CORRUPT : 0;
-    int error = is_note ? take_note(reader, (size_t)used) : take_command(reader, slice_of(input.data, (size_t)used));
+    struct slice taken = slice_of(input.data, (size_t)used);
+    int error = is_note ? take_note(reader, taken) : take_command(reader, taken);
     buf_consume(&reader->input, (size_t)used);
     return error < 0 ? error : 1;
 }

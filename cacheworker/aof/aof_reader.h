@@ -13,6 +13,8 @@ struct cw_aof_reader { /* a zeroed struct with the public fields set stands at t
     /* Executes the units at the front of `bytes`, and says how many bytes those had; what it leaves comes again, with
      * the next command behind it. 0, or an error, which ends the reading. */
     int (*apply)(void *context, struct slice bytes, size_t *ret_used);
+    /* Gets each line that begins with # and stands between units. NULL: they are passed over. */
+    int (*note)(void *context, struct slice line);
     void *context;  /* borrowed */
     uint64_t whole; /* where in the file the last whole unit, or line, ended; set it where reading begins */
 

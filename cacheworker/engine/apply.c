@@ -85,8 +85,10 @@ static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t 
     enum cw_aside aside = cw_aside_read(argv, argc, &record);
     if (aside == CW_ASIDE_NOW)
         return apply_aside(engine, record);
-    if (aside == CW_ASIDE_USERS)
-        return engine->config.standalone ? 0 : cw_share_apply(engine, record);
+    if (aside == CW_ASIDE_USERS) {
+        bool is_of_disk = engine->effects == NULL; /* users have a file of their own, which is not older */
+        return engine->config.standalone || is_of_disk ? 0 : cw_share_apply(engine, record);
+    }
     if (aside == CW_ASIDE_MIGRATION)
         return cw_repl_note_migration(engine->repl, record);
     int result = judge(argv, argc, &command);

@@ -202,9 +202,9 @@ const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *e
     return &engine->settings.replication;
 }
 
-bool cw_engine_has_aof(const struct cw_engine *engine)
+bool cw_engine_aof_failed(const struct cw_engine *engine)
 {
-    return engine->settings.appendonly;
+    return engine->aof.error < 0;
 }
 
 bool cw_engine_serves_stale(const struct cw_engine *engine)

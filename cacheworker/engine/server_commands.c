@@ -163,8 +163,6 @@ void cw_replicaof_command(struct cw_call *call)
         change_master(call, NULL);
     else if (!parse_master(call, &master))
         return;
-    else if (cw_engine_has_aof(call->engine))
-        cw_reply_error(call, "ERR a server with an append-only file cannot be a replica: set appendonly to no before");
     else if (present != NULL && address_equal(present, &master))
         resp_write_simple(call->reply, SLICE_LITERAL("OK Already connected to specified master"));
     else

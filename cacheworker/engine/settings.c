@@ -253,11 +253,8 @@ static const struct hooks save_points_hooks = {
 static void judge_appendonly(const struct cw_engine *engine, struct slice value, struct buf *reason)
 {
     bool is_running = engine->repl != NULL; /* else it is judged when the worker is created */
-    if (is_running && slice_equal_nocase(value, "yes") &&
-        (!engine->config.standalone || engine->config.storage == NULL))
-        buf_add_text(reason, "it is for a server by itself that has a directory");
-    else if (is_running && slice_equal_nocase(value, "yes") && cw_repl_stock_master(engine->repl) != NULL)
-        buf_add_text(reason, "it is not for a replica");
+    if (is_running && slice_equal_nocase(value, "yes") && engine->config.storage == NULL)
+        buf_add_text(reason, "it needs a directory (dir)");
 }
 
 static const struct hooks appendonly_hooks = {.judge = judge_appendonly, .changed = cw_aof_settings_changed};

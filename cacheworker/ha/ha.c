@@ -143,7 +143,7 @@ static uint32_t status_flags(const struct cw_ha *ha)
         flags |= STATUS_LOADING;
     if (cw_engine_is_busy(ha->engine))
         flags |= STATUS_BUSY;
-    if (ha->persist_failed || cw_repl_disk_failed(repl))
+    if (ha->persist_failed || cw_repl_disk_failed(repl) || cw_engine_aof_failed(ha->engine))
         flags |= STATUS_DISK_ERROR;
     if (cw_repl_is_link_up(repl))
         flags |= STATUS_LINK_UP;
@@ -243,7 +243,7 @@ static void update_gate(struct cw_ha *ha, const struct cw_replica_view *views, s
 {
     uint64_t end = cw_repl_offset(cw_engine_repl(ha->engine));
     if (cw_gate_update(&ha->gate, covered(ha, views, count), end))
-        cw_engine_release(ha->engine, cw_gate_released(&ha->gate));
+        cw_engine_release(ha->engine, cw_engine_released(ha->engine));
 }
 
 /* The moment at which a life will be max_lag behind if it acknowledges nothing more. */

@@ -27,6 +27,8 @@ enum {
     CW_MUTANT_REPLY_AT_ONCE = 1 << 8,      /* acknowledges without waiting for the in-sync replicas */
     CW_MUTANT_IGNORE_LAG = 1 << 9,         /* async: acknowledges however far the in-sync replicas are behind */
     CW_MUTANT_APPLY_HALVES = 1 << 10,      /* a replica executes what stands in a transaction before its end is there */
+    CW_MUTANT_AOF_GOES_ON = 1 << 11,       /* behind a full sync the old append-only file goes on */
+    CW_MUTANT_AOF_FORGETS_EPOCHS = 1 << 12, /* a replica's append-only file does not tell where epochs begin */
 };
 
 struct cw_ha;

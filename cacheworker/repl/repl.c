@@ -1,6 +1,7 @@
 #include "cacheworker/repl/repl.h"
 
 #include "cacheworker/aof/aof.h"
+#include "cacheworker/aof/place.h"
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
@@ -117,14 +118,74 @@ static void leave_role(struct cw_repl *repl)
     cw_keyspace_set_expiry_mode(cw_engine_keyspace(repl->engine), CW_EXPIRY_HIDES);
     repl->role = REPL_RESTING;
     repl->is_frozen = false;
-    repl->is_feeding = repl->keeps_backlog = false;
+    repl->keeps_backlog = false;
+    repl_choose_feeding(repl);
+}
+
+static void write_command(struct buf *out, const struct slice *argv, size_t argc)
+{
+    resp_write_array(out, argc);
+    for (size_t i = 0; i < argc; i++)
+        resp_write_bulk(out, argv[i]);
+}
+
+/* --- the place in the stream, for the append-only file --- */
+
+static void note_epoch(struct cw_repl *repl)
+{
+    if (!repl->is_recorded)
+        return;
+    struct buf line = {0};
+    cw_place_write_epoch(&repl->history, &line);
+    cw_aof_append(repl->engine, buf_slice(&line));
+    buf_free(&line);
+}
+
+void repl_note_branch(struct cw_repl *repl)
+{
+    bool forgets = cw_engine_config(repl->engine)->mutants & CW_MUTANT_AOF_FORGETS_EPOCHS;
+    if (!repl->is_recorded || forgets)
+        return;
+    struct buf lines = {0};
+    cw_place_write(&repl->history, &repl->follow.branch, &lines);
+    cw_aof_append(repl->engine, buf_slice(&lines));
+    buf_free(&lines);
+}
+
+/* A master's stream selects a database before the next command. */
+static void write_select(const struct cw_repl *repl, struct buf *out)
+{
+    char text[NUMBER_TEXT_MAX];
+    size_t length = number_format_u64(text, cw_engine_stream_database(repl->engine));
+    struct buf command = {0};
+    write_command(&command, (struct slice[]){SLICE_LITERAL("SELECT"), slice_of(text, length)}, 2);
+    if (!repl->is_standalone)
+        cw_place_write_aside(buf_length(&command), out);
+    buf_add_slice(out, buf_slice(&command));
+    buf_free(&command);
+}
+
+void cw_repl_write_place(const struct cw_repl *repl, struct buf *out)
+{
+    bool is_streaming = repl->role == REPL_FOLLOWING && repl->follow.state == FOLLOW_STREAMING;
+    if (repl->role != REPL_LEADING)
+        write_select(repl, out);
+    if (!repl->is_standalone)
+        cw_place_write(&repl->history, is_streaming ? &repl->follow.branch : &repl->history, out);
+}
+
+void cw_repl_take_history(struct cw_repl *repl, const struct history *history)
+{
+    repl->history = *history;
+    cw_backlog_reset(&repl->backlog, history->last_offset);
 }
 
 void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
 {
     leave_role(repl);
     repl->role = REPL_LEADING;
-    repl->is_feeding = repl->keeps_backlog = true;
+    repl->keeps_backlog = true;
+    repl_choose_feeding(repl);
     repl->self = *self;
     repl->epoch = epoch;
     repl->stream_database = STREAM_DATABASE_NONE;
@@ -132,6 +193,7 @@ void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
     repl->marks[0] = (struct mark){.offset = 0, .ns = repl->pinged_ns};
     repl->mark_count = 1;
     history_begin_epoch(&repl->history, epoch);
+    note_epoch(repl);
     draw_id(repl);
     repl_migration_lead(repl);
 }
@@ -156,7 +218,8 @@ void repl_keep_second_id(struct cw_repl *repl)
 static void lead_again(struct cw_repl *repl, bool is_placed)
 {
     repl->role = REPL_LEADING;
-    repl->is_feeding = repl->keeps_backlog = is_placed;
+    repl->keeps_backlog = is_placed;
+    repl_choose_feeding(repl);
     repl->stream_database = STREAM_DATABASE_NONE;
     repl->pinged_ns = repl->left_ns = cw_engine_now_ns(repl->engine);
     if (is_placed)
@@ -194,12 +257,7 @@ void cw_repl_obey(struct cw_repl *repl, const struct address *master)
 static void obey_order(struct cw_repl *repl)
 {
     repl->has_order = false;
-    if (repl->order.host[0] != '\0' && cw_engine_has_aof(repl->engine))
-        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_ERROR,
-                   "this server keeps an append-only file, so it does not follow %s:%u", repl->order.host,
-                   repl->order.port);
-    else
-        obey(repl, repl->order.host[0] != '\0' ? &repl->order : NULL);
+    obey(repl, repl->order.host[0] != '\0' ? &repl->order : NULL);
 }
 
 const struct address *cw_repl_stock_master(const struct cw_repl *repl)
@@ -247,13 +305,6 @@ void repl_add_commands(struct cw_repl *repl, struct slice bytes)
     repl_add_to_stream(repl, bytes);
     if (UNLIKELY(repl->is_recorded))
         cw_aof_append(repl->engine, bytes);
-}
-
-static void write_command(struct buf *out, const struct slice *argv, size_t argc)
-{
-    resp_write_array(out, argc);
-    for (size_t i = 0; i < argc; i++)
-        resp_write_bulk(out, argv[i]);
 }
 
 /* With a SELECT before it where the database changes. */
@@ -338,7 +389,10 @@ void repl_append_notice(struct cw_repl *repl, const struct slice *argv, size_t a
 {
     buf_clear(&repl->scratch);
     write_command(&repl->scratch, argv, argc);
-    repl_add_to_stream(repl, buf_slice(&repl->scratch));
+    if (repl->is_standalone)
+        repl_add_to_stream(repl, buf_slice(&repl->scratch));
+    else
+        repl_add_commands(repl, buf_slice(&repl->scratch)); /* a group's file has every byte: it tells the offset */
     buf_clear(&repl->scratch);
 }
 
@@ -397,7 +451,7 @@ static int64_t forgets_at_ns(const struct cw_repl *repl)
 static void forget_stream(struct cw_repl *repl)
 {
     repl->keeps_backlog = false;
-    repl->is_feeding = repl->is_recorded;
+    repl_choose_feeding(repl);
     cw_backlog_reset(&repl->backlog, repl->history.last_offset);
     draw_id(repl);
     repl->second_id[0] = '\0';
@@ -540,6 +594,11 @@ int cw_repl_reload(struct cw_repl *repl)
 }
 
 /* --- facts --- */
+
+bool cw_repl_is_leading(const struct cw_repl *repl)
+{
+    return repl->role == REPL_LEADING;
+}
 
 const struct history *cw_repl_history(const struct cw_repl *repl)
 {

@@ -78,8 +78,16 @@ int64_t cw_repl_deadline(const struct cw_repl *repl);
 bool cw_repl_is_feeding(const struct cw_repl *repl);
 void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc);
 
-/* From here on the append-only file gets what is added to the stream; it begins with a SELECT. */
+/* From here on the append-only file gets what is added to the stream, and what is received of it; a master's part
+ * begins with a SELECT. */
 void cw_repl_record(struct cw_repl *repl, bool is_recorded);
+
+/* For the beginning of a file of that: the database that is selected there, and the place in a group's stream
+ * (aof/place.h). */
+void cw_repl_write_place(const struct cw_repl *repl, struct buf *out);
+
+/* At creation, of a group's member: the data are those of the append-only file. */
+void cw_repl_take_history(struct cw_repl *repl, const struct history *history);
 
 /* While muted nothing is added: what a script wants no replica to hear (redis.set_repl). */
 void cw_repl_mute(struct cw_repl *repl, bool is_muted);
@@ -102,6 +110,7 @@ MUST_CHECK int cw_repl_reload(struct cw_repl *repl);
 
 /* --- facts --- */
 
+bool cw_repl_is_leading(const struct cw_repl *repl);
 const struct history *cw_repl_history(const struct cw_repl *repl);
 uint64_t cw_repl_offset(const struct cw_repl *repl);
 bool cw_repl_is_damaged(const struct cw_repl *repl);  /* the data file was there, and could not be read whole */

@@ -1,3 +1,4 @@
+#include "cacheworker/aof/aof.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_file.h"
@@ -295,6 +296,7 @@ static void take_continue(struct cw_repl *repl, struct slice text)
         return;
     }
     memcpy(repl->id, text.data, CW_REPLID_LENGTH);
+    repl_note_branch(repl);
     cw_history_advance(&repl->history, &follow->branch);
     say_that_it_continues(repl);
 }
@@ -574,6 +576,8 @@ static void keep_stream(struct cw_repl *repl, struct slice bytes)
         return;
     }
     cw_backlog_append(&repl->backlog, bytes);
+    if (repl->is_recorded)
+        cw_aof_append(repl->engine, bytes);
     repl->history.last_offset += bytes.length;
     cw_history_advance(&repl->history, &repl->follow.branch);
 }

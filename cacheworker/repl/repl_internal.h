@@ -150,7 +150,7 @@ struct cw_repl {
     bool is_frozen;
     bool is_damaged;
     bool disk_failed;
-    bool is_feeding;    /* there is somebody who wants the stream: */
+    bool is_feeding;    /* it leads, and there is somebody who wants the stream: */
     bool keeps_backlog; /* replicas, if there are any */
     bool is_recorded;   /* the append-only file */
     enum repl_role role;
@@ -185,6 +185,8 @@ struct cw_repl {
 };
 
 /* repl.c */
+/* A replica takes up a stream, of which it holds what its history says, and goes on in follow.branch. */
+void repl_note_branch(struct cw_repl *repl);
 void repl_add_to_stream(struct cw_repl *repl, struct slice bytes);
 const struct cw_repl_settings *repl_settings(const struct cw_repl *repl);
 int64_t repl_timeout_ns(const struct cw_repl *repl); /* of silence, after which either side gives the other up */

@@ -185,7 +185,7 @@ static void begin_following(struct cw_repl *repl)
 void repl_choose_feeding(struct cw_repl *repl)
 {
     bool has_hearers = repl->keeps_backlog || repl->is_recorded;
-    repl->is_feeding = has_hearers && !cw_migration_refuses_writes(&repl->migration);
+    repl->is_feeding = repl->role == REPL_LEADING && has_hearers && !cw_migration_refuses_writes(&repl->migration);
 }
 
 void repl_migration_lead(struct cw_repl *repl)

@@ -274,7 +274,8 @@ static struct peer *peer_to_feed(struct cw_repl *repl, link_id link, const struc
     }
     replace_older(repl, peer);
     if (!repl->keeps_backlog && repl->role == REPL_LEADING) { /* standalone: no replica needed the stream so far */
-        repl->is_feeding = repl->keeps_backlog = true;
+        repl->keeps_backlog = true;
+        repl_choose_feeding(repl);
         cw_backlog_reset(&repl->backlog, repl->history.last_offset);
     }
     peer->heard_ns = cw_engine_now_ns(repl->engine);

@@ -69,6 +69,12 @@ static void *worker_create(struct world *world, struct sim_process *process)
     config.storage = &process->storage;
     config.state_found = sim_file_read(process, "node.state", &config.state);
     config.mutants = appliance->mutants.worker;
+    char parameters[160] = "";
+    if (appliance->appendfsync != NULL)
+        snprintf(parameters, sizeof(parameters),
+                 "appendonly yes\nappendfsync %s\nauto-aof-rewrite-min-size 8kb\nauto-aof-rewrite-percentage %u\n",
+                 appliance->appendfsync, appliance->rewrites ? 100 : 0);
+    config.parameters = slice_text(parameters);
     struct cw_worker *worker = NULL;
     CHECK(cw_worker_create(&config, &worker) == 0);
     return worker;

@@ -32,6 +32,8 @@ struct appliance {
     struct px_shared proxy_shared[PROXIES];
     unsigned spares;           /* of the workers, in the beginning; 0: no node ever changes its kind */
     bool is_stranger[WORKERS]; /* lost its disk, and its name with it */
+    const char *appendfsync;   /* of workers that keep an append-only file; NULL: none does */
+    bool rewrites;             /* it, again and again */
     bool created;              /* the operator's create was answered OK */
 };
 

@@ -34,6 +34,13 @@ struct outcome {
     char violation[640];
 };
 
+/* Every fifth group keeps append-only files. */
+static const char *appendfsync_of(uint64_t seed)
+{
+    static const char *const policies[] = {"always", "everysec", "no"};
+    return seed % 5 == 2 ? policies[seed / 5 % ARRAY_LENGTH(policies)] : NULL;
+}
+
 static void run_seed(uint64_t seed, const struct settings *settings, bool verbose, struct totals *totals,
                      struct outcome *outcome)
 {
@@ -44,10 +51,13 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->world.verbose = verbose;
     appliance->durability = seed % 3 == 0 ? DURABILITY_SYNC : DURABILITY_ASYNC;
     appliance->acknowledgements = seed % 9 == 0 ? 2 : 1;
+    appliance->appendfsync = appendfsync_of(seed);
+    appliance->rewrites = seed % 2 == 0;
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle, &settings->omissions);
     appliance_start(appliance, &settings->mutants);
     appliance->workload.stop_ns = SWARM_END_NS - 500 * NS_PER_MS;
+    appliance->workload.disk_refuses = appliance->appendfsync != NULL;
     appliance->workload.with_changes = seed % 4 == 0;
     appliance->workload.with_scripts = seed % 8 == 6;
     swarm_arm(&swarm);

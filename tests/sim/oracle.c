@@ -199,6 +199,15 @@ static void check_proxy(struct oracle *oracle, const struct sim_process *process
     oracle->proxy_epoch_life[process->index] = process->life;
 }
 
+/* Of this node, in this life or an earlier one. */
+static bool was_held(const struct oracle *oracle, unsigned number, const struct history *history)
+{
+    bool was = history_is_prefix(history, &oracle->histories[number]);
+    for (unsigned i = 0; i < ORACLE_EARLIER; i++)
+        was |= history_is_prefix(history, &oracle->earlier[number][i]);
+    return was;
+}
+
 /* Within a life a history grows, or a full sync takes the place of what was held. */
 static void check_data_set(struct oracle *oracle, unsigned number)
 {
@@ -212,6 +221,10 @@ static void check_data_set(struct oracle *oracle, unsigned number)
         (history->count == 0 || history_epoch(history) < history_epoch(before)))
         oracle_violate(oracle, "S9: %s gave up its data of epoch %" PRIu64 " for those of epoch %" PRIu64,
                        process->name, history_epoch(before), history_epoch(history));
+    if (!is_same_life && !was_held(oracle, number, history))
+        oracle_violate(oracle, "S8: %s came back with a history that it never had", process->name);
+    if (!history_is_prefix(before, history))
+        oracle->earlier[number][oracle->earlier_count[number]++ % ORACLE_EARLIER] = *before;
     *before = *history;
     oracle->history_life[number] = process->life;
 }
@@ -327,6 +340,21 @@ static void finish_workers(struct oracle *oracle)
         oracle_violate(oracle, "L3: %u replicas are in sync at the end", oracle->newest.in_sync_count);
 }
 
+/* What each worker would come back with, if it came back now. */
+static void finish_disks(struct oracle *oracle)
+{
+    struct appliance *appliance = oracle->appliance;
+    for (unsigned i = 0; i < WORKERS && appliance->appendfsync != NULL; i++) {
+        struct sim_process *worker = appliance->workers[i];
+        struct sim_process next = {.core = worker->create(&appliance->world, worker)};
+        if (!was_held(oracle, i, cw_inspect_history(next.core)))
+            oracle_violate(oracle, "S8: the disk of %s has a history that it never had", worker->name);
+        else if (!has_same_data(&next, worker))
+            oracle_violate(oracle, "S8: the disk of %s has other data than it has itself", worker->name);
+        worker->door->destroy(next.core);
+    }
+}
+
 static void finish_quorum(struct oracle *oracle)
 {
     struct appliance *appliance = oracle->appliance;
@@ -365,6 +393,7 @@ void oracle_finish(struct oracle *oracle)
 {
     finish_knowledge(oracle);
     finish_workers(oracle);
+    finish_disks(oracle);
     finish_quorum(oracle);
     history_check(oracle);
     finish_liveness(oracle);

@@ -7,7 +7,7 @@
  *   S5  in sync mode, what was acknowledged is in every later branch (oracle_sync.h)
  *   S6  a proxy's epoch never goes back
  *   S9  within one life a data set gives way only to one of the same or a later epoch, and never to nothing
- *   S8  at the end: every node's history is a prefix of the master's
+ *   S8  at the end: every node's history is a prefix of the master's; what a node comes back with, it had before
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
  *   L5  at the end: no fence above the learned epoch, no sentinel unsettled
@@ -22,7 +22,7 @@
 #include "tests/sim/oracle_sync.h"
 #include "tests/sim/words.h"
 
-enum { ORACLE_VERSIONS_MAX = 4096 };
+enum { ORACLE_VERSIONS_MAX = 4096, ORACLE_EARLIER = 8 };
 
 struct oracle {
     struct appliance *appliance;                 /* borrowed */
@@ -42,8 +42,10 @@ struct oracle {
     uint64_t failovers; /* epochs after the first */
     uint64_t exchanges; /* of a replica and a spare */
     int64_t exchanged_ns;
-    uint64_t outputs;                  /* times that bytes left a worker which answer commands */
-    struct history histories[WORKERS]; /* as each was seen last */
+    uint64_t outputs;                                /* times that bytes left a worker which answer commands */
+    struct history histories[WORKERS];               /* as each was seen last */
+    struct history earlier[WORKERS][ORACLE_EARLIER]; /* that gave way to others: a disk may still have them */
+    unsigned earlier_count[WORKERS];
     uint64_t history_life[WORKERS];
     struct words words;
     struct sync_words sync;

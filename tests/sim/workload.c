@@ -190,6 +190,12 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     return reply.data[0] != '-' && reply_number(reply, ret_number) == 0;
 }
 
+/* A master that cannot write its append-only file takes no writes. */
+static bool is_refused_for_disk(const struct workload *workload, struct slice reply)
+{
+    return workload->disk_refuses && starts_with(reply, "-MISCONF ");
+}
+
 static void take_reply(struct client_core *core, struct slice reply)
 {
     struct workload *workload = core->client->workload;
@@ -202,7 +208,8 @@ static void take_reply(struct client_core *core, struct slice reply)
     struct operation *operation = &workload->operations[core->under_way[0]];
     if (operation->frames > 0) {
         operation->frames--;
-        if (!starts_with(reply, "+OK") && !starts_with(reply, "+QUEUED") && !starts_with(reply, "-TRYAGAIN "))
+        if (!starts_with(reply, "+OK") && !starts_with(reply, "+QUEUED") && !starts_with(reply, "-TRYAGAIN ") &&
+            !is_refused_for_disk(workload, reply))
             violate(workload, "a transaction was answered", core->client->number, text);
         return;
     }
@@ -223,6 +230,8 @@ static void take_reply(struct client_core *core, struct slice reply)
             violate(workload, "a read was answered", core->client->number, text);
     } else if (operation->kind == OPERATION_PAIR && starts_with(reply, "-EXECABORT ")) {
         operation->fate = FATE_REFUSED; /* nothing of it was executed */
+    } else if (is_refused_for_disk(workload, reply)) {
+        operation->fate = FATE_REFUSED;
     } else if (starts_with(reply, "-TRYAGAIN ")) {
         /* The hold's bound was hit: not executed. It may only be hit by those who waited long. */
         operation->fate = FATE_REFUSED;

@@ -51,7 +51,8 @@ struct workload {
     struct operation *operations; /* owned, in the order of sending */
     size_t count, capacity;
     uint64_t next_value;
-    int64_t stop_ns; /* no new commands after it */
+    int64_t stop_ns;   /* no new commands after it */
+    bool disk_refuses; /* an answer that is fine: appendfsync always */
     bool with_changes;
     bool with_scripts; /* they write by scripts and functions */
     uint64_t acknowledged, uncertain, refused, connections_closed;

@@ -372,6 +372,43 @@ def test_at_run_time(worker):
     check_same(contents(worker.start()), data, "the second time is not there")
 
 
+@with_worker
+def test_replica(worker):
+    """a replica of redis-server keeps one: a full sync begins it anew, the stream goes on in it, also when it is promoted"""
+    client = worker.start()
+    client.call("SET", "own", "1")
+    stock = ("redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", "",
+             "--repl-diskless-sync-delay", "0", "--shutdown-timeout", "0")
+    with server(REFERENCE, *stock):
+        reference = Client(REFERENCE, timeout=30)
+        fill(reference, 6)
+        check(client.call("REPLICAOF", "127.0.0.1", str(REFERENCE)) == "OK", "REPLICAOF")
+        wait_until(lambda: info(client, "replication")["master_link_status"] == "up", 30, "the full sync is over")
+        wait_for_base(client)
+        reference.call("SELECT", 5)
+        fill(reference, 7)
+        wait_until(lambda: reference.call("WAIT", 1, 100) == 1, 30, "the replica has it")
+        theirs = contents(reference)
+        worker.end()
+        worker.forget_snapshot()
+        client = worker.start()
+        check_same(contents(client), theirs, "what the replica's file holds")
+        check(client.call("REPLICAOF", "127.0.0.1", str(REFERENCE)) == "OK", "REPLICAOF")
+        wait_until(lambda: info(client, "replication")["master_link_status"] == "up", 30, "the full sync is over")
+        reference.call("SET", "behind", "1")
+        wait_until(lambda: client.call("GET", "behind") == b"1", 30, "the replica has it")
+    check(client.call("REPLICAOF", "NO", "ONE") == "OK", "REPLICAOF NO ONE")
+    client.call("SELECT", 3)
+    client.call("SET", "promoted", "1")
+    ours = contents(client)
+    check((0, b"behind") in ours and (3, b"promoted") in ours and (0, b"own") not in ours, "keys")
+    wait_for_base(client)
+    client.call("WAITAOF", 1, 0, 0)
+    worker.end()
+    worker.forget_snapshot()
+    check_same(contents(worker.start()), ours, "what the promoted one's file holds")
+
+
 def live_through_full_disk(worker):
     client = worker.start()
     wait_for_base(client)
@@ -411,4 +448,4 @@ def test_full_disk(worker):
 
 
 tap.run([test_always, test_everysec, test_interchange, test_torn, test_rewrite, test_rewrite_by_itself,
-         test_at_run_time, test_full_disk])
+         test_at_run_time, test_replica, test_full_disk])

@@ -5,6 +5,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/aof/aof_reader_test \
 	tests/unit/cacheworker/aof/aof_test \
 	tests/unit/cacheworker/aof/manifest_test \
+	tests/unit/cacheworker/aof/place_test \
 	tests/unit/cacheworker/ha/assignment_test \
 	tests/unit/cacheworker/ha/desk_test \
 	tests/unit/cacheworker/ha/gate_test \
@@ -38,6 +39,8 @@ tests_unit_cacheworker_aof_aof_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_aof_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_manifest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_manifest_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_aof_place_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_aof_place_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_assignment_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_assignment_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_desk_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
