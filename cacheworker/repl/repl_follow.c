@@ -684,9 +684,12 @@ static int64_t talk_interval_ns(const struct follow *follow)
     return follow->state == FOLLOW_STREAMING && !follow->is_stock ? ACK_INTERVAL_NS : NEWLINE_INTERVAL_NS;
 }
 
-/* After PSYNC was sent: before, the master does not know us yet. */
+/* After PSYNC was sent: before, the master does not know us yet. A stock one that waits for other replicas to join this
+ * one's full sync (repl-diskless-sync-delay) waits until nothing was heard of it for so long. */
 static bool may_talk(const struct follow *follow)
 {
+    if (follow->is_stock)
+        return follow->state >= FOLLOW_LOADING;
     return follow->state > FOLLOW_GREETING ||
            (follow->state == FOLLOW_GREETING && follow->replies_seen == follow->replies_wanted);
 }
