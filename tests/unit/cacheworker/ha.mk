@@ -19,6 +19,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/rdb/value_parts_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/diverged_test \
+	tests/unit/cacheworker/repl/migration_group_test \
 	tests/unit/cacheworker/repl/migration_test \
 	tests/unit/cacheworker/repl/replication_settings_test \
 	tests/unit/cacheworker/repl/resync_test \
@@ -74,6 +75,11 @@ tests_unit_cacheworker_repl_diverged_test_SOURCES = \
 	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
 tests_unit_cacheworker_repl_diverged_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_diverged_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_migration_group_test_SOURCES = \
+	tests/unit/cacheworker/repl/migration_group_test.c \
+	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
+tests_unit_cacheworker_repl_migration_group_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_migration_group_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_migration_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_migration_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -65,7 +65,7 @@ static void persist_effect(struct net_worker *worker, const struct effect *effec
 static void connect_effect(struct net *net, int worker, const struct effect *effect)
 {
     struct net_connection *connection = new_connection(net);
-    int target = effect->address.port - 1000;
+    int target = effect->address.port == NET_SOURCE_PORT ? NET_OUTSIDE : effect->address.port - 1000;
     connection->ends[0] = (struct net_end){.worker = worker, .link = effect->link, .is_opening = true};
     connection->ends[1] = (struct net_end){.worker = target, .link = LINK_NONE};
 }
@@ -198,8 +198,10 @@ static bool open_pending(struct net *net, struct net_connection *connection)
     if (!asker->is_opening)
         return false;
     asker->is_opening = false;
-    target->link = accept_at(net, target->worker, CW_LISTENER_DATA);
-    bool accepted = target->link != LINK_NONE;
+    connection->is_offered = target->worker == NET_OUTSIDE;
+    if (!connection->is_offered)
+        target->link = accept_at(net, target->worker, CW_LISTENER_DATA);
+    bool accepted = connection->is_offered || target->link != LINK_NONE;
     if (!accepted)
         connection->is_open = false;
     step(net, asker->worker, (struct event){.kind = accepted ? EVENT_OPENED : EVENT_CLOSED, .link = asker->link});
@@ -342,10 +344,34 @@ int net_connect(struct net *net, int worker, int listener)
     return (int)(connection - net->connections);
 }
 
+int net_accept(struct net *net)
+{
+    for (int i = 0; i < NET_CONNECTIONS; i++) {
+        if (!net->connections[i].is_open || !net->connections[i].is_offered)
+            continue;
+        net->connections[i].is_offered = false;
+        return i;
+    }
+    return -1;
+}
+
+static struct net_end *test_end(struct net_connection *connection)
+{
+    return &connection->ends[connection->ends[0].worker != NET_OUTSIDE];
+}
+
+void net_close(struct net *net, int connection)
+{
+    struct net_connection *closed = &net->connections[connection];
+    buf_clear(&other_end(closed, test_end(closed))->inbox);
+    close_connection(net, closed, test_end(closed));
+}
+
 void net_send(struct net *net, int connection, struct slice bytes)
 {
-    if (net->connections[connection].is_open)
-        buf_add_slice(&net->connections[connection].ends[1].inbox, bytes);
+    struct net_connection *used = &net->connections[connection];
+    if (used->is_open)
+        buf_add_slice(&other_end(used, test_end(used))->inbox, bytes);
 }
 
 void net_cut_between(struct net *net, int a, int b)
@@ -372,12 +398,13 @@ bool net_is_open(const struct net *net, int connection)
 
 struct slice net_received(const struct net *net, int connection)
 {
-    return buf_slice(&net->connections[connection].ends[0].inbox);
+    const struct net_connection *used = &net->connections[connection];
+    return buf_slice(&used->ends[used->ends[0].worker != NET_OUTSIDE].inbox);
 }
 
 void net_forget(struct net *net, int connection)
 {
-    buf_clear(&net->connections[connection].ends[0].inbox);
+    buf_clear(&test_end(&net->connections[connection])->inbox);
 }
 
 struct slice net_command(struct net *net, int connection, const char *line)

@@ -1,14 +1,14 @@
 /* net.h: a few workers' cores wired back to back in memory, with the test as their clients and their sentinel.
  *
- * Worker i is reached at data port 1000 + i and control port 2000 + i. Bytes arrive in order and whole, unless a
- * connection is cut. One clock for all. */
+ * Worker i is reached at data port 1000 + i and control port 2000 + i; a link to NET_SOURCE_PORT is one to the test.
+ * Bytes arrive in order and whole, unless a connection is cut. One clock for all. */
 #ifndef TESTS_UNIT_CACHEWORKER_NET_H
 #define TESTS_UNIT_CACHEWORKER_NET_H
 
 #include "cacheworker/engine/worker.h"
 #include "common/ha/messages.h"
 
-enum { NET_WORKERS = 3, NET_CONNECTIONS = 128, NET_OUTSIDE = -1 };
+enum { NET_WORKERS = 3, NET_CONNECTIONS = 128, NET_OUTSIDE = -1, NET_SOURCE_PORT = 9000 };
 
 struct net_end {
     int worker; /* NET_OUTSIDE: the test */
@@ -22,6 +22,7 @@ struct net_end {
 
 struct net_connection {
     bool is_open;
+    bool is_offered; /* a worker has connected to the test, which does not know it yet */
     struct net_end ends[2];
 };
 
@@ -59,6 +60,8 @@ void net_pump(struct net *net);                /* until nobody has anything to s
 void net_advance(struct net *net, int64_t ns); /* time goes on, in steps of 10 ms */
 
 int net_connect(struct net *net, int worker, int listener); /* the test connects; a connection's number */
+int net_accept(struct net *net);                 /* one that a worker has made to the test; -1: there is none */
+void net_close(struct net *net, int connection); /* by the test; what has arrived is lost */
 void net_send(struct net *net, int connection, struct slice bytes);
 void net_cut_between(struct net *net, int a, int b); /* closes the workers' links to each other */
 bool net_is_open(const struct net *net, int connection);
