@@ -102,7 +102,7 @@ static int part_control(struct daemon *daemon, struct process *process, struct c
     };
     int error = add_host(daemon, process, &host_config);
     if (error == 0)
-        host_pair(process->hosts[HOST_COMMAND], process->hosts[HOST_CONTROL]);
+        host_group(process->hosts, 2);
     return error;
 }
 

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libproxy_core.a
 libproxy_core_a_SOURCES = \
 	proxy/core/clients.c proxy/core/clients.h \
 	proxy/core/context.h \
+	proxy/core/inquiry.c proxy/core/inquiry.h \
 	proxy/core/inspect.h \
 	proxy/core/link.c proxy/core/link.h \
 	proxy/core/parked.c proxy/core/parked.h \

@@ -32,6 +32,7 @@ static int thread_create(struct daemon *daemon, const struct proxy_settings *set
         thread->listener_count++;
     }
     struct px_config config = *common;
+    config.thread = (unsigned)index;
     daemon_random(&config.identity, sizeof(config.identity));
     daemon_random(&config.random_seed, sizeof(config.random_seed));
     struct px_proxy *proxy;
@@ -67,7 +68,7 @@ static int run(struct daemon *daemon, const struct proxy_settings *settings)
     if (daemon_need_descriptors(daemon, proxy_settings_descriptors(settings)) < 0)
         return EXIT_FAILURE;
     struct host *hosts[PROXY_THREADS_MAX];
-    struct px_shared shared = {0};
+    struct px_shared shared = {.thread_count = (unsigned)settings->threads};
     struct px_config config;
     proxy_settings_config(settings, &shared, &config);
     size_t count = (size_t)settings->threads;
@@ -77,10 +78,12 @@ static int run(struct daemon *daemon, const struct proxy_settings *settings)
         hosts[created] = threads[created].host;
         created++;
     }
+    host_group(hosts, created);
     int status = created == count ? daemon_run(daemon, hosts, count) : EXIT_FAILURE;
     for (size_t i = 0; i < count; i++)
         thread_destroy(&threads[i]);
     mem_free(threads);
+    px_shared_free(&shared);
     return status;
 }
 

@@ -81,7 +81,7 @@ enum effect_kind {
     EFFECT_FILE,
     EFFECT_LOG,
     EFFECT_LOG_LEVEL, /* from here on nothing below `level` is logged, by any core of the process */
-    EFFECT_WAKE,      /* a turn, soon, for the other core that shares this one's state, on a thread of its own */
+    EFFECT_WAKE,      /* a turn, soon, for each other core that shares state with this one, on a thread of its own */
     EFFECT_EXIT,      /* end the process with status `level` */
 };
 

@@ -51,8 +51,9 @@ struct host {
     atomic_bool stop_wanted;
     atomic_bool files_answered;
     struct file_thread *files; /* owned */
-    struct host *other;        /* borrowed; whom EFFECT_WAKE wakes, or NULL */
-    int64_t timer_ns;          /* when timer_event fires; NEVER_NS: it is not armed */
+    struct host **group;       /* borrowed; whom EFFECT_WAKE wakes, this one among them */
+    size_t group_size;
+    int64_t timer_ns; /* when timer_event fires; NEVER_NS: it is not armed */
     int64_t now_ns;
     int64_t wall_us;
 
@@ -435,8 +436,9 @@ static void carry_out_one(struct host *host, const struct effect *effect)
         break;
     case EFFECT_LOG_LEVEL: log_sink_set_level(host->config.log, (enum log_level)effect->level); break;
     case EFFECT_WAKE:
-        if (host->other != NULL)
-            wake(host->other);
+        for (size_t i = 0; i < host->group_size; i++)
+            if (host->group[i] != host)
+                wake(host->group[i]);
         break;
     case EFFECT_EXIT:
         host->exiting = true;
@@ -605,10 +607,12 @@ void host_stop(struct host *host)
     wake(host);
 }
 
-void host_pair(struct host *host, struct host *other)
+void host_group(struct host **hosts, size_t count)
 {
-    host->other = other;
-    other->other = host;
+    for (size_t i = 0; i < count; i++) {
+        hosts[i]->group = hosts;
+        hosts[i]->group_size = count;
+    }
 }
 
 struct event_base *host_event_base(struct host *host)

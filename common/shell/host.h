@@ -47,9 +47,9 @@ int host_run(struct host *host);
 /* EVENT_STOP, soon. From any thread. */
 void host_stop(struct host *host);
 
-/* From here on EFFECT_WAKE of either's core gives the other's an EVENT_TURN. Before either runs; either may end first,
- * but both have ended before one is destroyed. */
-void host_pair(struct host *host, struct host *other);
+/* From here on EFFECT_WAKE of one's core gives each of the others' an EVENT_TURN. Before any runs; each may end first,
+ * but all have ended before one is destroyed. The array is borrowed until then. */
+void host_group(struct host **hosts, size_t count);
 
 /* For what shares the first host's loop (signals). */
 struct event_base *host_event_base(struct host *host);

@@ -219,15 +219,28 @@ static void kill_one(struct px_session *session, uint64_t asks, struct px_findin
         px_session_doom(session, "CLIENT KILL");
 }
 
+void px_finding_add(struct px_finding *finding, const struct px_finding *other)
+{
+    buf_add_slice(&finding->lines, buf_slice(&other->lines));
+    finding->count += other->count;
+    finding->is_self = finding->is_self || other->is_self;
+    if (other->worker_id == 0)
+        return;
+    finding->worker_id = other->worker_id;
+    finding->epoch = other->epoch;
+}
+
 static void unblock(struct px_session *session, bool with_error, struct px_finding *finding)
 {
     if (!is_waiting(session))
         return;
     struct px_link *link = session->private_link;
-    if (link->parked.is_here)
-        finding->worker_id = link->parked.worker_id; /* that worker knows whether it has been served meanwhile */
-    else
+    if (!link->parked.is_here) {
         finding->count += px_link_end_wait(link, with_error);
+        return;
+    }
+    finding->worker_id = link->parked.worker_id; /* that worker knows whether it has been served meanwhile */
+    finding->epoch = session->proxy->topology.epoch;
 }
 
 void px_clients_look(struct px_proxy *proxy, const struct slice *argv, size_t argc, uint64_t asks,

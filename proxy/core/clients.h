@@ -14,7 +14,8 @@ struct px_session;
 struct px_finding {
     struct buf lines;   /* owned; LIST */
     uint64_t count;     /* KILL: closed; UNBLOCK: 1 when it has been done */
-    uint64_t worker_id; /* UNBLOCK: whom to name to the worker; 0: nobody */
+    uint64_t worker_id; /* UNBLOCK: whom to name to the worker; 0: nobody, */
+    uint64_t epoch;     /* and of which epoch that worker is master */
     bool is_self;       /* KILL: who asks is one of them */
 };
 
@@ -24,6 +25,9 @@ MUST_CHECK bool px_clients_judge(const struct slice *argv, size_t argc, struct b
 /* Looks among this thread's clients, and does it. `asks` is the id of the client that asks. */
 void px_clients_look(struct px_proxy *proxy, const struct slice *argv, size_t argc, uint64_t asks,
                      struct px_finding *finding);
+
+/* What another thread found counts, too. */
+void px_finding_add(struct px_finding *finding, const struct px_finding *other);
 
 /* The line of CLIENT LIST. */
 void px_clients_describe(const struct px_session *session, struct buf *out);

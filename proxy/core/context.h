@@ -78,6 +78,8 @@ struct px_proxy {
     struct list runnable;       /* may go on with their input, or give their link back */
     struct list doomed;         /* to be closed at the end of the turn */
     struct list ghosts;         /* closed, but commands of theirs are still on a link */
+    struct list inquiries;      /* of sessions that other threads are asked for */
+    uint64_t last_inquiry;
     uint32_t session_count;
     uint32_t refused_count;
 

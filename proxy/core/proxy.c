@@ -70,7 +70,8 @@ static bool is_valid(const struct px_config *config)
     return config->sentinel_count <= PX_SENTINELS_MAX && config->databases > 0 && config->links_per_pool > 0 &&
            config->max_connections > 0 && config->idle_timeout_ns >= 0 && config->hold_timeout_ns >= 0 &&
            config->client_output_max > 0 && config->client_input_max > 0 && config->authentication_timeout_ns > 0 &&
-           config->group[0] != '\0' && memchr(config->group, '\0', GROUP_NAME_MAX) != NULL && config->shared != NULL;
+           config->thread < PX_THREADS_MAX && config->shared != NULL && config->group[0] != '\0' &&
+           memchr(config->group, '\0', GROUP_NAME_MAX) != NULL;
 }
 
 static struct slice copy_slice(struct slice bytes)
@@ -95,8 +96,9 @@ int px_proxy_create(const struct px_config *config, struct px_proxy **ret_proxy)
     proxy->first_free_port = LINK_NONE;
     rand_seed(&proxy->rand, config->random_seed);
     proxy->message = mem_zero(sizeof(*proxy->message));
-    struct list *lists[] = {&proxy->links,          &proxy->unready,  &proxy->dirty_links, &proxy->sessions,
-                            &proxy->dirty_sessions, &proxy->runnable, &proxy->doomed,      &proxy->ghosts};
+    struct list *lists[] = {&proxy->links,    &proxy->unready,        &proxy->dirty_links,
+                            &proxy->sessions, &proxy->dirty_sessions, &proxy->runnable,
+                            &proxy->doomed,   &proxy->ghosts,         &proxy->inquiries};
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
         list_init(lists[i]);
     px_wheel_init(proxy);
@@ -268,7 +270,7 @@ static void turn_stop(struct px_proxy *proxy)
 static void set_deadline(struct px_proxy *proxy)
 {
     int64_t deadlines[] = {px_watch_deadline(proxy), px_links_deadline(proxy), px_wheel_deadline(proxy),
-                           proxy->stopping ? proxy->stop_ns : NEVER_NS};
+                           px_inquiries_deadline(proxy), proxy->stopping ? proxy->stop_ns : NEVER_NS};
     proxy->deadline_ns = NEVER_NS;
     for (size_t i = 0; i < ARRAY_LENGTH(deadlines); i++)
         if (deadlines[i] < proxy->deadline_ns)
@@ -280,6 +282,7 @@ static void turn(struct px_proxy *proxy)
     if (!proxy->started)
         return;
     px_watch_turn(proxy);
+    px_inquiries_turn(proxy);
     run_sessions(proxy);
     px_links_turn(proxy);
     px_wheel_turn(proxy);

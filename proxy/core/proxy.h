@@ -1,7 +1,7 @@
 /* proxy.h: one proxy thread's core, behind common/base/door.h. It keeps no file.
  *
- * A proxy of N threads has N of these, each with its own listening socket and loop; they share nothing but `shared`.
- * Listener 0 is the clients'.
+ * A proxy of N threads has N of these, each with its own listening socket and loop; they share nothing but `shared`, in
+ * which each answers what the others ask about its clients. Listener 0 is the clients'.
  *
  * What clients are told of a switch (QUORUM section 5; proxy/core/link.h has the rules):
  *   -UNCERTAIN ...  the connection to the master was lost before it answered; the command may have been executed;
@@ -13,13 +13,19 @@
 #include "common/base/door.h"
 #include "common/ha/topology.h"
 
-enum { PX_SENTINELS_MAX = TOPOLOGY_SENTINELS_MAX };
+enum { PX_SENTINELS_MAX = TOPOLOGY_SENTINELS_MAX, PX_THREADS_MAX = 64 };
+
+struct px_letter; /* inquiry.c */
 
 /* What the threads of one proxy have in common; all fields are changed atomically. Owned by the shell. */
 struct px_shared {
+    unsigned thread_count;                               /* constant */
+    _Atomic(struct px_letter *) inboxes[PX_THREADS_MAX]; /* of what they ask each other (inquiry.h) */
     _Atomic uint32_t client_connections;
     _Atomic uint64_t last_client_id; /* CLIENT ID is unique in the proxy */
 };
+
+void px_shared_free(struct px_shared *shared); /* what nobody has read; the proxies are gone */
 
 /* Guards that a test takes away to see that the simulator notices; 0 in production. */
 enum {
@@ -47,6 +53,7 @@ struct px_config { /* copied at creation, slices included */
     uint32_t links_per_pool;           /* shared backend links per (database, protocol) */
     uint64_t random_seed;              /* of the jitter */
     unsigned mutants;                  /* PX_MUTANT_*; 0 in production */
+    unsigned thread;                   /* its number, below shared->thread_count */
     struct px_shared *shared;          /* borrowed, outlives the proxy */
 };
 

@@ -124,6 +124,7 @@ void px_session_destroy(struct px_session *session)
     mem_free(session->library_name);
     mem_free(session->library_version);
     px_session_forget_login(session);
+    px_inquiry_cancel(session);
     if (session->outstanding > 0)
         list_add_last(&session->proxy->ghosts, &session->node);
     else
@@ -475,13 +476,17 @@ static bool forward_kind(struct px_session *session, const struct px_request *re
     return forward(session, request, (struct px_slot){.kind = (uint8_t)kind});
 }
 
-bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes)
+bool px_session_ask_slot(struct px_session *session, struct px_slot slot, struct slice bytes)
 {
     CHECK(session->outstanding == 0);
     struct px_request request = {.bytes = bytes};
-    forward(session, &request,
-            (struct px_slot){.kind = (uint8_t)kind, .database = (uint32_t)session->proxy->topology.epoch});
+    forward(session, &request, slot);
     return session->outstanding > 0;
+}
+
+bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes)
+{
+    return px_session_ask_slot(session, (struct px_slot){.kind = (uint8_t)kind}, bytes);
 }
 
 /* Whether the session may do by itself what its user asks for. False: not yet, or not at all, which *ret_taken tells.
@@ -856,7 +861,7 @@ static bool take(struct px_session *session, const struct resp_request *parsed, 
     struct px_proxy *proxy = session->proxy;
     if (UNLIKELY(parsed->argc == 0))
         return true;
-    if (UNLIKELY(session->login != NULL)) {
+    if (UNLIKELY(session->login != NULL || session->inquiry != NULL)) {
         session->wait = PX_WAIT_REPLIES;
         return false;
     }
@@ -996,6 +1001,11 @@ static void end_when_done(struct px_session *session)
 void px_session_ended(struct px_session *session)
 {
     session->ended = true;
+    make_runnable(session);
+}
+
+void px_session_resume(struct px_session *session)
+{
     make_runnable(session);
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/resp/resp_reader.h"
 #include "proxy/core/context.h"
+#include "proxy/core/inquiry.h"
 #include "proxy/core/link.h"
 #include "proxy/core/subscriptions.h"
 #include "proxy/core/tracking.h"
@@ -75,9 +76,10 @@ struct px_session {
     uint32_t multi_database; /* what EXEC will have selected */
     uint32_t outstanding;    /* slots on links */
 
-    struct px_user *user;   /* counted; whom the master has agreed that it is; NULL: it has said no name */
-    struct px_login *login; /* owned; an AUTH or HELLO that the master is being asked about; NULL: none */
-    uint8_t may;            /* enum px_may, of the command at the front of the input */
+    struct px_user *user;       /* counted; whom the master has agreed that it is; NULL: it has said no name */
+    struct px_login *login;     /* owned; an AUTH or HELLO that the master is being asked about; NULL: none */
+    struct px_inquiry *inquiry; /* owned; what the other threads are being asked; NULL: nothing */
+    uint8_t may;                /* enum px_may, of the command at the front of the input */
 
     struct px_link *shared;                 /* borrowed; chosen at the first command, and anew after SELECT and HELLO */
     struct px_link *private_link;           /* owned */
@@ -123,6 +125,7 @@ void px_session_forget_state(struct px_session *session); /* RESET: as if just c
 
 void px_session_received(struct px_session *session, struct slice bytes);
 void px_session_sent(struct px_session *session, size_t count);
+void px_session_resume(struct px_session *session); /* what it waited for has come: it runs in this turn */
 void px_session_ended(struct px_session *session);
 void px_session_run(struct px_session *session); /* takes what it can of its input */
 
@@ -135,10 +138,14 @@ void px_session_pin(struct px_session *session);
 /* Asks the master, on the session's link; the bytes are a complete request. False: answered -TRYAGAIN, and not asked.
  */
 bool px_session_ask(struct px_session *session, enum px_slot_kind kind, struct slice bytes);
+bool px_session_ask_slot(struct px_session *session, struct px_slot slot, struct slice bytes);
 
 /* The master's answer to the login that is under way (session_commands.c): one frame, or what stands for it. */
 void px_session_logged_in(struct px_session *session, struct slice frame);
 void px_session_forget_login(struct px_session *session);
+
+/* All threads have looked (session_commands.c); NULL: one does not answer. */
+void px_session_found(struct px_session *session, const struct px_request *request, const struct px_finding *finding);
 
 /* Its own commands (session_commands.c); nothing is outstanding. */
 void px_session_own_command(struct px_session *session, const struct px_request *request);

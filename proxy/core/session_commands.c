@@ -295,17 +295,19 @@ static void client_setinfo(struct px_session *session, const struct px_request *
 }
 
 /* The worker knows whether it has been served meanwhile, and answers. */
-static void unblock_at_worker(struct px_session *session, const struct px_request *request, uint64_t worker_id)
+static void unblock_at_worker(struct px_session *session, const struct px_request *request,
+                              const struct px_finding *finding)
 {
     struct buf bytes = {0};
     resp_write_array(&bytes, request->argc);
     for (size_t i = 0; i < request->argc; i++) {
         if (i == 2)
-            resp_write_bulk_u64(&bytes, worker_id);
+            resp_write_bulk_u64(&bytes, finding->worker_id);
         else
             resp_write_bulk(&bytes, request->argv[i]);
     }
-    px_session_ask(session, PX_SLOT_UNBLOCK, buf_slice(&bytes));
+    struct px_slot slot = {.kind = PX_SLOT_UNBLOCK, .database = (uint32_t)finding->epoch};
+    px_session_ask_slot(session, slot, buf_slice(&bytes));
     buf_free(&bytes);
 }
 
@@ -328,7 +330,7 @@ static void answer_finding(struct px_session *session, const struct px_request *
         resp_write_verbatim(out, session->protocol, "txt", buf_slice(&finding->lines));
     } else if (slice_equal_nocase(request->argv[1], "unblock")) {
         if (finding->worker_id != 0)
-            unblock_at_worker(session, request, finding->worker_id);
+            unblock_at_worker(session, request, finding);
         else
             resp_write_integer(out, (int64_t)finding->count);
     } else if (!is_old_form) {
@@ -349,8 +351,21 @@ static void client_others(struct px_session *session, const struct px_request *r
         return;
     struct px_finding finding = {0};
     px_clients_look(session->proxy, request->argv, request->argc, session->client_id, &finding);
+    if (session->proxy->config.shared->thread_count > 1) {
+        px_inquiry_begin(session, request, &finding);
+        return;
+    }
     answer_finding(session, request, &finding);
     buf_free(&finding.lines);
+}
+
+void px_session_found(struct px_session *session, const struct px_request *request, const struct px_finding *finding)
+{
+    if (finding != NULL)
+        answer_finding(session, request, finding);
+    else
+        reply_error(session, "ERR a thread of the proxy does not answer");
+    px_session_resume(session);
 }
 
 /* The master holds back everybody's commands, also those of other proxies. */

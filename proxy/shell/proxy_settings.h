@@ -6,7 +6,7 @@
 #include "common/shell/daemon.h"
 #include "proxy/core/proxy.h"
 
-enum { PROXY_THREADS_MAX = 64 };
+enum { PROXY_THREADS_MAX = PX_THREADS_MAX };
 
 struct proxy_settings {
     struct conf_addresses listen;

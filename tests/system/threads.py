@@ -37,6 +37,19 @@ def give_threads(appliance, count):
     appliance.restart("proxy-1")
 
 
+def look_at_all_clients():
+    """Each client sees those of all threads, while they come and go."""
+    clients = [Client(PORT, timeout=60) for _ in range(16)]
+    numbers = [client.call("CLIENT", "ID") for client in clients]
+    for client in clients:
+        lines = client.call("CLIENT", "LIST").decode().splitlines()
+        listed = {int(line.split()[0][len("id="):]) for line in lines}
+        check(listed >= set(numbers), f"{sorted(set(numbers) - listed)} are not listed")
+    for number in numbers[1:]:
+        check(clients[0].call("CLIENT", "KILL", "ID", number) == 1, f"client {number} was not found")
+    check(clients[0].call("CLIENT", "LIST", "ID", *numbers).count(b"\n") == 1, "some are still there")
+
+
 def test_that_it_reports():
     """ThreadSanitizer is in the programs, and its reports are found"""
     with open(os.path.join(BUILD, "respite-cacheworker"), "rb") as file:
@@ -52,6 +65,7 @@ def test_failover():
         give_threads(appliance, 4)
         steady = Steady(PORT, BUILD, connections=40, period_ms=20)
         time.sleep(3)
+        look_at_all_clients()
         master = appliance.master()
         direct = Client(PORT)  # through the proxy, while the worker is asked for long answers
         for number in range(200):

@@ -32,8 +32,8 @@ static void carry_out(struct stage *stage)
         case EFFECT_PAUSE: link->paused = true; break;
         case EFFECT_RESUME: link->paused = false; break;
         case EFFECT_EXIT: stage->exited = true; break;
-        case EFFECT_LOG_LEVEL:
-        case EFFECT_WAKE: CHECK(false); break;
+        case EFFECT_WAKE: stage->woke = true; break;
+        case EFFECT_LOG_LEVEL: CHECK(false); break;
         case EFFECT_DRAIN:
         case EFFECT_LISTEN:
         case EFFECT_PERSIST:
@@ -121,15 +121,15 @@ void stage_config(struct stage *stage, struct px_config *config)
     config->shared = &stage->shared;
 }
 
-struct stage *stage_open(const struct px_config *config)
+static struct stage *open_as(struct stage *first, unsigned thread, const struct px_config *config)
 {
     struct stage *stage = mem_zero(sizeof(*stage));
     struct px_config mine;
     stage_config(stage, &mine);
-    if (config != NULL) {
+    if (config != NULL)
         mine = *config;
-        mine.shared = &stage->shared;
-    }
+    mine.shared = first != NULL ? &first->shared : &stage->shared;
+    mine.thread = thread;
     stage->now_ns = 1000 * NS_PER_S;
     CHECK(px_proxy_create(&mine, &stage->proxy) == 0);
     step(stage, (struct event){.kind = EVENT_START});
@@ -137,9 +137,21 @@ struct stage *stage_open(const struct px_config *config)
     return stage;
 }
 
+struct stage *stage_open(const struct px_config *config)
+{
+    return open_as(NULL, 0, config);
+}
+
+struct stage *stage_open_beside(struct stage *first, unsigned thread)
+{
+    first->shared.thread_count = thread + 1;
+    return open_as(first, thread, NULL);
+}
+
 void stage_close(struct stage *stage)
 {
     px_proxy_door.destroy(stage->proxy);
+    px_shared_free(&stage->shared);
     for (link_id i = 0; i < STAGE_LINKS_MAX; i++)
         buf_free(&stage->links[i].heard);
     effects_free(&stage->effects);

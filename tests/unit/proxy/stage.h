@@ -33,11 +33,13 @@ struct stage {
     struct stage_link links[STAGE_LINKS_MAX];
     bool workers_refuse; /* connections to workers fail */
     bool exited;
+    bool woke;       /* it wants the other threads to have a turn */
     struct buf text; /* what stage_heard returned last */
 };
 
 void stage_config(struct stage *stage, struct px_config *config);
-struct stage *stage_open(const struct px_config *config); /* NULL: the defaults of stage_config */
+struct stage *stage_open(const struct px_config *config);              /* NULL: the defaults of stage_config */
+struct stage *stage_open_beside(struct stage *first, unsigned thread); /* another thread of that proxy, the next */
 void stage_close(struct stage *stage);
 
 void stage_stop(struct stage *stage); /* EVENT_STOP */

@@ -536,6 +536,85 @@ static void a_pause_is_the_masters(void **state)
     stage_close(stage);
 }
 
+/* Gives each thread a turn, until nobody wakes the others any more. */
+static void turn_all(struct stage **stages, size_t count)
+{
+    for (bool woke = true; woke;) {
+        woke = false;
+        for (size_t i = 0; i < count; i++) {
+            stages[i]->woke = false;
+            stage_turn(stages[i]);
+            woke = woke || stages[i]->woke;
+        }
+    }
+}
+
+static void the_clients_of_all_threads_are_meant(void **state)
+{
+    (void)state;
+    struct stage *stages[3] = {stage_with_master(NULL)};
+    for (unsigned i = 1; i < 3; i++) {
+        stages[i] = stage_open_beside(stages[0], i);
+        stage_publish(stages[i], 2, 1, 0, 1);
+    }
+    link_id client = stage_client(stages[0]), second = stage_client(stages[1]), third = stage_client(stages[2]);
+    stage_say(stages[0], client, "CLIENT LIST\r\nCLIENT ID\r\n");
+    stage_expect(stages[0], client, "");
+    turn_all(stages, 3);
+    const char *list = stage_heard(stages[0], client);
+    for (int id = 1; id <= 3; id++) {
+        char text[16];
+        snprintf(text, sizeof(text), "id=%d ", id);
+        assert_non_null(strstr(list, text));
+    }
+    assert_non_null(strstr(list, "\n\r\n:1\r\n")); /* what stands behind it waited */
+    stage_say(stages[0], client, "CLIENT LIST ID 3\r\nCLIENT KILL ID 2\r\nCLIENT KILL ID 2\r\nCLIENT KILL x:1\r\n");
+    turn_all(stages, 3);
+    list = stage_heard(stages[0], client);
+    assert_null(strstr(list, "id=1 "));
+    assert_non_null(strstr(list, "id=3 "));
+    assert_non_null(strstr(list, "\n\r\n:1\r\n:0\r\n-ERR No such client\r\n"));
+    assert_false(stages[1]->links[second].open);
+
+    stage_say(stages[2], third, "BLPOP q 0\r\n");
+    stage_attach(stages[2], 0);
+    stage_say(stages[2], stage_worker_link(stages[2], 0, 0), PARKED);
+    stage_say(stages[0], client, "CLIENT UNBLOCK 3\r\n");
+    turn_all(stages, 3);
+    stage_attach(stages[0], 0);
+    stage_expect(stages[0], stage_worker_link(stages[0], 0, 0), stage_array("CLIENT UNBLOCK 77"));
+    stage_say(stages[0], stage_worker_link(stages[0], 0, 0), ":1\r\n");
+    stage_expect(stages[0], client, ":1\r\n");
+
+    stage_say(stages[2], third, "PING\r\n"); /* waits behind it */
+    stage_say(stages[0], client, "CLIENT KILL SKIPME NO TYPE normal\r\nPING\r\n");
+    turn_all(stages, 3);
+    stage_expect(stages[0], client, ":2\r\n");
+    assert_true(!stages[0]->links[client].open && !stages[2]->links[third].open);
+    for (int i = 2; i >= 0; i--)
+        stage_close(stages[i]);
+}
+
+static void a_thread_that_does_not_answer_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct stage *stages[2] = {stage_with_master(NULL)};
+    stages[1] = stage_open_beside(stages[0], 1);
+    link_id client = stage_client(stages[0]), gone = stage_client(stages[0]);
+    stage_say(stages[0], client, "CLIENT LIST\r\nCLIENT ID\r\n");
+    stage_say(stages[0], gone, "CLIENT LIST\r\n");
+    stage_hang_up(stages[0], gone);
+    stage_wait(stages[0], 5 * NS_PER_S - 1);
+    stage_expect(stages[0], client, "");
+    stage_wait(stages[0], 1);
+    stage_expect(stages[0], client, "-ERR a thread of the proxy does not answer\r\n:1\r\n");
+    turn_all(stages, 2); /* its answers are for nobody */
+    stage_expect(stages[0], client, "");
+    stage_say(stages[0], client, "CLIENT LIST\r\n"); /* nobody reads this one, nor frees it */
+    stage_close(stages[1]);
+    stage_close(stages[0]);
+}
+
 static void client_reply_silences(void **state)
 {
     (void)state;
@@ -1161,6 +1240,8 @@ int main(void)
         cmocka_unit_test(a_client_that_waits_is_unblocked),
         cmocka_unit_test(nobody_else_is_unblocked_after_a_failover),
         cmocka_unit_test(a_pause_is_the_masters),
+        cmocka_unit_test(the_clients_of_all_threads_are_meant),
+        cmocka_unit_test(a_thread_that_does_not_answer_is_not_waited_for),
         cmocka_unit_test(client_reply_silences),
         cmocka_unit_test(who_says_no_more_hears_the_rest),
         cmocka_unit_test(who_says_no_more_is_not_cut_short_when_it_reads_slowly),
