@@ -202,6 +202,11 @@ const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *e
     return &engine->settings.replication;
 }
 
+bool cw_engine_is_paused(const struct cw_engine *engine)
+{
+    return engine->pause_until_ns > 0;
+}
+
 bool cw_engine_aof_failed(const struct cw_engine *engine)
 {
     return engine->aof.error < 0;

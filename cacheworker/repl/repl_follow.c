@@ -14,7 +14,7 @@
 enum {
     LINE_MAX_LENGTH = 4096, /* of what a master says in words */
     GREETING_REPLIES = 1,   /* to the REPLCONF of one of ours */
-    HELD_MAX = 16 << 20,    /* bytes of the stream that wait for a script */
+    HELD_MAX = 16 << 20,    /* bytes of the stream that wait for a script, or for the end of a pause */
 };
 
 #define COMPLAINT_INTERVAL_NS      NS_PER_S
@@ -582,6 +582,11 @@ static void keep_stream(struct cw_repl *repl, struct slice bytes)
     cw_history_advance(&repl->history, &repl->follow.branch);
 }
 
+static bool is_paused(const struct cw_repl *repl)
+{
+    return repl->follow.is_stock && cw_engine_is_paused(repl->engine);
+}
+
 /* Applies whole commands, and counts these only: a command that was cut off by a failover was never there. */
 static size_t apply(struct cw_repl *repl, struct slice bytes)
 {
@@ -592,6 +597,10 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
         if (bytes.length <= HELD_MAX)
             return 0; /* a script reads: it sees one moment */
         cw_engine_end_command(repl->engine, "ERR the master's stream cannot wait any longer for the script");
+    }
+    if (UNLIKELY(is_paused(repl)) && bytes.length <= HELD_MAX) {
+        repl->follow.is_held = true;
+        return 0;
     }
     int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
     keep_stream(repl, slice_of(bytes.data, consumed));
@@ -712,7 +721,8 @@ void repl_follow_turn(struct cw_repl *repl)
         hang_up(repl, "no sign of life");
         return;
     }
-    if (follow->is_held && follow->state == FOLLOW_STREAMING && !cw_engine_is_in_command(repl->engine)) {
+    if (follow->is_held && follow->state == FOLLOW_STREAMING && !cw_engine_is_in_command(repl->engine) &&
+        !is_paused(repl)) {
         follow->is_held = false;
         take_stream(repl, slice_of(NULL, 0));
     }

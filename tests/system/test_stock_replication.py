@@ -17,6 +17,7 @@ from test_differential import Generator
 OURS, STOCK, OTHER_STOCK = 25800, 25801, 25802
 DATABASES = 16
 RANDOM_COMMANDS = 6000
+OTHER_LIBRARY = b"#!lua name=other\nredis.register_function('other', function() return 1 end)"
 LIBRARY = b"#!lua name=lib\nredis.register_function('put', function(keys, args) " \
           b"redis.call('SET', keys[1], args[1]) return redis.call('RPUSH', keys[2], args[1]) end)"
 
@@ -145,6 +146,93 @@ def write_every_kind(client):
             say(f"{words[0]}: {reply}")
 
 
+PAST = 1000  # a date in milliseconds
+FUTURE = 4 * 10**12
+# What both servers know, and what cannot be sent as it came: dates that are over, other databases, words of chance.
+AWKWARD = [["MSET", "gone", 1, "gone2", 2, "gone3", 3, "gone4", 4, "gone5", 5, "gone6", 6, "kept", 7],
+           ["EXPIRE", "gone", -1], ["PEXPIREAT", "gone2", PAST], ["EXPIREAT", "gone3", 1], ["GETEX", "gone4", "PXAT", PAST],
+           ["SET", "gone5", "x", "PXAT", PAST], ["PEXPIRE", "gone6", 0], ["EXPIRE", "kept", 1000, "NX"], ["PERSIST", "kept"],
+           ["EXPIRE", "kept", 1000, "GT"], ["EXPIRE", "kept", 10**7, "LT"], ["SETEX", "short", 10**6, "v"],
+           ["RENAME", "short", "renamed"], ["COPY", "renamed", "renamed", "DB", 6, "REPLACE"], ["MOVE", "renamed", 7],
+           ["SELECT", 8], ["MSET", "swapped", 1, "other", 2], ["SWAPDB", 8, 9], ["SELECT", 10], ["SET", "flushed", 1],
+           ["FLUSHDB"], ["SELECT", 0], ["RPUSH", "long", *range(400)], ["LTRIM", "long", 5, 300], ["SADD", "many", *range(300)],
+           ["SPOP", "many"], ["SPOP", "many", 250], ["SPOP", "many", 1000], ["ZADD", "ranked", *range(200)],
+           ["ZPOPMIN", "ranked", 10], ["BZMPOP", 1, 1, "ranked", "MAX", "COUNT", 5], ["ZRANGESTORE", "stored", "ranked", 0, 20],
+           ["SORT", "long", "LIMIT", 0, 50, "STORE", "sorted"], ["GEOADD", "places", 13.3, 38.1, "a", 15.1, 37.5, "b"],
+           ["GEOSEARCHSTORE", "near", "places", "FROMLONLAT", 15, 37, "BYRADIUS", 300, "km"],
+           ["HINCRBYFLOAT", "numbers", "f", 0.1], ["INCRBYFLOAT", "number", "0.1"], ["SETRANGE", "bytes", 100, "x"],
+           ["BITOP", "NOT", "inverse", "bytes"], ["PFADD", "h1", *range(50)], ["PFMERGE", "h2", "h1"],
+           ["XADD", "log", "NOMKSTREAM", "*", "f", "v"], *(["XADD", "log", "MAXLEN", "~", 20, "*", "f", number] for number in range(50)),
+           ["XGROUP", "CREATE", "log", "g", "0", "MKSTREAM"], ["XREADGROUP", "GROUP", "g", "one", "COUNT", 8, "STREAMS", "log", ">"],
+           ["XAUTOCLAIM", "log", "g", "two", 0, 0, "COUNT", 3], ["XGROUP", "CREATECONSUMER", "log", "g", "three"],
+           ["XREADGROUP", "GROUP", "g", "one", "NOACK", "COUNT", 2, "STREAMS", "log", ">"], ["XTRIM", "log", "MAXLEN", 9],
+           ["XGROUP", "DELCONSUMER", "log", "g", "two"], ["SCRIPT", "LOAD", "return 1"],
+           ["EVAL", "redis.call('SET', 'a', redis.call('TIME')[1]) redis.call('SPOP', KEYS[1]) redis.call('EXPIRE', 'a', -1)", 1, "many"],
+           ["EVAL", "redis.setresp(3) redis.pcall('SET', 'left', 1, 'EX', 'x') return 1", 0], ["FUNCTION", "LOAD", OTHER_LIBRARY],
+           ["FUNCTION", "DELETE", "other"], ["MULTI"], ["SET", "in", 1], ["EXPIRE", "in", -1], ["SELECT", 11], ["SET", "in", 2],
+           ["INCR", "in"], ["EXEC"], ["SELECT", 0], ["MULTI"], ["GET", "in"], ["EXEC"], ["ACL", "SETUSER", "someone", "on", "+@all"]]
+# What a stock server does not know, and hears of in other words.
+OURS_ALONE = [["HSET", "h", *range(40)], ["HEXPIREAT", "h", 1, "FIELDS", 1, "0"], ["HPEXPIRE", "h", 0, "FIELDS", 1, "2"],
+              ["HEXPIRE", "h", 10**6, "FIELDS", 1, "4"], ["HPERSIST", "h", "FIELDS", 1, "4"], ["HGETDEL", "h", "FIELDS", 1, "6"],
+              ["HGETEX", "h", "PXAT", PAST, "FIELDS", 1, "8"], ["HSETEX", "h", "FNX", "PX", 10**8, "FIELDS", 1, "new", "v"],
+              ["HSETEX", "h", "FXX", "KEEPTTL", "FIELDS", 1, "new", "w"], ["HSET", "all", "f", 1],
+              ["HPEXPIREAT", "all", PAST, "FIELDS", 1, "f"], ["SET", "same", "v"], ["SET", "same", "w", "IFEQ", "v", "EX", 10**6],
+              ["SET", "same", "x", "IFEQ", "v"], ["SET", "same", "y", "IFNE", "v"], ["DELEX", "same", "IFEQ", "v"],
+              ["DELEX", "same", "IFEQ", "y"], ["MSETEX", 2, "p", 1, "q", 2, "NX", "PXAT", FUTURE],
+              ["MSETEX", 2, "p", 3, "new", 4, "NX"], ["MSETEX", 1, "p", 5, "XX", "KEEPTTL"], ["MSETEX", 1, "q", 5, "PXAT", PAST],
+              ["CL.THROTTLE", "limit", 3, 10, 60, 2], ["CL.THROTTLE", "limit", 3, 10, 60, 9], ["RATELIMIT.WINDOW", "window2", 3, 10**8],
+              ["EVAL", "redis.call('SET', KEYS[1], 'b', 'IFNE', 'a') redis.call('HSETEX', 'e', 'PX', 10^8, 'FIELDS', 1, 'f', 'v') "
+               "return redis.call('DELEX', KEYS[1], 'IFEQ', 'b')", 1, "by:eval"],
+              ["MULTI"], ["HPEXPIRE", "h", 0, "FIELDS", 1, "10"], ["MSETEX", 1, "in:multi", 1, "EX", 10**6], ["EXEC"]]
+
+
+def say_all(client, commands):
+    for words in commands:
+        reply = client.call(*words)
+        replies = reply if isinstance(reply, list) and words[0] == "EXEC" else [reply]
+        wrong = [one for one in replies if isinstance(one, Exception)]
+        check(not wrong, f"{words}: {wrong}")
+
+
+def serve_who_waits(port):
+    """Clients that wait for keys, and one that brings them."""
+    commands = [["BLPOP", "wait:1", 0], ["BLMOVE", "wait:2", "moved", "LEFT", "RIGHT", 0], ["BZPOPMAX", "wait:3", 0],
+                ["BLMPOP", 0, 1, "wait:4", "LEFT", "COUNT", 2], ["XREADGROUP", "GROUP", "g", "me", "BLOCK", 0, "STREAMS", "wait:5", ">"]]
+    bring = [["RPUSH", "wait:1", 1], ["MULTI"], ["RPUSH", "wait:2", 2, 3], ["ZADD", "wait:3", 1, "a", 2, "b"], ["EXEC"],
+             ["EVAL", "redis.call('RPUSH', 'wait:4', 4, 5, 6) return redis.call('LPUSH', 'wait:4', 7)", 0], ["XADD", "wait:5", "*", "f", "v"]]
+    writer, waiting = Client(port, timeout=30), [Client(port, timeout=30) for _ in commands]
+    check(writer.call("XGROUP", "CREATE", "wait:5", "g", "$", "MKSTREAM") == "OK", "XGROUP")
+    for client, words in zip(waiting, commands):
+        client.send(*words)
+    wait_until(lambda: int(info(writer, "clients")["blocked_clients"]) >= len(commands), 30, "clients wait")
+    say_all(writer, bring)
+    for client in waiting:
+        check(not isinstance(client.read(), Exception), "who waits is served")
+        client.close()
+    writer.close()
+
+
+def evict(client):
+    """Keys go for want of memory: the replica keeps those that its master keeps."""
+    memory = info(client, "memory")
+    used = int(memory["used_memory"]) - int(memory["mem_not_counted_for_evict"])
+    check(client.call("SELECT", 12) == "OK", "SELECT")
+    check(client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", used + 400_000) == "OK", "CONFIG SET")
+    before = int(info(client, "stats")["evicted_keys"])
+    for start in range(0, 4000, 100):
+        batch(client, [[b"SET", b"evicted:%d" % number, b"v" * 500] for number in range(start, start + 100)])
+    check(int(info(client, "stats")["evicted_keys"]) > before, "nothing was evicted")
+    check(client.call("CONFIG", "SET", "maxmemory", 0) == "OK" and client.call("SELECT", 0) == "OK", "CONFIG SET")
+
+
+def check_not_replicated(replica):
+    """Scripts and users are a server's own."""
+    scripts = replica.call("SCRIPT", "EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db")  # of: return 1
+    check(scripts == [0], f"SCRIPT EXISTS: {scripts}")
+    check(replica.call("ACL", "USERS") == [b"default"], "ACL USERS")
+    check(int(info(replica, "stats")["unexpected_error_replies"]) == 0, "the replica could not carry out a command")
+
+
 def test_full_sync():
     """a stock server that becomes our replica takes over every key, of every type and database, and the functions"""
     with ours(), stock():
@@ -175,7 +263,12 @@ def test_stream():
         wait_in_step(master, replica)
         check_equal(least=15)
         check(replica.call("HGET", "fields", "a") is None and replica.call("DBSIZE") == master.call("DBSIZE"), "a field is over")
-        check(int(info(replica, "stats")["unexpected_error_replies"]) == 0, "the replica could not carry out a command")
+        say_all(master, AWKWARD + OURS_ALONE)
+        serve_who_waits(OURS)
+        evict(master)
+        wait_in_step(master, replica)
+        check_equal(least=30)
+        check_not_replicated(replica)
 
 
 class Load:
@@ -277,18 +370,33 @@ def test_what_it_tells():
         check(replica.call("ROLE")[:4] == [b"slave", b"127.0.0.1", OURS, b"connected"], f"{replica.call('ROLE')}")
 
 
+def cli(*words, text=None):
+    """What redis-cli says to our server's port."""
+    told = subprocess.run(["redis-cli", "-p", str(OURS), *words], input=text, timeout=30, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    check(told.returncode == 0, f"{words}: {told.stdout}")
+    return told.stdout.decode()
+
+
 def test_tools():
-    """redis-cli --rdb fetches a file that a stock server loads; redis-cli --replica shows the stream"""
+    """redis-cli --rdb and --functions-rdb fetch files that a stock server loads; --pipe; --replica shows the stream"""
     with ours(), tempfile.TemporaryDirectory() as directory:
         master = Client(OURS)
         write_randomly(master, 6, 2000)
         check(master.call("SELECT", 0) == "OK", "SELECT")
         check(master.call("SET", "k", "v") == "OK", "SET")
-        told = subprocess.run(["redis-cli", "-p", str(OURS), "--rdb", os.path.join(directory, "dump.rdb")], timeout=30,
-                              capture_output=True, text=True, check=False)
-        check(told.returncode == 0, told.stdout + told.stderr)
+        cli("--rdb", os.path.join(directory, "dump.rdb"))
         with stock(STOCK, "--dir", directory):
             check_equal()
+        check(master.call("FUNCTION", "LOAD", OTHER_LIBRARY) == b"other", "FUNCTION LOAD")
+        cli("--functions-rdb", os.path.join(directory, "dump.rdb"))
+        with stock(STOCK, "--dir", directory):
+            client = Client(STOCK)
+            check(client.call("DBSIZE") == 0, "functions, and no data")
+            check([library[1] for library in client.call("FUNCTION", "LIST")] == [b"other"], "the functions")
+        commands = b"".join(b"SET piped:%d %d\r\n" % (number, number) for number in range(5000))
+        told = cli("--pipe", text=commands)
+        check("errors: 0, replies: 5000" in told and master.call("GET", "piped:4999") == b"4999", told)
         with subprocess.Popen(["redis-cli", "-p", str(OURS), "--replica"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) as listener:
             try:
@@ -355,6 +463,12 @@ def test_stream_from_stock():
         wait_until(lambda: master.call("EXISTS", "over") == 0, 5, "what expires has expired")
         wait_in_step(master, replica)
         check_equal(STOCK, OURS, least=15)
+        say_all(master, AWKWARD)
+        serve_who_waits(STOCK)
+        evict(master)
+        wait_in_step(master, replica)
+        check_equal(STOCK, OURS, least=30)
+        check_not_replicated(replica)
         check(master.call("SET", "k", "v") == "OK" and master.call("WAIT", 1, 5000) == 1, "WAIT")
         told = info(master, "replication")
         check(f"port={OURS},state=online" in told["slave0"], told["slave0"])

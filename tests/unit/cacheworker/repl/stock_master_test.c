@@ -266,6 +266,24 @@ static void a_master_again_feeds_by_both_ids(void **state)
     bench_end(&bench);
 }
 
+static void a_pause_holds_the_stream(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id master = follow(&bench, client);
+    send_by_length(&bench, master, 0);
+    expect(bench_ask(&bench, client, "CLIENT PAUSE 5000 WRITE\r\n"), "+OK\r\n");
+    say(&bench, master, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n");
+    expect(bench_ask(&bench, client, "GET a\r\n"), "$1\r\n1\r\n");
+    struct slice info = bench_ask(&bench, client, "INFO replication\r\n");
+    assert_non_null(memmem(info.data, info.length, "slave_read_repl_offset:150\r\nslave_repl_offset:100\r\n", 51));
+    bench_advance(&bench, 6 * NS_PER_S);
+    expect(bench_ask(&bench, client, "GET a\r\n"), "$1\r\n2\r\n");
+    bench_end(&bench);
+}
+
 static unsigned turns_to_rest(struct bench *bench)
 {
     unsigned turns = 1;
@@ -324,6 +342,7 @@ int main(void)
         cmocka_unit_test(trouble_is_told),
         cmocka_unit_test(a_password_is_given_behind_the_ping),
         cmocka_unit_test(a_master_again_feeds_by_both_ids),
+        cmocka_unit_test(a_pause_holds_the_stream),
         cmocka_unit_test(old_data_are_freed_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
