@@ -307,9 +307,11 @@ bool cw_aof_has_data(const struct cw_engine *engine)
 static void note_cut(struct cw_engine *engine, const struct cw_aof_loaded *loaded)
 {
     struct cw_aof *aof = &engine->aof;
-    buf_add_format(&aof->note, "%s/%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64,
-                   engine->config.aof_directory, cw_manifest_newest(&aof->manifest)->name, loaded->cut_bytes,
-                   loaded->newest_bytes);
+    const struct cw_manifest_file *newest = cw_manifest_newest(&aof->manifest);
+    char path[FILE_NAME_MAX];
+    cw_aof_name_file(engine, newest != NULL ? newest->name : aof->manifest.base.name, path);
+    buf_add_format(&aof->note, "%s ended within a command: %" PRIu64 " bytes were cut at byte %" PRIu64, path,
+                   loaded->cut_bytes, loaded->newest_bytes);
     if (loaded->zero_bytes > 0)
         buf_add_format(&aof->note, "; the last %" PRIu64 " of them were zeros, as a host leaves them that dies",
                        loaded->zero_bytes);

@@ -30,16 +30,28 @@ struct file_load {
     uint64_t taken; /* bytes of the file */
 };
 
-static int refuse(const struct cw_engine *engine, struct buf *why, const char *name, uint64_t offset, int error)
+static bool is_there(const struct storage *storage, const char *path)
 {
-    buf_add_format(why, "%s/%s: at byte %" PRIu64 ": %s", engine->config.aof_directory, name, offset,
-                   error_text(error));
-    return error;
+    void *file;
+    if (storage->open_read(storage->context, path, &file) < 0)
+        return false;
+    storage->close(storage->context, file);
+    return true;
 }
 
-static void name_path(const struct cw_engine *engine, const char *name, char path[FILE_NAME_MAX])
+void cw_aof_name_file(const struct cw_engine *engine, const char *name, char path[FILE_NAME_MAX])
 {
     snprintf(path, FILE_NAME_MAX, "%s/%s", engine->config.aof_directory, name);
+    if (strcmp(name, engine->config.aof_name) == 0 && !is_there(engine->config.storage, path))
+        snprintf(path, FILE_NAME_MAX, "%s", name);
+}
+
+static int refuse(const struct cw_engine *engine, struct buf *why, const char *name, uint64_t offset, int error)
+{
+    char path[FILE_NAME_MAX];
+    cw_aof_name_file(engine, name, path);
+    buf_add_format(why, "%s: at byte %" PRIu64 ": %s", path, offset, error_text(error));
+    return error;
 }
 
 void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX])
@@ -257,7 +269,7 @@ static int load_file(struct cw_engine *engine, struct cw_place *place, const cha
     const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX];
     void *file;
-    name_path(engine, name, path);
+    cw_aof_name_file(engine, name, path);
     int error = storage->open_read(storage->context, path, &file);
     if (error < 0)
         return refuse(engine, why, name, 0, error);
@@ -282,14 +294,10 @@ static int load_file(struct cw_engine *engine, struct cw_place *place, const cha
 
 bool cw_aof_is_there(const struct cw_engine *engine)
 {
-    const struct storage *storage = engine->config.storage;
     char path[FILE_NAME_MAX];
-    void *file;
     cw_aof_name_manifest(engine, path);
-    if (storage->open_read(storage->context, path, &file) < 0)
-        return false;
-    storage->close(storage->context, file);
-    return true;
+    return is_there(engine->config.storage, path) ||
+           (engine->config.standalone && is_there(engine->config.storage, engine->config.aof_name));
 }
 
 static int read_text(const struct storage *storage, const char *path, struct buf *text)
@@ -309,6 +317,13 @@ static int read_text(const struct storage *storage, const char *path, struct buf
     return error == 0 && buf_length(text) > CW_MANIFEST_BYTES_MAX ? ERR_TOO_BIG : error;
 }
 
+/* As Redis 7 writes it when it finds the file of one before. */
+static void imagine_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest)
+{
+    *ret_manifest = (struct cw_manifest){.has_base = true, .base = {.number = 1}};
+    snprintf(ret_manifest->base.name, sizeof(ret_manifest->base.name), "%s", engine->config.aof_name);
+}
+
 static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest, struct buf *why)
 {
     struct buf text = {0};
@@ -316,6 +331,10 @@ static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret
     struct cw_manifest_fault fault = {.words = NULL};
     cw_aof_name_manifest(engine, path);
     int error = read_text(engine->config.storage, path, &text);
+    if (error == ERR_NOT_FOUND) {
+        imagine_manifest(engine, ret_manifest);
+        return 0;
+    }
     if (error == 0)
         error = cw_manifest_parse(buf_slice(&text), ret_manifest, &fault);
     buf_free(&text);
@@ -331,7 +350,7 @@ static bool is_empty(const struct cw_engine *engine, const char *name)
     char path[FILE_NAME_MAX], byte;
     void *file;
     size_t length = 1;
-    name_path(engine, name, path);
+    cw_aof_name_file(engine, name, path);
     if (storage->open_read(storage->context, path, &file) < 0)
         return false;
     int error = storage->read(storage->context, file, &byte, 1, &length);
@@ -346,6 +365,14 @@ static void forget_empty(const struct cw_engine *engine, struct cw_manifest *man
         manifest->count--;
 }
 
+static void note_end(struct cw_aof_loaded *loaded, const struct found *found)
+{
+    loaded->newest_bytes = found->whole;
+    loaded->cut_bytes = found->bytes - found->whole;
+    loaded->zero_bytes = found->zeros;
+    loaded->bytes += found->whole;
+}
+
 int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why)
 {
     struct cw_aof_loaded loaded = {.bytes = 0};
@@ -356,19 +383,17 @@ int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, stru
     if (error == 0)
         forget_empty(engine, &loaded.manifest);
     if (error == 0 && manifest->has_base) {
-        error = load_file(engine, &place, manifest->base.name, false, &found, why);
-        loaded.bytes += error == 0 ? found.bytes : 0;
+        bool may_be_cut = manifest->count == 0 && engine->settings.aof_load_truncated;
+        error = load_file(engine, &place, manifest->base.name, may_be_cut, &found, why);
+        if (error == 0)
+            note_end(&loaded, &found);
     }
     for (size_t i = 0; i < manifest->count && error == 0; i++) {
         bool is_last = i + 1 == manifest->count;
         bool may_be_cut = is_last && engine->settings.aof_load_truncated;
         error = load_file(engine, &place, manifest->increments[i].name, may_be_cut, &found, why);
-        if (error < 0)
-            break;
-        loaded.newest_bytes = found.whole;
-        loaded.cut_bytes = found.bytes - found.whole;
-        loaded.zero_bytes = found.zeros;
-        loaded.bytes += found.whole;
+        if (error == 0)
+            note_end(&loaded, &found);
     }
     loaded.history = cw_place_history(&place);
     *ret_loaded = loaded;

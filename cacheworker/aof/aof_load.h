@@ -15,15 +15,18 @@ struct cw_engine;
 
 struct cw_aof_loaded {
     struct cw_manifest manifest;
-    uint64_t newest_bytes; /* of the last increment, without what is to be cut */
+    uint64_t newest_bytes; /* of the last file, without what is to be cut */
     uint64_t cut_bytes;
     uint64_t zero_bytes;    /* of these, at the end */
     uint64_t bytes;         /* of all files */
     struct history history; /* of a group: where the data stand in its stream */
 };
 
+/* The one file of Redis before 7 has the plain name, and stands in dir until Redis 7 moves it to the directory. */
+void cw_aof_name_file(const struct cw_engine *engine, const char *name, char path[FILE_NAME_MAX]);
 void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX]);
 
+/* A manifest, or standalone the file of Redis before 7. */
 bool cw_aof_is_there(const struct cw_engine *engine);
 
 /* Into the engine's keyspace, which is replaced. 0, or an error and in `why` a sentence. */

@@ -4,6 +4,7 @@ it, full disks, and new bases under load."""
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -309,6 +310,29 @@ def test_torn(worker):
 
 
 @with_worker
+def test_single_file(worker):
+    """the single file of Redis before 7 is read, with RDB at its beginning too, and its torn end cut; then there is a base"""
+    commands = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+    preamble = b"REDIS0009\xfe\x00\x00\x01r\x011\xff" + bytes(8)
+    for head, torn in ((b"", b""), (preamble, b""), (b"", commands[:-5])):
+        with open(os.path.join(worker.directory, "appendonly.aof"), "wb") as file:
+            file.write(head + commands + torn)
+        client = worker.start()
+        check(client.call("GET", "a") == b"1", "the command is lost")
+        check(client.call("GET", "r") == (b"1" if head else None), "the data at the beginning are lost")
+        check(client.call("SET", "b", "2") == "OK", "SET fails")
+        worker.end()
+        client = worker.start()
+        check(client.call("MGET", "a", "b") == [b"1", b"2"], "the data are not in the base")
+        worker.end()
+        shutil.rmtree(worker.files)
+    with open(os.path.join(worker.directory, "appendonly.aof"), "wb") as file:
+        file.write(commands + commands[:-5])
+    said = worker.refusal("appendonly yes", "aof-load-truncated no")
+    check(" appendonly.aof: at byte %d" % len(commands) in said, said)
+
+
+@with_worker
 def test_rewrite(worker):
     """a new base under load, then kill -9: every acknowledged write is there, and no older file is"""
     client = worker.start()
@@ -447,5 +471,5 @@ def test_full_disk(worker):
             worker.end()  # or it would make files in the directory below the disk
 
 
-tap.run([test_always, test_everysec, test_interchange, test_torn, test_rewrite, test_rewrite_by_itself,
+tap.run([test_always, test_everysec, test_interchange, test_torn, test_single_file, test_rewrite, test_rewrite_by_itself,
          test_at_run_time, test_replica, test_full_disk])
