@@ -2,13 +2,18 @@
 #include "cacheworker/acl/share.h"
 #include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
+#include "cacheworker/engine/owed.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 
-enum { UNIT_MAX = 1 << 30 }; /* bytes of a unit, which are kept until all of it is there */
+enum {
+    UNIT_MAX = 1 << 30,           /* bytes of a unit, which are kept until all of it is there */
+    WAITING_UNIT_MAX = 256 << 10, /* of one that waits for a snapshot: it is read again in every turn */
+    WAITING_BYTES_MAX = 16 << 20, /* of all that may wait behind it */
+};
 
 static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
 
@@ -138,6 +143,26 @@ static int apply_unit(struct cw_engine *engine, struct slice bytes, struct buf *
     return result;
 }
 
+/* Whether a command, or one of a unit's, would change what is owed to a snapshot. */
+static bool owes(struct cw_engine *engine, struct slice bytes)
+{
+    struct resp_request request = {0};
+    unsigned database = engine->stream.database;
+    bool any = false;
+    while (!any && bytes.length > 0) {
+        int64_t used = resp_request_read(&request, bytes, &limits);
+        CHECK(used > 0);
+        const struct command *command = request.argc > 0 ? command_resolve(request.argv, request.argc) : NULL;
+        if (command != NULL && command->id == COMMAND_ID_SELECT)
+            (void)parse_select(engine, request.argv, request.argc, &database);
+        else if (command != NULL)
+            any = cw_owed_any(engine, database, command, request.argv, request.argc);
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    resp_request_free(&request);
+    return any;
+}
+
 /* What a request means for the unit that it stands in. 1: it ends it; 0: it does not; or an error. */
 static int take_into_unit(const struct cw_engine *engine, struct cw_stream *stream, const struct slice *argv,
                           size_t argc)
@@ -171,8 +196,8 @@ static int take_into_unit(const struct cw_engine *engine, struct cw_stream *stre
 
 /* The next unit at the front. Returns 1, 0 when not all of it is there yet, or an error. No byte of what waits is
  * looked at again before it is complete. */
-static int apply_next(struct cw_engine *engine, struct slice bytes, struct buf *scratch, size_t *ret_used,
-                      bool *ret_ack_wanted)
+static int apply_next(struct cw_engine *engine, struct slice bytes, bool may_wait, struct buf *scratch,
+                      size_t *ret_used, bool *ret_ack_wanted)
 {
     struct cw_stream *stream = &engine->stream;
     struct resp_request *request = &stream->request;
@@ -187,6 +212,12 @@ static int apply_next(struct cw_engine *engine, struct slice bytes, struct buf *
             return ERR_TOO_BIG;
         if (result == 0)
             continue;
+        if (result > 0 && UNLIKELY(may_wait) && stream->scanned <= WAITING_UNIT_MAX &&
+            owes(engine, slice_of(bytes.data, stream->scanned))) {
+            stream->scanned = 0;
+            stream->is_waiting = true;
+            return 0;
+        }
         if (result > 0 && is_alone)
             result = apply_one(engine, request->argv, request->argc, scratch, ret_ack_wanted);
         else if (result > 0)
@@ -205,9 +236,11 @@ int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_co
     enum cw_expiry_mode mode = cw_keyspace_expiry_mode(engine->keyspace);
     cw_keyspace_set_expiry_mode(engine->keyspace, CW_EXPIRY_IGNORED);
     struct buf scratch = {0};
+    bool may_wait = cw_keyspace_snapshot_is_active(engine->keyspace) && bytes.length <= WAITING_BYTES_MAX;
+    engine->stream.is_waiting = false;
     int result;
     size_t used = 0;
-    while ((result = apply_next(engine, bytes, &scratch, &used, ret_ack_wanted)) > 0) {
+    while ((result = apply_next(engine, bytes, may_wait, &scratch, &used, ret_ack_wanted)) > 0) {
         *ret_consumed += used;
         bytes = slice_skip(bytes, used);
     }
@@ -223,6 +256,11 @@ void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database)
     engine->stream.scanned = 0;
     engine->stream.in_block = false;
     resp_request_reset(&engine->stream.request);
+}
+
+bool cw_engine_is_stream_waiting(const struct cw_engine *engine)
+{
+    return engine->stream.is_waiting;
 }
 
 unsigned cw_engine_stream_database(const struct cw_engine *engine)

@@ -3,6 +3,7 @@
 #include "cacheworker/block/block.h"
 #include "cacheworker/engine/client_memory.h"
 #include "cacheworker/engine/dispatch.h"
+#include "cacheworker/engine/owed.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/info/timing.h"
@@ -75,10 +76,11 @@ static bool may_write(const struct cw_engine *engine, const struct cw_session *s
 }
 
 /* Whether this command has to wait until the node may serve again. What concerns the appliance itself never waits. */
-static bool must_wait(const struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+static bool must_wait(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                       const struct resp_request *request)
 {
-    if (LIKELY(engine->serving == CW_SERVING_MASTER && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0))
+    if (LIKELY(engine->serving == CW_SERVING_MASTER && engine->sleep_until_ns == 0 && engine->pause_until_ns == 0 &&
+               !engine->is_shown))
         return false;
     if (command != NULL && cw_is_appliance_command(command)) {
         bool begins_sync = command->id == COMMAND_ID_PSYNC || command->id == COMMAND_ID_SYNC;
@@ -86,18 +88,40 @@ static bool must_wait(const struct cw_engine *engine, const struct cw_session *s
     }
     if (engine->serving == CW_SERVING_HOLD || engine->sleep_until_ns > 0)
         return true;
-    if (engine->pause_until_ns == 0)
+    if (engine->pause_until_ns > 0 && !engine->pause_writes_only)
+        return true;
+    if (engine->is_shown && command != NULL && command->id == COMMAND_ID_EXEC && session->batched)
+        return true; /* until all that it executes is queued */
+    if (command == NULL || (engine->pause_until_ns == 0 && !engine->is_shown) ||
+        !may_write(engine, session, command, request))
         return false;
-    return !engine->pause_writes_only || (command != NULL && may_write(engine, session, command, request));
+    return engine->pause_until_ns > 0 || cw_owed_must_wait(engine, session, command, request->argv, request->argc);
+}
+
+/* Which keys are owed to a snapshot is asked when a command is read: after such a one, others are meant by their names.
+ */
+static bool changes_keys_meant(const struct command *command)
+{
+    switch (command->id) {
+    case COMMAND_ID_SELECT:
+    case COMMAND_ID_SWAPDB:
+    case COMMAND_ID_MULTI:
+    case COMMAND_ID_EXEC:
+    case COMMAND_ID_DISCARD:
+    case COMMAND_ID_RESET: return true;
+    default: return false;
+    }
 }
 
 /* Behind such a command nothing may be parsed before it was executed: it changes what may be read, and how. */
-static bool is_barrier(const struct cw_session *session, const struct command *command)
+static bool is_barrier(const struct cw_engine *engine, const struct cw_session *session, const struct command *command)
 {
     if (UNLIKELY(!(session->flags & CW_SESSION_AUTHENTICATED)))
         return true;
     if (command == NULL)
         return false;
+    if (UNLIKELY(engine->is_shown) && changes_keys_meant(command))
+        return true;
     const uint32_t barriers = COMMAND_ADMIN | COMMAND_BLOCKING;
     return (flags_of(session, command) & barriers) || command->id == COMMAND_ID_WAIT;
 }
@@ -159,7 +183,7 @@ static enum gathered gather_session(struct cw_engine *engine, struct cw_session 
         if (UNLIKELY(result < 0))
             return GATHERED_ALL;
         hash_first_key(engine, item, request);
-        if (is_barrier(session, command))
+        if (is_barrier(engine, session, command))
             return GATHERED_BARRIER;
     }
     return GATHERED_SHARE;
@@ -296,6 +320,7 @@ static void end_waits(struct cw_engine *engine)
 void cw_batch_run(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
+    engine->is_shown = cw_keyspace_snapshot_is_active(engine->keyspace);
     cw_long_go_on(engine);
     end_waits(engine);
     bool was_left = engine->long_command.is_left;

@@ -203,6 +203,9 @@ void cw_engine_install_programs(struct cw_engine *engine, struct slice items); /
  * that were not consumed, unless cw_engine_set_stream_database came between. */
 MUST_CHECK int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed,
                                bool *ret_ack_wanted);
+/* Whether the last call left a whole unit because it would change what is owed to a snapshot (owed.h): to be tried
+ * again in the next turn. */
+bool cw_engine_is_stream_waiting(const struct cw_engine *engine);
 void cw_engine_set_stream_database(struct cw_engine *engine, unsigned database);
 unsigned cw_engine_stream_database(const struct cw_engine *engine);
 

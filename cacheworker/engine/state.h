@@ -41,6 +41,7 @@ struct cw_stream {               /* of a master */
     size_t scanned;              /* bytes at the front that were read, and wait for the rest of their unit */
     bool in_block;               /* they began with MULTI */
     unsigned database;
+    bool is_waiting; /* the unit at the front is complete, and waits for a snapshot */
 };
 
 enum {
@@ -111,6 +112,7 @@ struct cw_engine {
     uint32_t flushed_count;
     uint32_t flushed_capacity;
 
+    bool is_shown;    /* to a snapshot, as of the beginning of the turn: some commands wait (owed.h) */
     bool turn_wanted; /* something that parked sessions wait for has changed */
     bool freeing;     /* there is memory to be given back */
     bool compacting;

@@ -400,6 +400,14 @@ static void measure_turn(struct cw_engine *engine, int64_t cpu_ns)
     engine->turn_cpu_ns = cpu_ns;
 }
 
+/* Who waited for a snapshot that has ended looks again. */
+static void wake_waiting(struct cw_engine *engine)
+{
+    bool any = !list_is_empty(&engine->parked) || engine->stream.is_waiting;
+    if (UNLIKELY(engine->is_shown) && any && !cw_keyspace_snapshot_is_active(engine->keyspace))
+        engine->turn_wanted = true;
+}
+
 static void turn(struct cw_engine *engine)
 {
     engine->turn_wanted = false;
@@ -426,6 +434,7 @@ static void turn(struct cw_engine *engine)
     compact(engine);
     engine->freeing = free_some(engine);
     cw_aof_turn(engine); /* the last that may ask something of the disk: all of the turn's writes are there */
+    wake_waiting(engine);
     cw_statistics_sample(&engine->statistics, engine->now_ns);
     cw_ha_publish(engine->ha);
 }

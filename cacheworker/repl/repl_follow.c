@@ -603,6 +603,7 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
         return 0;
     }
     int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
+    repl->follow.is_held |= cw_engine_is_stream_waiting(repl->engine);
     keep_stream(repl, slice_of(bytes.data, consumed));
     repl->follow.ack_wanted |= ack_wanted || (consumed > 0 && cw_ha_acks_at_once(cw_engine_ha(repl->engine)));
     if (error < 0) {

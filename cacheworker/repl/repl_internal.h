@@ -111,7 +111,7 @@ struct follow { /* the link to the master, at a replica */
     bool asked_full;             /* by the PSYNC that was sent */
     bool wants_full;             /* what we hold did not fit: no partial resync */
     bool has_been_in_step;       /* with the master of this epoch */
-    bool is_held;                /* bytes of the stream wait for the end of a script or pause */
+    bool is_held;                /* bytes of the stream wait for the end of a script or pause, or for a snapshot */
     struct buf input;            /* owned: bytes of a line or a command that is not complete */
     struct history branch;       /* the master's, as it stood when the link was made */
     struct cw_keyspace *loading; /* owned, while a snapshot is read; NULL */

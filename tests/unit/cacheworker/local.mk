@@ -88,6 +88,13 @@ tests_unit_cacheworker_engine_compaction_test_SOURCES = tests/unit/cacheworker/e
 tests_unit_cacheworker_engine_compaction_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_compaction_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/owed_test
+UNIT_TESTS += tests/unit/cacheworker/engine/owed_test
+tests_unit_cacheworker_engine_owed_test_SOURCES = tests/unit/cacheworker/engine/owed_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_engine_owed_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_owed_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/digest_test
 UNIT_TESTS += tests/unit/cacheworker/engine/digest_test
 tests_unit_cacheworker_engine_digest_test_SOURCES = tests/unit/cacheworker/engine/digest_test.c \
