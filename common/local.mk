@@ -62,6 +62,6 @@ noinst_PROGRAMS += common/command/command_slots
 common_command_command_slots_SOURCES = \
 	common/command/command_slots.c common/command/command_hash.h common/command/command_id.h
 common/command/command_slots.inc: common/command/command_slots$(EXEEXT)
-	$(AM_V_GEN)common/command/command_slots$(EXEEXT) >$@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(EMULATOR) common/command/command_slots$(EXEEXT) >$@.tmp && mv $@.tmp $@
 common/command/command.$(OBJEXT): common/command/command_slots.inc
 CLEANFILES += common/command/command_slots.inc

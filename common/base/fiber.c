@@ -6,7 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
+/* FIBER_UCONTEXT has the portable way taken where there is a shorter one, so that it can be tested there. */
+#if defined(__x86_64__) && !defined(FIBER_UCONTEXT)
+#define FIBER_X86_64 1
+#elif defined(__aarch64__) && !defined(FIBER_UCONTEXT)
+#define FIBER_AARCH64 1
+#else
 #include <ucontext.h>
 #endif
 
@@ -32,17 +37,23 @@
 
 enum { DEPTH_STEP = 64 << 10 }; /* between the marks that show how deep a stack was */
 
+/* The labels are global, if hidden: of a local one GNU's linker for arm64 takes the section's beginning for the
+ * address. */
+#define HIDDEN_LABEL(name) __asm__(name) __attribute__((visibility("hidden")))
+
 /* A context is what a function must keep of the processor, on the stack that it leaves. The C library's swapcontext
  * also asks the kernel for the mask of signals, each time, which costs more than a short script. */
-#if defined(__x86_64__)
+#if defined(FIBER_X86_64)
 
 typedef void *saved_stack;
 
-void fiber_swap(saved_stack *save, const saved_stack *take) __asm__("respite_fiber_swap");
-void fiber_begin(void) __asm__("respite_fiber_begin");
+void fiber_swap(saved_stack *save, const saved_stack *take) HIDDEN_LABEL("respite_fiber_swap");
+void fiber_begin(void) HIDDEN_LABEL("respite_fiber_begin");
 
 __asm__(".text\n"
         ".p2align 4\n"
+        ".globl respite_fiber_swap, respite_fiber_begin\n"
+        ".hidden respite_fiber_swap, respite_fiber_begin\n"
         "respite_fiber_swap:\n"
         "    pushq %rbp\n"
         "    pushq %rbx\n"
@@ -80,15 +91,17 @@ static void make_context(saved_stack *ret_context, char *end, void (*function)(v
     *ret_context = top;
 }
 
-#elif defined(__aarch64__)
+#elif defined(FIBER_AARCH64)
 
 typedef void *saved_stack;
 
-void fiber_swap(saved_stack *save, const saved_stack *take) __asm__("respite_fiber_swap");
-void fiber_begin(void) __asm__("respite_fiber_begin");
+void fiber_swap(saved_stack *save, const saved_stack *take) HIDDEN_LABEL("respite_fiber_swap");
+void fiber_begin(void) HIDDEN_LABEL("respite_fiber_begin");
 
 __asm__(".text\n"
         ".p2align 4\n"
+        ".globl respite_fiber_swap, respite_fiber_begin\n"
+        ".hidden respite_fiber_swap, respite_fiber_begin\n"
         "respite_fiber_swap:\n"
         "    stp x29, x30, [sp, #-160]!\n"
         "    stp x19, x20, [sp, #16]\n"
