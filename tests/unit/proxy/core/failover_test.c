@@ -492,6 +492,23 @@ static void refusals_never_reach_a_client_and_keep_the_order(void **state)
     }
 }
 
+/* A master in a migration is master all the same: its client is to hear that it may not write. */
+static void a_migration_is_no_refusal(void **state)
+{
+    (void)state;
+    static const char words[] = "-READONLY migrating: this group follows a server outside\r\n";
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = attached_client(stage);
+    link_id worker = stage_worker_link(stage, 0, 0);
+    stage_say(stage, client, "SET a 1\r\nGET b\r\n");
+    stage_heard(stage, worker);
+    stage_say(stage, worker, words);
+    stage_say(stage, worker, "+2\r\n");
+    stage_expect(stage, client, "-READONLY migrating: this group follows a server outside\r\n+2\r\n");
+    assert_true(stage->links[worker].open);
+    stage_close(stage);
+}
+
 /* An answer behind a refusal is not believed: the refused command comes first. */
 static void nothing_overtakes_a_refused_command(void **state)
 {
@@ -711,6 +728,7 @@ int main(void)
         cmocka_unit_test(transactions_have_their_fates),
         cmocka_unit_test(a_transaction_lost_between_its_commands_aborts_at_exec),
         cmocka_unit_test(refusals_never_reach_a_client_and_keep_the_order),
+        cmocka_unit_test(a_migration_is_no_refusal),
         cmocka_unit_test(nothing_overtakes_a_refused_command),
         cmocka_unit_test(a_script_cannot_play_a_refusal),
         cmocka_unit_test(another_master_or_a_gap_closes_connections_and_nothing_else_does),
