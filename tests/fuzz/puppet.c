@@ -21,6 +21,8 @@ struct puppet {
     unsigned open_count;
     bool is_known[LINKS_MAX]; /* open or connecting */
     bool is_paused[LINKS_MAX];
+    bool is_accepted[LINKS_MAX];
+    bool has_said_all[LINKS_MAX];
     struct event *due; /* owned ring of what is to be told */
     size_t due_first, due_count, due_capacity;
     unsigned events;
@@ -48,6 +50,7 @@ static void add_open(struct puppet *puppet, link_id link)
 static void take_out(struct puppet *puppet, link_id link)
 {
     puppet->is_known[link] = puppet->is_paused[link] = false;
+    puppet->is_accepted[link] = puppet->has_said_all[link] = false;
     for (unsigned i = 0; i < puppet->open_count; i++) {
         if (puppet->open[i] != link)
             continue;
@@ -174,7 +177,7 @@ static void pass(struct puppet *puppet, int64_t ns)
 static void say(struct puppet *puppet, link_id link, struct slice words, bool ends)
 {
     struct buf bytes = {0};
-    if (puppet->is_paused[link])
+    if (puppet->is_paused[link] || puppet->has_said_all[link])
         return;
     buf_add_slice(&bytes, words);
     if (ends)
@@ -194,7 +197,7 @@ static void accept_from(struct puppet *puppet, int listener)
     link_id link = puppet->door->accept(puppet->core, listener, &peer, puppet->now_ns, &puppet->effects);
     if (link != LINK_NONE) {
         CHECK(link < LINKS_MAX && !puppet->is_known[link]);
-        puppet->is_known[link] = true;
+        puppet->is_known[link] = puppet->is_accepted[link] = true;
         add_open(puppet, link);
     }
     carry_out_all(puppet);
@@ -206,17 +209,34 @@ static void hang_up(struct puppet *puppet, link_id link)
     step(puppet, (struct event){.kind = EVENT_CLOSED, .link = link});
 }
 
+/* An end that a core does not hear of is the end of the link. */
+static void end_input(struct puppet *puppet, link_id link)
+{
+    if (puppet->is_paused[link] || puppet->has_said_all[link])
+        return;
+    if (!puppet->is_accepted[link] || !puppet->door->hears_ends) {
+        hang_up(puppet, link);
+        return;
+    }
+    puppet->has_said_all[link] = true;
+    step(puppet, (struct event){.kind = EVENT_ENDED, .link = link});
+    turn(puppet);
+}
+
 static void play_line(struct puppet *puppet, struct slice line)
 {
     char what = line.length > 0 ? line.data[0] : '\0';
     struct slice rest = slice_skip(line, line.length > 0);
-    unsigned named = what == '!' && rest.length > 0 ? (unsigned)(rest.data[0] - 'a') : (unsigned)((what | 0x20) - 'a');
+    bool is_order = what == '!' || what == '?';
+    unsigned named = is_order && rest.length > 0 ? (unsigned)(rest.data[0] - 'a') : (unsigned)((what | 0x20) - 'a');
     if (what == '+' && rest.length > 0 && (rest.data[0] == '0' || rest.data[0] == '1'))
         accept_from(puppet, rest.data[0] - '0');
     else if (what == '.' || what == '@' || what == '#')
         pass(puppet, what == '.' ? 20 * NS_PER_MS : what == '@' ? NS_PER_S / 2 : 8 * NS_PER_S);
     else if (named < puppet->open_count && what == '!')
         hang_up(puppet, puppet->open[named]);
+    else if (named < puppet->open_count && what == '?')
+        end_input(puppet, puppet->open[named]);
     else if (named < puppet->open_count && is_open(puppet, puppet->open[named]))
         say(puppet, puppet->open[named], rest, what >= 'a');
     settle(puppet);

@@ -4,7 +4,7 @@
  * The input is lines. Open links are called a, b, c... in the order in which they were opened:
  *   "+0"      somebody connects to listener 0
  *   "aWORDS"  WORDS and a line end arrive on link a; "AWORDS" without the line end
- *   "!a"      the other side closes link a
+ *   "!a"      the other side closes link a; "?a": it says no more
  *   "."       20 ms pass; "@" half a second, "#" eight seconds, with turns whenever the core asks for one */
 #ifndef TESTS_FUZZ_PUPPET_H
 #define TESTS_FUZZ_PUPPET_H

@@ -2,7 +2,8 @@
  * command carries a number of its own; the worker answers with that number, so order and identity are visible.
  *
  * Whatever happens: each client gets one reply per command, in request order, its own; a read is never answered with an
- * error; a write is executed at most once, and exactly once if it was confirmed; a transaction likewise, as a whole. */
+ * error; a write is executed at most once, and exactly once if it was confirmed; a transaction likewise, as a whole.
+ * Who waits (BLPOP) is answered too, and what stands behind it is not executed before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@
 
 enum { CLIENTS = 5, COMMANDS_MAX = 8000, STEPS = 600, SEEDS = 60, WORKERS = 3 };
 
-enum reply_kind { REPLY_READ, REPLY_WRITE, REPLY_OK, REPLY_QUEUED, REPLY_EXEC };
+enum reply_kind { REPLY_READ, REPLY_WRITE, REPLY_WAIT, REPLY_OK, REPLY_QUEUED, REPLY_EXEC };
 
 struct expected {
     enum reply_kind kind;
@@ -40,6 +41,8 @@ struct worker_link {
     bool refuses;
     bool in_multi;
     uint32_t queued; /* the write inside MULTI */
+    bool is_parked;
+    uint32_t parked; /* the BLPOP that waits */
 };
 
 struct play {
@@ -51,7 +54,7 @@ struct play {
     struct worker_link links[STAGE_LINKS_MAX];
     uint64_t version, epoch;
     unsigned master;
-    uint32_t confirmed, uncertain, aborted, switches;
+    uint32_t confirmed, uncertain, aborted, switches, parked;
 };
 
 /* ---- clients ---- */
@@ -64,7 +67,11 @@ static void expect(struct client *client, enum reply_kind kind, uint32_t number)
 static void add_command(struct play *play, struct client *client, struct buf *bytes)
 {
     uint32_t number = play->command_count++;
-    switch (rand_below(&play->rand, 8)) {
+    switch (rand_below(&play->rand, 9)) {
+    case 8:
+        buf_add_format(bytes, "BLPOP %u %s\r\n", number, rand_below(&play->rand, 2) ? "0" : "1000.5");
+        expect(client, REPLY_WAIT, number);
+        break;
     case 0:
         buf_add_format(bytes, "MULTI\r\nINCR %u\r\nEXEC\r\n", number);
         expect(client, REPLY_OK, number);
@@ -123,7 +130,7 @@ static void judge(struct play *play, struct client *client, const char *line)
     char number[16];
     snprintf(number, sizeof(number), "+%u", expected->number);
     bool changes = expected->kind == REPLY_WRITE || expected->kind == REPLY_EXEC;
-    if (changes && strncmp(line, "-UNCERTAIN ", 11) == 0) {
+    if ((changes || expected->kind == REPLY_WAIT) && strncmp(line, "-UNCERTAIN ", 11) == 0) {
         play->uncertain++;
     } else if (expected->kind == REPLY_EXEC && strncmp(line, "-EXECABORT ", 11) == 0) {
         assert_int_equal(play->executed[expected->number], 0);
@@ -182,6 +189,12 @@ static void execute(struct play *play, struct worker_link *link, const struct sl
         buf_add_text(out, link->refuses ? "-NOTMASTER no\r\n" : "+OK\r\n");
     } else if (link->refuses) {
         buf_add_text(out, "-NOTMASTER no\r\n");
+    } else if (slice_equal_nocase(argv[0], "blpop")) {
+        link->is_parked = true;
+        link->parked = number_of(argv[1]);
+        buf_add_format(
+            out, ">3\r\n$14\r\nrespite-parked\r\n$1\r\n7\r\n*3\r\n$5\r\nBLPOP\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n",
+            argv[1].length, (int)argv[1].length, argv[1].data, argv[2].length, (int)argv[2].length, argv[2].data);
     } else if (slice_equal_nocase(argv[0], "select")) {
         buf_add_text(out, "+OK\r\n");
     } else if (slice_equal_nocase(argv[0], "multi")) {
@@ -203,13 +216,24 @@ static void execute(struct play *play, struct worker_link *link, const struct sl
     }
 }
 
+/* It gets its element, or hears that the master is none any more. */
+static void serve(struct play *play, struct worker_link *link)
+{
+    link->is_parked = false;
+    play->parked++;
+    if (link->refuses)
+        buf_add_text(&link->replies, "-NOTMASTER no\r\n");
+    else
+        buf_add_format(&link->replies, "+%u\r\n", link->parked);
+}
+
 static void worker_reads(struct play *play, link_id id)
 {
     struct worker_link *link = &play->links[id];
     struct resp_limits limits = RESP_LIMITS_DEFAULT;
     struct resp_request request = {0};
     buf_add_text(&link->input, stage_heard(play->stage, id));
-    while (buf_length(&link->input) > 0) {
+    while (buf_length(&link->input) > 0 && !link->is_parked) {
         int64_t used = resp_request_read(&request, buf_slice(&link->input), &limits);
         assert_true(used >= 0);
         if (used == 0)
@@ -249,6 +273,8 @@ static void worker_works(struct play *play, bool all)
             forget_link(&play->links[id]);
         if (!all && rand_below(&play->rand, 3) == 0)
             continue;
+        if (play->links[id].is_parked && (all || rand_below(&play->rand, 8) == 0))
+            serve(play, &play->links[id]);
         worker_reads(play, id);
         size_t ready = buf_length(&play->links[id].replies);
         if (!all && ready > 0)
@@ -324,7 +350,7 @@ static void run(uint64_t seed)
         assert_int_equal(play->clients[i].first, play->clients[i].next);
     for (uint32_t i = 0; i < play->command_count; i++)
         assert_true(play->executed[i] <= 1);
-    assert_true(play->confirmed > 0 && play->switches > 0);
+    assert_true(play->confirmed > 0 && play->switches > 0 && play->parked > 0);
     struct px_inspection seen = px_proxy_inspect(play->stage->proxy);
     assert_int_equal(seen.uncertain, play->uncertain);
     assert_int_equal(seen.held_commands, 0);
