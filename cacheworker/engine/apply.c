@@ -6,6 +6,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/hash/field_expiry.h"
+#include "cacheworker/info/timing.h"
 #include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
 
@@ -18,6 +19,24 @@ enum {
 static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
 
 /* --- one command --- */
+
+/* What a file brings at the start is no command of anybody. */
+static inline bool counts(const struct cw_engine *engine)
+{
+    return engine->effects != NULL;
+}
+
+static void execute(struct cw_engine *engine, struct cw_call *call)
+{
+    struct cw_command_statistics *statistics = &engine->statistics.commands[call->command->id];
+    int64_t began_ns = counts(engine) ? cw_timing_begin(engine) : 0;
+    cw_functions[call->command->id](call);
+    if (!counts(engine))
+        return;
+    statistics->calls++;
+    statistics->total_ns += (uint64_t)(cw_timing_begin(engine) - began_ns);
+    engine->statistics.total_commands++;
+}
 
 static void run(struct cw_engine *engine, const struct command *command, const struct slice *argv, size_t argc,
                 struct buf *scratch)
@@ -37,7 +56,7 @@ static void run(struct cw_engine *engine, const struct command *command, const s
         .flags = CW_CALL_DENY_BLOCKING,
         .now_ms = engine->wall_us / 1000,
     };
-    cw_functions[command->id](&call);
+    execute(engine, &call);
     engine->statistics.changes += call.dirty;
     cw_changes_end_command(&engine->changes, NULL, call.dirty > 0, call.news);
     buf_clear(scratch);

@@ -184,7 +184,7 @@ static bool address_is(const struct address *address, struct slice text)
 static bool filter_matches(const struct cw_call *call, const struct kill_filter *filter,
                            const struct cw_session *session)
 {
-    if (session->kind == CW_LINK_MASTER || (session->flags & CW_SESSION_CLOSING))
+    if (session->flags & CW_SESSION_CLOSING)
         return false;
     if (filter->id != 0 && session->id != filter->id)
         return false;

@@ -475,14 +475,14 @@ def test_stream_from_stock():
 
 
 def test_partial_resync_from_stock():
-    """links to a stock master are killed under load: ours goes on where it was"""
+    """links to a stock master are killed under load, by it and by us: ours goes on where it was"""
     with stock(STOCK, "--repl-diskless-sync-delay", "0", "--repl-backlog-size", "64mb"), ours():
         master, replica = Client(STOCK, timeout=30), Client(OURS, timeout=30)
         with Load(STOCK) as load:
             follow(replica, STOCK)
-            for _ in range(3):
+            for client, kind in ((master, "REPLICA"), (replica, "MASTER"), (master, "REPLICA")):
                 before = int(info(master, "stats")["sync_partial_ok"])
-                check(master.call("CLIENT", "KILL", "TYPE", "REPLICA") == 1, "CLIENT KILL")
+                check(client.call("CLIENT", "KILL", "TYPE", kind) == 1, "CLIENT KILL")
                 wait_until(lambda: int(info(master, "stats")["sync_partial_ok"]) > before, 20, "a partial resync")
                 load.wait_for_more()
         wait_in_step(master, replica)

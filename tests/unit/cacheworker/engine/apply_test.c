@@ -189,6 +189,33 @@ static void test_a_new_stream_forgets_the_old_tail(void **state)
     bench_end(&bench);
 }
 
+/* A replica tells in its statistics what it executes for its master; what a file brings at the start is not told. */
+static void test_commands_are_counted(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    struct cw_engine *engine = &bench.worker->engine;
+    const struct cw_statistics *statistics = &engine->statistics;
+    struct effects effects = {0};
+    struct slice set = SLICE_LITERAL("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n");
+    size_t consumed;
+    bool ack;
+    struct effects *of_bench = engine->effects;
+    engine->effects = NULL;
+    assert_int_equal(cw_engine_apply(engine, set, &consumed, &ack), 0);
+    assert_int_equal(statistics->commands[COMMAND_ID_SET].calls, 0);
+    uint64_t before = statistics->total_commands;
+    engine->effects = &effects;
+    assert_int_equal(cw_engine_apply(engine, set, &consumed, &ack), 0);
+    assert_int_equal(cw_engine_apply(engine, set, &consumed, &ack), 0);
+    assert_int_equal(statistics->commands[COMMAND_ID_SET].calls, 2);
+    assert_int_equal(statistics->total_commands, before + 2);
+    engine->effects = of_bench;
+    effects_free(&effects);
+    bench_end(&bench);
+}
+
 static void test_messages_reach_listeners(void **state)
 {
     (void)state;
@@ -222,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_the_mutant_applies_halves),
         cmocka_unit_test(test_a_long_block),
         cmocka_unit_test(test_a_new_stream_forgets_the_old_tail),
+        cmocka_unit_test(test_commands_are_counted),
         cmocka_unit_test(test_messages_reach_listeners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
