@@ -100,7 +100,8 @@ static void write_tail(struct cw_engine *engine)
 static bool is_sync_due(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    if (aof->asked == 0 || aof->is_syncing)
+    bool is_wanted = aof->asked > 0 || (aof->has_unsynced && aof->file != NO_FILE);
+    if (!is_wanted || aof->is_syncing)
         return false;
     if (is_always(engine) || aof->of_older > 0 || buf_length(&aof->tail) > SYNC_ABOVE)
         return true;
@@ -110,6 +111,7 @@ static bool is_sync_due(const struct cw_engine *engine)
 static void sync(struct cw_engine *engine)
 {
     engine->aof.synced_ns = engine->now_ns;
+    engine->aof.is_of_sync = true;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = engine->aof.file}, NULL,
                begin_round(engine), SLICE_LITERAL(""));
 }
@@ -182,6 +184,8 @@ static void try_again(struct cw_engine *engine)
 static void go_over_to_newest(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
+    if (aof->has_unsynced) /* whatever is synced behind it would be of no use without it */
+        cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = aof->file}, NULL, 0, SLICE_LITERAL(""));
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = aof->file}, NULL, 0, SLICE_LITERAL(""));
     aof->older_bytes += aof->confirmed;
     aof->confirmed = 0;
@@ -194,6 +198,10 @@ static void confirmed(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
     bool was_older = aof->of_older > 0;
+    aof->has_unsynced = !aof->is_of_sync;
+    if (aof->is_of_sync)
+        aof->synced_offset = aof->syncing_offset;
+    aof->is_of_sync = false;
     buf_consume(&aof->tail, aof->syncing);
     buf_shrink(&aof->tail, TAIL_KEPT);
     aof->confirmed += aof->syncing;
@@ -276,7 +284,8 @@ static void drop_tail(struct cw_engine *engine)
     cw_repl_record(engine->repl, false);
     buf_free(&aof->tail);
     aof->asked = aof->of_older = aof->syncing = 0;
-    aof->is_syncing = false;
+    aof->is_syncing = aof->is_of_sync = aof->has_unsynced = false;
+    aof->synced_offset = 0;
     aof->generation++;
 }
 
@@ -479,7 +488,8 @@ int64_t cw_aof_deadline(const struct cw_engine *engine)
         return aof->is_syncing ? deadline_ns : earlier(deadline_ns, aof->failed_ns + SECOND_NS);
     if (writable(aof) > aof->asked)
         return engine->now_ns;
-    bool will_sync = aof->asked > 0 && !aof->is_syncing && engine->settings.appendfsync == CW_AOF_EVERYSEC;
+    bool will_sync =
+        (aof->asked > 0 || aof->has_unsynced) && !aof->is_syncing && engine->settings.appendfsync == CW_AOF_EVERYSEC;
     return will_sync ? earlier(deadline_ns, aof->synced_ns + SECOND_NS) : deadline_ns;
 }
 
@@ -493,6 +503,20 @@ uint64_t cw_aof_released(const struct cw_engine *engine)
     if (aof->state == CW_AOF_STARTING)
         return 0;
     return buf_length(&aof->tail) > 0 ? aof->offset : CW_RELEASED_ALL;
+}
+
+uint64_t cw_aof_synced_offset(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    if (aof->state != CW_AOF_ON)
+        return 0;
+    bool is_all = buf_length(&aof->tail) == 0 && !aof->has_unsynced && !aof->is_syncing;
+    return is_all ? cw_repl_offset(engine->repl) : aof->synced_offset;
+}
+
+bool cw_aof_is_synced(const struct cw_engine *engine, uint64_t offset)
+{
+    return engine->aof.state == CW_AOF_ON && cw_aof_synced_offset(engine) >= offset;
 }
 
 void cw_aof_write_refusal(const struct cw_engine *engine, struct buf *words)

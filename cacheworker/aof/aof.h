@@ -56,7 +56,10 @@ struct cw_aof { /* a zeroed struct is off */
     struct buf tail;    /* owned; what belongs behind these */
     size_t asked;       /* bytes of the tail that were asked to be written */
     size_t of_older; /* bytes of the tail that belong to the increment before; `newest` is opened when they are there */
-    bool is_syncing;
+    bool is_syncing; /* a round is under way */
+    bool is_of_sync; /* it ends with a sync, not with a write */
+    bool has_unsynced;        /* confirmed by a write alone */
+    uint64_t synced_offset;   /* of the stream: what stands there is synced */
     size_t syncing;           /* bytes of the tail that it confirms */
     uint64_t syncing_offset;  /* of the stream, which these reach */
     uint64_t offset;          /* of the stream: what stands there is confirmed */
@@ -104,6 +107,10 @@ void cw_aof_answered(struct cw_engine *engine, uint64_t token, int result);
 
 /* Up to which offset of the stream replies may show it; CW_RELEASED_ALL. */
 uint64_t cw_aof_released(const struct cw_engine *engine);
+
+/* Whether what stands up to there in the stream is synced, and up to where it is; 0: nobody can say. */
+bool cw_aof_is_synced(const struct cw_engine *engine, uint64_t offset);
+uint64_t cw_aof_synced_offset(const struct cw_engine *engine);
 
 /* Why a write is refused now. Only while aof.refuses. */
 void cw_aof_write_refusal(const struct cw_engine *engine, struct buf *words);

@@ -8,6 +8,7 @@
 #include "cacheworker/engine/debug_commands.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/server_commands.h"
+#include "cacheworker/engine/wait.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/geo/geo_commands.h"
 #include "cacheworker/hash/field_commands.h"

@@ -207,6 +207,11 @@ bool cw_engine_is_paused(const struct cw_engine *engine)
     return engine->pause_until_ns > 0;
 }
 
+bool cw_engine_has_aof(const struct cw_engine *engine)
+{
+    return engine->aof.state == CW_AOF_ON;
+}
+
 bool cw_engine_aof_failed(const struct cw_engine *engine)
 {
     return engine->aof.error < 0;

@@ -126,7 +126,8 @@ void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_us
 
 const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *engine); /* as CONFIG SET left them */
 
-/* Whether the append-only file cannot be written now. */
+/* Whether there is an append-only file that has all of the data, and whether it cannot be written now. */
+bool cw_engine_has_aof(const struct cw_engine *engine);
 bool cw_engine_aof_failed(const struct cw_engine *engine);
 
 /* replica-serve-stale-data: whether a replica answers while it has no master to hear. */

@@ -28,6 +28,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/overlay.c cacheworker/engine/overlay.h \
 	cacheworker/engine/parameters.def \
 	cacheworker/engine/server_commands.c cacheworker/engine/server_commands.h \
+	cacheworker/engine/wait.c cacheworker/engine/wait.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \
 	cacheworker/engine/state.h cacheworker/engine/version.h \

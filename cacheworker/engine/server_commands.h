@@ -18,8 +18,6 @@ void cw_role_command(struct cw_call *call);
 void cw_save_command(struct cw_call *call);
 void cw_shutdown_command(struct cw_call *call);
 void cw_time_command(struct cw_call *call);
-void cw_waitaof_command(struct cw_call *call);
-void cw_wait_command(struct cw_call *call);
 
 /* Saves, and notes when; or replies why that cannot be. */
 bool cw_save_or_refuse(struct cw_call *call);

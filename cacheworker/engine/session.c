@@ -461,12 +461,6 @@ void cw_session_resume(struct cw_engine *engine, struct cw_session *session)
         list_add_last(&engine->ready, &session->ready);
 }
 
-void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas)
-{
-    resp_write_integer(cw_session_out(engine, session), replicas);
-    cw_session_resume(engine, session);
-}
-
 void cw_session_end_wait_with_error(struct cw_engine *engine, struct cw_session *session)
 {
     resp_write_error(cw_session_out(engine, session), SLICE_LITERAL("UNBLOCKED client unblocked via CLIENT UNBLOCK"));

@@ -83,7 +83,9 @@ struct cw_session {
     size_t counted_bytes;     /* of engine->client_memory_bytes */
     int64_t waiting_since_ns; /* when the oldest thing that it waits for arrived; 0: nothing */
     uint64_t stream_offset;   /* of its last write, for WAIT */
+    bool waits_for_disks;     /* WAITAOF */
     uint64_t wait_offset;
+    int64_t wait_local;
     int64_t wait_replicas;
     int64_t wait_deadline_ns;
     uint64_t commands;
@@ -173,7 +175,6 @@ void cw_session_sent(struct cw_engine *engine, struct cw_session *session, size_
 void cw_session_resume(struct cw_engine *engine, struct cw_session *session);
 
 /* WAIT is answered. */
-void cw_session_end_wait(struct cw_engine *engine, struct cw_session *session, unsigned replicas);
 void cw_session_end_wait_with_error(struct cw_engine *engine, struct cw_session *session);
 
 /* What of out may leave: all of it, unless it waits for an acknowledgement. */

@@ -7,6 +7,7 @@
 #include "cacheworker/engine/memory.h"
 #include "cacheworker/engine/objects.h"
 #include "cacheworker/engine/state.h"
+#include "cacheworker/engine/wait.h"
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/ha/control.h"
 #include "cacheworker/ha/ha.h"
@@ -356,17 +357,6 @@ static void close_idle(struct cw_engine *engine)
     }
 }
 
-static void answer_waits(struct cw_engine *engine)
-{
-    LIST_FOR_EACH(node, &engine->waiting)
-    {
-        struct cw_session *session = LIST_ENTRY(node, struct cw_session, waiting);
-        unsigned replicas = cw_repl_acknowledged(engine->repl, session->wait_offset);
-        if (replicas >= session->wait_replicas || engine->now_ns >= session->wait_deadline_ns)
-            cw_session_end_wait(engine, session, replicas);
-    }
-}
-
 /* True while there is more of it. */
 static bool free_some(struct cw_engine *engine)
 {
@@ -428,7 +418,7 @@ static void turn(struct cw_engine *engine)
         cw_repl_turn(engine->repl);
         cw_background_save_turn(engine);
     }
-    answer_waits(engine);
+    cw_waits_turn(engine);
     cw_block_turn(engine);
     close_idle(engine);
     compact(engine);

@@ -694,6 +694,15 @@ bool cw_repl_lacks_replicas(const struct cw_repl *repl)
            cw_repl_good_replicas(repl) < settings->min_replicas;
 }
 
+unsigned cw_repl_synced(const struct cw_repl *repl, uint64_t offset)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
+        count += repl->peers[i] != NULL && repl->peers[i]->state == PEER_ONLINE && repl->peers[i]->has_synced &&
+                 repl->peers[i]->synced_offset >= offset;
+    return count;
+}
+
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)
 {
     unsigned count = 0;

@@ -152,6 +152,7 @@ bool cw_repl_lacks_replicas(const struct cw_repl *repl);
 
 /* How many online replicas have acknowledged `offset`; request_acks puts REPLCONF GETACK * into the stream. */
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset);
+unsigned cw_repl_synced(const struct cw_repl *repl, uint64_t offset); /* the same, on their disks */
 void cw_repl_request_acks(struct cw_repl *repl);
 
 void cw_repl_info(const struct cw_repl *repl, struct buf *out); /* lines of INFO's replication section */

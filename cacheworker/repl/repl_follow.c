@@ -236,10 +236,15 @@ static void send_ack(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     struct buf *out = cw_engine_output(repl->engine, follow->link);
-    resp_write_array(out, 3);
+    bool has_disk = !is_outside(repl) && cw_engine_has_aof(repl->engine);
+    resp_write_array(out, has_disk ? 5 : 3);
     resp_write_bulk_text(out, "REPLCONF");
     resp_write_bulk_text(out, "ACK");
     resp_write_bulk_u64(out, position(repl));
+    if (has_disk) {
+        resp_write_bulk_text(out, "FACK");
+        resp_write_bulk_u64(out, cw_aof_synced_offset(repl->engine));
+    }
     cw_engine_flush(repl->engine, follow->link);
     follow->acked_ns = now_of(repl);
     follow->ack_wanted = false;

@@ -84,6 +84,8 @@ struct peer { /* a replica's link, at its master */
     uint64_t next_offset;      /* of the stream: the first byte that was not handed over */
     uint64_t first_offset;     /* of the stream that it gets; an ack below is not of this stream */
     uint64_t acknowledged_offset;
+    bool has_synced; /* it keeps an append-only file, and said up to where: */
+    uint64_t synced_offset;
     int64_t acknowledged_ns;
     int64_t heard_ns;
     int64_t newline_ns;

@@ -188,6 +188,16 @@ static void take_ack(struct cw_repl *repl, struct peer *peer, struct slice text)
         peer->acknowledged_offset = offset;
 }
 
+/* What it has on its disk; nothing of it says nothing of that any more. */
+static void take_synced(struct cw_repl *repl, struct peer *peer, const struct slice *argv, size_t argc)
+{
+    uint64_t offset;
+    peer->has_synced = argc >= 5 && slice_equal_nocase(argv[3], "fack") && number_parse_u64(argv[4], &offset) == 0 &&
+                       offset <= repl->history.last_offset;
+    if (peer->has_synced)
+        peer->synced_offset = offset;
+}
+
 static void replconf(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
 {
     struct peer *peer = admitted_peer(repl, link, argv, argc);
@@ -195,6 +205,7 @@ static void replconf(struct cw_repl *repl, link_id link, const struct slice *arg
         return;
     if (argc >= 3 && slice_equal_nocase(argv[1], "ack")) {
         take_ack(repl, peer, argv[2]);
+        take_synced(repl, peer, argv, argc);
         return; /* never answered */
     }
     if (argc == 2 && slice_equal_nocase(argv[1], "respite-alive"))

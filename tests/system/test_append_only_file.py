@@ -433,6 +433,28 @@ def test_replica(worker):
     check_same(contents(worker.start()), ours, "what the promoted one's file holds")
 
 
+@with_worker
+def test_waitaof(worker):
+    """WAITAOF: this disk, and a replica's, as redis-server's replicas and ours tell it"""
+    client = worker.start("appendonly yes", "appendfsync everysec", "repl-diskless-sync-delay 0")
+    client.call("SET", "a", "1")
+    check(client.call("WAITAOF", 1, 0, 0) == [1, 0], "this disk")
+    replica_directory = os.path.join(worker.directory, "replica")
+    os.mkdir(replica_directory)
+    ours = (os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(REFERENCE), "--dir",
+            replica_directory, "--redis-conf", worker.configuration)
+    with server(REFERENCE, *ours):
+        replica = Client(REFERENCE, timeout=30)
+        check(replica.call("REPLICAOF", "127.0.0.1", str(PORT)) == "OK", "REPLICAOF")
+        wait_until(lambda: info(replica, "replication")["master_link_status"] == "up", 30, "the full sync is over")
+        client.call("SET", "a", "2")
+        check(client.call("WAITAOF", 1, 1, 30000) == [1, 1], "both disks")
+        check(replica.call("CONFIG", "SET", "appendonly", "no") == "OK", "refused")
+        client.call("SET", "a", "3")
+        check(client.call("WAIT", 1, 30000) == 1 and client.call("WAITAOF", 0, 1, 100)[1] == 0, "a replica without")
+        check(isinstance(replica.call("WAITAOF", 0, 0, 0), Exception), "WAITAOF at a replica")
+
+
 def live_through_full_disk(worker):
     client = worker.start()
     wait_for_base(client)
@@ -472,4 +494,4 @@ def test_full_disk(worker):
 
 
 tap.run([test_always, test_everysec, test_interchange, test_torn, test_single_file, test_rewrite, test_rewrite_by_itself,
-         test_at_run_time, test_replica, test_full_disk])
+         test_at_run_time, test_replica, test_waitaof, test_full_disk])

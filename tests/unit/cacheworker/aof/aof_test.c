@@ -226,6 +226,55 @@ static void failure_at_the_start_is_tried_again(void **state)
     assert_heard(stage, "+OK\r\n");
 }
 
+static void waitaof_waits_for_the_disk(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendfsync everysec\r\n");
+    say(stage, "SET a 1\r\n");
+    assert_heard(stage, "+OK\r\n+OK\r\n");
+    say(stage, "WAITAOF 1 0 0\r\n");
+    assert_heard(stage, "");
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    assert_int_equal(stage->syncs, 1);
+    assert_heard(stage, "");
+    answer(stage, 0);
+    assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
+    say(stage, "WAITAOF 1 0 0\r\n"); /* there is nothing to wait for */
+    assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
+
+    say(stage, "SET a 2\r\n");
+    say(stage, "WAITAOF 1 0 500\r\n");
+    stage->now_ns += NS_PER_S / 2;
+    turn(stage);
+    assert_heard(stage, "+OK\r\n*2\r\n:0\r\n:0\r\n");
+    say(stage, "WAITAOF 1 0 0\r\n");
+    say(stage, "CONFIG GET maxclients\r\n"); /* it waits behind it */
+    assert_heard(stage, "");
+}
+
+static void what_no_sync_confirmed_is_synced_when_that_is_wanted(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendfsync no\r\n");
+    say(stage, "SET a 1\r\n");
+    answer(stage, 0); /* the write */
+    assert_int_equal(stage->syncs, 0);
+    say(stage, "WAITAOF 1 0 10\r\n");
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    assert_int_equal(stage->syncs, 0);
+    assert_heard(stage, "+OK\r\n+OK\r\n*2\r\n:0\r\n:0\r\n");
+    say(stage, "CONFIG SET appendfsync always\r\n");
+    assert_int_equal(stage->syncs, 1);
+    say(stage, "WAITAOF 1 0 0\r\n");
+    assert_heard(stage, "+OK\r\n");
+    answer(stage, 0);
+    assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
 
 int main(void)
@@ -235,6 +284,8 @@ int main(void)
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_at_the_start_is_tried_again),
+        ON_STAGE(waitaof_waits_for_the_disk),
+        ON_STAGE(what_no_sync_confirmed_is_synced_when_that_is_wanted),
     };
     return cmocka_run_group_tests_name("aof", tests, NULL, NULL);
 }
