@@ -378,11 +378,22 @@ uint64_t cw_ha_released(const struct cw_ha *ha)
     return ha->role == ROLE_MASTER && !cw_ha_is_async(ha) ? cw_gate_released(&ha->gate) : CW_RELEASED_ALL;
 }
 
+static uint64_t acknowledged_by(const struct life *life, const struct cw_replica_view *views, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (views[i].is_online && life_equal(&views[i].life, life))
+            return views[i].acknowledged_offset;
+    return 0;
+}
+
 uint64_t cw_ha_held_in_sync(const struct cw_ha *ha)
 {
+    struct cw_replica_view views[TOPOLOGY_MEMBERS_MAX];
+    size_t count =
+        cw_repl_replicas(cw_engine_repl(ha->engine), cw_engine_now_ns(ha->engine), views, ARRAY_LENGTH(views));
     uint64_t held = UINT64_MAX;
     for (uint32_t i = 0; i < ha->topology.in_sync_count; i++) {
-        uint64_t offset = cw_insync_acknowledged(&ha->insync, &ha->topology.in_sync[i]);
+        uint64_t offset = acknowledged_by(&ha->topology.in_sync[i], views, count);
         held = offset < held ? offset : held;
     }
     return held;

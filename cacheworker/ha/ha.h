@@ -65,8 +65,8 @@ bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns);
 #define CW_RELEASED_ALL UINT64_MAX
 uint64_t cw_ha_released(const struct cw_ha *ha);
 
-/* Of a master: up to which offset all of the in-sync set have acknowledged its stream, as far as it looked (UINT64_MAX
- * where nobody is in sync); whether the group wants replicas and has none in sync. */
+/* Of a master: up to which offset all of the in-sync set have acknowledged its stream (UINT64_MAX where nobody is in
+ * sync); whether the group wants replicas and has none in sync. */
 uint64_t cw_ha_held_in_sync(const struct cw_ha *ha);
 bool cw_ha_lacks_replica(const struct cw_ha *ha);
 

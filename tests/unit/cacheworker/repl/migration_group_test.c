@@ -142,10 +142,11 @@ static void choose(struct group *group, int master, int replica)
     group->client = net_connect(&group->net, master, CW_LISTENER_DATA);
 }
 
-static void begin(struct group *group)
+static void begin_in(struct group *group, enum durability durability)
 {
     struct topology *topology = &group->topology;
     memset(group, 0, sizeof(*group));
+    topology->durability = durability;
     net_init(&group->net);
     group->net.backlog_bytes = 1 << 20;
     strcpy(topology->group, "main");
@@ -171,6 +172,11 @@ static void begin(struct group *group)
     }
     tell_all(group);
     choose(group, 0, 1);
+}
+
+static void begin(struct group *group)
+{
+    begin_in(group, DURABILITY_ASYNC);
 }
 
 static void end(struct group *group)
@@ -292,9 +298,9 @@ static void answer_probe(struct group *group, int link, const char *id, int end)
 #define INFO  "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"
 
 /* A group that follows, with its replica in step; returns the link to the source. */
-static int follow(struct group *group)
+static int follow_in(struct group *group, enum durability durability)
 {
-    begin(group);
+    begin_in(group, durability);
     tell_credentials(group);
     order(group, 0, "START " SOURCE " empty", "+OK\r\n");
     int link = source_link(group, FULL);
@@ -304,13 +310,17 @@ static int follow(struct group *group)
     return link;
 }
 
+static int follow(struct group *group)
+{
+    return follow_in(group, DURABILITY_ASYNC);
+}
+
 /* --- tests --- */
 
-static void a_group_follows_and_cuts_over(void **state)
+static void follow_and_cut_over(enum durability durability)
 {
-    (void)state;
     struct group group;
-    int link = follow(&group);
+    int link = follow_in(&group, durability);
     expect_status(&group, 0, "state:following\r\n");
     expect_status(&group, 0, "percent:100.00\r\n");
     expect_status(&group, 1, "state:replica\r\n");
@@ -346,6 +356,13 @@ static void a_group_follows_and_cuts_over(void **state)
     order(&group, 0, "CUT-OVER 1000 ordinary", "-ERR the group is not migrating\r\n");
     order(&group, 0, "START " SOURCE " empty", "-ERR this worker was not told the source's credentials\r\n");
     end(&group);
+}
+
+static void a_group_follows_and_cuts_over(void **state)
+{
+    (void)state;
+    follow_and_cut_over(DURABILITY_ASYNC);
+    follow_and_cut_over(DURABILITY_SYNC);
 }
 
 static void writes_are_refused_until_the_replica_in_sync_has_heard(void **state)
