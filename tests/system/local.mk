@@ -12,6 +12,11 @@ tests_system_end_after_so_SOURCES = tests/system/end_after.c
 tests_system_end_after_so_CFLAGS = $(AM_CFLAGS) -fPIC
 tests_system_end_after_so_LDFLAGS = -shared
 tests_system_end_after_so_LDADD = -ldl
+noinst_PROGRAMS += tests/system/disk_faults.so
+tests_system_disk_faults_so_SOURCES = tests/system/disk_faults.c
+tests_system_disk_faults_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_system_disk_faults_so_LDFLAGS = -shared
+tests_system_disk_faults_so_LDADD = -ldl
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/celery_tasks.py \

@@ -28,7 +28,22 @@ class Worker:
         self.directory = directory
         self.files = os.path.join(directory, "appendonlydir")
         self.configuration = os.path.join(directory, "redis.conf")
+        self.faults = os.path.join(directory, "faults")
+        self.environment = dict(os.environ)
         self.process = None
+
+    def preload_faults(self):
+        shim = os.path.join(BUILD, "tests/system/disk_faults.so")
+        self.environment |= {"LD_PRELOAD": shim, "DISK_FAULTS": self.faults}
+
+    def set_fault(self, words):
+        with open(self.faults + ".new", "w", encoding="utf-8") as file:
+            file.write(words)
+        os.rename(self.faults + ".new", self.faults)
+
+    def end_faults(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.faults)
 
     def launch(self, *lines):
         with open(self.configuration, "w", encoding="utf-8") as file:
@@ -36,7 +51,7 @@ class Worker:
         self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
                                          "--dir", self.directory, "--enable-debug-command", "yes", "--redis-conf",
                                          self.configuration], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, env=self.environment)
 
     def start(self, *lines):
         self.launch(*lines)
@@ -455,6 +470,84 @@ def test_waitaof(worker):
         check(isinstance(replica.call("WAITAOF", 0, 0, 0), Exception), "WAITAOF at a replica")
 
 
+def write_and_rewrite(client, first):
+    """Sets a number that rises while a new base is made. What was acknowledged, and whether all of it went well."""
+    number = first
+    try:
+        for step in range(6):
+            if client.call("SET", "number", str(number + 1)) != "OK":
+                break
+            number += 1
+            if step == 2:
+                client.call("BGREWRITEAOF")
+        wait_for_base(client)
+        client.call("PING")
+        return number, True
+    except (OSError, ValueError):
+        return number, False
+
+
+@with_worker
+def test_killed_anywhere(worker):
+    """killed at every operation on files from the first write to the end of a rewrite: all that was acknowledged is there"""
+    worker.preload_faults()
+    client = worker.start()
+    wait_for_base(client)
+    number, operation, goes_well = 0, 0, False
+    while not goes_well:
+        operation += 1
+        check(operation < 150, "it never gets to the end of a rewrite")
+        worker.set_fault(f"kill {operation}")
+        number, goes_well = write_and_rewrite(client, number)
+        worker.end()
+        worker.end_faults()
+        client = worker.start()
+        found = int(client.call("GET", "number") or 0)
+        check(number <= found <= number + 1, f"operation {operation}: {found}, and {number} was acknowledged")
+        number = found
+    check(operation > 25, f"only {operation} operations")
+    say(f"killed at {operation - 1} operations")
+
+
+@with_worker
+def test_failing_sync(worker):
+    """a sync that fails: nobody hears of the writes, they are refused until it works, and nothing acknowledged is lost"""
+    worker.preload_faults()
+    client = worker.start()
+    wait_for_base(client)
+    check(client.call("SET", "before", "1") == "OK", "SET")
+    worker.set_fault("fail")
+    try:
+        heard = client.call("SET", "unheard", "1")
+    except (OSError, ValueError):
+        heard = None
+    check(heard != "OK", f"{heard}")
+    client = Client(PORT, timeout=30)
+    check(str(client.call("SET", "refused", "1")).startswith("MISCONF Errors writing to the AOF file"), "not refused")
+    check(client.call("GET", "before") == b"1" and persistence(client)["aof_last_write_status"] == "err", "reads, INFO")
+    worker.end_faults()
+    wait_until(lambda: client.call("SET", "after", "1") == "OK", 30, "writes are taken again")
+    worker.end()
+    worker.forget_snapshot()
+    client = worker.start()
+    check([client.call("GET", name) for name in ("before", "after", "refused")] == [b"1", b"1", None], "lost, or too much")
+
+
+@with_worker
+def test_group_commit(worker):
+    """syncs that take long: many connections' writes go with one"""
+    worker.preload_faults()
+    wait_for_base(worker.start())
+    clients = [Client(PORT, timeout=30) for _ in range(40)]
+    worker.set_fault("slow 100")
+    for i, client in enumerate(clients):
+        client.send("SET", f"key:{i}", "1")
+    check([client.read() for client in clients] == ["OK"] * 40, "replies")
+    syncs = os.path.getsize(worker.faults + ".syncs")
+    check(0 < syncs < 40, f"{syncs} syncs for 40 writes")
+    say(f"{syncs} syncs for 40 writes")
+
+
 def live_through_full_disk(worker):
     client = worker.start()
     wait_for_base(client)
@@ -494,4 +587,5 @@ def test_full_disk(worker):
 
 
 tap.run([test_always, test_everysec, test_interchange, test_torn, test_single_file, test_rewrite, test_rewrite_by_itself,
-         test_at_run_time, test_replica, test_waitaof, test_full_disk])
+         test_at_run_time, test_replica, test_waitaof, test_killed_anywhere, test_failing_sync, test_group_commit,
+         test_full_disk])
