@@ -78,7 +78,8 @@ static void begin(struct cw_call *call, struct wait wait, int64_t timeout_ms)
 {
     struct cw_engine *engine = call->engine;
     struct cw_session *session = call->session;
-    wait.offset = session->stream_offset;
+    bool is_proxys = session->flags & CW_SESSION_ATTACHED; /* its client's writes may have come by another link */
+    wait.offset = is_proxys ? cw_repl_offset(engine->repl) : session->stream_offset;
     struct holders holders = find_holders(engine, &wait);
     if (is_enough(&wait, &holders) || (call->flags & CW_CALL_DENY_BLOCKING)) {
         write_holders(&wait, &holders, call->reply);

@@ -1,6 +1,7 @@
 /* The worker behind its door: how bytes become commands, in which order, within which limits, and when replies leave.
  */
 #include "cacheworker/engine/state.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/mem.h"
 #include "common/ha/messages.h"
 #include "common/resp/resp_writer.h"
@@ -944,6 +945,29 @@ static void test_a_proxy_hears_of_waiting(void **state)
     bench_end(&bench);
 }
 
+/* Behind a proxy, the writes that WAIT asks about came by another link. */
+static void test_wait_of_a_proxys_client(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench); /* it has no proxies, but replicas that the test can play */
+    link_id shared = bench_connect(&bench), own = bench_connect(&bench), direct = bench_connect(&bench);
+    cw_engine_attach(&bench.worker->engine, own);
+    link_id replica = bench_attach_replica(&bench);
+    ASSERT_ASK(&bench, own, "WAIT 1 0\r\n", ":1\r\n");
+    ASSERT_ASK(&bench, shared, "SET a 1\r\n", "+OK\r\n");
+    ASSERT_ASK(&bench, direct, "WAIT 1 0\r\n", ":1\r\n"); /* it has written nothing */
+    ASSERT_ASK(&bench, own, "WAIT 1 0\r\n", "");
+    char line[64];
+    snprintf(line, sizeof(line), "REPLCONF ACK %llu\r\n",
+             (unsigned long long)cw_repl_offset(bench.worker->engine.repl));
+    bench_take(&bench, replica);
+    bench_receive(&bench, replica, slice_text(line));
+    bench_turn(&bench);
+    assert_bytes(bench_take(&bench, own), ":1\r\n");
+    bench_end(&bench);
+}
+
 static void test_control_link_wants_the_secret(void **state)
 {
     (void)state;
@@ -996,6 +1020,7 @@ int main(void)
         cmocka_unit_test(test_executed_but_too_late),
         cmocka_unit_test(test_end_of_term),
         cmocka_unit_test(test_a_proxy_hears_of_waiting),
+        cmocka_unit_test(test_wait_of_a_proxys_client),
         cmocka_unit_test(test_control_link_wants_the_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
