@@ -107,6 +107,7 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(MEMORY_STATS, memory_stats),
     BIND(MONITOR, monitor),
     BIND(MEMORY_USAGE, memory_usage),
+    BIND(FAILOVER, failover),
     BIND(REPLICAOF, replicaof),
     BIND(ROLE, role),
     BIND(SAVE, save),

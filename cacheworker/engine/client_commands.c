@@ -3,6 +3,7 @@
 #include "cacheworker/block/block.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/state.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
 
@@ -369,7 +370,8 @@ void cw_client_pause_command(struct cw_call *call)
 
 void cw_client_unpause_command(struct cw_call *call)
 {
-    call->engine->pause_until_ns = 0;
+    if (!cw_repl_is_failing_over(call->engine->repl))
+        call->engine->pause_until_ns = 0;
     cw_engine_look_at_role(call->engine);
     call->engine->turn_wanted = true;
     resp_write_ok(call->reply);

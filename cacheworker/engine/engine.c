@@ -212,6 +212,14 @@ bool cw_engine_has_aof(const struct cw_engine *engine)
     return engine->aof.state == CW_AOF_ON;
 }
 
+void cw_engine_pause_for_failover(struct cw_engine *engine, bool pauses)
+{
+    if (engine->pause_until_ns == 0)
+        engine->pause_writes_only = true;
+    engine->pause_until_ns = pauses ? NEVER_NS : 0;
+    engine->turn_wanted = true;
+}
+
 bool cw_engine_aof_failed(const struct cw_engine *engine)
 {
     return engine->aof.error < 0;

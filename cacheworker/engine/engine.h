@@ -171,6 +171,9 @@ bool cw_engine_is_paused(const struct cw_engine *engine);
 /* Ends that command at once, before the history ends to which it belongs. */
 void cw_engine_end_command(struct cw_engine *engine, const char *words);
 
+/* Writes wait until that ends, and with it whatever CLIENT PAUSE said. */
+void cw_engine_pause_for_failover(struct cw_engine *engine, bool pauses);
+
 /* --- data --- */
 
 struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine);

@@ -159,6 +159,8 @@ void cw_replicaof_command(struct cw_call *call)
     struct address master;
     if (!call->engine->config.standalone)
         cw_reply_error(call, "ERR REPLICAOF is not for a node of a group: its sentinels say who follows whom");
+    else if (cw_repl_is_failing_over(call->engine->repl))
+        cw_reply_error(call, "ERR REPLICAOF not allowed while failing over.");
     else if (slice_equal_nocase(call->argv[1], "no") && slice_equal_nocase(call->argv[2], "one"))
         change_master(call, NULL);
     else if (!parse_master(call, &master))
@@ -167,6 +169,58 @@ void cw_replicaof_command(struct cw_call *call)
         resp_write_simple(call->reply, SLICE_LITERAL("OK Already connected to specified master"));
     else
         change_master(call, &master);
+}
+
+/* The words behind FAILOVER; else the reply says what is wrong. */
+static bool parse_failover(struct cw_call *call, struct cw_failover_order *order, struct address *target)
+{
+    for (size_t i = 1; i < call->argc; i++) {
+        struct slice word = call->argv[i];
+        int64_t port;
+        if (slice_equal_nocase(word, "timeout") && i + 1 < call->argc && order->timeout_ms == 0) {
+            if (!cw_call_integer(call, ++i, &order->timeout_ms))
+                return false;
+            if (order->timeout_ms <= 0 || order->timeout_ms > INT64_MAX / NS_PER_MS / 2) {
+                cw_reply_error(call, "ERR FAILOVER timeout must be greater than 0");
+                return false;
+            }
+        } else if (slice_equal_nocase(word, "to") && i + 2 < call->argc && order->target == NULL) {
+            struct slice host = call->argv[i + 1];
+            if (!cw_call_integer(call, i + 2, &port))
+                return false;
+            bool may_be = host.length < sizeof(target->host) && port >= 0 && port <= UINT16_MAX;
+            *target = (struct address){.port = may_be ? (uint16_t)port : 0};
+            memcpy(target->host, host.data, may_be ? host.length : 0);
+            order->target = target;
+            i += 2;
+        } else if (slice_equal_nocase(word, "force") && !order->is_forced) {
+            order->is_forced = true;
+        } else {
+            cw_reply_error(call, CW_ERROR_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+void cw_failover_command(struct cw_call *call)
+{
+    struct cw_failover_order order = {.target = NULL};
+    struct address target;
+    const char *error;
+    if (!call->engine->config.standalone)
+        error = "ERR FAILOVER is not for a node of a group: its sentinels do that, by respitectl failover";
+    else if (call->argc == 2 && slice_equal_nocase(call->argv[1], "abort"))
+        error = cw_repl_abort_failover(call->engine->repl);
+    else if (!parse_failover(call, &order, &target))
+        return;
+    else
+        error = cw_repl_fail_over(call->engine->repl, &order);
+    cw_engine_look_at_role(call->engine);
+    if (error != NULL)
+        cw_reply_error(call, error);
+    else
+        resp_write_ok(call->reply);
 }
 
 void cw_role_command(struct cw_call *call)

@@ -13,6 +13,7 @@ void cw_config_set_command(struct cw_call *call);
 void cw_info_command(struct cw_call *call);
 void cw_lastsave_command(struct cw_call *call);
 void cw_lolwut_command(struct cw_call *call);
+void cw_failover_command(struct cw_call *call);
 void cw_replicaof_command(struct cw_call *call);
 void cw_role_command(struct cw_call *call);
 void cw_save_command(struct cw_call *call);

@@ -4,6 +4,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/diverged.c cacheworker/repl/diverged.h \
 	cacheworker/repl/migration.c cacheworker/repl/migration.h \
 	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h cacheworker/repl/repl_settings.h \
+	cacheworker/repl/repl_failover.c \
 	cacheworker/repl/repl_follow.c \
 	cacheworker/repl/repl_info.c \
 	cacheworker/repl/repl_migration.c \

@@ -424,7 +424,7 @@ static void ping_replicas(struct cw_repl *repl)
     static const struct slice argv[] = {SLICE_LITERAL("PING")};
     int64_t now_ns = cw_engine_now_ns(repl->engine);
     if (now_ns - repl->pinged_ns < repl_settings(repl)->ping_period_s * NS_PER_S || !has_replicas(repl) ||
-        !may_add(repl))
+        !may_add(repl) || repl->failover.state != FAILOVER_NONE) /* for which the stream stands still */
         return;
     repl->pinged_ns = now_ns;
     repl_append_notice(repl, argv, ARRAY_LENGTH(argv));
@@ -508,6 +508,8 @@ void cw_repl_turn(struct cw_repl *repl)
 {
     if (UNLIKELY(repl->has_order) && !repl->in_unit)
         obey_order(repl);
+    if (UNLIKELY(repl->failover.state != FAILOVER_NONE))
+        repl_failover_turn(repl);
     if (repl->peer_count > 0) {
         ping_replicas(repl);
         repl_peers_turn(repl);
@@ -532,10 +534,11 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
     int64_t deadline_ns = NEVER_NS;
     if (has_master(repl))
         deadline_ns = earlier(repl_follow_deadline(repl), repl_migration_deadline(repl));
+    deadline_ns = earlier(deadline_ns, repl_failover_deadline(repl));
     if (repl->peer_count == 0)
         return earlier(deadline_ns, forgets_at_ns(repl));
     deadline_ns = earlier(deadline_ns, repl_peers_deadline(repl));
-    bool pings = has_replicas(repl) && may_add(repl);
+    bool pings = has_replicas(repl) && may_add(repl) && repl->failover.state == FAILOVER_NONE;
     return pings ? earlier(deadline_ns, repl->pinged_ns + repl_settings(repl)->ping_period_s * NS_PER_S) : deadline_ns;
 }
 

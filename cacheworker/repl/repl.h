@@ -63,6 +63,17 @@ MUST_CHECK int cw_repl_note_migration(struct cw_repl *repl, struct slice record)
 bool cw_repl_refuses_writes(const struct cw_repl *repl);  /* clients' ones, while the data are another server's */
 bool cw_repl_follows_outside(const struct cw_repl *repl); /* what is applied is that server's stream */
 
+/* FAILOVER, of a server by itself: it hands its place to a replica that has all of the stream, and follows it. The
+ * result is NULL, or why not, in Redis' words. */
+struct cw_failover_order {
+    const struct address *target; /* NULL: any */
+    int64_t timeout_ms;           /* 0: none */
+    bool is_forced;               /* the target takes over when the time is over, whatever it has */
+};
+const char *cw_repl_fail_over(struct cw_repl *repl, const struct cw_failover_order *order);
+const char *cw_repl_abort_failover(struct cw_repl *repl);
+bool cw_repl_is_failing_over(const struct cw_repl *repl);
+
 /* --- the engine's calls; see engine.h --- */
 
 void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc);

@@ -216,7 +216,8 @@ void repl_follow_opened(struct cw_repl *repl)
 static void send_psync(struct cw_repl *repl)
 {
     struct buf *out = cw_engine_output(repl->engine, repl->follow.link);
-    resp_write_array(out, 3);
+    bool hands_over = repl->failover.state == FAILOVER_UNDER_WAY;
+    resp_write_array(out, hands_over ? 4 : 3);
     resp_write_bulk_text(out, "PSYNC");
     repl->follow.asked_full = repl->follow.wants_full || (!repl->follow.is_stock && repl->history.count == 0);
     if (repl->follow.asked_full) {
@@ -226,6 +227,8 @@ static void send_psync(struct cw_repl *repl)
         resp_write_bulk(out, slice_of(stream_id(repl), CW_REPLID_LENGTH));
         resp_write_bulk_u64(out, position(repl) + 1);
     }
+    if (hands_over)
+        resp_write_bulk_text(out, "FAILOVER");
     cw_engine_flush(repl->engine, repl->follow.link);
     repl->follow.acked_ns = now_of(repl);
 }
@@ -375,6 +378,7 @@ static void take_line(struct cw_repl *repl, struct slice line)
         char text[TROUBLE_MAX];
         snprintf(text, sizeof(text), "%.*s", (int)(line.length < TROUBLE_MAX ? line.length : TROUBLE_MAX), line.data);
         hang_up(repl, text);
+        repl_failover_answered(repl, false);
     } else if (follow->state == FOLLOW_ANNOUNCED) {
         if (take_announcement(follow, line))
             begin_loading(repl);
@@ -383,10 +387,12 @@ static void take_line(struct cw_repl *repl, struct slice line)
     } else if (is_greeting) {
         take_greeting_reply(repl, line);
     } else if (follow->is_stock && starts_with(line, "+CONTINUE")) {
+        repl_failover_answered(repl, true);
         take_stock_continue(repl, slice_skip(line, line.length > 10 ? 10 : line.length));
     } else if (starts_with(line, "+CONTINUE ")) {
         take_continue(repl, slice_skip(line, strlen("+CONTINUE ")));
     } else if (starts_with(line, "+FULLRESYNC ")) {
+        repl_failover_answered(repl, true);
         take_fullresync(repl, slice_skip(line, strlen("+FULLRESYNC ")));
     } else {
         hang_up(repl, "unexpected answer to PSYNC");

@@ -82,6 +82,16 @@ static void replica_lines(const struct cw_repl *repl, struct buf *out)
     master_lines(repl, out);
 }
 
+static const char *failover_state_name(const struct cw_repl *repl)
+{
+    switch (repl->failover.state) {
+    case FAILOVER_NONE: return "no-failover";
+    case FAILOVER_WAITING: return "waiting-for-sync";
+    case FAILOVER_UNDER_WAY: return "failover-in-progress";
+    }
+    return "";
+}
+
 void cw_repl_info(const struct cw_repl *repl, struct buf *out)
 {
     bool is_master = repl->role == REPL_LEADING;
@@ -95,12 +105,12 @@ void cw_repl_info(const struct cw_repl *repl, struct buf *out)
     uint64_t held = repl->backlog.end - repl->backlog.first;
     bool has_second = repl->second_id[0] != '\0';
     buf_add_format(out,
-                   "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n"
+                   "master_failover_state:%s\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n"
                    "master_repl_offset:%llu\r\nsecond_repl_offset:%lld\r\nrepl_backlog_active:%d\r\n"
                    "repl_backlog_size:%lld\r\nrepl_backlog_first_byte_offset:%llu\r\nrepl_backlog_histlen:%llu\r\n",
-                   repl->id, has_second ? repl->second_id : NO_ID, (unsigned long long)repl->history.last_offset,
-                   has_second ? (long long)repl->second_end + 1 : -1LL, repl->backlog.count > 0,
-                   (long long)repl_settings(repl)->backlog_bytes,
+                   failover_state_name(repl), repl->id, has_second ? repl->second_id : NO_ID,
+                   (unsigned long long)repl->history.last_offset, has_second ? (long long)repl->second_end + 1 : -1LL,
+                   repl->backlog.count > 0, (long long)repl_settings(repl)->backlog_bytes,
                    (unsigned long long)(held > 0 ? repl->backlog.first + 1 : 0), (unsigned long long)held);
 }
 

@@ -146,6 +146,19 @@ struct probe { /* a link to the source of a migration, which is asked for the en
     int64_t next_ns; /* when to connect, or to ask again */
 };
 
+enum failover_state {
+    FAILOVER_NONE,
+    FAILOVER_WAITING,   /* for a replica that has all of the stream */
+    FAILOVER_UNDER_WAY, /* the target is followed, and is to take over */
+};
+
+struct failover { /* of a server by itself, by order of a client */
+    enum failover_state state;
+    struct address target; /* no host: any */
+    bool is_forced;
+    int64_t end_ns; /* of waiting */
+};
+
 struct cw_repl {
     struct cw_engine *engine; /* borrowed */
     bool is_standalone;
@@ -181,6 +194,7 @@ struct cw_repl {
     struct cw_repl_counts counts;
     struct transfer *transfer; /* that is being made; its peers own it */
     struct follow follow;
+    struct failover failover;
     struct cw_diverged diverged;
     struct cw_migration migration;
     struct probe probe;
@@ -206,6 +220,12 @@ void repl_peers_free(struct cw_repl *repl);     /* forgets them; the engine is b
 void repl_peers_turn(struct cw_repl *repl);
 int64_t repl_peers_deadline(const struct cw_repl *repl);
 uint64_t repl_peers_oldest_offset(const struct cw_repl *repl); /* that one of them still needs */
+
+/* repl_failover.c: FAILOVER. */
+void repl_failover_turn(struct cw_repl *repl);
+int64_t repl_failover_deadline(const struct cw_repl *repl);
+void repl_failover_answered(struct cw_repl *repl, bool is_taken);      /* PSYNC was */
+const char *repl_failover_take(struct cw_repl *repl, struct slice id); /* of the other side; NULL, or why not */
 
 /* repl_transfer.c: snapshots on their way to replicas. */
 void repl_transfer_turn(struct cw_repl *repl);

@@ -58,10 +58,16 @@ static void drop_because(struct cw_repl *repl, struct peer *peer, const char *re
     drop(repl, peer);
 }
 
+static bool is_greeting(const struct cw_repl *repl, const struct peer *peer)
+{
+    return repl->is_standalone && peer->state == PEER_GREETING;
+}
+
+/* But one that has got nothing yet: by PSYNC it may be what changes the role (FAILOVER). In a group it named a role. */
 void repl_peers_drop_all(struct cw_repl *repl)
 {
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
-        if (repl->peers[i] != NULL)
+        if (repl->peers[i] != NULL && !is_greeting(repl, repl->peers[i]))
             drop(repl, repl->peers[i]);
 }
 
@@ -225,6 +231,8 @@ static void replconf(struct cw_repl *repl, link_id link, const struct slice *arg
 /* Why this node does not feed that peer, or NULL. */
 static const char *refusal(const struct cw_repl *repl, const struct peer *peer)
 {
+    if (repl->failover.state != FAILOVER_NONE)
+        return "NOMASTERLINK Can't SYNC while failing over";
     if (cw_repl_stock_master(repl) != NULL)
         return cw_repl_is_link_up(repl) ? NULL : "NOMASTERLINK Can't SYNC while not connected with my master";
     if (repl->role != REPL_LEADING || repl->is_frozen)
@@ -325,10 +333,24 @@ static void sync_as_of_old(struct cw_repl *repl, link_id link, const struct slic
     want_snapshot(repl, peer);
 }
 
+/* The master before hands over to this replica of its. */
+static bool take_over(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
+{
+    if (admitted_peer(repl, link, argv, argc) == NULL)
+        return false;
+    const char *error = repl_failover_take(repl, argv[1]);
+    if (error != NULL)
+        resp_write_error(cw_engine_output(repl->engine, link), slice_text(error));
+    return error == NULL;
+}
+
 /* PSYNC id offset: the first byte wanted, one behind the last that is held; "? -1" asks for a full sync. */
 static void psync(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
 {
-    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 3);
+    bool takes_over = repl->is_standalone && argc == 4 && slice_equal_nocase(argv[3], "failover");
+    if (takes_over && !take_over(repl, link, argv, argc))
+        return;
+    struct peer *peer = peer_to_feed(repl, link, argv, argc, argc == 3 || takes_over);
     if (peer == NULL)
         return;
     int64_t wanted;

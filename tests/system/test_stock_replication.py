@@ -556,6 +556,29 @@ def test_chain():
         check_equal(OURS, OTHER_STOCK, least=5000)
 
 
+def test_failover():
+    """FAILOVER hands over to a stock server and back, while clients write, without another full sync"""
+    with ours(), replica_of():
+        first, second = Client(OURS, timeout=30), Client(STOCK, timeout=30)
+        wait_until(lambda: info(second, "replication")["master_link_status"] == "up", 20, "the first sync")
+        for master, replica, port, stream_port in ((first, second, STOCK, OURS), (second, first, OURS, STOCK)):
+            writer, written = Client(stream_port, timeout=30), 0
+            wait_until(lambda: "state=online" in info(master, "replication").get("slave0", ""), 20, "a replica online")
+            check(master.call("FAILOVER", "TO", "127.0.0.1", port, "TIMEOUT", 60000) == "OK", "FAILOVER")
+            while not isinstance(reply := writer.call("RPUSH", f"written:{port}", written), Exception):
+                written += 1
+            check(str(reply).startswith("READONLY"), f"{reply}")
+            wait_until(lambda: info(master, "replication").get("master_link_status") == "up", 30, "the former master follows")
+            check(replica.call("ROLE")[0] == b"master", f"{replica.call('ROLE')}")
+            check(replica.call("LLEN", f"written:{port}") == written, "what was acknowledged")
+            check(replica.call("SET", "by", port) == "OK", "SET")
+            wait_in_step(replica, master)
+            check_equal(least=1)
+            writer.close()
+        figures = info(first, "stats")
+        check(figures["sync_full"] == "1", f"{figures['sync_full']} full syncs")
+
+
 def test_order_in_a_transaction():
     """a stock sentinel's transaction makes a replica; a redis.conf does"""
     with tempfile.TemporaryDirectory() as directory, stock(STOCK, "--repl-diskless-sync-delay", "0"):
@@ -582,4 +605,4 @@ arguments = parser.parse_args()
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
 tap.run([test_full_sync, test_stream, test_partial_resync, test_two_replicas_under_load, test_what_it_tells, test_tools,
          test_full_sync_from_stock, test_stream_from_stock, test_partial_resync_from_stock, test_read_only, test_cut_off_sync,
-         test_chain, test_order_in_a_transaction])
+         test_chain, test_failover, test_order_in_a_transaction])

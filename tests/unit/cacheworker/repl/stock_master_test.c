@@ -266,6 +266,30 @@ static void a_master_again_feeds_by_both_ids(void **state)
     bench_end(&bench);
 }
 
+/* Its master says by PSYNC that it is the master now. */
+static void a_master_hands_over(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), former = bench_connect(&bench);
+    link_id master = follow(&bench, client);
+    send_by_length(&bench, master, 0);
+    bench_ask(&bench, former, "REPLCONF capa eof capa psync2\r\n");
+    expect(bench_ask(&bench, former, "PSYNC " OTHER_ID " 101 FAILOVER\r\n"),
+           "-ERR PSYNC FAILOVER replid must match my replid.\r\n");
+    struct slice answer = bench_ask(&bench, former, "PSYNC " ID " 101 FAILOVER\r\n");
+    expect(slice_of(answer.data, 10), "+CONTINUE ");
+    assert_false(bench.links[master].is_open);
+    expect(bench_ask(&bench, client, "SET a 2\r\n"), "+OK\r\n");
+    expect(bench_take(&bench, former), "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n");
+    link_id other = bench_connect(&bench);
+    bench_ask(&bench, other, "REPLCONF capa eof capa psync2\r\n");
+    expect(bench_ask(&bench, other, "PSYNC " ID " 101 FAILOVER\r\n"),
+           "-ERR PSYNC FAILOVER can't be sent to a master.\r\n");
+    bench_end(&bench);
+}
+
 static void a_pause_holds_the_stream(void **state)
 {
     (void)state;
@@ -342,6 +366,7 @@ int main(void)
         cmocka_unit_test(trouble_is_told),
         cmocka_unit_test(a_password_is_given_behind_the_ping),
         cmocka_unit_test(a_master_again_feeds_by_both_ids),
+        cmocka_unit_test(a_master_hands_over),
         cmocka_unit_test(a_pause_holds_the_stream),
         cmocka_unit_test(old_data_are_freed_in_steps),
     };

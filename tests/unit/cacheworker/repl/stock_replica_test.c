@@ -443,6 +443,127 @@ static void evictions_reach_a_replica_as_del(void **state)
     bench_end(&bench);
 }
 
+static void expect_answer(struct slice answer, const char *text)
+{
+    expect_prefix(&answer, text);
+    assert_int_equal(answer.length, 0);
+}
+
+static void expect_info(struct bench *bench, link_id client, const char *line)
+{
+    struct slice info = bench_ask(bench, client, "INFO replication\r\n");
+    if (memmem(info.data, info.length, line, strlen(line)) == NULL)
+        fail_msg("no %s in %.*s", line, (int)info.length, info.data);
+}
+
+/* A replica with all of the stream, at port 7777, and a client that wants it to take over. */
+static link_id begin_failover(struct bench *bench, link_id client, const char *words, char id[41],
+                              unsigned long long *ret_offset)
+{
+    bench_ask(bench, client, "SET a 1\r\n");
+    link_id replica = sync_fully(bench, 1, id, ret_offset);
+    acknowledge(bench, replica, *ret_offset);
+    bench_ask(bench, client, "SET b 2\r\n");
+    *ret_offset += bench_take(bench, replica).length;
+    expect_answer(bench_ask(bench, client, words), "+OK\r\n");
+    expect_info(bench, client, "master_failover_state:waiting-for-sync\r\n");
+    return replica;
+}
+
+/* Says what the other side does, up to PSYNC, which is expected to hand over. */
+static link_id expect_handing_over(struct bench *bench, const char *id, unsigned long long offset)
+{
+    char psync[160], number[32];
+    bench_advance(bench, 10 * NS_PER_MS);
+    link_id target = bench_accept(bench);
+    assert_true(target != LINK_NONE);
+    bench_take(bench, target);
+    bench_ask(bench, target, "+PONG\r\n");
+    int length = snprintf(number, sizeof(number), "%llu", offset + 1);
+    snprintf(psync, sizeof(psync), "*4\r\n$5\r\nPSYNC\r\n$40\r\n%s\r\n$%d\r\n%s\r\n$8\r\nFAILOVER\r\n", id, length,
+             number);
+    expect_answer(bench_ask(bench, target, "+OK\r\n+OK\r\n"), psync);
+    return target;
+}
+
+static void a_replica_takes_over_when_it_has_all(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char id[41];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), writer = bench_connect(&bench);
+    link_id replica = begin_failover(&bench, client, "FAILOVER\r\n", id, &offset);
+    assert_int_equal(bench_ask(&bench, writer, "SET c 3\r\n").length, 0); /* waits */
+    expect_answer(bench_ask(&bench, client, "CLIENT UNPAUSE\r\nFAILOVER\r\nREPLICAOF 127.0.0.1 1\r\nGET a\r\n"),
+                  "+OK\r\n-ERR FAILOVER already in progress.\r\n"
+                  "-ERR REPLICAOF not allowed while failing over.\r\n$1\r\n1\r\n");
+    offset += bench_take(&bench, replica).length; /* it is asked for an ack */
+    bench_advance(&bench, 50 * NS_PER_S);
+    assert_int_equal(bench_take(&bench, replica).length, 0); /* no pings: it could never catch up with them */
+    acknowledge(&bench, replica, offset);
+    link_id target = expect_handing_over(&bench, id, offset);
+    expect_info(&bench, client, "master_failover_state:failover-in-progress\r\n");
+    assert_int_equal(bench_take(&bench, writer).length, 0);
+    bench_ask(&bench, target, "+CONTINUE 0123456789012345678901234567890123456789\r\n");
+    expect_info(&bench, client, "role:slave\r\n");
+    expect_info(&bench, client, "master_failover_state:no-failover\r\n");
+    expect_answer(bench_take(&bench, writer), "-READONLY You can't write against a read only replica.\r\n");
+    bench_end(&bench);
+}
+
+static void a_failover_that_is_refused_leaves_the_master(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char id[41];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    link_id replica = begin_failover(&bench, client, "FAILOVER TIMEOUT 100000\r\n", id, &offset);
+    acknowledge(&bench, replica, offset + bench_take(&bench, replica).length);
+    offset += 37; /* REPLCONF GETACK * */
+    link_id target = expect_handing_over(&bench, id, offset);
+    bench_ask(&bench, target, "-ERR PSYNC FAILOVER can't be sent to a master.\r\n");
+    expect_answer(bench_ask(&bench, client, "SET c 3\r\n"), "+OK\r\n");
+    expect_info(&bench, client, "role:master\r\n");
+    bench_end(&bench);
+}
+
+static void a_failover_ends_in_time(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char id[41];
+    unsigned long long offset;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), writer = bench_connect(&bench);
+    expect_answer(
+        bench_ask(&bench, client,
+                  "FAILOVER ABORT\r\nFAILOVER\r\nFAILOVER TIMEOUT 0\r\nFAILOVER TIMEOUT x\r\nFAILOVER TO a\r\n"),
+        "-ERR No failover in progress.\r\n-ERR FAILOVER requires connected replicas.\r\n"
+        "-ERR FAILOVER timeout must be greater than 0\r\n-ERR value is not an integer or out of range\r\n"
+        "-ERR syntax error\r\n");
+    link_id replica = begin_failover(&bench, client, "FAILOVER TIMEOUT 1000\r\n", id, &offset);
+    assert_int_equal(bench_ask(&bench, writer, "SET c 3\r\n").length, 0);
+    bench_advance(&bench, 1100 * NS_PER_MS);
+    expect_answer(bench_take(&bench, writer), "+OK\r\n");
+    expect_answer(
+        bench_ask(&bench, client, "FAILOVER TO 127.0.0.1 1\r\nFAILOVER FORCE\r\nFAILOVER\r\nFAILOVER ABORT\r\n"),
+        "-ERR FAILOVER target HOST and PORT is not a replica.\r\n"
+        "-ERR FAILOVER with force option requires both a timeout and target HOST and IP.\r\n+OK\r\n+OK\r\n");
+    expect_answer(bench_ask(&bench, writer, "SET c 3\r\n"), "+OK\r\n");
+
+    expect_info(&bench, client, "slave0:ip=127.0.0.1,port=7777,");
+    expect_answer(bench_ask(&bench, client, "FAILOVER TO 127.0.0.1 7777 FORCE TIMEOUT 1000\r\n"), "+OK\r\n");
+    bench_advance(&bench, 1100 * NS_PER_MS);
+    expect_info(&bench, client, "master_failover_state:failover-in-progress\r\n");
+    assert_false(bench.links[replica].is_open);
+    expect_answer(bench_ask(&bench, client, "FAILOVER ABORT\r\nSET d 4\r\n"), "+OK\r\n+OK\r\n");
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +579,9 @@ int main(void)
         cmocka_unit_test(a_replica_that_takes_nothing_holds_up_nobody_for_ever),
         cmocka_unit_test(a_full_sync_that_everybody_left_is_over),
         cmocka_unit_test(expiry_reaches_a_replica_as_del),
+        cmocka_unit_test(a_replica_takes_over_when_it_has_all),
+        cmocka_unit_test(a_failover_that_is_refused_leaves_the_master),
+        cmocka_unit_test(a_failover_ends_in_time),
         cmocka_unit_test(evictions_reach_a_replica_as_del),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
