@@ -548,9 +548,9 @@ void cw_aof_info(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out,
                    "aof_last_bgrewrite_status:%s\r\naof_rewrites:%" PRIu64
                    "\r\naof_rewrites_consecutive_failures:%" PRIu64 "\r\naof_last_write_status:%s\r\n"
-                   "aof_last_cow_size:0\r\n",
+                   "aof_last_cow_size:%zu\r\n",
                    rewrite->failures > 0 ? "err" : "ok", rewrite->completed, rewrite->failures,
-                   aof->error < 0 ? "err" : "ok");
+                   aof->error < 0 ? "err" : "ok", rewrite->held_peak);
     if (aof->state == CW_AOF_OFF)
         return;
     buf_add_format(out,

@@ -149,6 +149,7 @@ static void succeeded(struct cw_engine *engine)
     aof->older_bytes = rewrite->picture.bytes;
     aof->base_bytes = file_bytes(aof);
     rewrite->took_ns = engine->now_ns - rewrite->began_ns;
+    rewrite->held_peak = rewrite->picture.held_peak;
     rewrite->completed++;
     rewrite->failures = 0;
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewrote the append-only file in %" PRId64 " ms",

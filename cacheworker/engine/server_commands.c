@@ -272,16 +272,49 @@ void cw_save_command(struct cw_call *call)
         resp_write_ok(call->reply);
 }
 
+/* BGSAVE CANCEL, as Valkey has it; but a full sync goes on. */
+static void cancel_save(struct cw_call *call)
+{
+    switch (cw_background_save_cancel(call->engine)) {
+    case CW_CANCELLED_WANTED:
+        resp_write_simple(call->reply, SLICE_LITERAL("Scheduled background saving cancelled"));
+        break;
+    case CW_CANCELLED_WRITING: resp_write_simple(call->reply, SLICE_LITERAL("Background saving cancelled")); break;
+    case CW_CANCELLED_NOTHING:
+        cw_reply_error(call, "ERR Background saving is currently not in progress or scheduled");
+        break;
+    }
+}
+
+/* Wanted, and not yet begun: another picture is being taken. */
+static bool is_scheduled(const struct cw_engine *engine)
+{
+    return engine->background_save.state == CW_BACKGROUND_WANTED;
+}
+
 void cw_bgsave_command(struct cw_call *call)
 {
-    if (call->argc > 2 || (call->argc == 2 && !slice_equal_nocase(call->argv[1], "schedule"))) {
+    bool schedules = call->argc == 2 && slice_equal_nocase(call->argv[1], "schedule");
+    bool cancels = call->argc == 2 && slice_equal_nocase(call->argv[1], "cancel");
+    if (call->argc > 2 || (call->argc == 2 && !schedules && !cancels)) {
         cw_reply_error(call, CW_ERROR_SYNTAX);
         return;
     }
-    if (!has_place_to_save(call))
+    if (cancels) {
+        cancel_save(call);
         return;
-    CHECK(cw_background_save_want(call->engine) == 0);
-    bool is_later = (call->flags & CW_CALL_IN_TRANSACTION) || cw_keyspace_snapshot_is_active(call->keyspace);
+    }
+    if (!is_scheduled(call->engine) && !has_place_to_save(call))
+        return;
+    bool is_in_transaction = call->flags & CW_CALL_IN_TRANSACTION;
+    if (!schedules && !is_in_transaction && cw_aof_rewrite_is_running(&call->engine->aof.rewrite)) {
+        cw_reply_error(call, "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE "
+                             "in order to schedule a BGSAVE whenever possible.");
+        return;
+    }
+    bool is_later = is_in_transaction || cw_keyspace_snapshot_is_active(call->keyspace);
+    if (!is_scheduled(call->engine))
+        CHECK(cw_background_save_want(call->engine) == 0);
     resp_write_simple(call->reply, is_later ? SLICE_LITERAL("Background saving scheduled")
                                             : SLICE_LITERAL("Background saving started"));
 }

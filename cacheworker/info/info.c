@@ -160,16 +160,35 @@ static void write_memory(const struct cw_engine *engine, struct buf *out)
                    cw_keyspace_stats(engine->keyspace)->freed_later);
 }
 
+/* The one on its way to a file, or NULL. */
+static const struct cw_picture *current_picture(const struct cw_engine *engine)
+{
+    if (engine->background_save.picture.is_being_shown)
+        return &engine->background_save.picture;
+    return engine->aof.rewrite.picture.is_being_shown ? &engine->aof.rewrite.picture : NULL;
+}
+
+/* Nothing is forked, and no memory copied when it is written to: what a picture takes are the bytes that wait for the
+ * disk, or for the end of a big value. */
+static void write_picture(const struct cw_engine *engine, struct buf *out)
+{
+    const struct cw_picture *picture = current_picture(engine);
+    uint64_t keys = picture != NULL ? picture->keys : 0, total = picture != NULL ? picture->keys_total : 0;
+    buf_add_format(out, "current_cow_peak:%zu\r\ncurrent_cow_size:%zu\r\ncurrent_cow_size_age:0\r\n",
+                   picture != NULL ? picture->held_peak : 0, picture != NULL ? cw_picture_held(picture) : 0);
+    buf_add_format(out, "current_fork_perc:%.2f\r\n", total > 0 ? (double)keys / (double)total * 100 : 0.0);
+    buf_add_format(out, "current_save_keys_processed:%" PRIu64 "\r\ncurrent_save_keys_total:%" PRIu64 "\r\n", keys,
+                   total);
+}
+
 /* No process is ever forked: what tells of those stands still. */
 static void write_persistence(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_format(out, "loading:%d\r\nasync_loading:0\r\n", engine->serving == CW_SERVING_LOADING ? 1 : 0);
     const struct cw_background_save *save = &engine->background_save;
-    bool is_saving = cw_background_save_is_running(save);
-    buf_add_text(out,
-                 "current_cow_peak:0\r\ncurrent_cow_size:0\r\ncurrent_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n");
-    buf_add_format(out, "current_save_keys_processed:%" PRIu64 "\r\ncurrent_save_keys_total:%" PRIu64 "\r\n",
-                   is_saving ? save->picture.keys : 0, is_saving ? save->picture.keys_total : 0);
+    bool is_scheduled = save->state == CW_BACKGROUND_WANTED && cw_keyspace_snapshot_is_active(engine->keyspace);
+    bool is_saving = cw_background_save_is_running(save) && !is_scheduled;
+    write_picture(engine, out);
     buf_add_format(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", engine->statistics.changes);
     buf_add_format(out, "rdb_bgsave_in_progress:%d\r\n", is_saving ? 1 : 0);
     buf_add_format(out, "rdb_last_save_time:%" PRId64 "\r\n", engine->saved_us / 1000000);
@@ -180,7 +199,7 @@ static void write_persistence(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "rdb_saves:%" PRIu64 "\r\n", engine->statistics.saves);
     buf_add_format(out, "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
                    engine->loaded_keys);
-    buf_add_text(out, "rdb_last_cow_size:0\r\n");
+    buf_add_format(out, "rdb_last_cow_size:%zu\r\n", save->held_peak);
     cw_aof_info(engine, out);
     buf_add_text(out, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
     cw_loading_info(engine, out);

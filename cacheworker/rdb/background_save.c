@@ -95,6 +95,7 @@ static void begin(struct cw_engine *engine)
 {
     struct cw_background_save *save = &engine->background_save;
     save->state = CW_BACKGROUND_WRITING;
+    save->is_named = false;
     save->began_ns = engine->now_ns;
     save->changes_before = engine->statistics.changes;
     ask(engine, (struct file_effect){.operation = FILE_OPEN, .file = FILE_NUMBER, .length = 0}, ASIDE, 0,
@@ -136,6 +137,20 @@ int cw_background_save_want(struct cw_engine *engine)
     engine->background_save.state = CW_BACKGROUND_WANTED;
     engine->turn_wanted = true;
     return 0;
+}
+
+enum cw_background_cancelled cw_background_save_cancel(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    if (save->state == CW_BACKGROUND_WANTED) {
+        become_idle(save);
+        return CW_CANCELLED_WANTED;
+    }
+    if (save->state != CW_BACKGROUND_WRITING && (save->state != CW_BACKGROUND_CLOSING || save->is_named))
+        return CW_CANCELLED_NOTHING;
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "the background save is called off by a client");
+    remove_aside(engine);
+    return CW_CANCELLED_WRITING;
 }
 
 void cw_background_save_leave(struct cw_engine *engine)
@@ -189,6 +204,7 @@ static void succeeded(struct cw_engine *engine)
     struct cw_background_save *save = &engine->background_save;
     save->failed_ns = 0;
     save->took_ns = engine->now_ns - save->began_ns;
+    save->held_peak = save->picture.held_peak;
     cw_repl_note_disk(engine->repl, 0);
     engine->saved_us = engine->wall_us;
     engine->statistics.changes -=
@@ -201,6 +217,7 @@ static void succeeded(struct cw_engine *engine)
 
 static void give_the_name(struct cw_engine *engine)
 {
+    engine->background_save.is_named = true;
     ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
     ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = engine->config.rdb_file}, ASIDE,
         TOKEN_RENAMED, SLICE_LITERAL(""));

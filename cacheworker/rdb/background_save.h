@@ -44,6 +44,8 @@ struct cw_background_save { /* a zeroed struct is idle */
     enum cw_background_state state;
     struct cw_picture picture; /* that is being written, or was */
     uint64_t changes_before;   /* of the data, when the picture was taken */
+    bool is_named;             /* the rename was asked for: it cannot be called off */
+    size_t held_peak;          /* of the last one that was completed: the most that was held in memory */
     int64_t began_ns;
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */
@@ -56,6 +58,11 @@ static inline bool cw_background_save_is_running(const struct cw_background_save
 {
     return save->state != CW_BACKGROUND_IDLE;
 }
+
+enum cw_background_cancelled { CW_CANCELLED_NOTHING, CW_CANCELLED_WANTED, CW_CANCELLED_WRITING };
+
+/* Calls off one that is wanted, or under way and not about to get its name. */
+enum cw_background_cancelled cw_background_save_cancel(struct cw_engine *engine);
 
 /* The keyspace whose picture this is is about to go. Nothing is left of the file. */
 void cw_background_save_leave(struct cw_engine *engine);

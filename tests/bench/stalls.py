@@ -150,6 +150,38 @@ def evict(client):
     client.ask("CONFIG", "SET", "maxmemory", 0)
 
 
+def save(client):
+    client.ask("BGSAVE")
+    while client.info("rdb_bgsave_in_progress") == "1":
+        time.sleep(0.02)
+
+
+def save_and(*words):
+    """A background save, and a write to the value that it is about to write: how long that waits is the command's ms."""
+    def work(client):
+        client.ask("BGSAVE")
+        client.ask(*words)
+    return work
+
+
+def rewrite(client):
+    client.ask("CONFIG", "SET", "appendonly", "yes")
+    while client.info("aof_rewrite_in_progress") == "1":
+        time.sleep(0.02)
+    client.ask("CONFIG", "SET", "appendonly", "no")
+
+
+def full_sync(client):
+    with socket.create_connection(("127.0.0.1", client.socket.getpeername()[1])) as replica:
+        replica.sendall(b"SYNC\r\n")
+        replica.settimeout(2)
+        try:
+            while replica.recv(1 << 20):
+                pass
+        except TimeoutError:
+            pass
+
+
 def command(*words):
     return lambda client: client.ask(*words)
 
@@ -169,6 +201,12 @@ def cases(members):
     yield "HSET of due fields", "due hash", command("HSET", "big", "field:1", 1)
     yield "HRANDFIELD of due fields", "due hash", command("HRANDFIELD", "big")
     yield "active expiry of due fields", "due hash", command("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+    for kind in ("string", "list", "set", "zset", "hash", "stream", "group"):
+        yield f"BGSAVE with {kind}", kind, save
+    yield "BGSAVE, HSET", "hash", save_and("HSET", "big", "field", 1)
+    yield "BGSAVE, ZADD", "zset", save_and("ZADD", "big", 1, "member")
+    yield "BGREWRITEAOF with hash", "hash", rewrite
+    yield "full sync with hash", "hash", full_sync
     yield "XTRIM MAXLEN 0", "stream", command("XTRIM", "big", "MAXLEN", 0)
     yield "XADD MAXLEN 1", "stream", command("XADD", "big", "MAXLEN", 1, "*", "a", "b")
     yield "XGROUP DESTROY", "group", command("XGROUP", "DESTROY", "big", "group")
@@ -244,7 +282,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         try:
             processes.append(subprocess.Popen([os.path.join(build, "respite-cacheworker"), "--standalone", "--port",
-                                               str(options.port), "--enable-debug-command", "yes"], cwd=directory, stdout=subprocess.DEVNULL,
+                                               str(options.port), "--enable-debug-command", "yes", "--dir", directory],
+                                               stdout=subprocess.DEVNULL,
                                               stderr=subprocess.DEVNULL))
             for _ in range(100):
                 time.sleep(0.05)

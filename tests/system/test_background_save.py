@@ -29,7 +29,9 @@ class Worker:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: self.process.poll() is not None or can_connect(PORT), 20, "the worker listens")
         check(self.process.poll() is None, f"the worker ended at once: is port {PORT} taken?")
-        return Client(PORT, timeout=30)
+        client = Client(PORT, timeout=30)
+        wait_until(lambda: persistence(client)["loading"] == "0", 30, "the data are loaded")
+        return client
 
     def end(self, number=signal.SIGKILL):
         if self.process is not None and self.process.poll() is None:
@@ -151,6 +153,73 @@ def test_failure(worker):
     check(worker.start().call("GET", "new") == b"2", "the new key is missing")
 
 
+def is_error(reply, words):
+    return isinstance(reply, Exception) and words in str(reply)
+
+
+@with_worker
+def test_cancel(worker):
+    """BGSAVE CANCEL, of one under way and of one that waits for the append-only file; the old file stays"""
+    client = worker.start()
+    client.call("SET", "kept", "1")
+    check(client.call("SAVE") == "OK", "SAVE failed")
+    saved = client.call("LASTSAVE")
+    check(is_error(client.call("BGSAVE", "CANCEL"), "Background saving is currently not in progress or scheduled"),
+          "there was something to cancel")
+    for number in range(200):
+        client.call("SET", f"key:{number}", "1")
+    check(client.call("CONFIG", "SET", "rdb-key-save-delay", "100000000") == "OK", "the delay was refused")
+    check(client.call("BGSAVE") == "Background saving started", "BGSAVE was refused")
+    fields = persistence(client)
+    check(fields["rdb_bgsave_in_progress"] == "1" and fields["current_save_keys_total"] == "201" and
+          int(fields["current_save_keys_processed"]) < 201, f"{fields}")
+    check(int(fields["current_cow_size"]) > 0 and int(fields["current_cow_peak"]) >= int(fields["current_cow_size"]),
+          f"{fields}")
+    check(client.call("SET", "kept", "2") == "OK", "a write was refused")
+    check(client.call("BGSAVE", "CANCEL") == "Background saving cancelled", "it was not cancelled")
+    wait_saved(client)
+    check(client.call("LASTSAVE") == saved and persistence(client)["rdb_last_bgsave_status"] == "ok", "it counts")
+    check(sorted(os.listdir(worker.directory)) == ["dump.rdb", "lock"], f"{os.listdir(worker.directory)}")
+
+    check(client.call("CONFIG", "SET", "appendonly", "yes") == "OK", "no append-only file")
+    wait_until(lambda: persistence(client)["current_save_keys_total"] == "201", 30, "a base is written")
+    check(is_error(client.call("BGSAVE"), "Another child process is active"), "BGSAVE beside a rewrite")
+    check(client.call("BGSAVE", "SCHEDULE") == "Background saving scheduled", "it was not scheduled")
+    check(persistence(client)["rdb_bgsave_in_progress"] == "0", "what is scheduled is under way")
+    check(client.call("BGSAVE", "CANCEL") == "Scheduled background saving cancelled", "it cannot be cancelled")
+    check(client.call("BGSAVE", "SCHEDULE") == "Background saving scheduled", "it was not scheduled again")
+    check(client.call("CONFIG", "SET", "rdb-key-save-delay", "0") == "OK", "the delay stays")
+    wait_until(lambda: persistence(client)["rdb_saves"] == "2", 30, "what was scheduled is saved")
+    check(int(persistence(client)["rdb_last_cow_size"]) > 0, "INFO does not say what it took")
+
+
+@with_worker
+def test_big_values(worker):
+    """values that are written in slices, and changed meanwhile: redis-server finds them as they were"""
+    client = worker.start()
+    for first in range(0, 100000, 1000):
+        names = [f"member:{number}" for number in range(first, first + 1000)]
+        client.call("HSET", "hash", *(word for name in names for word in (name, "old")))
+        client.call("ZADD", "zset", *(word for name in names for word in ("1", name)))
+        client.call("SADD", "set", *names)
+        client.call("RPUSH", "list", *names)
+        client.call("XADD", "stream", "*", *(names[:100]))
+    client.call("SET", "string", "s" * 5000000)
+    for command in (("BGSAVE",), ("HSET", "hash", "member:99999", "new"), ("ZREM", "zset", "member:0"), ("DEL", "set"),
+                    ("LPUSH", "list", "new"), ("XTRIM", "stream", "MAXLEN", "0"), ("APPEND", "string", "x")):
+        reply = client.call(*command)
+        check(not isinstance(reply, Exception), f"{command[0]}: {reply}")
+    wait_saved(client)
+    check(client.call("HGET", "hash", "member:99999") == b"new" and client.call("EXISTS", "set") == 0, "lost writes")
+    with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", ""):
+        reference = Client(REFERENCE, timeout=30)
+        wait_until(lambda: info(reference, "persistence")["loading"] == "0", 30, "redis-server has loaded")
+        found = [reference.call(*words) for words in (
+            ("HLEN", "hash"), ("HGET", "hash", "member:99999"), ("ZCARD", "zset"), ("ZSCORE", "zset", "member:0"),
+            ("SCARD", "set"), ("LLEN", "list"), ("LINDEX", "list", "0"), ("XLEN", "stream"), ("STRLEN", "string"))]
+        check(found == [100000, b"old", 100000, b"1", 100000, 100000, b"member:0", 100, 5000000], f"{found}")
+
+
 @with_worker
 def test_end_in_the_middle(worker):
     """a worker that is asked to end in the middle of a background save keeps the newest data"""
@@ -174,4 +243,4 @@ def test_end_in_the_middle(worker):
         worker.end()
 
 
-tap.run([test_picture, test_save_points, test_failure, test_end_in_the_middle])
+tap.run([test_picture, test_save_points, test_failure, test_cancel, test_big_values, test_end_in_the_middle])
