@@ -219,10 +219,13 @@ def is_prefix(shorter, longer):
     return entries == others[:len(entries)] and end <= follows
 
 
-def can_connect(port):
+def has_loaded(port):
+    """Whether a server listens there that has all its data."""
     try:
-        Client(port, timeout=1).close()
-        return True
+        client = Client(port, timeout=5)
+        loads = str(client.call("PING")).startswith("LOADING")
+        client.close()
+        return not loads
     except OSError:
         return False
 
@@ -233,7 +236,7 @@ def server(port, *command):
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=directory)
         try:
-            wait_until(lambda: process.poll() is not None or can_connect(port), 10, f"{command[0]} on port {port}")
+            wait_until(lambda: process.poll() is not None or has_loaded(port), 10, f"{command[0]} on port {port}")
             check(process.poll() is None, f"{command[0]} ended at once: is port {port} taken?")
             yield process
         finally:

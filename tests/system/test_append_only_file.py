@@ -12,7 +12,7 @@ import threading
 import time
 
 import tap
-from appliance import Client, build_directory, can_connect, info, server, wait_until
+from appliance import Client, build_directory, has_loaded, info, server, wait_until
 from disks import fill_disk, small_disk
 from tap import check, say
 
@@ -55,7 +55,7 @@ class Worker:
 
     def start(self, *lines):
         self.launch(*lines)
-        wait_until(lambda: self.process.poll() is not None or can_connect(PORT), 20, "the worker listens")
+        wait_until(lambda: self.process.poll() is not None or has_loaded(PORT), 60, "the worker has its data")
         check(self.process.poll() is None, "the worker ended at once")
         return Client(PORT, timeout=30)
 

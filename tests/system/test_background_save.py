@@ -8,7 +8,7 @@ import threading
 import time
 
 import tap
-from appliance import Client, build_directory, can_connect, info, server, wait_until
+from appliance import Client, build_directory, has_loaded, info, server, wait_until
 from tap import check, say
 
 PORT, REFERENCE = 23450, 23451
@@ -27,7 +27,7 @@ class Worker:
         self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
                                          "--dir", self.directory, "--enable-debug-command", "yes"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: self.process.poll() is not None or can_connect(PORT), 20, "the worker listens")
+        wait_until(lambda: self.process.poll() is not None or has_loaded(PORT), 60, "the worker has its data")
         check(self.process.poll() is None, f"the worker ended at once: is port {PORT} taken?")
         client = Client(PORT, timeout=30)
         wait_until(lambda: persistence(client)["loading"] == "0", 30, "the data are loaded")
