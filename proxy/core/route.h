@@ -17,6 +17,7 @@ enum px_route {
     PX_ROUTE_UNSUBSCRIBE,
     PX_ROUTE_MONITOR,
     PX_ROUTE_BLOCKING,      /* may wait in the worker: needs a link of its own */
+    PX_ROUTE_WAIT,          /* the same, and asks about what the client has written */
     PX_ROUTE_BLOCKING_READ, /* does so only with a BLOCK argument */
     PX_ROUTE_SCRIPT,        /* forwarded, except what changes the connection */
     PX_ROUTE_REFUSED,       /* makes no sense through a proxy */

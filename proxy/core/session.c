@@ -461,6 +461,7 @@ static bool forward(struct px_session *session, const struct px_request *request
     slot.length = (uint32_t)request->bytes.length;
     slot.silent = session->silent;
     session->outstanding++;
+    session->wrote = session->wrote || slot.kind == PX_SLOT_WRITE || slot.kind == PX_SLOT_EXEC;
     px_link_forward(link, &slot, request->bytes);
     if (slot.kind == PX_SLOT_MULTI) {
         session->in_multi = true;
@@ -764,6 +765,33 @@ static bool take_blocking(struct px_session *session, const struct px_request *r
     return pin(session) && forward_kind(session, request, reads ? PX_SLOT_BLOCKING_READ : PX_SLOT_BLOCKING);
 }
 
+/* Which replicas have what the client wrote to an earlier master, nobody can tell it any more. The present one would
+ * speak of its own history, where that may be missing. */
+static bool take_wait(struct px_session *session, const struct px_request *request)
+{
+    if (session->in_multi || session->wrote || !session->wrote_before)
+        return take_blocking(session, request);
+    if (wait_for_replies(session))
+        return false;
+    struct buf *reply = px_session_reply(session);
+    if (request->row->id == COMMAND_ID_WAITAOF) {
+        resp_write_array(reply, 2);
+        resp_write_integer(reply, 0);
+    }
+    resp_write_integer(reply, 0);
+    return true;
+}
+
+void px_sessions_switch(struct px_proxy *proxy)
+{
+    LIST_FOR_EACH(node, &proxy->sessions)
+    {
+        struct px_session *session = LIST_ENTRY(node, struct px_session, node);
+        session->wrote_before = session->wrote_before || session->wrote;
+        session->wrote = false;
+    }
+}
+
 static bool take_by_route(struct px_session *session, const struct px_request *request, enum px_route route)
 {
     switch (route) {
@@ -790,6 +818,7 @@ static bool take_by_route(struct px_session *session, const struct px_request *r
         if (session->subscriptions != NULL)
             return refuse(session, "ERR MONITOR is not possible while subscribed");
         return !wait_for_replies(session) && pin(session) && forward_kind(session, request, PX_SLOT_MONITOR);
+    case PX_ROUTE_WAIT: return take_wait(session, request);
     case PX_ROUTE_BLOCKING: return take_blocking(session, request);
     case PX_ROUTE_BLOCKING_READ:
         return px_route_block(request->argv, request->argc) > 0 ? take_blocking(session, request)

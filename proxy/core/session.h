@@ -68,8 +68,10 @@ struct px_session {
     bool paused;      /* not read from */
     bool ended;       /* the client says no more, and listens perhaps: what it has said is carried out */
     bool in_multi;
-    bool watch_lost; /* watched keys were on a lost connection: the next EXEC is null */
-    bool silent;     /* of the command being taken: CLIENT REPLY OFF or SKIP */
+    bool wrote;        /* to the present master, */
+    bool wrote_before; /* or to one before it */
+    bool watch_lost;   /* watched keys were on a lost connection: the next EXEC is null */
+    bool silent;       /* of the command being taken: CLIENT REPLY OFF or SKIP */
     bool reply_off;
     bool skip_next;
     uint32_t database;
@@ -159,6 +161,7 @@ void px_session_finish(const struct px_slot *slot); /* a popped slot has had its
 void px_session_push(struct px_session *session, struct slice frame);
 void px_session_confirm(struct px_session *session, const struct px_push *push);
 void px_session_lost_state(struct px_session *session, bool transaction, bool watched);
+void px_sessions_switch(struct px_proxy *proxy);           /* what was written until now, the next master may lack */
 void px_session_lost_tracking(struct px_session *session); /* what the worker knew of its cache is lost */
 void px_session_parked(struct px_session *session);        /* its command waits in the worker */
 void px_session_forget_slot(struct px_session *session);   /* a slot of it was dropped */

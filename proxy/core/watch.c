@@ -3,6 +3,7 @@
 #include "common/ha/messages.h"
 #include "proxy/core/context.h"
 #include "proxy/core/link.h"
+#include "proxy/core/session.h"
 
 #define POLL_NS    NS_PER_S
 #define RETRY_NS   (NS_PER_S / 2)
@@ -91,8 +92,10 @@ static void learn(struct px_proxy *proxy, const struct topology *learned)
     proxy->has_master = learned->epoch > 0 && master != NULL && !life_is_nobody(&learned->master);
     if (proxy->has_master)
         proxy->master_address = master->data;
-    if (!keep)
-        px_links_switch(proxy);
+    if (keep)
+        return;
+    px_sessions_switch(proxy);
+    px_links_switch(proxy);
 }
 
 void px_watch_received(struct px_watch_link *watch, struct slice bytes)

@@ -397,6 +397,40 @@ static void nobody_hears_that_somebody_is_parked(void **state)
     stage_close(wait.stage);
 }
 
+/* The next master would say that its replicas have all that it has; the client asks about what it wrote before. */
+static void nobody_vouches_for_writes_to_an_earlier_master(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = attached_client(stage), reader = stage_client(stage);
+    stage_say(stage, client, "SET a 1\r\n");
+    stage_say(stage, reader, "GET a\r\n");
+    stage_say(stage, stage_worker_link(stage, 0, 0), "+OK\r\n$1\r\n1\r\n");
+    stage_publish(stage, 3, 1, 0, 1); /* nothing that matters has changed */
+    stage_say(stage, client, "WAIT 1 100\r\n");
+    stage_attach(stage, 0);
+    stage_say(stage, stage_worker_link(stage, 0, 1), ":1\r\n");
+    stage_expect(stage, client, "+OK\r\n:1\r\n");
+    stage_publish(stage, 4, 2, 1, 1);
+    stage_say(stage, client, "WAIT 1 100\r\nWAITAOF 0 1 100\r\n");
+    stage_expect(stage, client, ":0\r\n*2\r\n:0\r\n:0\r\n");
+    stage_publish(stage, 5, 3, 2, 1);
+    stage_say(stage, client, "WAIT 1 100\r\n");
+    stage_expect(stage, client, ":0\r\n");
+    stage_say(stage, client, "SET a 2\r\nWAIT 1 100\r\n");
+    stage_attach(stage, 2);
+    link_id shared = stage_worker_link(stage, 2, 0);
+    stage_say(stage, shared, "+OK\r\n");
+    stage_attach(stage, 2);
+    stage_say(stage, stage_worker_link(stage, 2, stage_worker_link(stage, 2, 0) == shared), ":1\r\n");
+    stage_expect(stage, client, "+OK\r\n:1\r\n");
+    stage_say(stage, reader, "WAIT 1 100\r\n"); /* has written nothing */
+    stage_attach(stage, 2);
+    stage_say(stage, stage_worker_link(stage, 2, stage_worker_link(stage, 2, 0) == shared), ":1\r\n");
+    stage_expect(stage, reader, "$1\r\n1\r\n:1\r\n");
+    stage_close(stage);
+}
+
 static void transactions_have_their_fates(void **state)
 {
     (void)state;
@@ -725,6 +759,7 @@ int main(void)
         cmocka_unit_test(what_stands_behind_who_is_parked_has_its_own_fate),
         cmocka_unit_test(the_hold_begins_when_the_master_is_lost),
         cmocka_unit_test(nobody_hears_that_somebody_is_parked),
+        cmocka_unit_test(nobody_vouches_for_writes_to_an_earlier_master),
         cmocka_unit_test(transactions_have_their_fates),
         cmocka_unit_test(a_transaction_lost_between_its_commands_aborts_at_exec),
         cmocka_unit_test(refusals_never_reach_a_client_and_keep_the_order),
