@@ -262,6 +262,7 @@ void cw_aof_switch(struct cw_engine *engine, const struct cw_manifest_file *newe
         aof->of_older = buf_length(&aof->tail);
         aof->of_older_offset = cw_repl_offset(engine->repl);
     }
+    aof->dated_s = 0;
     cw_repl_write_place(engine->repl, &aof->tail);
     cw_repl_record(engine->repl, true);
     if (!is_first && aof->of_older == 0)
@@ -439,9 +440,22 @@ void cw_aof_data_replaced(struct cw_engine *engine)
     begin_to_start(engine, aof->is_binding);
 }
 
+/* A line with the date of what follows, where that is another one. */
+static void add_date(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    int64_t now_s = engine->wall_us / 1000000;
+    if (now_s == aof->dated_s)
+        return;
+    aof->dated_s = now_s;
+    buf_add_format(&aof->tail, "#TS:%" PRId64 "\r\n", now_s);
+}
+
 void cw_aof_append(struct cw_engine *engine, struct slice bytes)
 {
     struct cw_aof *aof = &engine->aof;
+    if (UNLIKELY(engine->settings.aof_timestamps))
+        add_date(engine);
     buf_add_slice(&aof->tail, bytes);
     if (UNLIKELY(buf_length(&aof->tail) > REFUSE_ABOVE))
         aof->refuses = true;

@@ -65,7 +65,8 @@ struct cw_aof { /* a zeroed struct is off */
     uint64_t offset;          /* of the stream: what stands there is confirmed */
     uint64_t of_older_offset; /* of the stream, which of_older reaches */
     int64_t synced_ns;
-    int error; /* what failed, until it works again */
+    int64_t dated_s; /* the last date in the file; 0: it has none */
+    int error;       /* what failed, until it works again */
     int64_t failed_ns;
     bool refuses; /* writes, for now */
 
@@ -94,7 +95,7 @@ void cw_aof_settings_changed(struct cw_engine *engine);
 /* The data were replaced in one piece. */
 void cw_aof_data_replaced(struct cw_engine *engine);
 
-/* Bytes that the stream has just got. */
+/* Bytes that the stream has just got: whole units, or the beginning of one and at once its rest. */
 void cw_aof_append(struct cw_engine *engine, struct slice bytes);
 
 /* At the end of a turn. */

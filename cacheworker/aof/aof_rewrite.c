@@ -13,6 +13,7 @@
 
 enum {
     CRON_MS = 100,
+    REHEARSE_AT = CW_MANIFEST_INCREMENTS_MAX / 2,
     PAUSE_MIN_S = 60, /* after one that failed, before it is tried again unasked; twice as long after the next */
     PAUSE_MAX_S = 3600,
 };
@@ -98,6 +99,7 @@ static void rest(struct cw_engine *engine)
 {
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
     rewrite->state = CW_AOF_REST;
+    rewrite->is_rehearsal = false;
     rewrite->generation++;
     cw_picture_end(&rewrite->picture);
 }
@@ -115,6 +117,7 @@ static void failed(struct cw_engine *engine, int error)
     effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot rewrite the append-only file: %s", error_text(error));
     cw_aof_rewrite_leave(engine);
     rewrite->failed_ns = engine->now_ns;
+    rewrite->is_rehearsed = false;
     rewrite->failures++;
     if (engine->aof.state == CW_AOF_STARTING)
         cw_aof_cannot_start(engine, error);
@@ -152,6 +155,7 @@ static void succeeded(struct cw_engine *engine)
     rewrite->held_peak = rewrite->picture.held_peak;
     rewrite->completed++;
     rewrite->failures = 0;
+    rewrite->is_rehearsed = false;
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewrote the append-only file in %" PRId64 " ms",
                rewrite->took_ns / NS_PER_MS);
     rest(engine);
@@ -199,21 +203,52 @@ static uint64_t base_token(const struct cw_engine *engine, size_t length)
     return cw_aof_token(engine, CW_AOF_BASE, length);
 }
 
-static void begin(struct cw_engine *engine)
+static void open_base(struct cw_engine *engine)
 {
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    struct cw_manifest_file newest = *cw_manifest_newest(&rewrite->next);
     uint64_t number = next_number(&rewrite->last_base, engine->aof.manifest.base.number);
-    rewrite->next = (struct cw_manifest){.count = 1, .increments = {newest}};
     cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number);
     rewrite->state = CW_AOF_WRITING;
     rewrite->began_ns = engine->now_ns;
     const char *path = cw_aof_path(engine, rewrite->next.base.name);
     struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_BASE};
     cw_aof_ask(engine, file, path, 0, SLICE_LITERAL(""));
+}
+
+static void begin(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    struct cw_manifest_file newest = *cw_manifest_newest(&rewrite->next);
+    rewrite->next = (struct cw_manifest){.count = 1, .increments = {newest}};
+    open_base(engine);
     cw_aof_switch(engine, &newest);
     cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewriting the append-only file in the background");
+}
+
+static bool needs_rehearsal(const struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    return aof->state == CW_AOF_ON && aof->manifest.count >= REHEARSE_AT && !aof->rewrite.is_rehearsed;
+}
+
+static void rehearse(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    rewrite->next = (struct cw_manifest){.count = 0};
+    rewrite->is_rehearsal = true;
+    open_base(engine);
+    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE,
+               "many rewrites of the append-only file failed: trying first whether the disk takes a new base");
+}
+
+static void end_rehearsal(struct cw_engine *engine)
+{
+    remove_base(engine);
+    rest(engine);
+    rewrite_of(engine)->is_rehearsed = true;
+    cw_aof_rewrite_want(engine);
 }
 
 static void end_writing(struct cw_engine *engine)
@@ -231,8 +266,12 @@ void cw_aof_rewrite_turn(struct cw_engine *engine)
     struct cw_aof_rewrite *rewrite = &aof->rewrite;
     if (rewrite->state == CW_AOF_REST && is_due(engine))
         rewrite->state = CW_AOF_WANTED;
-    if (rewrite->state == CW_AOF_WANTED)
-        announce(engine);
+    if (rewrite->state == CW_AOF_WANTED && may_begin(engine)) {
+        if (needs_rehearsal(engine))
+            rehearse(engine);
+        else
+            announce(engine);
+    }
     if (rewrite->state == CW_AOF_READY && may_begin(engine))
         begin(engine);
     if (rewrite->state == CW_AOF_WRITING && !cw_picture_go_on(&rewrite->picture))
@@ -270,6 +309,10 @@ void cw_aof_rewrite_written(struct cw_engine *engine, size_t length, int result)
     cw_picture_written(&rewrite->picture, length);
     if (length > 0)
         return;
+    if (rewrite->is_rehearsal) {
+        end_rehearsal(engine);
+        return;
+    }
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = CW_AOF_FILE_BASE}, NULL, 0,
                SLICE_LITERAL(""));
     rewrite->state = CW_AOF_SETTLING;

@@ -6,7 +6,11 @@
  * STARTING, no manifest does: there is nothing to be kept). Between two commands the stream goes over to it, and a
  * picture of the data at that moment is begun (WRITING), as for BGSAVE. When it is on the disk, and all of the older
  * increment, too (SETTLING), a manifest of the new base and the new increment takes the place of the old one (NAMING),
- * and what that named is removed. Whenever the process ends, a manifest names all of the data. */
+ * and what that named is removed. Whenever the process ends, a manifest names all of the data.
+ *
+ * Each one that fails after it was announced leaves an increment, and a manifest has room for so many only. So when
+ * there are many, a base is written that is thrown away (a rehearsal), and only if the disk took that, one in earnest.
+ */
 #ifndef CACHEWORKER_AOF_AOF_REWRITE_H
 #define CACHEWORKER_AOF_AOF_REWRITE_H
 
@@ -34,6 +38,8 @@ struct cw_aof_rewrite { /* a zeroed struct rests */
     int64_t began_ns;  /* the picture */
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */
+    bool is_rehearsal;
+    bool is_rehearsed;
     uint64_t completed;
     uint64_t failures;  /* since the last that was completed */
     uint64_t last_base; /* numbers that were used */

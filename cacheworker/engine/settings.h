@@ -47,6 +47,7 @@ struct cw_settings {
     int pubsub_default; /* acl-pubsub-default; 0: new users hear all channels */
     struct cw_save_points save_points;
     bool appendonly;
+    bool aof_timestamps;
     int appendfsync; /* enum cw_aof_sync */
     bool aof_load_truncated;
     bool sets_aside_damaged_data;

@@ -1,4 +1,5 @@
 /* A server by itself with appendfsync always, whose disk answers when the test says so. */
+#include "cacheworker/engine/state.h"
 #include "cacheworker/engine/worker.h"
 #include "common/base/errors.h"
 
@@ -275,6 +276,48 @@ static void what_no_sync_confirmed_is_synced_when_that_is_wanted(void **state)
     assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
 }
 
+static bool has_base(const struct stage *stage)
+{
+    struct slice bytes = buf_slice(&stage->appended);
+    return bytes.length > 0 && memmem(bytes.data, bytes.length, "REDIS00", 7) != NULL;
+}
+
+static void failed_rewrites_leave_room_for_one_that_succeeds(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_manifest *manifest = &stage->worker->engine.aof.manifest;
+    answer_all(stage);
+    for (unsigned i = 0; i < 3 * CW_MANIFEST_INCREMENTS_MAX; i++) {
+        say(stage, "BGREWRITEAOF\r\n");
+        assert_heard(stage, "+Background append only file rewriting started\r\n");
+        while (stage->owed > 0) {
+            bool fails = has_base(stage);
+            buf_clear(&stage->appended);
+            answer(stage, fails ? ERR_DISK_FULL : 0);
+        }
+        assert_int_equal(stage->worker->engine.aof.rewrite.failures, i + 1);
+        assert_true(manifest->count <= CW_MANIFEST_INCREMENTS_MAX / 2);
+    }
+    assert_int_equal(manifest->count, CW_MANIFEST_INCREMENTS_MAX / 2);
+    say(stage, "BGREWRITEAOF\r\n");
+    answer_all(stage);
+    assert_int_equal(manifest->count, 1);
+    assert_int_equal(stage->worker->engine.aof.rewrite.failures, 0);
+}
+
+static void dates_stand_before_what_was_written_then(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CONFIG SET aof-timestamp-enabled yes\r\n");
+    say(stage, "SET a 1\r\n");
+    say(stage, "SET b 1\r\n");
+    assert_appended(stage, "#TS:1700000001\r\n" GO_0 SET_A SET_B);
+    stage->now_ns += NS_PER_S;
+    say(stage, "SET a 1\r\n");
+    assert_appended(stage, "#TS:1700000002\r\n" SET_A);
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
 
 int main(void)
@@ -284,6 +327,8 @@ int main(void)
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_at_the_start_is_tried_again),
+        ON_STAGE(failed_rewrites_leave_room_for_one_that_succeeds),
+        ON_STAGE(dates_stand_before_what_was_written_then),
         ON_STAGE(waitaof_waits_for_the_disk),
         ON_STAGE(what_no_sync_confirmed_is_synced_when_that_is_wanted),
     };
