@@ -154,8 +154,13 @@ static int start(const struct ctl_options *options)
     struct address from;
     struct buf answer = {0};
     struct ask ask;
-    int status =
-        options->from.host[0] == '\0' ? complain("--from HOST:PORT is wanted") : resolve(&options->from, &from);
+    int status = 0;
+    if (options->from.host[0] == '\0')
+        status = complain("--from HOST:PORT is wanted");
+    else if (options->user[0] != '\0' && buf_length(&options->password) == 0)
+        status = complain("--user wants --password-file");
+    else
+        status = resolve(&options->from, &from);
     if (status == 0)
         status = find_topology(options, topology);
     const struct member *master = status == 0 ? master_of(topology) : NULL;

@@ -114,7 +114,8 @@ def check_bad_inputs(appliance, operator):
     check(code == 1 and "not migrating" in text, f"cut-over of nothing: {code} {text}")
     code, text = operator.say("abort")
     check(code == 1 and "not migrating" in text, f"abort of nothing: {code} {text}")
-    check(operator.say("start")[0] == 1 and operator.say("dance")[0] == 1, "words that say nothing")
+    check(operator.say("start")[0] == 1 and operator.say("dance")[0] == 1 and
+          operator.say("start", "--from", f"127.0.0.1:{SOURCE}", "--user", USER)[0] == 1, "words that say nothing")
     check(operator.status() == {"state": "none"}, f"{operator.status()}")
 
     check(operator.start("--replace", password=WRONG)[0] == 0, "start was refused")
