@@ -26,13 +26,19 @@ proc run_external_server_test {code overrides} {
 
 rename start_server start_reference_server
 
+set ::servers_to_kill {}
+
 proc start_server {options {code undefined}} {
     if {!$::external} {
         leave_refused_parameters
         read_our_log
     }
     recover_from_failures
-    uplevel 1 [list start_reference_server $options $code]
+    set server [uplevel 1 [list start_reference_server $options $code]]
+    if {$code eq {undefined}} {
+        lappend ::servers_to_kill $server ;# by the test, if it comes so far
+    }
+    return $server
 }
 
 # A test that fails in the middle does not take the ones behind it with it: they find a connection, in the mode that it
@@ -43,16 +49,32 @@ proc recover_from_failures {} {
 
     proc test {args} {
         if {[llength $::servers] == 0} {
+            set failed $::num_failed
+            set servers_before [llength $::servers_to_kill]
             uplevel 1 [list reference_test {*}$args]
+            if {$::num_failed > $failed} {
+                kill_left_behind $servers_before
+            }
             return
         }
         set failed $::num_failed
+        set servers_before [llength $::servers_to_kill]
         set parameters [ask_apart config get *]
         set modes [connection_modes]
         uplevel 1 [list reference_test {*}$args]
         if {$::num_failed > $failed} {
+            kill_left_behind $servers_before
             recover $parameters $modes
         }
+    }
+
+    proc kill_left_behind {count} {
+        foreach server [lrange $::servers_to_kill $count end] {
+            if {[is_alive $server]} {
+                kill_server $server
+            }
+        }
+        set ::servers_to_kill [lrange $::servers_to_kill 0 $count-1]
     }
 
     # Asks over a connection of its own: that of the tests may wait for anything.
