@@ -48,6 +48,7 @@ static int fail(const struct conf_file *file, int error, struct slice words)
 static const struct renamed {
     const char *directive, *option;
 } renamed[] = {
+    {"aclfile", "aclfile"},
     {"appenddirname", "appenddirname"},
     {"appendfilename", "appendfilename"},
     {"bind", "bind"},

@@ -174,10 +174,11 @@ def test_redis_conf():
         said = stop(process)
         check(" rename-command: " in said, f"nothing is said of rename-command: {said}")
         check(" maxmemory: " not in said and " user: " not in said, said)
-        write(os.path.join(directory, "more.conf"), "timeout never\n")
-        done = subprocess.run([worker_program, "--standalone", "--redis-conf", path, "-t"], stderr=subprocess.PIPE,
-                              text=True, timeout=10, check=False)
-        check(done.returncode != 0 and "more.conf:1: " in done.stderr, done.stderr)
+        for wrong, word in (("timeout never", "more.conf:1: "), ("aclfile else/where", " aclfile: ")):
+            write(os.path.join(directory, "more.conf"), wrong + "\n")
+            done = subprocess.run([worker_program, "--standalone", "--redis-conf", path, "-t"], stderr=subprocess.PIPE,
+                                  text=True, timeout=10, check=False)
+            check(done.returncode != 0 and word in done.stderr, done.stderr)
 
 
 def test_rewrite():
