@@ -310,36 +310,77 @@ static void a_node_that_loads_is_alive_and_has_no_history(void **state)
     end(&stage);
 }
 
+static void begin_bound(struct stage *stage)
+{
+    struct cw_node_state known = {.life = {.incarnation = 1, .bits = 5}, .group = "main"};
+    memset(&known.life.node, 7, sizeof(known.life.node));
+    struct buf text = {0};
+    cw_node_state_encode(&known, &text);
+    struct cw_config config;
+    configure(stage, false, &config);
+    config.state = buf_slice(&text);
+    config.state_found = true;
+    bench_start(&stage->bench, &config);
+    stage->client = bench_connect(&stage->bench);
+    buf_free(&text);
+}
+
+static void fence(struct stage *stage, link_id control)
+{
+    say(MESSAGE_FENCE)->fence.epoch = 9;
+    send_message(stage, control);
+    for (int i = 0; i < 3; i++)
+        (void)bench_turn_once(&stage->bench);
+}
+
 /* What it would answer would be the history of nobody. */
 static void a_node_that_loads_answers_no_fence(void **state)
 {
     (void)state;
     struct stage stage;
     prepare(&stage, NULL);
-    struct cw_node_state known = {.life = {.incarnation = 1, .bits = 5}, .group = "main"};
-    memset(&known.life.node, 7, sizeof(known.life.node));
-    struct buf text = {0};
-    cw_node_state_encode(&known, &text);
-    struct cw_config config;
-    configure(&stage, false, &config);
-    config.state = buf_slice(&text);
-    config.state_found = true;
-    bench_start(&stage.bench, &config);
-    stage.client = bench_connect(&stage.bench);
+    begin_bound(&stage);
     link_id control = greet(&stage);
     for (int is_loaded = 0; is_loaded < 2; is_loaded++) {
         if (is_loaded)
             finish(&stage);
-        say(MESSAGE_FENCE)->fence.epoch = 9;
-        send_message(&stage, control);
-        for (int i = 0; i < 3; i++)
-            (void)bench_turn_once(&stage.bench);
+        fence(&stage, control);
         assert_int_equal(hears(&stage, control, MESSAGE_FENCED), is_loaded);
     }
     assert_int_equal(message.fenced.history.last_offset, 250);
     assert_false(message.fenced.damaged);
-    buf_free(&text);
     end(&stage);
+}
+
+static int open_what_was_set_aside(void *context, const char *name, void **ret_file)
+{
+    struct memory_storage *memory = context;
+    if (strcmp(name, "dump.rdb.damaged") != 0)
+        return ERR_NOT_FOUND;
+    memory->open_files++;
+    *ret_file = memory;
+    return 0;
+}
+
+/* As long as that is all that it has, it may miss what it once acknowledged. */
+static void a_later_life_knows_of_what_was_set_aside(void **state)
+{
+    (void)state;
+    for (int was_damaged = 0; was_damaged < 2; was_damaged++) {
+        struct stage stage;
+        prepare(&stage, NULL);
+        stage.memory.exists = false;
+        if (was_damaged)
+            stage.memory.storage.open_read = open_what_was_set_aside;
+        begin_bound(&stage);
+        link_id control = greet(&stage);
+        fence(&stage, control);
+        assert_true(hears(&stage, control, MESSAGE_FENCED));
+        assert_int_equal(message.fenced.history.count, 0);
+        assert_int_equal(message.fenced.damaged, was_damaged);
+        assert_int_equal(stage.memory.open_files, 0);
+        end(&stage);
+    }
 }
 
 static void a_node_sets_aside_what_is_damaged(void **state)
@@ -373,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_node_that_loads_is_alive_and_has_no_history),
         cmocka_unit_test(a_node_that_loads_answers_no_fence),
         cmocka_unit_test(a_node_sets_aside_what_is_damaged),
+        cmocka_unit_test(a_later_life_knows_of_what_was_set_aside),
     };
     return cmocka_run_group_tests_name("loading", tests, NULL, NULL);
 }
