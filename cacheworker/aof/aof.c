@@ -329,29 +329,27 @@ static void note_cut(struct cw_engine *engine, const struct cw_aof_loaded *loade
 
 int cw_aof_create(struct cw_engine *engine, struct buf *why)
 {
-    struct cw_aof *aof = &engine->aof;
     if (!engine->settings.appendonly)
         return 0;
     if (engine->config.storage == NULL) {
         buf_add_text(why, "appendonly: needs a directory (dir)");
         return ERR_INVALID;
     }
-    if (!cw_aof_has_data(engine))
-        return 0;
-    struct cw_aof_loaded loaded;
-    int error = cw_aof_load(engine, &loaded, why);
-    if (error < 0)
-        return error;
-    aof->has_manifest = true;
-    aof->manifest = loaded.manifest;
-    aof->confirmed = loaded.newest_bytes;
-    aof->older_bytes = loaded.bytes - loaded.newest_bytes;
-    aof->base_bytes = loaded.bytes;
-    if (!engine->config.standalone)
-        cw_repl_take_history(engine->repl, &loaded.history);
-    if (loaded.cut_bytes > 0)
-        note_cut(engine, &loaded);
     return 0;
+}
+
+void cw_aof_take_loaded(struct cw_engine *engine, const struct cw_aof_loaded *loaded)
+{
+    struct cw_aof *aof = &engine->aof;
+    aof->has_manifest = true;
+    aof->manifest = loaded->manifest;
+    aof->confirmed = loaded->newest_bytes;
+    aof->older_bytes = loaded->bytes - loaded->newest_bytes;
+    aof->base_bytes = loaded->bytes;
+    if (!engine->config.standalone)
+        cw_repl_take_history(engine->repl, &loaded->history);
+    if (loaded->cut_bytes > 0)
+        note_cut(engine, loaded);
 }
 
 static void begin_to_start(struct cw_engine *engine, bool is_binding)

@@ -34,6 +34,7 @@
 
 #include <stdint.h>
 
+struct cw_aof_loaded;
 struct cw_call;
 struct cw_engine;
 
@@ -76,8 +77,10 @@ struct cw_aof { /* a zeroed struct is off */
     struct cw_aof_rewrite rewrite;
 };
 
-/* At creation, when repl/ is there: loads what there is. 0, or an error and in `why` a sentence. */
+/* At creation. 0, or an error and in `why` a sentence. */
 MUST_CHECK int cw_aof_create(struct cw_engine *engine, struct buf *why);
+/* What there was has been loaded (engine/loading.h); before the start. */
+void cw_aof_take_loaded(struct cw_engine *engine, const struct cw_aof_loaded *loaded);
 void cw_aof_free(struct cw_aof *aof);
 
 /* Whether the data are to be read from here and not from dump.rdb. */

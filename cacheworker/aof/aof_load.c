@@ -7,6 +7,7 @@
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb_load.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
 
@@ -83,14 +84,39 @@ static void begin_rdb(struct file_load *load)
     cw_rdb_load_init(&load->rdb, load->fresh);
 }
 
-static void install_rdb(struct file_load *load)
+static void begin_refusal(const struct file_load *load)
 {
-    cw_repl_take_data(load->engine->repl, load->fresh, &load->rdb.origin, buf_slice(&load->rdb.programs));
-    *load->place = (struct cw_place){.history = load->rdb.origin.history};
-    cw_rdb_load_free(&load->rdb);
-    load->fresh = NULL;
-    load->is_rdb = false;
-    load->reader.whole = load->taken;
+    char path[FILE_NAME_MAX];
+    cw_aof_name_file(load->engine, load->name, path);
+    buf_add_format(load->why, "%s: ", path);
+}
+
+static int refuse_rdb(const struct file_load *load, int error)
+{
+    begin_refusal(load);
+    cw_rdb_reader_tell(&load->rdb.reader, error, load->why);
+    return error;
+}
+
+static int install_rdb(struct file_load *load)
+{
+    struct slice programs = buf_slice(&load->rdb.programs);
+    struct buf words = {0};
+    int error = cw_scripting_check(load->engine->scripting, programs, &words);
+    if (error < 0) {
+        begin_refusal(load);
+        buf_add_text(load->why, "a library of functions in it: ");
+        buf_add_slice(load->why, buf_slice(&words));
+    } else {
+        cw_repl_take_data(load->engine->repl, load->fresh, &load->rdb.origin, programs);
+        *load->place = (struct cw_place){.history = load->rdb.origin.history};
+        cw_rdb_load_free(&load->rdb);
+        load->fresh = NULL;
+        load->is_rdb = false;
+        load->reader.whole = load->taken;
+    }
+    buf_free(&words);
+    return error;
 }
 
 static int take_rdb(struct file_load *load, struct slice *bytes)
@@ -99,9 +125,9 @@ static int take_rdb(struct file_load *load, struct slice *bytes)
     int result = cw_rdb_read(&load->rdb.reader, *bytes, &used);
     load->taken += used;
     *bytes = slice_skip(*bytes, used);
-    if (result > 0)
-        install_rdb(load);
-    return result < 0 ? refuse(load->engine, load->why, load->name, load->taken, result) : 0;
+    if (result < 0)
+        return refuse_rdb(load, result);
+    return result > 0 ? install_rdb(load) : 0;
 }
 
 static int take_commands(struct file_load *load, struct slice bytes)
@@ -133,24 +159,6 @@ static int take(struct file_load *load, struct slice bytes)
         begin_rdb(load);
     int error = take_known(load, head);
     buf_free(&load->head);
-    return error;
-}
-
-/* --- reading --- */
-
-static int take_pieces(struct file_load *load, const struct storage *storage, void *file)
-{
-    char *piece = mem_alloc(PIECE);
-    int error = 0;
-    size_t length = 1;
-    while (error == 0 && length > 0) {
-        error = storage->read(storage->context, file, piece, PIECE, &length);
-        if (error < 0)
-            error = refuse(load->engine, load->why, load->name, load->taken, error);
-        else if (length > 0)
-            error = take(load, slice_of(piece, length));
-    }
-    mem_free(piece);
     return error;
 }
 
@@ -262,34 +270,6 @@ static int judge_end(struct file_load *load, const char *path, int error, bool m
                : refuse(load->engine, load->why, load->name, load->is_rdb ? load->taken : found->whole, ERR_TRUNCATED);
 }
 
-/* Fewer bytes are good than there are only where it `may_be_cut`. */
-static int load_file(struct cw_engine *engine, struct cw_place *place, const char *name, bool may_be_cut,
-                     struct found *found, struct buf *why)
-{
-    const struct storage *storage = engine->config.storage;
-    char path[FILE_NAME_MAX];
-    void *file;
-    cw_aof_name_file(engine, name, path);
-    int error = storage->open_read(storage->context, path, &file);
-    if (error < 0)
-        return refuse(engine, why, name, 0, error);
-    struct file_load load = {.engine = engine, .place = place, .name = name, .why = why};
-    load.reader = (struct cw_aof_reader){.apply = apply, .note = note, .context = &load};
-    if (engine->config.standalone) /* a group's stream goes on from file to file */
-        cw_engine_set_stream_database(engine, 0);
-    error = take_pieces(&load, storage, file);
-    storage->close(storage->context, file);
-    *found = (struct found){.whole = load.reader.whole, .bytes = load.taken};
-    error = judge_end(&load, path, error, may_be_cut, found);
-    if (load.fresh != NULL) {
-        cw_rdb_load_free(&load.rdb);
-        cw_keyspace_destroy(load.fresh);
-    }
-    buf_free(&load.head);
-    cw_aof_reader_free(&load.reader);
-    return error;
-}
-
 /* --- all of it --- */
 
 bool cw_aof_is_there(const struct cw_engine *engine)
@@ -365,6 +345,93 @@ static void forget_empty(const struct cw_engine *engine, struct cw_manifest *man
         manifest->count--;
 }
 
+/* --- file by file --- */
+
+struct cw_aof_input {
+    struct cw_engine *engine; /* borrowed */
+    struct cw_aof_loaded loaded;
+    struct cw_place place;
+    size_t next; /* of the files: the base, then the increments */
+    void *file;  /* owned; NULL: none is open */
+    struct file_load load;
+    char path[FILE_NAME_MAX];
+    char *piece; /* owned */
+    uint64_t read;
+    uint64_t total;
+};
+
+static size_t count_files(const struct cw_manifest *manifest)
+{
+    return manifest->count + (manifest->has_base ? 1 : 0);
+}
+
+static const char *name_of(const struct cw_manifest *manifest, size_t index)
+{
+    bool is_base = manifest->has_base && index == 0;
+    return is_base ? manifest->base.name : manifest->increments[index - manifest->has_base].name;
+}
+
+static uint64_t size_of(const struct cw_engine *engine, const char *name)
+{
+    const struct storage *storage = engine->config.storage;
+    char path[FILE_NAME_MAX];
+    void *file;
+    cw_aof_name_file(engine, name, path);
+    if (storage->size == NULL || storage->open_read(storage->context, path, &file) < 0)
+        return 0;
+    uint64_t bytes = storage->size(storage->context, file);
+    storage->close(storage->context, file);
+    return bytes;
+}
+
+int cw_aof_input_open(struct cw_engine *engine, struct cw_aof_input **ret_input, struct buf *why)
+{
+    struct cw_aof_input *input = mem_zero(sizeof(*input));
+    input->engine = engine;
+    input->piece = mem_alloc(PIECE);
+    *ret_input = input;
+    int error = read_manifest(engine, &input->loaded.manifest, why);
+    if (error < 0)
+        return error;
+    forget_empty(engine, &input->loaded.manifest);
+    for (size_t i = 0; i < count_files(&input->loaded.manifest); i++)
+        input->total += size_of(engine, name_of(&input->loaded.manifest, i));
+    return 0;
+}
+
+static int open_next(struct cw_aof_input *input, struct buf *why)
+{
+    const struct cw_engine *engine = input->engine;
+    const struct storage *storage = engine->config.storage;
+    const char *name = name_of(&input->loaded.manifest, input->next);
+    cw_aof_name_file(engine, name, input->path);
+    int error = storage->open_read(storage->context, input->path, &input->file);
+    if (error < 0) {
+        input->file = NULL;
+        return refuse(engine, why, name, 0, error);
+    }
+    input->load = (struct file_load){.engine = input->engine, .place = &input->place, .name = name, .why = why};
+    input->load.reader = (struct cw_aof_reader){.apply = apply, .note = note, .context = &input->load};
+    if (engine->config.standalone) /* a group's stream goes on from file to file */
+        cw_engine_set_stream_database(input->engine, 0);
+    return 0;
+}
+
+static void close_open(struct cw_aof_input *input)
+{
+    if (input->file == NULL)
+        return;
+    const struct storage *storage = input->engine->config.storage;
+    storage->close(storage->context, input->file);
+    input->file = NULL;
+    if (input->load.fresh != NULL) {
+        cw_rdb_load_free(&input->load.rdb);
+        cw_keyspace_destroy(input->load.fresh);
+    }
+    buf_free(&input->load.head);
+    cw_aof_reader_free(&input->load.reader);
+}
+
 static void note_end(struct cw_aof_loaded *loaded, const struct found *found)
 {
     loaded->newest_bytes = found->whole;
@@ -373,29 +440,69 @@ static void note_end(struct cw_aof_loaded *loaded, const struct found *found)
     loaded->bytes += found->whole;
 }
 
-int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why)
+/* The file was read to its end, or as far as this error. Fewer bytes are good than there are only where that may be. */
+static int end_file(struct cw_aof_input *input, int error)
 {
-    struct cw_aof_loaded loaded = {.bytes = 0};
-    const struct cw_manifest *manifest = &loaded.manifest;
-    struct found found;
-    struct cw_place place = {.aside = 0};
-    int error = read_manifest(engine, &loaded.manifest, why);
+    bool is_last = input->next + 1 == count_files(&input->loaded.manifest);
+    struct found found = {.whole = input->load.reader.whole, .bytes = input->load.taken};
+    bool may_be_cut = is_last && input->engine->settings.aof_load_truncated;
+    error = judge_end(&input->load, input->path, error, may_be_cut, &found);
+    close_open(input);
     if (error == 0)
-        forget_empty(engine, &loaded.manifest);
-    if (error == 0 && manifest->has_base) {
-        bool may_be_cut = manifest->count == 0 && engine->settings.aof_load_truncated;
-        error = load_file(engine, &place, manifest->base.name, may_be_cut, &found, why);
-        if (error == 0)
-            note_end(&loaded, &found);
-    }
-    for (size_t i = 0; i < manifest->count && error == 0; i++) {
-        bool is_last = i + 1 == manifest->count;
-        bool may_be_cut = is_last && engine->settings.aof_load_truncated;
-        error = load_file(engine, &place, manifest->increments[i].name, may_be_cut, &found, why);
-        if (error == 0)
-            note_end(&loaded, &found);
-    }
-    loaded.history = cw_place_history(&place);
-    *ret_loaded = loaded;
+        note_end(&input->loaded, &found);
+    input->next++;
     return error;
+}
+
+static int read_piece(struct cw_aof_input *input, size_t bytes, size_t *ret_length)
+{
+    const struct storage *storage = input->engine->config.storage;
+    size_t wanted = bytes < PIECE ? bytes : PIECE;
+    int error = storage->read(storage->context, input->file, input->piece, wanted, ret_length);
+    if (error < 0)
+        return refuse(input->engine, input->load.why, input->load.name, input->load.taken, error);
+    input->read += *ret_length;
+    return *ret_length > 0 ? take(&input->load, slice_of(input->piece, *ret_length)) : 0;
+}
+
+int cw_aof_input_read(struct cw_aof_input *input, size_t bytes, struct buf *why)
+{
+    while (bytes > 0) {
+        size_t length = 0;
+        if (input->file == NULL && input->next == count_files(&input->loaded.manifest)) {
+            input->loaded.history = cw_place_history(&input->place);
+            return 1;
+        }
+        int error = input->file == NULL ? open_next(input, why) : 0;
+        if (error < 0)
+            return error;
+        input->load.why = why;
+        error = read_piece(input, bytes, &length);
+        if (error < 0 || length == 0)
+            error = end_file(input, error);
+        if (error < 0)
+            return error;
+        bytes -= length;
+    }
+    return 0;
+}
+
+const struct cw_aof_loaded *cw_aof_input_loaded(const struct cw_aof_input *input)
+{
+    return &input->loaded;
+}
+
+void cw_aof_input_progress(const struct cw_aof_input *input, uint64_t *ret_read, uint64_t *ret_total)
+{
+    *ret_read = input->read;
+    *ret_total = input->total;
+}
+
+void cw_aof_input_close(struct cw_aof_input *input)
+{
+    if (input == NULL)
+        return;
+    close_open(input);
+    mem_free(input->piece);
+    mem_free(input);
 }

@@ -29,7 +29,14 @@ void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MA
 /* A manifest, or standalone the file of Redis before 7. */
 bool cw_aof_is_there(const struct cw_engine *engine);
 
-/* Into the engine's keyspace, which is replaced. 0, or an error and in `why` a sentence. */
-MUST_CHECK int cw_aof_load(struct cw_engine *engine, struct cw_aof_loaded *ret_loaded, struct buf *why);
+struct cw_aof_input; /* the files being read, slice by slice, into the engine's keyspace, which is replaced */
+
+/* ret_input is filled in any case, and owned by the caller. 0, or an error and in `why` a sentence. */
+MUST_CHECK int cw_aof_input_open(struct cw_engine *engine, struct cw_aof_input **ret_input, struct buf *why);
+/* About so many bytes more. 1 at the end of all files, 0 before, or an error: the keyspace holds a part of the data. */
+MUST_CHECK int cw_aof_input_read(struct cw_aof_input *input, size_t bytes, struct buf *why);
+const struct cw_aof_loaded *cw_aof_input_loaded(const struct cw_aof_input *input); /* at the end; borrowed */
+void cw_aof_input_progress(const struct cw_aof_input *input, uint64_t *ret_read, uint64_t *ret_total);
+void cw_aof_input_close(struct cw_aof_input *input); /* NULL is fine */
 
 #endif

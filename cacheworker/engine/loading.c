@@ -1,5 +1,6 @@
 #include "cacheworker/engine/loading.h"
 
+#include "cacheworker/aof/aof_load.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
@@ -11,28 +12,63 @@
 
 enum { SLICE = 256 << 10 }; /* bytes: a few milliseconds, whatever they are */
 
-static void set_aside_name(const struct cw_engine *engine, char name[FILE_NAME_MAX])
-{
-    snprintf(name, FILE_NAME_MAX, "%s" CW_SET_ASIDE, engine->config.rdb_file);
-}
+/* --- what is set aside --- */
 
-static bool has_set_aside(const struct cw_engine *engine)
+static bool is_there(const struct cw_engine *engine, const char *name)
 {
     const struct storage *storage = engine->config.storage;
-    char name[FILE_NAME_MAX];
     void *file;
-    set_aside_name(engine, name);
     if (storage->open_read(storage->context, name, &file) < 0)
         return false;
     storage->close(storage->context, file);
     return true;
 }
 
-/* 1 at the end of the file, 0 before it, or an error. */
-static int read_slice(struct cw_engine *engine)
+static void name_set_aside(const char *name, unsigned number, char set_aside[FILE_NAME_MAX])
 {
+    if (number > 1)
+        snprintf(set_aside, FILE_NAME_MAX, "%s" CW_SET_ASIDE "-%u", name, number);
+    else
+        snprintf(set_aside, FILE_NAME_MAX, "%s" CW_SET_ASIDE, name);
+}
+
+/* Whether this node has nothing but what it once set aside: then it may miss what it acknowledged. */
+static void look_at_set_aside(struct cw_engine *engine)
+{
+    char rdb[FILE_NAME_MAX], aof[FILE_NAME_MAX];
+    if (engine->config.standalone || cw_repl_history(engine->repl)->count > 0)
+        return;
+    name_set_aside(engine->config.rdb_file, 1, rdb);
+    name_set_aside(engine->config.aof_directory, 1, aof);
+    if (is_there(engine, rdb) || is_there(engine, aof))
+        cw_repl_note_damage(engine->repl, ERR_CORRUPT);
+}
+
+/* A file takes the place of an older one; a directory cannot. False: there are too many. */
+static bool choose_set_aside(struct cw_engine *engine, bool is_of_aof)
+{
+    struct cw_loading *loading = &engine->loading;
+    const char *name = is_of_aof ? engine->config.aof_directory : engine->config.rdb_file;
+    char set_aside[FILE_NAME_MAX];
+    unsigned number = 1;
+    name_set_aside(name, number, set_aside);
+    while (is_of_aof && is_there(engine, set_aside) && number <= CW_SET_ASIDE_MOST)
+        name_set_aside(name, ++number, set_aside);
+    if (number > CW_SET_ASIDE_MOST)
+        return false;
+    snprintf(loading->damaged, sizeof(loading->damaged), "%s", name);
+    memcpy(loading->set_aside, set_aside, sizeof(loading->set_aside));
+    return true;
+}
+
+/* --- slices --- */
+
+/* 1 at the end, 0 before it, or an error. */
+static int read_slice(struct cw_engine *engine, struct buf *why)
+{
+    struct cw_loading *loading = &engine->loading;
     size_t slice = engine->config.loading_slice_bytes > 0 ? engine->config.loading_slice_bytes : SLICE;
-    return cw_rdb_input_read(&engine->loading.input, slice);
+    return loading->aof != NULL ? cw_aof_input_read(loading->aof, slice, why) : cw_rdb_input_read(&loading->rdb, slice);
 }
 
 static void count_keys(struct cw_engine *engine)
@@ -41,11 +77,10 @@ static void count_keys(struct cw_engine *engine)
         engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
 }
 
-/* The whole file was read. */
-static int install(struct cw_engine *engine, struct buf *why)
+static int install_rdb(struct cw_engine *engine, struct buf *why)
 {
     struct cw_loading *loading = &engine->loading;
-    const struct cw_rdb_load *load = &loading->input.load;
+    const struct cw_rdb_load *load = &loading->rdb.load;
     struct buf words = {0};
     int error = cw_scripting_check(engine->scripting, buf_slice(&load->programs), &words);
     if (error < 0) {
@@ -54,43 +89,80 @@ static int install(struct cw_engine *engine, struct buf *why)
     } else {
         cw_repl_take_data(engine->repl, loading->fresh, &load->origin, buf_slice(&load->programs));
         loading->fresh = NULL;
-        count_keys(engine);
     }
     buf_free(&words);
     return error;
 }
 
+/* All was read. */
+static int install(struct cw_engine *engine, struct buf *why)
+{
+    struct cw_loading *loading = &engine->loading;
+    int error = 0;
+    if (loading->aof != NULL)
+        cw_aof_take_loaded(engine, cw_aof_input_loaded(loading->aof));
+    else
+        error = install_rdb(engine, why);
+    if (error < 0)
+        return error;
+    count_keys(engine);
+    look_at_set_aside(engine);
+    return 0;
+}
+
 static void leave(struct cw_loading *loading)
 {
     loading->is_running = false;
-    cw_rdb_input_close(&loading->input);
+    cw_aof_input_close(loading->aof);
+    loading->aof = NULL;
+    cw_rdb_input_close(&loading->rdb);
     cw_keyspace_destroy(loading->fresh);
     loading->fresh = NULL;
 }
 
-/* 0: goes on; what is to be said is in `why`. */
+/* What an append-only file has brought until it turned out to be damaged. */
+static void drop_data(struct cw_engine *engine)
+{
+    cw_repl_take_data(engine->repl, cw_engine_new_keyspace(engine), &(struct cw_rdb_origin){.stream_database = 0},
+                      SLICE_LITERAL(""));
+    cw_engine_set_stream_database(engine, 0);
+}
+
+static bool sets_aside(const struct cw_engine *engine, bool is_of_aof)
+{
+    return !engine->config.standalone || (!is_of_aof && engine->settings.sets_aside_damaged_data);
+}
+
+/* 0: goes on, without data; what is to be said is in `why`. */
 static int fail(struct cw_engine *engine, int error, struct buf *why)
 {
     struct cw_loading *loading = &engine->loading;
+    bool is_of_aof = loading->aof != NULL;
     if (buf_length(why) == 0) {
         buf_add_format(why, "%s cannot be loaded: ", engine->config.rdb_file);
-        cw_rdb_reader_tell(&loading->input.load.reader, error, why);
+        cw_rdb_reader_tell(&loading->rdb.load.reader, error, why);
     }
     leave(loading);
+    if (is_of_aof)
+        drop_data(engine);
     cw_repl_note_damage(engine->repl, error);
-    bool is_damaged = error == ERR_CORRUPT || error == ERR_UNSUPPORTED || error == ERR_TRUNCATED;
-    if (engine->config.standalone && !(is_damaged && engine->settings.sets_aside_damaged_data))
+    if (!sets_aside(engine, is_of_aof))
         return error;
-    loading->sets_aside = is_damaged;
-    if (is_damaged)
-        buf_add_format(why, "; it is set aside as %s" CW_SET_ASIDE, engine->config.rdb_file);
-    buf_add_text(why, "; this node begins without data");
+    if (error == ERR_IO) { /* what cannot be read now may be good */
+        buf_add_text(why, "; this node begins without data");
+        return is_of_aof ? error : 0;
+    }
+    if (!choose_set_aside(engine, is_of_aof)) {
+        buf_add_format(why, "; it cannot be set aside: there are too many of %s" CW_SET_ASIDE, loading->damaged);
+        return error;
+    }
+    buf_add_format(why, "; it is set aside as %s; this node begins without data", loading->set_aside);
     return 0;
 }
 
 static int go_on(struct cw_engine *engine, struct buf *why)
 {
-    int result = read_slice(engine);
+    int result = read_slice(engine, why);
     if (result == 0)
         return 0;
     if (result > 0)
@@ -101,18 +173,26 @@ static int go_on(struct cw_engine *engine, struct buf *why)
     return 0;
 }
 
+/* --- creation --- */
+
+static int open_rdb(struct cw_engine *engine)
+{
+    struct cw_loading *loading = &engine->loading;
+    loading->fresh = cw_engine_new_keyspace(engine);
+    int error = cw_rdb_input_open(&loading->rdb, engine->config.storage, engine->config.rdb_file, loading->fresh);
+    if (error == ERR_NOT_FOUND)
+        leave(loading);
+    return error;
+}
+
 int cw_loading_create(struct cw_engine *engine, struct buf *why)
 {
     struct cw_loading *loading = &engine->loading;
-    const struct storage *storage = engine->config.storage;
-    if (storage == NULL || cw_aof_has_data(engine))
+    if (engine->config.storage == NULL)
         return 0;
-    loading->fresh = cw_engine_new_keyspace(engine);
-    int error = cw_rdb_input_open(&loading->input, storage, engine->config.rdb_file, loading->fresh);
-    if (error == ERR_NOT_FOUND) {
-        leave(loading);
-        if (!engine->config.standalone && has_set_aside(engine))
-            cw_repl_note_damage(engine->repl, ERR_CORRUPT);
+    int error = cw_aof_has_data(engine) ? cw_aof_input_open(engine, &loading->aof, why) : open_rdb(engine);
+    if (error == ERR_NOT_FOUND && loading->aof == NULL) {
+        look_at_set_aside(engine);
         return 0;
     }
     loading->is_running = true;
@@ -128,18 +208,18 @@ void cw_loading_free(struct cw_loading *loading)
     buf_free(&loading->note);
 }
 
-/* Says what is to be said, and takes the file out of the way. */
+/* --- the start, and turns --- */
+
+/* Says what is to be said, and takes what is damaged out of the way. */
 static void tell(struct cw_engine *engine, struct slice words)
 {
     struct cw_loading *loading = &engine->loading;
     effect_log(engine->effects, LOG_LEVEL_ERROR, "%.*s", (int)words.length, words.data);
-    if (!loading->sets_aside)
+    if (loading->set_aside[0] == '\0')
         return;
-    loading->sets_aside = false;
-    char name[FILE_NAME_MAX];
-    set_aside_name(engine, name);
-    effect_file(engine->effects, &(struct file_effect){.operation = FILE_RENAME, .new_name = name},
-                engine->config.rdb_file, 0, SLICE_LITERAL(""));
+    effect_file(engine->effects, &(struct file_effect){.operation = FILE_RENAME, .new_name = loading->set_aside},
+                loading->damaged, 0, SLICE_LITERAL(""));
+    loading->set_aside[0] = '\0';
 }
 
 void cw_loading_start(struct cw_engine *engine)
@@ -170,19 +250,25 @@ void cw_loading_turn(struct cw_engine *engine)
     }
 }
 
+/* --- INFO --- */
+
 void cw_loading_info(const struct cw_engine *engine, struct buf *out)
 {
     const struct cw_loading *loading = &engine->loading;
     if (!loading->is_running)
         return;
-    const struct cw_rdb_input *input = &loading->input;
-    uint64_t total = input->total > input->read ? input->total : input->read;
-    double share = total > 0 ? (double)input->read / (double)total : 0;
+    uint64_t read = loading->rdb.read;
+    uint64_t total = loading->rdb.total;
+    if (loading->aof != NULL)
+        cw_aof_input_progress(loading->aof, &read, &total);
+    if (total < read)
+        total = read;
+    double share = total > 0 ? (double)read / (double)total : 0;
     int64_t elapsed_s = (engine->now_ns - loading->began_ns) / NS_PER_S;
     int64_t left_s = elapsed_s > 0 && share > 0 ? (int64_t)((double)elapsed_s * (1 - share) / share) : 1;
     buf_add_format(out,
                    "loading_start_time:%" PRId64 "\r\nloading_total_bytes:%" PRIu64 "\r\nloading_rdb_used_mem:0\r\n"
                    "loading_loaded_bytes:%" PRIu64 "\r\nloading_loaded_perc:%.2f\r\nloading_eta_seconds:%" PRId64
                    "\r\n",
-                   loading->began_us / 1000000, total, input->read, share * 100, left_s);
+                   loading->began_us / 1000000, total, read, share * 100, left_s);
 }

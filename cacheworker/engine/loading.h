@@ -1,14 +1,15 @@
-/* loading.h: dump.rdb at the start: what of it one slice does not hold is loaded slice by slice, one in each turn.
+/* loading.h: the data at the start, from the append-only file or else from dump.rdb: what of it one slice does not hold
+ * is loaded slice by slice, one in each turn.
  *
  * Meanwhile clients get -LOADING but for what may be said then, and a STATUS says that the node is loading: it is
- * alive, takes no role, and knows no history yet. The data are loaded aside and installed when the file was read whole,
- * so nobody sees half of them; nothing is saved before.
+ * alive, takes no role, and knows no history yet. So nobody sees half of the data; nothing is saved before all is
+ * loaded.
  *
- * A file that is damaged, or not for us, is named with the place and the reason. In a group it is set aside under the
- * name with CW_SET_ASIDE behind it, in the place of one that may have that name, and the node begins without data, as
- * one whose disk was not read whole, until a full sync has given it all; so it does in every later life, as long as
- * that is the only file that there is. A server by itself ends, unless set-aside-damaged-data says that it is to do the
- * same. */
+ * A file that is damaged, or not for us, is named with the place and the reason. In a group it is set aside, dump.rdb
+ * or the whole directory of the append-only file, under its name with CW_SET_ASIDE behind it (and a number, where that
+ * name is taken, which a file is not). The node begins without data, as one whose disk was not read whole, until a full
+ * sync has given it all; so it does in every later life, as long as there are no other data. A server by itself ends,
+ * unless set-aside-damaged-data says that it is to do the same with dump.rdb. */
 #ifndef CACHEWORKER_ENGINE_LOADING_H
 #define CACHEWORKER_ENGINE_LOADING_H
 
@@ -17,22 +18,27 @@
 
 #define CW_SET_ASIDE ".damaged"
 
+enum { CW_SET_ASIDE_MOST = 9 }; /* directories; then a node ends, too */
+
+struct cw_aof_input;
 struct cw_engine;
 struct cw_keyspace;
 
 struct cw_loading { /* a zeroed struct is over */
     bool is_running;
     bool has_failed;           /* the server ends */
-    bool sets_aside;           /* at the start */
-    struct cw_keyspace *fresh; /* owned while it runs */
-    struct cw_rdb_input input;
-    struct buf note; /* owned; what is to be said at the start */
+    struct cw_aof_input *aof;  /* owned; NULL: it is dump.rdb */
+    struct cw_rdb_input rdb;   /* or it is closed */
+    struct cw_keyspace *fresh; /* owned; of rdb */
+    struct buf note;           /* owned; what is to be said at the start */
+    char damaged[FILE_NAME_MAX];
+    char set_aside[FILE_NAME_MAX]; /* what that is to be called; "" : nothing is to be */
     int64_t began_us;
     int64_t began_ns;
 };
 
-/* At creation, when repl/ is there and no append-only file has the data: the first slice. 0, or an error, and in `why`
- * a sentence: the server is not to start. */
+/* At creation, when repl/ and aof/ are there: the first slice. 0, or an error, and in `why` a sentence: the server is
+ * not to start. */
 MUST_CHECK int cw_loading_create(struct cw_engine *engine, struct buf *why);
 void cw_loading_free(struct cw_loading *loading);
 

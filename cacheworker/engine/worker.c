@@ -236,8 +236,6 @@ int cw_worker_create(const struct cw_config *config, struct cw_worker **ret_work
     cw_repl_create(engine, &engine->repl);
     struct buf why = {0};
     result = cw_aof_create(engine, &why);
-    for (unsigned i = 0; i < engine->config.databases; i++)
-        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
     if (result == 0)
         result = cw_loading_create(engine, &why);
     if (result < 0 && config->complain != NULL)

@@ -56,7 +56,7 @@ struct cw_config {      /* copied at creation, slices included */
     struct slice parameters;      /* lines as in redis.conf: what CONFIG SET would take, and users (overlay.h) */
     struct slice state;           /* content of "node.state" */
     bool state_found;
-    size_t loading_slice_bytes;    /* of dump.rdb, in one turn; 0: as it is good */
+    size_t loading_slice_bytes;    /* of the files of the data, in one turn; 0: as it is good */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
     const char *rdb_file;          /* plain names in the storage: constants, or outlive the worker; "dump.rdb", */
     const char *aof_directory;     /* "appendonlydir", and "appendonly.aof", with which the names in it begin. Of the */

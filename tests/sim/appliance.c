@@ -67,6 +67,7 @@ static void *worker_create(struct world *world, struct sim_process *process)
     config.new_identity = appliance->worker_ids[number];
     config.incarnation_bits = rand_u64(&world->rand);
     config.storage = &process->storage;
+    config.loading_slice_bytes = process->life % 2 ? 300 : 0; /* in many turns, or in one */
     config.state_found = sim_file_read(process, "node.state", &config.state);
     config.mutants = appliance->mutants.worker;
     char parameters[160] = "";

@@ -62,8 +62,19 @@ static void complain(void *context, struct slice words)
     snprintf(said->text, sizeof(said->text), "%.*s", (int)words.length, words.data);
 }
 
-/* What GET n says behind the loading, -1 for null; or the error, and in `said` its words. */
-static int64_t load(const struct file *files, const char *parameters, struct words *said)
+/* What GET n is answered in one turn. */
+static struct slice ask(struct cw_worker *worker, link_id client, struct effects *effects)
+{
+    struct event event = {.kind = EVENT_RECEIVED, .link = client, .now_ns = 1, .bytes = SLICE_LITERAL("GET n\r\n")};
+    effects_clear(effects);
+    cw_worker_door.step(worker, &event, effects);
+    event = (struct event){.kind = EVENT_TURN, .now_ns = 1};
+    cw_worker_door.step(worker, &event, effects);
+    return cw_worker_door.output(worker, client, 1);
+}
+
+/* What GET n says behind the loading in slices (0: in one), -1 for null; or the error, and in `said` its words. */
+static int64_t load_in(size_t slice, const struct file *files, const char *parameters, struct words *said)
 {
     struct storage storage = {
         .context = (void *)(uintptr_t)files, .open_read = open_read, .read = read_some, .close = close_read};
@@ -75,21 +86,27 @@ static int64_t load(const struct file *files, const char *parameters, struct wor
     config.parameters = slice_text(parameters);
     config.complain = complain;
     config.complain_context = said;
+    config.loading_slice_bytes = slice;
     int error = cw_worker_create(&config, &worker);
     if (error < 0)
         return error;
     struct address peer = {.host = "127.0.0.1", .port = 1};
     link_id client = cw_worker_door.accept(worker, CW_LISTENER_DATA, &peer, 1, &effects);
-    struct event event = {.kind = EVENT_RECEIVED, .link = client, .now_ns = 1, .bytes = SLICE_LITERAL("GET n\r\n")};
-    cw_worker_door.step(worker, &event, &effects);
-    event = (struct event){.kind = EVENT_TURN, .now_ns = 1};
-    cw_worker_door.step(worker, &event, &effects);
-    struct slice out = cw_worker_door.output(worker, client, 1);
+    struct slice out = ask(worker, client, &effects);
+    while (slice > 0 && out.length > 0 && out.data[0] == '-') {
+        cw_worker_door.sent(worker, client, out.length, &effects);
+        out = ask(worker, client, &effects);
+    }
     assert_true(out.length >= 5 && out.data[0] == '$');
     int64_t value = out.data[1] == '-' ? -1 : out.data[4] - '0';
     cw_worker_door.destroy(worker);
     effects_free(&effects);
     return value;
+}
+
+static int64_t load(const struct file *files, const char *parameters, struct words *said)
+{
+    return load_in(0, files, parameters, said);
 }
 
 #define MANIFEST  "appendonlydir/appendonly.aof.manifest"
@@ -123,6 +140,7 @@ static int64_t value_at(size_t length)
 static struct file *files_with(struct slice content)
 {
     static struct file files[FILES];
+    memset(files, 0, sizeof(files));
     files[0] = (struct file){MANIFEST, SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n")};
     files[1] = (struct file){INCREMENT, content};
     return files;
@@ -132,8 +150,47 @@ static void a_torn_end_is_cut_at_every_byte(void **state)
 {
     (void)state;
     struct words said;
+    static const size_t slices[] = {0, 1, 7};
     for (size_t length = 0; length <= strlen(CONTENT); length++)
-        assert_int_equal(load(files_with(slice_of(CONTENT, length)), "appendonly yes", &said), value_at(length));
+        for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++)
+            assert_int_equal(load_in(slices[i], files_with(slice_of(CONTENT, length)), "appendonly yes", &said),
+                             value_at(length));
+}
+
+/* A directory cannot take the place of one that was set aside before. */
+static void a_group_sets_its_directory_aside(void **state)
+{
+    static const char *const names[] = {"appendonlydir.damaged", "appendonlydir.damaged-2"};
+    (void)state;
+    for (size_t before = 0; before < 2; before++) {
+        struct file *files = files_with(SLICE_LITERAL(SELECT INCR "xx"));
+        if (before > 0)
+            files[2] = (struct file){names[0], SLICE_LITERAL("")};
+        struct storage storage = {.context = files, .open_read = open_read, .read = read_some, .close = close_read};
+        struct cw_config config;
+        struct cw_worker *worker;
+        struct effects effects = {0};
+        cw_config_defaults(&config, false);
+        config.storage = &storage;
+        config.parameters = SLICE_LITERAL("appendonly yes");
+        config.secret = SLICE_LITERAL("secret");
+        memset(&config.new_identity, 7, sizeof(config.new_identity));
+        assert_int_equal(cw_worker_create(&config, &worker), 0);
+        struct event event = {.kind = EVENT_START, .now_ns = 1};
+        cw_worker_door.step(worker, &event, &effects);
+        size_t renamed = 0;
+        for (size_t i = 0; i < effects.count; i++) {
+            const struct effect *effect = &effects.items[i];
+            if (effect->kind != EFFECT_FILE || effect->file.operation != FILE_RENAME)
+                continue;
+            assert_string_equal(effects_name(&effects, effect), "appendonlydir");
+            assert_string_equal(effects_new_name(&effects, effect), names[before]);
+            renamed++;
+        }
+        assert_int_equal(renamed, 1);
+        cw_worker_door.destroy(worker);
+        effects_free(&effects);
+    }
 }
 
 /* Wherever the bytes end that reached the disk, with a few zeros behind them, and with more than a command may have. */
@@ -183,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_torn_end_is_cut_at_every_byte),
+        cmocka_unit_test(a_group_sets_its_directory_aside),
         cmocka_unit_test(zeros_behind_a_torn_end_are_cut),
         cmocka_unit_test(what_is_not_the_end_is_refused),
     };
