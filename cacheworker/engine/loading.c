@@ -10,7 +10,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SLICE = 256 << 10 }; /* bytes: a few milliseconds, whatever they are */
+enum {                        /* bytes */
+       SLICE = 256 << 10,     /* a few milliseconds, whatever they are */
+       FIRST_SLICE = 8 << 20, /* before anybody can ask: a fraction of a second, in which most servers have all */
+};
 
 /* --- what is set aside --- */
 
@@ -64,10 +67,11 @@ static bool choose_set_aside(struct cw_engine *engine, bool is_of_aof)
 /* --- slices --- */
 
 /* 1 at the end, 0 before it, or an error. */
-static int read_slice(struct cw_engine *engine, struct buf *why)
+static int read_slice(struct cw_engine *engine, size_t slice, struct buf *why)
 {
     struct cw_loading *loading = &engine->loading;
-    size_t slice = engine->config.loading_slice_bytes > 0 ? engine->config.loading_slice_bytes : SLICE;
+    if (engine->config.loading_slice_bytes > 0)
+        slice = engine->config.loading_slice_bytes;
     return loading->aof != NULL ? cw_aof_input_read(loading->aof, slice, why) : cw_rdb_input_read(&loading->rdb, slice);
 }
 
@@ -160,9 +164,9 @@ static int fail(struct cw_engine *engine, int error, struct buf *why)
     return 0;
 }
 
-static int go_on(struct cw_engine *engine, struct buf *why)
+static int go_on(struct cw_engine *engine, size_t slice, struct buf *why)
 {
-    int result = read_slice(engine, why);
+    int result = read_slice(engine, slice, why);
     if (result == 0)
         return 0;
     if (result > 0)
@@ -196,7 +200,7 @@ int cw_loading_create(struct cw_engine *engine, struct buf *why)
         return 0;
     }
     loading->is_running = true;
-    error = error < 0 ? fail(engine, error, why) : go_on(engine, why);
+    error = error < 0 ? fail(engine, error, why) : go_on(engine, FIRST_SLICE, why);
     if (error == 0)
         buf_add_slice(&loading->note, buf_slice(why));
     return error;
@@ -235,7 +239,7 @@ void cw_loading_start(struct cw_engine *engine)
 void cw_loading_turn(struct cw_engine *engine)
 {
     struct buf why = {0};
-    int error = go_on(engine, &why);
+    int error = go_on(engine, SLICE, &why);
     engine->turn_wanted = true;
     if (buf_length(&why) > 0)
         tell(engine, buf_slice(&why));
