@@ -77,6 +77,7 @@ tests_unit_cacheworker_repl_diverged_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_diverged_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_migration_group_test_SOURCES = \
 	tests/unit/cacheworker/repl/migration_group_test.c \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h \
 	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
 tests_unit_cacheworker_repl_migration_group_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_migration_group_test_LDADD = $(cacheworker_ha_test_libraries)

@@ -2,6 +2,7 @@
  * data they take over. */
 #include "cacheworker/rdb/rdb.h"
 #include "common/resp/resp_reader.h"
+#include "tests/unit/cacheworker/memory_storage.h"
 #include "tests/unit/cacheworker/net.h"
 
 #include <setjmp.h>
@@ -142,6 +143,15 @@ static void choose(struct group *group, int master, int replica)
     group->client = net_connect(&group->net, master, CW_LISTENER_DATA);
 }
 
+static void meet(struct group *group, int worker)
+{
+    net_start(&group->net, worker);
+    net_pump(&group->net);
+    for (uint8_t i = 0; i < SENTINELS; i++)
+        group->controls[i][worker] = greet(group, worker, PEER_SENTINEL, (uint8_t)(200 + i));
+    group->tools[worker] = greet(group, worker, PEER_TOOL, 1);
+}
+
 static void begin_in(struct group *group, enum durability durability)
 {
     struct topology *topology = &group->topology;
@@ -164,11 +174,7 @@ static void begin_in(struct group *group, enum durability durability)
                                                .priority = 100,
                                                .data = {"127.0.0.1", (uint16_t)(1000 + i)},
                                                .control = {"127.0.0.1", (uint16_t)(2000 + i)}};
-        net_start(&group->net, i);
-        net_pump(&group->net);
-        for (uint8_t j = 0; j < SENTINELS; j++)
-            group->controls[j][i] = greet(group, i, PEER_SENTINEL, (uint8_t)(200 + j));
-        group->tools[i] = greet(group, i, PEER_TOOL, 1);
+        meet(group, i);
     }
     tell_all(group);
     choose(group, 0, 1);
@@ -457,6 +463,38 @@ static void a_master_that_is_chosen_again_continues(void **state)
     end(&group);
 }
 
+static void a_restart_does_not_forget_it(void **state)
+{
+    (void)state;
+    struct memory_storage memory;
+    struct group group;
+    memory_storage_init(&memory);
+    begin(&group);
+    net_kill(&group.net, 0);
+    group.net.storages[0] = &memory.storage;
+    meet(&group, 0);
+    choose(&group, 0, -1);
+    tell_credentials(&group);
+    order(&group, 0, "START " SOURCE " empty", "+OK\r\n");
+    send_snapshot(&group, source_link(&group, FULL));
+    ask(&group, "SAVE", "+OK\r\n");
+    net_kill(&group.net, 0);
+    meet(&group, 0);
+    choose(&group, 0, -1);
+    expect_status(&group, 0, "state:interrupted\r\nfrom:127.0.0.1:9000\r\n");
+    ask(&group, "SET mine 1", READONLY);
+    expect_held(&group, 0, 1, "a", "$1\r\n1\r\n");
+    order(&group, 0, "ABORT", "+OK\r\n");
+    ask(&group, "SET mine 1", "+OK\r\n");
+    ask(&group, "SAVE", "+OK\r\n");
+    net_kill(&group.net, 0);
+    meet(&group, 0);
+    choose(&group, 0, -1);
+    expect_status(&group, 0, "state:none\r\n");
+    end(&group);
+    memory_storage_free(&memory);
+}
+
 static void a_replica_that_missed_the_snapshot_is_a_master_without_it(void **state)
 {
     (void)state;
@@ -600,6 +638,7 @@ int main(void)
         cmocka_unit_test(the_next_master_takes_it_up),
         cmocka_unit_test(a_master_that_does_not_know_the_password_waits),
         cmocka_unit_test(a_master_that_is_chosen_again_continues),
+        cmocka_unit_test(a_restart_does_not_forget_it),
         cmocka_unit_test(a_replica_that_missed_the_snapshot_is_a_master_without_it),
         cmocka_unit_test(the_source_has_no_say_in_what_is_the_groups),
         cmocka_unit_test(a_probe_that_is_answered_anything_is_closed),
