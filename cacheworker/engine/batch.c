@@ -358,7 +358,8 @@ static void run_replica_session(struct cw_engine *engine, struct cw_session *ses
         }
         if (request->argc == 0)
             continue;
-        cw_repl_request(engine->repl, session->link, request->argv, request->argc);
+        if (!cw_dispatch_refuses_sync(engine, session, request->argv, request->argc))
+            cw_repl_request(engine->repl, session->link, request->argv, request->argc);
     }
 }
 

@@ -29,8 +29,7 @@ void cw_engine_look_at_role(struct cw_engine *engine)
 void cw_engine_stop_writing(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
-    cw_block_end_all(engine, "UNBLOCKED force unblock from blocking operation, instance state changed "
-                             "(master -> replica?)");
+    cw_block_end_all(engine, CW_ERROR_ROLE_CHANGED);
 }
 
 /* --- execution --- */
@@ -178,6 +177,18 @@ static bool following_is_refused(struct cw_engine *engine, struct cw_session *se
     return engine->config.standalone && (session->flags & restricted) == restricted &&
            !(command->flags & COMMAND_IS_RESPITE) &&
            cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, cw_session_out(engine, session));
+}
+
+bool cw_dispatch_refuses_sync(struct cw_engine *engine, struct cw_session *session, const struct slice *argv,
+                              size_t argc)
+{
+    const struct command *command = command_resolve(argv, argc);
+    bool begins_sync = command != NULL && (command->id == COMMAND_ID_PSYNC || command->id == COMMAND_ID_SYNC);
+    if (!begins_sync || !following_is_refused(engine, session, command, argv, argc))
+        return false;
+    engine->statistics.commands[command->id].rejected++;
+    cw_session_flush(engine, session);
+    return true;
 }
 
 /* A session in MULTI becomes nobody's replica. */

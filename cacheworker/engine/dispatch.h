@@ -28,6 +28,10 @@ bool cw_dispatch_again(struct cw_engine *engine, struct cw_session *session, con
  * to call->reply, which may be any buffer. Returns whether it is an error. */
 bool cw_dispatch_call(struct cw_call *call);
 
+/* Whether a session that has said REPLCONF may not go on to PSYNC or SYNC, by its user's rules; it was told. */
+bool cw_dispatch_refuses_sync(struct cw_engine *engine, struct cw_session *session, const struct slice *argv,
+                              size_t argc);
+
 /* Counts an error reply by its first word. */
 void cw_dispatch_count_error(struct cw_engine *engine, struct slice reply);
 

@@ -149,6 +149,9 @@ uint64_t cw_engine_released(const struct cw_engine *engine);
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */
 void cw_engine_end_term(struct cw_engine *engine);
 
+#define CW_ERROR_ROLE_CHANGED                                                                                          \
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+
 /* From here on clients may not write: whoever waits for a key is told. */
 void cw_engine_stop_writing(struct cw_engine *engine);
 

@@ -57,7 +57,9 @@ static void look_at(struct cw_engine *engine, struct cw_session *session)
     struct wait wait = wait_of(session);
     struct holders holders = find_holders(engine, &wait);
     struct buf *out = cw_session_out(engine, session);
-    if (wait.local > 0 && engine->aof.state == CW_AOF_OFF)
+    if (cw_repl_stock_master(engine->repl) != NULL)
+        resp_write_error(out, SLICE_LITERAL(CW_ERROR_ROLE_CHANGED));
+    else if (wait.local > 0 && engine->aof.state == CW_AOF_OFF)
         resp_write_error(out, SLICE_LITERAL(WITHOUT_DISK));
     else if (is_enough(&wait, &holders) || engine->now_ns >= session->wait_deadline_ns)
         write_holders(&wait, &holders, out);
@@ -90,7 +92,8 @@ static void begin(struct cw_call *call, struct wait wait, int64_t timeout_ms)
     session->wait_offset = wait.offset;
     session->wait_local = wait.local;
     session->wait_replicas = wait.replicas;
-    session->wait_deadline_ns = timeout_ms == 0 ? NEVER_NS : engine->now_ns + timeout_ms * NS_PER_MS;
+    bool is_endless = timeout_ms == 0 || timeout_ms > INT64_MAX / NS_PER_MS / 2;
+    session->wait_deadline_ns = is_endless ? NEVER_NS : engine->now_ns + timeout_ms * NS_PER_MS;
     list_remove(&session->ready);
     list_add_last(&engine->waiting, &session->waiting);
     cw_repl_request_acks(engine->repl);
@@ -98,13 +101,16 @@ static void begin(struct cw_call *call, struct wait wait, int64_t timeout_ms)
 
 static bool parse_timeout(struct cw_call *call, size_t at, int64_t *ret_timeout_ms)
 {
-    if (number_parse_i64(call->argv[at], ret_timeout_ms) < 0 || *ret_timeout_ms > INT64_MAX / NS_PER_MS / 2) {
-        cw_reply_error(call, "ERR timeout is not an integer or out of range");
-        return false;
-    }
-    if (*ret_timeout_ms < 0)
-        cw_reply_error(call, "ERR timeout is negative");
-    return *ret_timeout_ms >= 0;
+    const char *error = NULL;
+    if (number_parse_i64(call->argv[at], ret_timeout_ms) < 0)
+        error = "ERR timeout is not an integer or out of range";
+    else if (*ret_timeout_ms < 0)
+        error = "ERR timeout is negative";
+    else if (*ret_timeout_ms > INT64_MAX - call->now_ms)
+        error = "ERR timeout is out of range";
+    if (error != NULL)
+        cw_reply_error(call, error);
+    return error == NULL;
 }
 
 void cw_wait_command(struct cw_call *call)

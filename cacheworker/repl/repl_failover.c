@@ -141,6 +141,9 @@ void repl_failover_turn(struct cw_repl *repl)
     if (is_over && !repl->failover.is_forced) {
         give_up(repl, "no replica had all of the stream in time");
     } else if (is_over) {
+        effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE,
+                   "failover to %s:%u: time out exceeded, failing over.", repl->failover.target.host,
+                   repl->failover.target.port);
         hand_over(repl);
     } else if (peer != NULL) {
         repl->failover.target = address_of(repl, peer);

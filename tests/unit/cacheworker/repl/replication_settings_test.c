@@ -1,4 +1,5 @@
 /* What CONFIG SET changes about replication, at a master and at a replica by itself. */
+#include "cacheworker/engine/engine.h"
 #include "tests/unit/cacheworker/engine/bench.h"
 
 #include <setjmp.h>
@@ -59,6 +60,21 @@ static void a_replica_needs_no_replicas(void **state)
     link_id client = bench_connect(&bench);
     expect(bench_ask(&bench, client, "CONFIG SET min-replicas-to-write 1\r\nREPLICAOF 127.0.0.1 7000\r\nSET a 1\r\n"),
            "+OK\r\n+OK\r\n-READONLY You can't write against a read only replica.\r\n");
+    bench_end(&bench);
+}
+
+/* Nobody will acknowledge anything to a replica. */
+static void who_waits_is_told_that_the_master_is_none(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), waiting = bench_connect(&bench);
+    expect(bench_ask(&bench, waiting, "WAIT 1 9223372036854775807\r\n"), "-ERR timeout is out of range\r\n");
+    expect(bench_ask(&bench, waiting, "WAIT 1 0\r\n"), "");
+    bench_ask(&bench, client, "REPLICAOF 127.0.0.1 7000\r\n");
+    expect(bench_take(&bench, waiting), "-" CW_ERROR_ROLE_CHANGED "\r\n");
+    expect(bench_ask(&bench, waiting, "PING\r\n"), "+PONG\r\n");
     bench_end(&bench);
 }
 
@@ -180,6 +196,7 @@ int main(void)
         cmocka_unit_test(few_replicas_are_too_few_for_writes),
         cmocka_unit_test(a_replica_needs_no_replicas),
         cmocka_unit_test(a_silent_replica_is_given_up),
+        cmocka_unit_test(who_waits_is_told_that_the_master_is_none),
         cmocka_unit_test(a_stream_that_nobody_follows_is_forgotten),
         cmocka_unit_test(the_backlog_is_as_long_as_it_is_to_be),
         cmocka_unit_test(a_replica_is_where_it_says_it_is),

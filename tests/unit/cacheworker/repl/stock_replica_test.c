@@ -395,6 +395,19 @@ static void a_full_sync_that_everybody_left_is_over(void **state)
     bench_end(&bench);
 }
 
+/* Who may say REPLCONF may not follow for that. */
+static void a_user_needs_the_right_to_psync(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench), replica = bench_connect(&bench);
+    bench_ask(&bench, client, "ACL SETUSER some on nopass +replconf +ping\r\n");
+    struct slice answer = bench_ask(&bench, replica, "AUTH some x\r\nREPLCONF capa eof\r\nPSYNC ? -1\r\nSYNC\r\n");
+    expect_prefix(&answer, "+OK\r\n+OK\r\n-NOPERM User some has no permissions to run the 'psync' command\r\n-NOPERM ");
+    bench_end(&bench);
+}
+
 static void expiry_reaches_a_replica_as_del(void **state)
 {
     (void)state;
@@ -578,6 +591,7 @@ int main(void)
         cmocka_unit_test(enough_replicas_are_not_waited_for),
         cmocka_unit_test(a_replica_that_takes_nothing_holds_up_nobody_for_ever),
         cmocka_unit_test(a_full_sync_that_everybody_left_is_over),
+        cmocka_unit_test(a_user_needs_the_right_to_psync),
         cmocka_unit_test(expiry_reaches_a_replica_as_del),
         cmocka_unit_test(a_replica_takes_over_when_it_has_all),
         cmocka_unit_test(a_failover_that_is_refused_leaves_the_master),
