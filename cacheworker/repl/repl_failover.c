@@ -163,7 +163,7 @@ void repl_failover_answered(struct cw_repl *repl, bool is_taken)
     if (is_taken)
         finish(repl);
     else
-        give_up(repl, "it does not take over");
+        give_up(repl, "Failover target rejected psync request");
 }
 
 const char *repl_failover_take(struct cw_repl *repl, struct slice id)
