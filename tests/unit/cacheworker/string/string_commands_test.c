@@ -323,8 +323,9 @@ static void test_incrbyfloat(void **state)
     assert_reply(fixture, "SET a hello", "+OK ");
     assert_reply(fixture, "INCRBYFLOAT a 1", "-ERR value is not a valid float ");
     assert_reply(fixture, "SET a 0", "+OK ");
-    call_fixture_run(fixture, "INCRBYFLOAT a 1e4000");
-    assert_int_equal(buf_length(&fixture->reply), strlen("$4000\r\n") + 4000 + strlen("\r\n"));
+    call_fixture_run(fixture, "INCRBYFLOAT a 1e4000"); /* "999...", or "1000..." where a long double is longer */
+    size_t digits = buf_length(&fixture->reply) - strlen("$4000\r\n") - strlen("\r\n");
+    assert_in_range(digits, 4000, 4001);
     assert_reply(fixture, "INCRBYFLOAT a -1e4000", "$1 0 ");
 }
 
