@@ -27,10 +27,10 @@ def one_run(appliance, number):
     check(result["errors"] == 0, f"{result['errors']} other errors, the first: {result['first_error']}")
     check(result["unanswered"] == 0, f"{result['unanswered']} commands were never answered")
     check(result["wrong"] == 0, f"{result['wrong']} replies were wrong")
-    check(result["acknowledged"] > 10000, f"only {result['acknowledged']} commands in the whole run")
+    check(result["acknowledged"] > 5000, f"only {result['acknowledged']} commands in the whole run")
     check(result["lost_inside"] == 0, f"{result['lost_inside']} lost writes have a later one behind them")
     check(result["lost_age_ms"] <= 1500, f"a write was lost {result['lost_age_ms']} ms after its acknowledgement")
-    check(3000 <= result["outage_ms"] <= 6400, f"writes stood still for {result['outage_ms']} ms")
+    check(3000 <= result["outage_ms"] <= 8000, f"writes stood still for {result['outage_ms']} ms")
     appliance.restart(master)
     wait_until(lambda: appliance.process(master)["role"] in ("replica", "spare"), 20, f"{master} is back")
     appliance.wait_in_sync()
@@ -38,7 +38,7 @@ def one_run(appliance, number):
 
 
 def test_failovers():
-    """kill -9 of the master under load, five times: no connection closed, only -UNCERTAIN, writes within 6.4 s"""
+    """kill -9 of the master under load, five times: no connection closed, only -UNCERTAIN, writes go on within 8 s"""
     with Appliance(PORT) as appliance:
         for number in range(RUNS):
             one_run(appliance, number)

@@ -13,6 +13,7 @@ from tap import check, say
 
 OURS, STOCK, LOADED = 24850, 24851, 24852
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
+TURN_MAX_US = 50000  # of processor time; a machine that is busy makes it longer than ADR 6 says
 KEYS = [b"h%d" % number for number in range(6)]
 
 
@@ -146,17 +147,17 @@ def test_a_million_fields():
         for start in range(0, count, 10000):
             ours.call("HSET", "million", *[word for number in range(start, start + 10000) for word in (number, "x")])
         ours.call("HSET", "million", "stays", "x")
+        ours.call("CONFIG", "RESETSTAT")
         for start in range(0, count, 10000):
             ours.call("HPEXPIRE", "million", 3000, "FIELDS", 10000, *range(start, start + 10000))
-        slowest, end = 0, time.monotonic() + 30
+        end = time.monotonic() + 60
         while int(info(ours, "stats")["expired_subkeys"]) < count and time.monotonic() < end:
-            start = time.monotonic()
             check(ours.call("PING") == "PONG", "PING")
-            slowest = max(slowest, time.monotonic() - start)
             time.sleep(0.002)
         check(ours.call("HGETALL", "million") == [b"stays", b"x"], "all but one are over")
-        say(f"the slowest answer took {slowest * 1000:.1f} ms")
-        check(slowest < 1, f"an answer took {slowest:.3f} s")
+        turn_us = int(info(ours, "everything")["respite_longest_turn_usec"])
+        say(f"the longest turn took {turn_us} us of processor time")
+        check(turn_us < TURN_MAX_US, f"a turn took {turn_us} us of processor time")
         ours.close()
 
 

@@ -13,6 +13,7 @@ PORT, STOCK = 22780, 22781
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
 LIMIT = 48 << 20
 BATCH = 100
+TURN_MAX_US = 50000  # of processor time; a machine that is busy makes it longer than ADR 6 says
 
 
 with open(BINARY, "rb") as program:
@@ -67,14 +68,13 @@ def test_a_lower_limit_holds_up_nobody():
     with server(PORT, BINARY, "--standalone", "--port", str(PORT)):
         client, other = Client(PORT, timeout=30), Client(PORT)
         write(client, draw, 60, 200_000)
+        client.call("CONFIG", "RESETSTAT")
         check(client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "maxmemory", "1mb") == "OK", "CONFIG SET")
-        slowest = 0
         while int(info(other)["allocator_allocated"]) > 1 << 20:
-            begin = time.monotonic()
             check(other.call("PING") == "PONG", "PING")
-            slowest = max(slowest, time.monotonic() - begin)
-        check(slowest < 0.5, f"a PING took {slowest:.3f} s")
-        say(f"the slowest PING took {slowest * 1000:.1f} ms")
+        turn_us = int(info(other)["respite_longest_turn_usec"])
+        say(f"the longest turn took {turn_us} us of processor time")
+        check(turn_us < TURN_MAX_US, f"a turn took {turn_us} us of processor time")
 
 
 def test_stock_replica():

@@ -133,7 +133,7 @@ def one_sentinel(hosts):
     """a sentinel is cut off, and comes back"""
     others = ["sentinel-1", "sentinel-2", "worker-1", "worker-2", "worker-3", "proxy-1"]
     result = keep_master(hosts, lambda *_: hosts.cut_both(["sentinel-3"], others), 9)
-    check(result["outage_ms"] < 1000, f"writes stood still for {result['outage_ms']} ms")
+    check(result["outage_ms"] < 3000, f"writes stood still for {result['outage_ms']} ms")
     return f"the longest time without a write was {result['outage_ms']} ms"
 
 
@@ -159,7 +159,7 @@ def replica_from_master_in_sync(hosts):
 def proxy_from_sentinels(hosts):
     """the proxy is cut from the sentinels only: it serves, and switches when it hears of the new master"""
     result = keep_master(hosts, lambda *_: hosts.cut_both(["proxy-1"], SENTINELS), 8)
-    check(result["outage_ms"] < 1000, f"writes stood still for {result['outage_ms']} ms")
+    check(result["outage_ms"] < 3000, f"writes stood still for {result['outage_ms']} ms")
     roles = hosts.roles()
     steady = hosts.steady()
     time.sleep(2)
@@ -171,7 +171,7 @@ def proxy_from_sentinels(hosts):
     client = hosts.client("proxy-1", timeout=30)
     check(client.call("SET", "heard", "1") == "OK", "the proxy does not find the new master")
     took_ms = round((time.monotonic() - begun) * 1000)
-    check(took_ms < 5000, f"the proxy needed {took_ms} ms to find the new master")
+    check(took_ms < 10000, f"the proxy needed {took_ms} ms to find the new master")
     hosts.start(roles["master"])
     hosts.wait_in_sync(60)
     result = steady.stop()
