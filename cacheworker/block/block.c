@@ -25,6 +25,23 @@ bool cw_call_timeout(struct cw_call *call, size_t index, int64_t *ret_timeout_ms
     return true;
 }
 
+bool cw_call_timeout_ms(struct cw_call *call, size_t index, int64_t *ret_timeout_ms)
+{
+    const char *error = NULL;
+    int64_t timeout_ms;
+    if (number_parse_i64(call->argv[index], &timeout_ms) < 0)
+        error = "ERR timeout is not an integer or out of range";
+    else if (timeout_ms < 0)
+        error = "ERR timeout is negative";
+    else if (timeout_ms > INT64_MAX - call->now_ms)
+        error = "ERR timeout is out of range";
+    if (error != NULL)
+        cw_reply_error(call, error);
+    else
+        *ret_timeout_ms = timeout_ms;
+    return error == NULL;
+}
+
 static struct cw_blocked *create(const struct cw_call *call, const struct slice *argv)
 {
     size_t bytes = sizeof(struct cw_blocked) + call->argc * sizeof(struct slice);
@@ -43,8 +60,7 @@ static struct cw_blocked *create(const struct cw_call *call, const struct slice 
     return blocked;
 }
 
-/* So far in the future that the sum would be none: it is as good as for ever. */
-static int64_t deadline_of(const struct cw_engine *engine, int64_t timeout_ms)
+int64_t cw_block_deadline(const struct cw_engine *engine, int64_t timeout_ms)
 {
     int64_t deadline_ns;
     if (timeout_ms == 0 || __builtin_mul_overflow(timeout_ms, NS_PER_MS, &deadline_ns) ||
@@ -64,7 +80,7 @@ void cw_block(struct cw_call *call, const struct cw_blocking *blocking)
     blocked->waiter.type = blocking->type;
     blocked->waiter.ends_without_key = blocking->ends_without_key;
     cw_waiters_add(&engine->waiters, &blocked->waiter, call->database, blocking->keys, blocking->key_count,
-                   deadline_of(engine, blocking->timeout_ms));
+                   cw_block_deadline(engine, blocking->timeout_ms));
     session->blocked = blocked;
     session->flags |= CW_SESSION_WAITING;
     list_remove(&session->ready);

@@ -39,6 +39,12 @@ void cw_block(struct cw_call *call, const struct cw_blocking *blocking);
 /* A timeout in seconds, argv[index], in ms. Else replies the error. */
 bool cw_call_timeout(struct cw_call *call, size_t index, int64_t *ret_timeout_ms);
 
+/* The same of one in ms; 0 is no time limit to some and none at all to others. */
+bool cw_call_timeout_ms(struct cw_call *call, size_t index, int64_t *ret_timeout_ms);
+
+/* When a wait of so long is over; NEVER_NS where it has no limit (0), or one that no clock reaches. */
+int64_t cw_block_deadline(const struct cw_engine *engine, int64_t timeout_ms);
+
 /* Serves those whose keys are ready, between commands. While a unit is not over, or DEBUG SLEEP is not, nobody is. */
 void cw_block_serve(struct cw_engine *engine);
 

@@ -351,16 +351,10 @@ void cw_client_pause_command(struct cw_call *call)
         cw_reply_error(call, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
-    if (number_parse_i64(call->argv[2], &timeout_ms) < 0 || timeout_ms > INT64_MAX / NS_PER_MS / 2) {
-        cw_reply_error(call, "ERR timeout is not an integer or out of range");
+    if (!cw_call_timeout_ms(call, 2, &timeout_ms))
         return;
-    }
-    if (timeout_ms < 0) {
-        cw_reply_error(call, "ERR timeout is negative");
-        return;
-    }
     /* A pause on top of another makes it no shorter, and no weaker: where all are paused, this is not executed. */
-    int64_t until_ns = call->engine->now_ns + timeout_ms * NS_PER_MS;
+    int64_t until_ns = timeout_ms > 0 ? cw_block_deadline(call->engine, timeout_ms) : call->engine->now_ns;
     if (until_ns > call->engine->pause_until_ns)
         call->engine->pause_until_ns = until_ns;
     call->engine->pause_writes_only = writes_only;

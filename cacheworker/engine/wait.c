@@ -1,5 +1,6 @@
 #include "cacheworker/engine/wait.h"
 
+#include "cacheworker/block/block.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/repl/repl.h"
@@ -92,25 +93,10 @@ static void begin(struct cw_call *call, struct wait wait, int64_t timeout_ms)
     session->wait_offset = wait.offset;
     session->wait_local = wait.local;
     session->wait_replicas = wait.replicas;
-    bool is_endless = timeout_ms == 0 || timeout_ms > INT64_MAX / NS_PER_MS / 2;
-    session->wait_deadline_ns = is_endless ? NEVER_NS : engine->now_ns + timeout_ms * NS_PER_MS;
+    session->wait_deadline_ns = cw_block_deadline(engine, timeout_ms);
     list_remove(&session->ready);
     list_add_last(&engine->waiting, &session->waiting);
     cw_repl_request_acks(engine->repl);
-}
-
-static bool parse_timeout(struct cw_call *call, size_t at, int64_t *ret_timeout_ms)
-{
-    const char *error = NULL;
-    if (number_parse_i64(call->argv[at], ret_timeout_ms) < 0)
-        error = "ERR timeout is not an integer or out of range";
-    else if (*ret_timeout_ms < 0)
-        error = "ERR timeout is negative";
-    else if (*ret_timeout_ms > INT64_MAX - call->now_ms)
-        error = "ERR timeout is out of range";
-    if (error != NULL)
-        cw_reply_error(call, error);
-    return error == NULL;
 }
 
 void cw_wait_command(struct cw_call *call)
@@ -126,7 +112,7 @@ void cw_wait_command(struct cw_call *call)
         cw_reply_error(call, CW_ERROR_NOT_INTEGER);
         return;
     }
-    if (parse_timeout(call, 2, &timeout_ms))
+    if (cw_call_timeout_ms(call, 2, &timeout_ms))
         begin(call, (struct wait){.replicas = replicas}, timeout_ms);
 }
 
@@ -144,7 +130,7 @@ void cw_waitaof_command(struct cw_call *call)
         cw_reply_error(call, "ERR value is out of range, must be positive");
         return;
     }
-    if (!parse_timeout(call, 3, &timeout_ms))
+    if (!cw_call_timeout_ms(call, 3, &timeout_ms))
         return;
     if (call->engine->serving != CW_SERVING_MASTER)
         cw_reply_error(call, "ERR WAITAOF cannot be used with replica instances. Please also note that writes to "
