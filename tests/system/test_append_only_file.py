@@ -103,6 +103,12 @@ def wait_for_base(client):
                persistence(client)["aof_rewrite_scheduled"] == "0", 30, "the base is made")
 
 
+def wait_for_disk(client):
+    """An acknowledgement of a replica says nothing of its disk."""
+    wait_until(lambda: persistence(client)["aof_buffer_length"] == "0" and
+               persistence(client)["aof_pending_bio_fsync"] == "0", 30, "it is on the disk")
+
+
 class Writer(threading.Thread):
     """Sets keys to rising numbers, and knows what was acknowledged, and when."""
 
@@ -427,6 +433,7 @@ def test_replica(worker):
         reference.call("SELECT", 5)
         fill(reference, 7)
         wait_until(lambda: reference.call("WAIT", 1, 100) == 1, 30, "the replica has it")
+        wait_for_disk(client)
         theirs = contents(reference)
         worker.end()
         worker.forget_snapshot()
