@@ -149,7 +149,7 @@ static void succeeded(struct cw_engine *engine)
     aof->has_manifest = true;
     aof->manifest = rewrite->next;
     cw_aof_remove_history(engine);
-    aof->older_bytes = rewrite->picture.bytes;
+    aof->older_bytes = cw_picture_bytes(&rewrite->picture);
     aof->base_bytes = file_bytes(aof);
     rewrite->took_ns = engine->now_ns - rewrite->began_ns;
     rewrite->held_peak = rewrite->picture.held_peak;

@@ -61,8 +61,9 @@ struct cw_settings {
     int64_t tracking_table_max_keys; /* 0: any number */
     int log_level;                   /* enum log_level; the shell leaves out what is below it */
     int64_t hz;                      /* shown by INFO; nothing goes by it, for work is done when it is due */
-    int64_t rdb_key_save_delay_us;   /* for tests: a snapshot on its way to a file takes so long for each key */
-    struct {                         /* nothing goes by these */
+    bool rdb_compression;
+    int64_t rdb_key_save_delay_us; /* for tests: a snapshot on its way to a file takes so long for each key */
+    struct {                       /* nothing goes by these */
         bool dynamic_hz;
         int64_t tcp_keepalive_s;
         bool disable_tcp_nodelay;

@@ -10,6 +10,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/rdb/rdb_cursor.c cacheworker/rdb/rdb_cursor.h \
 	cacheworker/rdb/rdb_emit.c cacheworker/rdb/rdb_emit.h \
 	cacheworker/rdb/rdb_file.c cacheworker/rdb/rdb_file.h \
+	cacheworker/rdb/rdb_pack.c cacheworker/rdb/rdb_pack.h \
 	cacheworker/rdb/rdb_load.c cacheworker/rdb/rdb_load.h \
 	cacheworker/rdb/rdb_reader.c \
 	cacheworker/rdb/rdb_value.c cacheworker/rdb/rdb_value.h \

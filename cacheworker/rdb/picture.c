@@ -18,23 +18,26 @@ static void note_held(struct cw_picture *picture)
         picture->held_peak = held;
 }
 
-static void write_piece(struct cw_picture *picture)
+static void write_piece(struct cw_picture *picture, unsigned flags)
 {
     size_t length = buf_length(&picture->piece);
     if (length == 0)
         return;
     struct cw_engine *engine = picture->engine;
-    effect_file(engine->effects, &(struct file_effect){.operation = FILE_APPEND, .file = picture->file}, NULL,
-                picture->token(engine, length), buf_slice(&picture->piece));
+    flags |= engine->settings.rdb_compression ? CW_RDB_PACK_COMPRESS : 0;
+    flags |= picture->pieces++ == 0 ? CW_RDB_PACK_FIRST : 0;
+    cw_rdb_pack_seal(&picture->piece, &picture->strings, flags);
+    struct file_effect file = {
+        .operation = FILE_APPEND, .file = picture->file, .pack = cw_rdb_pack, .pack_context = picture->packer};
+    effect_file(engine->effects, &file, NULL, picture->token(engine, length), buf_slice(&picture->piece));
     picture->under_way += length;
-    picture->bytes += length;
     buf_clear(&picture->piece);
 }
 
 static void look_at_piece(struct cw_picture *picture)
 {
     if (buf_length(&picture->piece) >= PIECE_ENOUGH)
-        write_piece(picture);
+        write_piece(picture, 0);
     note_held(picture);
 }
 
@@ -59,8 +62,11 @@ void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, uint
                       uint64_t (*token)(const struct cw_engine *engine, size_t length))
 {
     struct cw_keyspace *keyspace = engine->keyspace;
-    *picture = (struct cw_picture){.engine = engine, .file = file, .token = token, .is_being_shown = true};
+    struct cw_rdb_packer *packer = picture->packer != NULL ? picture->packer : cw_rdb_packer_create();
+    *picture =
+        (struct cw_picture){.engine = engine, .file = file, .token = token, .packer = packer, .is_being_shown = true};
     picture->writer.out = &picture->piece;
+    picture->writer.strings = &picture->strings;
     for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
         picture->keys_total += cw_keyspace_count(keyspace, i);
     struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
@@ -105,7 +111,7 @@ bool cw_picture_go_on(struct cw_picture *picture)
             continue;
         picture->is_being_shown = false;
         cw_rdb_write_end(&picture->writer);
-        write_piece(picture);
+        write_piece(picture, CW_RDB_PACK_LAST);
         return false;
     }
     return true;
@@ -123,9 +129,21 @@ void cw_picture_written(struct cw_picture *picture, size_t length)
     picture->under_way -= length;
 }
 
+uint64_t cw_picture_bytes(const struct cw_picture *picture)
+{
+    return cw_rdb_packer_bytes(picture->packer);
+}
+
 size_t cw_picture_held(const struct cw_picture *picture)
 {
     return picture->under_way + buf_length(&picture->piece) + cw_rdb_bytes_aside(&picture->writer);
+}
+
+static void free_buffers(struct cw_picture *picture)
+{
+    cw_rdb_writer_free(&picture->writer);
+    buf_free(&picture->piece);
+    buf_free(&picture->strings);
 }
 
 void cw_picture_end(struct cw_picture *picture)
@@ -134,11 +152,12 @@ void cw_picture_end(struct cw_picture *picture)
         cw_keyspace_snapshot_cancel(picture->engine->keyspace);
     picture->is_being_shown = false;
     picture->under_way = 0;
-    cw_picture_free(picture);
+    free_buffers(picture);
 }
 
 void cw_picture_free(struct cw_picture *picture)
 {
-    cw_rdb_writer_free(&picture->writer);
-    buf_free(&picture->piece);
+    free_buffers(picture);
+    cw_rdb_packer_free(picture->packer);
+    picture->packer = NULL;
 }

@@ -9,6 +9,7 @@
 #define CACHEWORKER_RDB_PICTURE_H
 
 #include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/rdb_pack.h"
 #include "common/base/door.h"
 
 struct cw_engine;
@@ -20,14 +21,16 @@ struct cw_picture {                                                   /* a zeroe
     uint32_t file;                                                    /* that is open (door.h: EFFECT_FILE) */
     uint64_t (*token)(const struct cw_engine *engine, size_t length); /* of the answer for so many bytes */
     struct cw_rdb_writer writer;
-    struct buf piece;    /* owned; not asked to be written yet */
-    size_t under_way;    /* bytes that were asked to be written, and are not yet */
-    uint64_t bytes;      /* asked to be written so far */
-    uint64_t keys;       /* shown so far */
-    uint64_t keys_total; /* when it began */
-    size_t held_peak;    /* the most that was held */
-    int64_t next_key_ns; /* rdb-key-save-delay: none is asked for before */
-    bool is_being_shown; /* the keyspace has not shown all */
+    struct buf piece;             /* owned; not asked to be written yet */
+    struct buf strings;           /* owned; in the piece */
+    struct cw_rdb_packer *packer; /* owned; used beside the core; NULL before the first one */
+    size_t under_way;             /* bytes that were asked to be written, and are not yet */
+    uint64_t pieces;              /* asked to be written so far */
+    uint64_t keys;                /* shown so far */
+    uint64_t keys_total;          /* when it began */
+    size_t held_peak;             /* the most that was held */
+    int64_t next_key_ns;          /* rdb-key-save-delay: none is asked for before */
+    bool is_being_shown;          /* the keyspace has not shown all */
 };
 
 /* Begins, between two commands, while there is no other snapshot of the keyspace. */
@@ -43,11 +46,15 @@ int64_t cw_picture_deadline(const struct cw_picture *picture);
 /* So many bytes were written. */
 void cw_picture_written(struct cw_picture *picture, size_t length);
 
+/* How long the file is, once all of it was written. */
+uint64_t cw_picture_bytes(const struct cw_picture *picture);
+
 /* Bytes that are held for it. */
 size_t cw_picture_held(const struct cw_picture *picture);
 
 /* Gives it up, or forgets one that was written; how many keys it has, and what was held, can still be asked. */
 void cw_picture_end(struct cw_picture *picture);
-void cw_picture_free(struct cw_picture *picture); /* of an engine that ends; the keyspace is not touched */
+/* Of an engine that ends: the keyspace is not touched, and nothing is being packed. */
+void cw_picture_free(struct cw_picture *picture);
 
 #endif

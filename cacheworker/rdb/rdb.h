@@ -41,7 +41,8 @@ struct cw_rdb_open_value;
 struct cw_rdb_writer {
     struct buf *out; /* borrowed */
     uint64_t checksum;
-    unsigned database;              /* that the next key goes to */
+    unsigned database;   /* that the next key goes to */
+    struct buf *strings; /* borrowed: `out` is packed later, and summed up then; where strings in it are (rdb_pack.h) */
     struct cw_rdb_open_value *open; /* owned; a value of which a part was written; NULL: none */
 };
 

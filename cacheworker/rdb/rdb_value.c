@@ -6,6 +6,7 @@
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_emit.h"
 #include "cacheworker/rdb/rdb_format.h"
+#include "cacheworker/rdb/rdb_pack.h"
 #include "cacheworker/set/set_rdb.h"
 #include "cacheworker/stream/stream_rdb.h"
 #include "cacheworker/zset/zset_rdb.h"
@@ -59,6 +60,8 @@ void cw_rdb_add_value(struct buf *out, const struct cw_entry *entry)
 void cw_rdb_parts_add(struct cw_rdb_parts *parts, struct buf *out, struct slice text)
 {
     if (text.length <= STRING_PART) {
+        if (parts->strings != NULL)
+            cw_rdb_pack_note(parts->strings, out, text);
         cw_rdb_add_string(out, text);
         return;
     }

@@ -27,6 +27,7 @@ const char *cw_rdb_type_name(unsigned type); /* "hash as listpack"; constant */
 struct cw_rdb_parts {
     const struct cw_entry *entry; /* borrowed */
     struct slice rest;            /* of the string that is being appended */
+    struct buf *strings;          /* borrowed; where those are that may be packed (rdb_pack.h); NULL: nobody asks */
 
     /* Of the room that writes. */
     unsigned phase; /* 0 at the beginning */

@@ -36,7 +36,8 @@ static void add_aux_number(struct buf *out, const char *name, int64_t number)
 /* Adds to the checksum what was appended since `before`. The length counts, not the place: `out` may have moved. */
 static void sum_up(struct cw_rdb_writer *writer, size_t before)
 {
-    writer->checksum = crc64(writer->checksum, slice_skip(buf_slice(writer->out), before));
+    if (writer->strings == NULL)
+        writer->checksum = crc64(writer->checksum, slice_skip(buf_slice(writer->out), before));
 }
 
 void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_origin *origin, int64_t wall_us,
@@ -161,11 +162,13 @@ static bool go_on(struct cw_rdb_open_value *value, struct buf *out, unsigned *bu
            cw_hash_rdb_tell_part(value->entry, &value->fields, &value->expiry, budget);
 }
 
-static void write_whole(struct buf *out, unsigned *selected, unsigned database, const struct cw_entry *entry)
+static void write_whole(struct buf *out, struct buf *strings, unsigned *selected, unsigned database,
+                        const struct cw_entry *entry)
 {
     struct cw_rdb_open_value value;
     unsigned budget;
     open_value(&value, out, selected, database, entry);
+    value.parts.strings = strings;
     do
         budget = UINT_MAX;
     while (go_on(&value, out, &budget));
@@ -175,11 +178,11 @@ void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const s
 {
     struct cw_rdb_open_value *open = writer->open;
     if (open != NULL) {
-        write_whole(&open->aside, &open->aside_database, database, entry);
+        write_whole(&open->aside, NULL, &open->aside_database, database, entry);
         return;
     }
     size_t before = buf_length(writer->out);
-    write_whole(writer->out, &writer->database, database, entry);
+    write_whole(writer->out, writer->strings, &writer->database, database, entry);
     sum_up(writer, before);
 }
 
@@ -213,6 +216,7 @@ bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const s
     if (writer->open == NULL) {
         writer->open = mem_alloc(sizeof(*writer->open));
         open_value(writer->open, out, &writer->database, database, entry);
+        writer->open->parts.strings = writer->strings;
     }
     struct cw_rdb_open_value *open = writer->open;
     CHECK(open->entry == entry);
@@ -244,5 +248,6 @@ void cw_rdb_write_end(struct cw_rdb_writer *writer)
     size_t before = buf_length(writer->out);
     cw_rdb_add_byte(writer->out, RDB_OPCODE_END);
     sum_up(writer, before);
-    cw_rdb_add_little_endian(writer->out, writer->checksum, RDB_CHECKSUM_LENGTH);
+    if (writer->strings == NULL)
+        cw_rdb_add_little_endian(writer->out, writer->checksum, RDB_CHECKSUM_LENGTH);
 }

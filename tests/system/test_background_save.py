@@ -205,19 +205,25 @@ def test_big_values(worker):
         client.call("RPUSH", "list", *names)
         client.call("XADD", "stream", "*", *(names[:100]))
     client.call("SET", "string", "s" * 5000000)
+    for number in range(1000):
+        client.call("SET", f"text:{number}", "some words " * 500)
     for command in (("BGSAVE",), ("HSET", "hash", "member:99999", "new"), ("ZREM", "zset", "member:0"), ("DEL", "set"),
                     ("LPUSH", "list", "new"), ("XTRIM", "stream", "MAXLEN", "0"), ("APPEND", "string", "x")):
         reply = client.call(*command)
         check(not isinstance(reply, Exception), f"{command[0]}: {reply}")
     wait_saved(client)
+    size = os.path.getsize(os.path.join(worker.directory, "dump.rdb"))
+    check(size < 5000000 + 100000 * 60, f"{size} bytes: the texts are not compressed")
     check(client.call("HGET", "hash", "member:99999") == b"new" and client.call("EXISTS", "set") == 0, "lost writes")
     with server(REFERENCE, "redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", ""):
         reference = Client(REFERENCE, timeout=30)
         wait_until(lambda: info(reference, "persistence")["loading"] == "0", 30, "redis-server has loaded")
         found = [reference.call(*words) for words in (
             ("HLEN", "hash"), ("HGET", "hash", "member:99999"), ("ZCARD", "zset"), ("ZSCORE", "zset", "member:0"),
-            ("SCARD", "set"), ("LLEN", "list"), ("LINDEX", "list", "0"), ("XLEN", "stream"), ("STRLEN", "string"))]
-        check(found == [100000, b"old", 100000, b"1", 100000, 100000, b"member:0", 100, 5000000], f"{found}")
+            ("SCARD", "set"), ("LLEN", "list"), ("LINDEX", "list", "0"), ("XLEN", "stream"), ("STRLEN", "string"),
+            ("GET", "text:999"))]
+        check(found == [100000, b"old", 100000, b"1", 100000, 100000, b"member:0", 100, 5000000, b"some words " * 500],
+              f"{found}")
 
 
 @with_worker

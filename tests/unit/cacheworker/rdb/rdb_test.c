@@ -4,6 +4,7 @@
 #include "cacheworker/rdb/lzf.h"
 #include "common/base/crc64.h"
 #include "common/base/errors.h"
+#include "common/base/rand.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -315,6 +316,47 @@ static void lzf_never_leaves_its_bounds(void **state)
     }
 }
 
+/* Fills with something that repeats itself more or less. */
+static void fill_text(struct rand *rand, char *text, size_t length)
+{
+    uint64_t letters = 1 + rand_below(rand, 256);
+    size_t period = 1 + (size_t)rand_below(rand, 100);
+    for (size_t i = 0; i < length; i++)
+        text[i] = i >= period && rand_below(rand, 20) > 0 ? text[i - period] : (char)rand_below(rand, letters);
+}
+
+static void lzf_packs_what_it_unpacks(void **state)
+{
+    (void)state;
+    enum { MOST = 30000 };
+    static char text[MOST], packed[MOST], unpacked[MOST];
+    static struct cw_lzf lzf;
+    struct rand rand;
+    rand_seed(&rand, 1);
+    size_t shorter = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t length = 1 + rand_below(&rand, i % 10 == 0 ? MOST - 1 : 300);
+        size_t capacity = i % 2 == 0 ? length : rand_below(&rand, length);
+        fill_text(&rand, text, length);
+        memset(packed, '!', sizeof(packed));
+        size_t used = cw_lzf_pack(&lzf, slice_of(text, length), packed, capacity);
+        assert_true(used <= capacity);
+        for (size_t at = capacity; at < capacity + 8 && at < MOST; at++)
+            assert_int_equal(packed[at], '!');
+        if (used == 0)
+            continue;
+        shorter++;
+        assert_int_equal(cw_lzf_unpack(slice_of(packed, used), unpacked, length), 0);
+        assert_memory_equal(text, unpacked, length);
+    }
+    assert_true(shorter > 500);
+    memset(text, 'x', sizeof(text));
+    size_t used = cw_lzf_pack(&lzf, slice_of(text, MOST), packed, MOST);
+    assert_in_range(used, 1, MOST / 50);
+    assert_int_equal(cw_lzf_unpack(slice_of(packed, used), unpacked, MOST), 0);
+    assert_memory_equal(text, unpacked, MOST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +368,7 @@ int main(void)
         cmocka_unit_test(the_visitors_error_ends_the_reading),
         cmocka_unit_test(checksum_has_the_usual_check_value),
         cmocka_unit_test(lzf_never_leaves_its_bounds),
+        cmocka_unit_test(lzf_packs_what_it_unpacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 /* Values on their way out: in slices of any size they are the same bytes as in one, and what is shown meanwhile stands
  * behind them. */
+#include "cacheworker/engine/digest.h"
 #include "cacheworker/engine/engine.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_load.h"
+#include "cacheworker/rdb/rdb_pack.h"
 #include "common/base/rand.h"
 #include "tests/unit/cacheworker/engine/bench.h"
 
@@ -247,6 +249,59 @@ static void others_stand_behind(void **state)
     }
 }
 
+/* As a picture does it: in pieces, which are packed one after the other. With and without compression. */
+static void packed_pieces_are_read(void **state)
+{
+    (void)state;
+    struct cw_rdb_packer *packer = cw_rdb_packer_create();
+    size_t lengths[2];
+    for (unsigned seed = 0; seed < 20; seed++) {
+        struct buf piece = {0}, strings = {0}, file = {0};
+        struct mixing mixing = {.writer = {.out = &piece, .strings = &strings}};
+        unsigned flags = seed % 2 == 0 ? CW_RDB_PACK_COMPRESS : 0;
+        rand_seed(&mixing.rand, seed);
+        cw_keyspace_for_each(keyspace(), 0, gather, &mixing);
+        struct cw_rdb_origin origin = {.stream_database = 0};
+        cw_rdb_write_preamble(&mixing.writer, &origin, 0, 0);
+        for (size_t i = 0; i <= mixing.count; i++) {
+            unsigned budget = 1000;
+            if (i == mixing.count)
+                cw_rdb_write_end(&mixing.writer);
+            else if (mixing.writer.open == NULL && rand_below(&mixing.rand, 2) == 0)
+                cw_rdb_write_entry(&mixing.writer, 0, mixing.entries[i]);
+            else if (cw_rdb_write_slice(&mixing.writer, 0, mixing.entries[i], &budget))
+                i--;
+            cw_rdb_pack_seal(&piece, &strings,
+                             flags | (buf_length(&file) == 0 ? CW_RDB_PACK_FIRST : 0) |
+                                 (i == mixing.count ? CW_RDB_PACK_LAST : 0));
+            cw_rdb_pack(packer, &piece);
+            buf_add_slice(&file, buf_slice(&piece));
+            buf_clear(&piece);
+        }
+        assert_int_equal(cw_rdb_packer_bytes(packer), buf_length(&file));
+        lengths[seed % 2] = buf_length(&file);
+        struct cw_keyspace *read = cw_engine_new_keyspace(&bench.worker->engine);
+        cw_keyspace_set_expiry_mode(read, CW_EXPIRY_IGNORED);
+        struct cw_rdb_load load;
+        size_t used;
+        cw_rdb_load_init(&load, read);
+        load.reader.require_checksum = true;
+        assert_int_equal(cw_rdb_read(&load.reader, buf_slice(&file), &used), 1);
+        assert_int_equal(used, buf_length(&file));
+        assert_int_equal(cw_keyspace_count(read, 0), mixing.count);
+        struct cw_digest before, after;
+        assert_true(cw_digest_keyspace(keyspace(), 0, &before) && cw_digest_keyspace(read, 0, &after));
+        assert_memory_equal(&before, &after, sizeof(before));
+        cw_rdb_load_free(&load);
+        cw_keyspace_destroy(read);
+        buf_free(&piece);
+        buf_free(&strings);
+        buf_free(&file);
+    }
+    assert_true(lengths[0] < lengths[1]);
+    cw_rdb_packer_free(packer);
+}
+
 static void what_is_given_up_leaves_nothing(void **state)
 {
     (void)state;
@@ -270,6 +325,7 @@ int main(void)
         cmocka_unit_test(are_the_same_in_slices),
         cmocka_unit_test(slices_are_short),
         cmocka_unit_test(others_stand_behind),
+        cmocka_unit_test(packed_pieces_are_read),
         cmocka_unit_test(what_is_given_up_leaves_nothing),
     };
     return cmocka_run_group_tests_name("value_parts", tests, fill, empty);
