@@ -4,6 +4,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_acl \
 	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_dispatch \
+	tests/fuzz/fuzz_follower \
 	tests/fuzz/fuzz_glob \
 	tests/fuzz/fuzz_hyperloglog \
 	tests/fuzz/fuzz_manifest \
@@ -102,6 +103,10 @@ tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_puppet) $(fuzz_comm
 tests_fuzz_fuzz_node_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_node_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_follower_SOURCES = tests/fuzz/fuzz_follower.c $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_follower_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_follower_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_follower_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(fuzz_puppet) $(fuzz_common_sources)
 tests_fuzz_fuzz_proxy_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_proxy_LDFLAGS = $(fuzz_ldflags)

@@ -27,6 +27,8 @@ struct puppet {
     size_t due_first, due_count, due_capacity;
     unsigned events;
     bool has_ended;
+    void (*watch)(void *context, void *core); /* NULL: nobody watches */
+    void *watch_context;
 };
 
 static void tell_later(struct puppet *puppet, struct event event)
@@ -137,6 +139,8 @@ static void step(struct puppet *puppet, struct event event)
     event.wall_us = puppet->now_ns / NS_PER_US;
     puppet->door->step(puppet->core, &event, &puppet->effects);
     carry_out_all(puppet);
+    if (puppet->watch != NULL)
+        puppet->watch(puppet->watch_context, puppet->core);
 }
 
 static void turn(struct puppet *puppet)
@@ -244,9 +248,17 @@ static void play_line(struct puppet *puppet, struct slice line)
 
 void puppet_play(const struct door *door, void *core, struct slice input)
 {
+    puppet_play_watched(door, core, input, NULL, NULL);
+}
+
+void puppet_play_watched(const struct door *door, void *core, struct slice input,
+                         void (*watch)(void *context, void *core), void *context)
+{
     struct puppet *puppet = mem_zero(sizeof(*puppet));
     puppet->door = door;
     puppet->core = core;
+    puppet->watch = watch;
+    puppet->watch_context = context;
     puppet->now_ns = 1000 * NS_PER_S;
     step(puppet, (struct event){.kind = EVENT_START});
     settle(puppet);

@@ -15,4 +15,8 @@
  */
 void puppet_play(const struct door *door, void *core, struct slice input);
 
+/* The same; `watch`, unless it is NULL, looks at the core after each step and what came of it. */
+void puppet_play_watched(const struct door *door, void *core, struct slice input,
+                         void (*watch)(void *context, void *core), void *context);
+
 #endif
