@@ -151,6 +151,8 @@ static void succeeded(struct cw_engine *engine)
     cw_aof_remove_history(engine);
     aof->older_bytes = cw_picture_bytes(&rewrite->picture);
     aof->base_bytes = file_bytes(aof);
+    if (aof->synced_offset < rewrite->offset)
+        aof->synced_offset = rewrite->offset;
     rewrite->took_ns = engine->now_ns - rewrite->began_ns;
     rewrite->held_peak = rewrite->picture.held_peak;
     rewrite->completed++;
@@ -210,6 +212,7 @@ static void open_base(struct cw_engine *engine)
     cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number);
     rewrite->state = CW_AOF_WRITING;
     rewrite->began_ns = engine->now_ns;
+    rewrite->offset = cw_repl_offset(engine->repl);
     const char *path = cw_aof_path(engine, rewrite->next.base.name);
     struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_BASE};
     cw_aof_ask(engine, file, path, 0, SLICE_LITERAL(""));

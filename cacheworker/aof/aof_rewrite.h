@@ -36,6 +36,7 @@ struct cw_aof_rewrite { /* a zeroed struct rests */
     struct cw_picture picture;
     size_t held_peak;  /* of the last one that was completed: the most that was held in memory */
     int64_t began_ns;  /* the picture */
+    uint64_t offset;   /* of the stream, where it was taken */
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */
     bool is_rehearsal;

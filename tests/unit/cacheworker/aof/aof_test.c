@@ -276,6 +276,29 @@ static void what_no_sync_confirmed_is_synced_when_that_is_wanted(void **state)
     assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
 }
 
+static void what_stands_in_a_base_is_synced(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendfsync no\r\n");
+    say(stage, "SET a 1\r\n");
+    answer_all(stage);
+    say(stage, "WAITAOF 1 0 0\r\n");
+    assert_heard(stage, "+OK\r\n+OK\r\n");
+    link_id waiting = stage->client;
+    connect_client(stage);
+    say(stage, "BGREWRITEAOF\r\n");
+    assert_heard(stage, "+Background append only file rewriting started\r\n");
+    answer_all(stage);
+    say(stage, "SET b 1\r\n"); /* behind it */
+    say(stage, "WAITAOF 1 0 10\r\n");
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    assert_heard(stage, "+OK\r\n*2\r\n:0\r\n:0\r\n");
+    stage->client = waiting;
+    assert_heard(stage, "*2\r\n:1\r\n:0\r\n");
+}
+
 static bool has_base(const struct stage *stage)
 {
     struct slice bytes = buf_slice(&stage->appended);
@@ -331,6 +354,7 @@ int main(void)
         ON_STAGE(dates_stand_before_what_was_written_then),
         ON_STAGE(waitaof_waits_for_the_disk),
         ON_STAGE(what_no_sync_confirmed_is_synced_when_that_is_wanted),
+        ON_STAGE(what_stands_in_a_base_is_synced),
     };
     return cmocka_run_group_tests_name("aof", tests, NULL, NULL);
 }
