@@ -53,6 +53,7 @@ EXTRA_DIST += \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
 	tests/system/test_cold_start.py \
+	tests/system/test_damage.py \
 	tests/system/test_daemons.py \
 	tests/system/test_differential.py \
 	tests/system/test_empty_restart.py \
