@@ -1,4 +1,5 @@
 """node_packages: Node.js and what tests/system/node/package-lock.json names, in the build directory, from npm."""
+import fcntl
 import os
 import platform
 import re
@@ -23,7 +24,13 @@ def version(program):
 
 
 def install(build):
-    """(node, NODE_PATH); what was installed is found there the next time."""
+    """(node, NODE_PATH); what was installed is found there the next time. Tests that begin together wait for one."""
+    with open(os.path.join(build, "node-clients.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return install_alone(build)
+
+
+def install_alone(build):
     directory = os.path.join(build, "node-clients")
     program, options = "node", ["--omit=optional"]
     if version(program) < LEAST:

@@ -11,7 +11,7 @@ from appliance import Appliance, Client, Steady, build_directory, wait_until
 from disks import fill_disk, small_disk
 from tap import check, say
 
-PORT = 22300
+PORT = 23500
 BUILD = build_directory()
 STRANGER = "ab" * 16  # the identity of a sentinel that nobody lists
 
