@@ -1,5 +1,6 @@
 #include "cacheworker/aof/aof_check.h"
 
+#include "cacheworker/engine/aside.h"
 #include "common/base/errors.h"
 #include "common/command/command.h"
 #include "common/conf/redis_conf.h"
@@ -31,8 +32,9 @@ static int refuse(struct cw_aof_check *check, struct slice name, const char *why
 
 static int judge(struct cw_aof_check *check, const struct slice *argv, size_t argc)
 {
+    struct slice record;
     if (argc == 0)
-        return ERR_CORRUPT;
+        return 0; /* who executes it passes over it */
     const struct command *command = command_resolve(argv, argc);
     if (command == NULL)
         return refuse(check, argv[0], " is no command");
@@ -45,6 +47,7 @@ static int judge(struct cw_aof_check *check, const struct slice *argv, size_t ar
     if (ends && !check->is_in_block)
         return refuse(check, argv[0], " stands without MULTI");
     check->is_in_block = begins || (check->is_in_block && !ends);
+    check->waits_for_next = cw_aside_read(argv, argc, &record) == CW_ASIDE_OF_NEXT;
     check->commands++;
     return 0;
 }
@@ -62,7 +65,7 @@ static int look_at_unit(void *context, struct slice unit, size_t *ret_used)
         check->scanned += (size_t)length;
     }
     resp_request_free(&request);
-    *ret_used = error == 0 && !check->is_in_block ? unit.length : 0;
+    *ret_used = error == 0 && !check->is_in_block && !check->waits_for_next ? unit.length : 0;
     if (*ret_used > 0)
         check->scanned = 0;
     return error;
@@ -70,10 +73,10 @@ static int look_at_unit(void *context, struct slice unit, size_t *ret_used)
 
 /* --- the file --- */
 
-void cw_aof_check_init(struct cw_aof_check *check, uint64_t whole)
+void cw_aof_check_init(struct cw_aof_check *check)
 {
-    *check = (struct cw_aof_check){.form = whole > 0 ? CW_AOF_IS_COMMANDS : CW_AOF_IS_UNKNOWN};
-    check->reader = (struct cw_aof_reader){.apply = look_at_unit, .context = check, .whole = whole};
+    *check = (struct cw_aof_check){.form = CW_AOF_IS_UNKNOWN};
+    check->reader = (struct cw_aof_reader){.apply = look_at_unit, .context = check};
 }
 
 void cw_aof_check_free(struct cw_aof_check *check)

@@ -20,14 +20,14 @@ struct cw_aof_check {
 
     /* Private. */
     enum cw_aof_form form;
-    struct buf head;    /* owned; until it tells the form */
-    size_t scanned;     /* bytes of the unit that were looked at */
-    bool is_in_block;   /* it began with MULTI */
-    struct buf refused; /* owned; why a command is */
+    struct buf head;     /* owned; until it tells the form */
+    size_t scanned;      /* bytes of the unit that were looked at */
+    bool is_in_block;    /* it began with MULTI */
+    bool waits_for_next; /* its last command is one with that behind it (engine/aside.h) */
+    struct buf refused;  /* owned; why a command is */
 };
 
-/* `whole`: where in the file, which is one of commands if that is not 0, the first byte stands. */
-void cw_aof_check_init(struct cw_aof_check *check, uint64_t whole);
+void cw_aof_check_init(struct cw_aof_check *check);
 void cw_aof_check_free(struct cw_aof_check *check);
 
 /* 0, or an error: nothing more is to be read. */

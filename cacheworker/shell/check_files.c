@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PIECE = 256 << 10 };
@@ -133,17 +134,28 @@ static int find_content(void *context, struct slice bytes)
     return 0;
 }
 
+static int pass_over(void *context, struct slice bytes, size_t *ret_used)
+{
+    (void)context;
+    *ret_used = bytes.length;
+    return 0;
+}
+
+static int read_on(void *context, struct slice bytes)
+{
+    return cw_aof_read(context, bytes);
+}
+
 /* Whether what is behind the last whole unit is nothing but the beginning of one, and zeros: what a host that died may
  * leave of a file. */
 static bool ends_in_zeros(int fd, uint64_t whole)
 {
     struct content content = {.position = whole, .end = whole};
-    struct cw_aof_check check;
+    struct cw_aof_reader reader = {.apply = pass_over};
     if (feed(fd, whole, UINT64_MAX, find_content, &content) < 0 || content.end == content.position)
         return false;
-    cw_aof_check_init(&check, whole);
-    int error = whole > 0 ? feed(fd, whole, content.end, take_aof, &check) : ERR_CORRUPT;
-    cw_aof_check_free(&check);
+    int error = feed(fd, whole, content.end, read_on, &reader);
+    cw_aof_reader_free(&reader);
     return error == 0;
 }
 
@@ -161,12 +173,13 @@ static int judge_file(const struct aof *aof, const char *path, int fd, bool is_l
 {
     struct cw_aof_check check;
     struct buf words = {0};
-    cw_aof_check_init(&check, 0);
+    cw_aof_check_init(&check);
     int error = feed(fd, 0, UINT64_MAX, take_aof, &check);
     if (error == 0)
         error = cw_aof_check_end(&check);
     bool in_commands = error < 0 && cw_aof_check_is_in_commands(&check);
-    bool has_zeros = error == ERR_CORRUPT && in_commands && ends_in_zeros(fd, check.reader.whole);
+    bool has_zeros =
+        error == ERR_CORRUPT && in_commands && !check.reader.is_refused && ends_in_zeros(fd, check.reader.whole);
     bool may_be_cut = is_last && in_commands && (error == ERR_TRUNCATED || has_zeros);
     if (error < 0)
         cw_aof_check_tell(&check, error, &words);
@@ -263,6 +276,23 @@ static int open_manifest(struct aof *aof, const char *path)
     return cannot(path, found > 1 ? "there is more than one manifest" : "there is no append-only file");
 }
 
+static bool is_empty(const struct aof *aof, const char *name)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+    struct stat status;
+    snprintf(path, sizeof(path), "%s/%s", aof->directory, name);
+    return stat(path, &status) == 0 && status.st_size == 0;
+}
+
+/* How many increments there are up to the last that has got something, or is the only one: its end may be torn. */
+static size_t find_last(const struct aof *aof)
+{
+    size_t count = aof->manifest.count;
+    while (count > 1 && is_empty(aof, aof->manifest.increments[count - 1].name))
+        count--;
+    return count;
+}
+
 /* The server that writes the files holds the lock of the directory above. */
 static bool is_in_use(const struct aof *aof)
 {
@@ -283,10 +313,11 @@ static int check_aof(const char *path, bool fixes)
     int status = open_manifest(aof, path);
     if (status == EXIT_SUCCESS && fixes && is_in_use(aof))
         status = cannot(path, "a server is running on it");
+    size_t last = find_last(aof);
     if (status == EXIT_SUCCESS && aof->manifest.has_base)
-        status = check_file(aof, aof->manifest.base.name, false);
+        status = check_file(aof, aof->manifest.base.name, last == 0);
     for (size_t i = 0; i < aof->manifest.count && status == EXIT_SUCCESS; i++)
-        status = check_file(aof, aof->manifest.increments[i].name, i + 1 == aof->manifest.count);
+        status = check_file(aof, aof->manifest.increments[i].name, i + 1 == last);
     mem_free(aof);
     return status;
 }

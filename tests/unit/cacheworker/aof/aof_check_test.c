@@ -23,7 +23,7 @@ static int check(struct slice bytes, size_t piece, struct buf *words)
 {
     struct cw_aof_check check;
     int error = 0;
-    cw_aof_check_init(&check, 0);
+    cw_aof_check_init(&check);
     for (size_t position = 0; error == 0 && position < bytes.length; position += piece) {
         size_t left = bytes.length - position;
         struct slice exact = exact_copy(slice_of(bytes.data + position, piece < left ? piece : left));
@@ -52,6 +52,8 @@ static void expect(struct slice bytes, int result, const char *words)
     }
 }
 
+#define ASIDE_OF_NEXT "*2\r\n$4\r\nPING\r\n$30\r\nrespite-field-expiry-of-next x\r\n"
+
 static void commands_are_judged(void **state)
 {
     (void)state;
@@ -62,6 +64,9 @@ static void commands_are_judged(void **state)
     } rows[] = {
         {SET, 0, "1 commands"},
         {SET NOTE MULTI SET SET EXEC, 0, "5 commands"},
+        {SET "*0\r\n", 0, "1 commands"},
+        {SET ASIDE_OF_NEXT SET, 0, "3 commands"},
+        {SET ASIDE_OF_NEXT, ERR_TRUNCATED, "at byte 27: the file ends within a command"},
         {SET "*3\r\n$3\r\nSET\r\n$1\r\n", ERR_TRUNCATED, "at byte 27: the file ends within a command"},
         {SET MULTI SET, ERR_TRUNCATED, "at byte 27: the file ends between MULTI and EXEC"},
         {SET MULTI MULTI, ERR_CORRUPT, "at byte 27: \"MULTI\" stands within another one"},
