@@ -2,6 +2,7 @@
 # checked-in corpus, or the files given to it.
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_acl \
+	tests/fuzz/fuzz_append_only \
 	tests/fuzz/fuzz_configuration \
 	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_follower \
@@ -35,6 +36,11 @@ fuzz_ldadd = libcommon_core.a -lm
 fuzz_puppet = tests/fuzz/puppet.c tests/fuzz/puppet.h
 fuzz_bench = tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 
+tests_fuzz_fuzz_append_only_SOURCES = tests/fuzz/fuzz_append_only.c cacheworker/shell/check_files.c \
+	cacheworker/shell/check_files.h $(fuzz_common_sources)
+tests_fuzz_fuzz_append_only_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_append_only_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_append_only_LDADD = libcacheworker_core.a $(SHELL_LIBS)
 tests_fuzz_fuzz_configuration_SOURCES = tests/fuzz/fuzz_configuration.c $(fuzz_common_sources)
 tests_fuzz_fuzz_configuration_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_configuration_LDFLAGS = $(fuzz_ldflags)
