@@ -31,11 +31,13 @@ struct file_load {
     uint64_t taken; /* bytes of the file */
 };
 
+/* Also what cannot be opened: nothing is to take its place. */
 static bool is_there(const struct storage *storage, const char *path)
 {
     void *file;
-    if (storage->open_read(storage->context, path, &file) < 0)
-        return false;
+    int error = storage->open_read(storage->context, path, &file);
+    if (error < 0)
+        return error == ERR_IO || error == ERR_DENIED;
     storage->close(storage->context, file);
     return true;
 }
@@ -318,9 +320,10 @@ static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret
     if (error == 0)
         error = cw_manifest_parse(buf_slice(&text), ret_manifest, &fault);
     buf_free(&text);
-    if (error < 0)
-        buf_add_format(why, "%s: line %zu: %s", path, fault.line,
-                       fault.words != NULL ? fault.words : error_text(error));
+    if (error < 0 && fault.words != NULL)
+        buf_add_format(why, "%s: line %zu: %s", path, fault.line, fault.words);
+    else if (error < 0)
+        buf_add_format(why, "%s: %s", path, error_text(error));
     return error;
 }
 

@@ -26,7 +26,7 @@ struct cw_aof_loaded {
 void cw_aof_name_file(const struct cw_engine *engine, const char *name, char path[FILE_NAME_MAX]);
 void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MAX]);
 
-/* A manifest, or standalone the file of Redis before 7. */
+/* A manifest, or standalone the file of Redis before 7; whether it can be read shows later. */
 bool cw_aof_is_there(const struct cw_engine *engine);
 
 struct cw_aof_input; /* the files being read, slice by slice, into the engine's keyspace, which is replaced */

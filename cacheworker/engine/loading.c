@@ -21,8 +21,9 @@ static bool is_there(const struct cw_engine *engine, const char *name)
 {
     const struct storage *storage = engine->config.storage;
     void *file;
-    if (storage->open_read(storage->context, name, &file) < 0)
-        return false;
+    int error = storage->open_read(storage->context, name, &file);
+    if (error < 0)
+        return error == ERR_IO || error == ERR_DENIED;
     storage->close(storage->context, file);
     return true;
 }
@@ -152,9 +153,11 @@ static int fail(struct cw_engine *engine, int error, struct buf *why)
     cw_repl_note_damage(engine->repl, error);
     if (!sets_aside(engine, is_of_aof))
         return error;
-    if (error == ERR_IO) { /* what cannot be read now may be good */
+    if (error == ERR_IO && is_of_aof) /* what cannot be read now may be good, and is written on */
+        return error;
+    if (error == ERR_IO) {
         buf_add_text(why, "; this node begins without data");
-        return is_of_aof ? error : 0;
+        return 0;
     }
     if (!choose_set_aside(engine, is_of_aof)) {
         buf_add_format(why, "; it cannot be set aside: there are too many of %s" CW_SET_ASIDE, loading->damaged);

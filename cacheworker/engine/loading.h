@@ -9,7 +9,10 @@
  * or the whole directory of the append-only file, under its name with CW_SET_ASIDE behind it (and a number, where that
  * name is taken, which a file is not). The node begins without data, as one whose disk was not read whole, until a full
  * sync has given it all; so it does in every later life, as long as there are no other data. A server by itself ends,
- * unless set-aside-damaged-data says that it is to do the same with dump.rdb. */
+ * unless set-aside-damaged-data says that it is to do the same with dump.rdb.
+ *
+ * What the disk does not give (ERR_IO) may be good another time and is not set aside: of dump.rdb the node begins
+ * without it, as above; with an append-only file, which would be written anew, it ends. */
 #ifndef CACHEWORKER_ENGINE_LOADING_H
 #define CACHEWORKER_ENGINE_LOADING_H
 

@@ -15,6 +15,7 @@ enum { FILES = 3 };
 struct file {
     const char *name;
     struct slice bytes;
+    int error; /* of opening it */
 };
 
 struct reader {
@@ -27,6 +28,8 @@ static int open_read(void *context, const char *name, void **ret_file)
     for (size_t i = 0; i < FILES; i++) {
         if (files[i].name == NULL || strcmp(files[i].name, name) != 0)
             continue;
+        if (files[i].error < 0)
+            return files[i].error;
         struct reader *reader = mem_zero(sizeof(*reader));
         reader->rest = files[i].bytes;
         *ret_file = reader;
@@ -141,8 +144,8 @@ static struct file *files_with(struct slice content)
 {
     static struct file files[FILES];
     memset(files, 0, sizeof(files));
-    files[0] = (struct file){MANIFEST, SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n")};
-    files[1] = (struct file){INCREMENT, content};
+    files[0] = (struct file){MANIFEST, SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n"), 0};
+    files[1] = (struct file){INCREMENT, content, 0};
     return files;
 }
 
@@ -165,7 +168,7 @@ static void a_group_sets_its_directory_aside(void **state)
     for (size_t before = 0; before < 2; before++) {
         struct file *files = files_with(SLICE_LITERAL(SELECT INCR "xx"));
         if (before > 0)
-            files[2] = (struct file){names[0], SLICE_LITERAL("")};
+            files[2] = (struct file){names[0], SLICE_LITERAL(""), 0};
         struct storage storage = {.context = files, .open_read = open_read, .read = read_some, .close = close_read};
         struct cw_config config;
         struct cw_worker *worker;
@@ -210,6 +213,46 @@ static void zeros_behind_a_torn_end_are_cut(void **state)
     }
 }
 
+/* What cannot be read is no reason to begin without it: what is written next would take its place. */
+static void what_cannot_be_opened_is_there(void **state)
+{
+    static const int errors[] = {ERR_IO, ERR_DENIED};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct words said = {""};
+        struct file *files = files_with(SLICE_LITERAL(CONTENT));
+        files[i / 2].error = errors[i % 2];
+        assert_int_equal(load(files, "appendonly yes", &said), errors[i % 2]);
+        assert_non_null(strstr(said.text, files[i / 2].name));
+        assert_non_null(strstr(said.text, error_text(errors[i % 2])));
+        assert_null(strstr(said.text, "line 0"));
+    }
+}
+
+/* It may be good another time; so the node does not say that it begins without. */
+static void a_group_ends_when_its_disk_cannot_be_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct words said = {""};
+        struct file *files = files_with(SLICE_LITERAL(CONTENT));
+        files[i].error = ERR_IO;
+        struct storage storage = {.context = files, .open_read = open_read, .read = read_some, .close = close_read};
+        struct cw_config config;
+        struct cw_worker *worker;
+        cw_config_defaults(&config, false);
+        config.storage = &storage;
+        config.parameters = SLICE_LITERAL("appendonly yes");
+        config.secret = SLICE_LITERAL("secret");
+        memset(&config.new_identity, 7, sizeof(config.new_identity));
+        config.complain = complain;
+        config.complain_context = &said;
+        assert_int_equal(cw_worker_create(&config, &worker), ERR_IO);
+        assert_non_null(strstr(said.text, files[i].name));
+        assert_null(strstr(said.text, "begins without data"));
+    }
+}
+
 #define ZEROS "\0\0\0\0\0\0\0\0"
 
 static void what_is_not_the_end_is_refused(void **state)
@@ -239,10 +282,9 @@ static void what_is_not_the_end_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_torn_end_is_cut_at_every_byte),
-        cmocka_unit_test(a_group_sets_its_directory_aside),
-        cmocka_unit_test(zeros_behind_a_torn_end_are_cut),
-        cmocka_unit_test(what_is_not_the_end_is_refused),
+        cmocka_unit_test(a_torn_end_is_cut_at_every_byte), cmocka_unit_test(a_group_sets_its_directory_aside),
+        cmocka_unit_test(what_cannot_be_opened_is_there),  cmocka_unit_test(a_group_ends_when_its_disk_cannot_be_read),
+        cmocka_unit_test(zeros_behind_a_torn_end_are_cut), cmocka_unit_test(what_is_not_the_end_is_refused),
     };
     return cmocka_run_group_tests_name("aof_load", tests, NULL, NULL);
 }
