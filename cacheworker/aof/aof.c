@@ -402,8 +402,6 @@ static void write_all(struct cw_engine *engine)
 
 void cw_aof_end(struct cw_engine *engine)
 {
-    if (engine->aof.state == CW_AOF_OFF)
-        return;
     cw_aof_rewrite_leave(engine);
     if (engine->aof.state == CW_AOF_ON && engine->aof.error == 0)
         write_all(engine);
@@ -415,6 +413,7 @@ void cw_aof_settings_changed(struct cw_engine *engine)
     if (engine->repl == NULL || engine->loading.is_running)
         return; /* what it is started with */
     if (engine->settings.appendonly && aof->state == CW_AOF_OFF) {
+        cw_aof_rewrite_leave(engine); /* of a base alone */
         begin_to_start(engine, false);
     } else if (!engine->settings.appendonly && aof->state != CW_AOF_OFF) {
         cw_aof_end(engine);
@@ -431,9 +430,11 @@ void cw_aof_settings_changed(struct cw_engine *engine)
 void cw_aof_data_replaced(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    if (aof->state == CW_AOF_OFF || (engine->config.mutants & CW_MUTANT_AOF_GOES_ON))
+    if (engine->config.mutants & CW_MUTANT_AOF_GOES_ON)
         return;
     cw_aof_rewrite_leave(engine);
+    if (aof->state == CW_AOF_OFF)
+        return;
     drop_tail(engine);
     begin_to_start(engine, aof->is_binding);
 }
@@ -467,10 +468,16 @@ static void give_up_tail(struct cw_engine *engine)
     cw_aof_cannot_start(engine, ERR_TOO_BIG);
 }
 
+/* There is no file, and none is being made. */
+static bool is_idle(const struct cw_aof *aof)
+{
+    return aof->state == CW_AOF_OFF && aof->rewrite.state == CW_AOF_REST;
+}
+
 void cw_aof_turn(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    if (LIKELY(aof->state == CW_AOF_OFF))
+    if (LIKELY(is_idle(aof)))
         return;
     if (UNLIKELY(buf_length(&aof->tail) > REFUSE_ABOVE) && !cw_repl_is_leading(engine->repl))
         give_up_tail(engine);
@@ -493,7 +500,7 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t cw_aof_deadline(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    if (LIKELY(aof->state == CW_AOF_OFF))
+    if (LIKELY(is_idle(aof)))
         return NEVER_NS;
     int64_t deadline_ns = cw_aof_rewrite_deadline(engine);
     if (aof->error < 0)
@@ -576,8 +583,8 @@ void cw_bgrewriteaof_command(struct cw_call *call)
 {
     struct cw_engine *engine = call->engine;
     struct cw_aof *aof = &engine->aof;
-    if (aof->state == CW_AOF_OFF) {
-        cw_reply_error(call, "ERR this server keeps no append-only file: appendonly is no");
+    if (engine->config.storage == NULL) {
+        cw_reply_error(call, "ERR this server has no directory for an append-only file");
         return;
     }
     if (cw_aof_rewrite_is_running(&aof->rewrite)) {

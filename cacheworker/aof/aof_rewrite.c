@@ -196,7 +196,7 @@ static void announce(struct cw_engine *engine)
 static bool may_begin(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    bool is_settled = aof->state == CW_AOF_STARTING || (aof->error == 0 && aof->of_older == 0);
+    bool is_settled = aof->state != CW_AOF_ON || (aof->error == 0 && aof->of_older == 0);
     return is_settled && !cw_engine_is_in_command(engine) && !cw_keyspace_snapshot_is_active(engine->keyspace);
 }
 
@@ -227,6 +227,16 @@ static void begin(struct cw_engine *engine)
     cw_aof_switch(engine, &newest);
     cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewriting the append-only file in the background");
+}
+
+/* Nothing is written behind it. */
+static void begin_alone(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    rewrite->next = (struct cw_manifest){.count = 0};
+    open_base(engine);
+    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "writing a base of the append-only file in the background");
 }
 
 static bool needs_rehearsal(const struct cw_engine *engine)
@@ -270,7 +280,9 @@ void cw_aof_rewrite_turn(struct cw_engine *engine)
     if (rewrite->state == CW_AOF_REST && is_due(engine))
         rewrite->state = CW_AOF_WANTED;
     if (rewrite->state == CW_AOF_WANTED && may_begin(engine)) {
-        if (needs_rehearsal(engine))
+        if (aof->state == CW_AOF_OFF)
+            begin_alone(engine);
+        else if (needs_rehearsal(engine))
             rehearse(engine);
         else
             announce(engine);

@@ -8,6 +8,9 @@
  * increment, too (SETTLING), a manifest of the new base and the new increment takes the place of the old one (NAMING),
  * and what that named is removed. Whenever the process ends, a manifest names all of the data.
  *
+ * Where appendonly is no, BGREWRITEAOF writes a base all the same, and a manifest of it alone, as Redis does: WANTED ->
+ * WRITING and on, for there is no increment and nothing to be kept.
+ *
  * Each one that fails after it was announced leaves an increment, and a manifest has room for so many only. So when
  * there are many, a base is written that is thrown away (a rehearsal), and only if the disk took that, one in earnest.
  */

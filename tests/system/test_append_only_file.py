@@ -392,7 +392,7 @@ def test_rewrite_by_itself(worker):
 
 @with_worker
 def test_at_run_time(worker):
-    """appendonly set while it runs: on, off, and on again"""
+    """appendonly set while it runs: on, off, and on again; and a base alone, by BGREWRITEAOF while it is off"""
     client = worker.start("save 3600 1")
     fill(client, 5)
     check(client.call("CONFIG", "SET", "appendonly", "yes") == "OK", "refused")
@@ -414,7 +414,24 @@ def test_at_run_time(worker):
     check({(0, name) for name in (b"behind", b"without", b"in", b"last")} <= data.keys(), "keys are missing")
     worker.end()
     worker.forget_snapshot()
-    check_same(contents(worker.start()), data, "the second time is not there")
+    client = worker.start()
+    check_same(contents(client), data, "the second time is not there")
+    check(client.call("CONFIG", "SET", "appendonly", "no") == "OK", "refused")
+    client.call("SET", "in the base alone", "1")
+    data = contents(client)
+    check(client.call("BGREWRITEAOF") == "Background append only file rewriting started", "BGREWRITEAOF")
+    wait_for_base(client)
+    check(info(client, "persistence")["aof_enabled"] == "0", "INFO")
+    client.call("SET", "behind the base", "1")
+    worker.end()
+    worker.forget_snapshot()
+    client = worker.start()
+    check_same(contents(client), data, "the base alone is not there")
+    wait_for_base(client)
+    client.call("SET", "behind the base", "2")
+    data = contents(client)
+    worker.end()
+    check_same(contents(worker.start()), data, "what came behind the base alone is not there")
 
 
 @with_worker

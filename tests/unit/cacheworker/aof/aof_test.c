@@ -328,6 +328,53 @@ static void failed_rewrites_leave_room_for_one_that_succeeds(void **state)
     assert_int_equal(stage->worker->engine.aof.rewrite.failures, 0);
 }
 
+static void base_alone_is_written_where_no_file_is_kept(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_aof *aof = &stage->worker->engine.aof;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendonly no\r\n");
+    say(stage, "SET a 1\r\n");
+    answer_all(stage);
+    say(stage, "BGREWRITEAOF\r\n");
+    assert_true(has_base(stage));
+    say(stage, "BGREWRITEAOF\r\n");
+    assert_heard(stage, "+OK\r\n+OK\r\n+Background append only file rewriting started\r\n"
+                        "-ERR Background append only file rewriting already in progress\r\n");
+    answer_all(stage);
+    assert_int_equal(aof->rewrite.completed, 2);
+    assert_int_equal(aof->state, CW_AOF_OFF);
+    assert_true(aof->manifest.has_base);
+    assert_int_equal(aof->manifest.base.number, 2);
+    assert_int_equal(aof->manifest.count, 0);
+    say(stage, "SET a 2\r\n");
+    assert_heard(stage, "+OK\r\n");
+    assert_appended(stage, "");
+}
+
+static void base_alone_is_left_for_a_file(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_aof *aof = &stage->worker->engine.aof;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendonly no\r\n");
+    say(stage, "BGREWRITEAOF\r\n");
+    say(stage, "CONFIG SET appendonly yes\r\n");
+    answer_all(stage);
+    assert_int_equal(aof->state, CW_AOF_ON);
+    assert_int_equal(aof->manifest.base.number, 3);
+    assert_int_equal(aof->manifest.count, 1);
+    say(stage, "CONFIG SET appendonly no\r\n");
+    answer_all(stage);
+    say(stage, "BGREWRITEAOF\r\n");
+    answer(stage, ERR_DISK_FULL);
+    answer_all(stage);
+    assert_int_equal(aof->rewrite.failures, 1);
+    assert_int_equal(aof->manifest.base.number, 3);
+    assert_int_equal(aof->state, CW_AOF_OFF);
+    assert_int_equal(aof->error, 0);
+}
+
 static void dates_stand_before_what_was_written_then(void **state)
 {
     struct stage *stage = *state;
@@ -351,6 +398,8 @@ int main(void)
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_at_the_start_is_tried_again),
         ON_STAGE(failed_rewrites_leave_room_for_one_that_succeeds),
+        ON_STAGE(base_alone_is_written_where_no_file_is_kept),
+        ON_STAGE(base_alone_is_left_for_a_file),
         ON_STAGE(dates_stand_before_what_was_written_then),
         ON_STAGE(waitaof_waits_for_the_disk),
         ON_STAGE(what_no_sync_confirmed_is_synced_when_that_is_wanted),
