@@ -533,6 +533,39 @@ def test_killed_anywhere(worker):
     say(f"killed at {operation - 1} operations")
 
 
+def save(client, number):
+    """Whether it got to the end."""
+    try:
+        client.call("SET", "number", str(number))
+        client.call("BGSAVE")
+        wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0", 30, "the save ends")
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+@with_worker
+def test_killed_while_it_saves(worker):
+    """killed at every operation on files of a BGSAVE: dump.rdb is the one before, or the new one"""
+    worker.preload_faults()
+    client = worker.start("save ''")
+    check(save(client, 0), "it does not save")
+    kept, operation, goes_well = 0, 0, False
+    while not goes_well:
+        operation += 1
+        check(operation < 50, "it never gets to the end of a save")
+        worker.set_fault(f"kill {operation}")
+        goes_well = save(client, operation)
+        worker.end()
+        worker.end_faults()
+        client = worker.start("save ''")
+        found = int(client.call("GET", "number") or -1)
+        check(found == operation or (found == kept and not goes_well), f"operation {operation}: {found} after {kept}")
+        kept = found
+    check(operation > 4, f"only {operation} operations")
+    say(f"killed at {operation - 1} operations")
+
+
 @with_worker
 def test_failing_sync(worker):
     """a sync that fails: nobody hears of the writes, they are refused until it works, and nothing acknowledged is lost"""
@@ -611,5 +644,5 @@ def test_full_disk(worker):
 
 
 tap.run([test_always, test_everysec, test_interchange, test_torn, test_single_file, test_rewrite, test_rewrite_by_itself,
-         test_at_run_time, test_replica, test_waitaof, test_killed_anywhere, test_failing_sync, test_group_commit,
-         test_full_disk])
+         test_at_run_time, test_replica, test_waitaof, test_killed_anywhere, test_killed_while_it_saves, test_failing_sync,
+         test_group_commit, test_full_disk])
