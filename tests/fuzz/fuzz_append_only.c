@@ -208,8 +208,9 @@ static struct verdict check(const struct place *place, bool fixes)
     stdout = output;
     stderr = errors;
     CHECK(fclose(words) == 0 && is_asked && length > 0);
-    struct verdict verdict = {.is_good = status == EXIT_SUCCESS,
-                              .would_cut = strstr(text, fixes ? ": cutting off " : "--fix would cut") != NULL};
+    struct verdict verdict = {.is_good =
+                                  status == EXIT_SUCCESS}; /* names of keys are quoted, and no line ends in one */
+    verdict.would_cut = fixes ? look_for_cut(place) > 0 : strstr(text, "; --fix would cut it there\n") != NULL;
     free(text);
     return verdict;
 }
@@ -255,7 +256,6 @@ static void judge(const struct place *place)
 
     struct verdict fixed = check(place, true);
     CHECK(fixed.would_cut == verdict.would_cut && fixed.is_good == (verdict.is_good || verdict.would_cut));
-    CHECK((look_for_cut(place) > 0) == fixed.would_cut);
     if (lenient.error == 0) {
         CHECK(look_for_cut(place) == lenient.cut_bytes);
         strict = load(place, "aof-load-truncated no");
