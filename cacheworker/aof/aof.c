@@ -327,14 +327,26 @@ static void note_cut(struct cw_engine *engine, const struct cw_aof_loaded *loade
                        loaded->zero_bytes);
 }
 
+/* Where appendonly is no, too, what a manifest names stays as it is until another one takes its place. */
+static void keep_names(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    struct cw_manifest manifest;
+    int error = cw_aof_read_manifest(engine, &manifest, &aof->note);
+    aof->has_manifest = error == 0;
+    if (error == 0)
+        aof->manifest = manifest;
+}
+
 int cw_aof_create(struct cw_engine *engine, struct buf *why)
 {
-    if (!engine->settings.appendonly)
-        return 0;
-    if (engine->config.storage == NULL) {
+    bool has_directory = engine->config.storage != NULL;
+    if (engine->settings.appendonly && !has_directory) {
         buf_add_text(why, "appendonly: needs a directory (dir)");
         return ERR_INVALID;
     }
+    if (!engine->settings.appendonly && has_directory)
+        keep_names(engine);
     return 0;
 }
 
@@ -474,6 +486,14 @@ static bool is_idle(const struct cw_aof *aof)
     return aof->state == CW_AOF_OFF && aof->rewrite.state == CW_AOF_REST;
 }
 
+/* A first base that is being made is the try itself. A later one waits for what is here, so this must not wait for it.
+ */
+static bool may_try_again(const struct cw_aof *aof)
+{
+    bool is_first_base = aof->state == CW_AOF_STARTING && cw_aof_rewrite_is_running(&aof->rewrite);
+    return aof->error < 0 && !aof->is_syncing && !is_first_base;
+}
+
 void cw_aof_turn(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
@@ -481,8 +501,7 @@ void cw_aof_turn(struct cw_engine *engine)
         return;
     if (UNLIKELY(buf_length(&aof->tail) > REFUSE_ABOVE) && !cw_repl_is_leading(engine->repl))
         give_up_tail(engine);
-    bool is_at_rest = aof->error < 0 && !aof->is_syncing && !cw_aof_rewrite_is_running(&aof->rewrite);
-    if (is_at_rest && engine->now_ns - aof->failed_ns >= SECOND_NS)
+    if (may_try_again(aof) && engine->now_ns - aof->failed_ns >= SECOND_NS)
         try_again(engine);
     cw_aof_rewrite_turn(engine);
     if (aof->error < 0)
@@ -504,7 +523,7 @@ int64_t cw_aof_deadline(const struct cw_engine *engine)
         return NEVER_NS;
     int64_t deadline_ns = cw_aof_rewrite_deadline(engine);
     if (aof->error < 0)
-        return aof->is_syncing ? deadline_ns : earlier(deadline_ns, aof->failed_ns + SECOND_NS);
+        return may_try_again(aof) ? earlier(deadline_ns, aof->failed_ns + SECOND_NS) : deadline_ns;
     if (writable(aof) > aof->asked)
         return engine->now_ns;
     bool will_sync =

@@ -306,17 +306,15 @@ static void imagine_manifest(const struct cw_engine *engine, struct cw_manifest 
     snprintf(ret_manifest->base.name, sizeof(ret_manifest->base.name), "%s", engine->config.aof_name);
 }
 
-static int read_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest, struct buf *why)
+int cw_aof_read_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest, struct buf *why)
 {
     struct buf text = {0};
     char path[FILE_NAME_MAX];
     struct cw_manifest_fault fault = {.words = NULL};
     cw_aof_name_manifest(engine, path);
     int error = read_text(engine->config.storage, path, &text);
-    if (error == ERR_NOT_FOUND) {
-        imagine_manifest(engine, ret_manifest);
-        return 0;
-    }
+    if (error == ERR_NOT_FOUND)
+        return error;
     if (error == 0)
         error = cw_manifest_parse(buf_slice(&text), ret_manifest, &fault);
     buf_free(&text);
@@ -393,9 +391,11 @@ int cw_aof_input_open(struct cw_engine *engine, struct cw_aof_input **ret_input,
     input->engine = engine;
     input->piece = mem_alloc(PIECE);
     *ret_input = input;
-    int error = read_manifest(engine, &input->loaded.manifest, why);
-    if (error < 0)
+    int error = cw_aof_read_manifest(engine, &input->loaded.manifest, why);
+    if (error < 0 && error != ERR_NOT_FOUND)
         return error;
+    if (error == ERR_NOT_FOUND)
+        imagine_manifest(engine, &input->loaded.manifest);
     forget_empty(engine, &input->loaded.manifest);
     for (size_t i = 0; i < count_files(&input->loaded.manifest); i++)
         input->total += size_of(engine, name_of(&input->loaded.manifest, i));

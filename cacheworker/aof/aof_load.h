@@ -29,6 +29,9 @@ void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MA
 /* A manifest, or standalone the file of Redis before 7; whether it can be read shows later. */
 bool cw_aof_is_there(const struct cw_engine *engine);
 
+/* ERR_NOT_FOUND, or another error and in `why` a sentence. */
+MUST_CHECK int cw_aof_read_manifest(const struct cw_engine *engine, struct cw_manifest *ret_manifest, struct buf *why);
+
 struct cw_aof_input; /* the files being read, slice by slice, into the engine's keyspace, which is replaced */
 
 /* ret_input is filled in any case, and owned by the caller. 0, or an error and in `why` a sentence. */

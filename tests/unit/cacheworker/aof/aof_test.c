@@ -112,23 +112,6 @@ static void assert_appended(struct stage *stage, const char *expected)
     buf_clear(&stage->appended);
 }
 
-static int open_stage(void **state)
-{
-    struct stage *stage = test_calloc(1, sizeof(*stage));
-    *state = stage;
-    stage->storage.open_read = open_nothing;
-    stage->now_ns = NS_PER_S;
-    struct cw_config config;
-    cw_config_defaults(&config, true);
-    config.storage = &stage->storage;
-    config.parameters = SLICE_LITERAL("appendonly yes\nappendfsync always\n");
-    assert_int_equal(cw_worker_create(&config, &stage->worker), 0);
-    step(stage, (struct event){.kind = EVENT_START});
-    turn(stage);
-    connect_client(stage);
-    return 0;
-}
-
 static int close_stage(void **state)
 {
     struct stage *stage = *state;
@@ -206,6 +189,31 @@ static void failure_refuses_writes_until_it_works(void **state)
     say(stage, "SET a 1\r\n");
     assert_appended(stage, SET_A);
     answer(stage, 0);
+    assert_heard(stage, "+OK\r\n");
+}
+
+/* Each would wait for the other: the new base for the older increment, and the next try for the new base. */
+static void failure_while_a_rewrite_is_under_way_ends(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_aof *aof = &stage->worker->engine.aof;
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    say(stage, "BGREWRITEAOF\r\n");
+    answer(stage, ERR_DISK_FULL); /* of what is appended */
+    answer_all(stage);
+    assert_int_equal(aof->rewrite.state, CW_AOF_READY);
+    assert_true(cw_worker_door.deadline(stage->worker) > stage->now_ns);
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    answer_all(stage);
+    stage->now_ns += NS_PER_S;
+    turn(stage);
+    answer_all(stage);
+    assert_int_equal(aof->rewrite.completed, 2);
+    connect_client(stage);
+    say(stage, "SET a 1\r\n");
+    answer_all(stage);
     assert_heard(stage, "+OK\r\n");
 }
 
@@ -388,6 +396,81 @@ static void dates_stand_before_what_was_written_then(void **state)
     assert_appended(stage, "#TS:1700000002\r\n" SET_A);
 }
 
+/* --- beside an older file, with appendonly no --- */
+
+static const char older_manifest[] = "file appendonly.aof.5.base.rdb seq 5 type b\n"
+                                     "file appendonly.aof.7.incr.aof seq 7 type i\n";
+
+static int open_manifest(void *context, const char *name, void **ret_file)
+{
+    bool *is_read = context;
+    *is_read = false;
+    *ret_file = is_read;
+    return strcmp(name, "appendonlydir/appendonly.aof.manifest") == 0 ? 0 : ERR_NOT_FOUND;
+}
+
+static int read_manifest(void *context, void *file, void *data, size_t capacity, size_t *ret_length)
+{
+    bool *is_read = context;
+    (void)file;
+    *ret_length = *is_read ? 0 : strlen(older_manifest);
+    assert_true(*ret_length <= capacity);
+    memcpy(data, older_manifest, *ret_length);
+    *is_read = true;
+    return 0;
+}
+
+static void close_manifest(void *context, void *file)
+{
+    (void)context;
+    (void)file;
+}
+
+static void older_files_keep_their_names(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_aof *aof = &stage->worker->engine.aof;
+    say(stage, "BGREWRITEAOF\r\n");
+    assert_string_equal(aof->rewrite.next.base.name, "appendonly.aof.6.base.rdb");
+    say(stage, "CONFIG SET appendonly yes\r\n");
+    answer_all(stage);
+    assert_int_equal(aof->state, CW_AOF_ON);
+    assert_int_equal(aof->manifest.base.number, 7);
+    assert_int_equal(aof->manifest.count, 1);
+    assert_int_equal(aof->manifest.increments[0].number, 8);
+}
+
+static int open_stage_with(void **state, const char *parameters, const struct storage *storage)
+{
+    struct stage *stage = test_calloc(1, sizeof(*stage));
+    *state = stage;
+    stage->storage = *storage;
+    stage->now_ns = NS_PER_S;
+    struct cw_config config;
+    cw_config_defaults(&config, true);
+    config.storage = &stage->storage;
+    config.parameters = slice_text(parameters);
+    assert_int_equal(cw_worker_create(&config, &stage->worker), 0);
+    step(stage, (struct event){.kind = EVENT_START});
+    turn(stage);
+    connect_client(stage);
+    return 0;
+}
+
+static int open_stage(void **state)
+{
+    struct storage storage = {.open_read = open_nothing};
+    return open_stage_with(state, "appendonly yes\nappendfsync always\n", &storage);
+}
+
+static int open_stage_beside(void **state)
+{
+    static bool is_read;
+    struct storage storage = {
+        .context = &is_read, .open_read = open_manifest, .read = read_manifest, .close = close_manifest};
+    return open_stage_with(state, "appendonly no\n", &storage);
+}
+
 #define ON_STAGE(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
 
 int main(void)
@@ -396,6 +479,8 @@ int main(void)
         ON_STAGE(replies_wait_for_the_first_base),
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
         ON_STAGE(failure_refuses_writes_until_it_works),
+        ON_STAGE(failure_while_a_rewrite_is_under_way_ends),
+        cmocka_unit_test_setup_teardown(older_files_keep_their_names, open_stage_beside, close_stage),
         ON_STAGE(failure_at_the_start_is_tried_again),
         ON_STAGE(failed_rewrites_leave_room_for_one_that_succeeds),
         ON_STAGE(base_alone_is_written_where_no_file_is_kept),
