@@ -23,6 +23,7 @@ static int take_note(struct cw_aof_reader *reader, struct slice line)
         return 0;
     }
     int error = reader->note != NULL ? reader->note(reader->context, line) : 0;
+    reader->is_refused = error < 0;
     if (error == 0)
         reader->whole += line.length;
     return error;

@@ -18,7 +18,7 @@ struct cw_aof_reader { /* a zeroed struct with the public fields set stands at t
     void *context;  /* borrowed */
     uint64_t whole; /* where in the file the last whole unit, or line, ended; set it where reading begins */
 
-    bool is_refused; /* by `apply`: what it was given is a command */
+    bool is_refused; /* by `apply` or `note`: what it was given is a command, or such a line */
 
     /* Private. */
     struct buf input; /* owned: of a command that is not complete */

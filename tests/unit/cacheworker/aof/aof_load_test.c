@@ -160,13 +160,17 @@ static void a_torn_end_is_cut_at_every_byte(void **state)
                              value_at(length));
 }
 
-/* A directory cannot take the place of one that was set aside before. */
+/* A directory cannot take the place of one that was set aside before. And what stands behind a line that cannot be is
+ * no torn end, whatever the file ends in. */
 static void a_group_sets_its_directory_aside(void **state)
 {
     static const char *const names[] = {"appendonlydir.damaged", "appendonlydir.damaged-2"};
+    static const struct slice contents[] = {SLICE_LITERAL(SELECT INCR "xx"),
+                                            SLICE_LITERAL(SELECT "#respite-offset:x\r\n" INCR "\0\0\0")};
     (void)state;
-    for (size_t before = 0; before < 2; before++) {
-        struct file *files = files_with(SLICE_LITERAL(SELECT INCR "xx"));
+    for (size_t row = 0; row < 4; row++) {
+        size_t before = row % 2;
+        struct file *files = files_with(contents[row / 2]);
         if (before > 0)
             files[2] = (struct file){names[0], SLICE_LITERAL(""), 0};
         struct storage storage = {.context = files, .open_read = open_read, .read = read_some, .close = close_read};
