@@ -1,10 +1,12 @@
 /* The directory of an append-only file, in a real one: what the loader makes of it, and what --check-aof says of it.
- *   - Where the loader takes all, it is good; where it takes all but the end of the last file, --fix would cut just
- * that, and without aof-load-truncated the loader refuses it; where it refuses, so does --check-aof, unless it knows
- * the command and its form and only who executes it can tell (a database that there is not, a script, a place in a
- *     group's stream that cannot be).
- *   - Looking changes no file. --fix cuts what the loader would cut or changes nothing; then both take all, and the
- * data and the place in a group's stream are the same as before.
+ *
+ * Where the loader takes all, it is good. Where it takes all but the end of the last file, --fix would cut just that,
+ * and without aof-load-truncated the loader refuses it. Where it refuses, so does --check-aof, unless the form is good
+ * and only who keeps or executes it can tell: a key that comes twice, a database that there is not, a script, a place
+ * in a group's stream that cannot be.
+ *
+ * Looking changes no file. --fix cuts what the loader would cut; then both take all, and the data and the place in a
+ * group's stream are the same as before. Or it changes nothing.
  *
  * The input: "s" for a server by itself or "g" for a member of a group, a line end, the manifest, and the files, each
  * behind a line "--NAME". A line end before such a line belongs to it. */
@@ -141,10 +143,17 @@ static void remove_files(const struct place *place)
 
 struct loaded {
     int error;
+    bool is_of_keeping; /* the error: it is in RDB, and not looked for where nothing is kept */
     uint64_t cut_bytes;
     struct cw_digest digest;
     struct history history;
 };
+
+static bool ends_in(struct slice text, const char *end)
+{
+    size_t length = strlen(end);
+    return text.length >= length && memcmp(text.data + text.length - length, end, length) == 0;
+}
 
 static void read_all(struct cw_engine *engine, struct loaded *ret_loaded)
 {
@@ -155,6 +164,8 @@ static void read_all(struct cw_engine *engine, struct loaded *ret_loaded)
         result = cw_aof_input_read(input, SLICE, &why);
     *ret_loaded = (struct loaded){.error = result < 0 ? result : 0};
     CHECK((result < 0) == (buf_length(&why) > 0));
+    ret_loaded->is_of_keeping = ends_in(buf_slice(&why), ": this key came before") ||
+                                ends_in(buf_slice(&why), ": a database with so high a number is not configured");
     if (result == 1) {
         ret_loaded->cut_bytes = cw_aof_input_loaded(input)->cut_bytes;
         ret_loaded->history = cw_aof_input_loaded(input)->history;
@@ -208,8 +219,8 @@ static struct verdict check(const struct place *place, bool fixes)
     stdout = output;
     stderr = errors;
     CHECK(fclose(words) == 0 && is_asked && length > 0);
-    struct verdict verdict = {.is_good =
-                                  status == EXIT_SUCCESS}; /* names of keys are quoted, and no line ends in one */
+    struct verdict verdict = {.is_good = status == EXIT_SUCCESS};
+    /* Names of keys are quoted, and no line ends in one. */
     verdict.would_cut = fixes ? look_for_cut(place) > 0 : strstr(text, "; --fix would cut it there\n") != NULL;
     free(text);
     return verdict;
@@ -232,10 +243,12 @@ static bool has_lines_of_group(const struct place *place)
     return false;
 }
 
-/* Only who executes it, or follows a group's stream, can tell. */
-static bool is_beyond_form(const struct place *place, int error)
+/* Only who keeps it, executes it, or follows a group's stream, can tell. */
+static bool is_beyond_form(const struct place *place, const struct loaded *loaded)
 {
-    return error == ERR_PROTOCOL || error == ERR_UNSUPPORTED || (error == ERR_CORRUPT && has_lines_of_group(place));
+    int error = loaded->error;
+    return loaded->is_of_keeping || error == ERR_PROTOCOL || error == ERR_UNSUPPORTED ||
+           (error == ERR_CORRUPT && has_lines_of_group(place));
 }
 
 static void judge(const struct place *place)
@@ -250,8 +263,8 @@ static void judge(const struct place *place)
         CHECK((strict.error == 0) == (lenient.cut_bytes == 0));
     } else {
         CHECK(strict.error < 0);
-        CHECK(!verdict.is_good || is_beyond_form(place, lenient.error));
-        CHECK(!verdict.would_cut || is_beyond_form(place, lenient.error));
+        CHECK(!verdict.is_good || is_beyond_form(place, &lenient));
+        CHECK(!verdict.would_cut || is_beyond_form(place, &lenient));
     }
 
     struct verdict fixed = check(place, true);
