@@ -6,7 +6,7 @@ import tap
 from appliance import Appliance, Client, wait_until
 from tap import check
 
-PORT = 22600
+PORT = 23560
 KEYS = 500
 appliance = Appliance(PORT)
 client = None
