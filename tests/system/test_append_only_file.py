@@ -385,6 +385,7 @@ def test_rewrite_by_itself(worker):
     wait_for_base(client)
     check(int(persistence(client)["aof_current_size"]) < 200000, f"{persistence(client)}")
     same = client.call("GET", "same")
+    check(client.call("WAITAOF", 1, 0, 30000) == [1, 0], "it is not on the disk")  # of everysec
     worker.end()
     worker.forget_snapshot()
     check(worker.start("appendonly yes").call("GET", "same") == same, "the newest value")
