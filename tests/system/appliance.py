@@ -236,7 +236,7 @@ def server(port, *command):
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=directory)
         try:
-            wait_until(lambda: process.poll() is not None or has_loaded(port), 10, f"{command[0]} on port {port}")
+            wait_until(lambda: process.poll() is not None or has_loaded(port), 30, f"{command[0]} on port {port}")
             check(process.poll() is None, f"{command[0]} ended at once: is port {port} taken?")
             yield process
         finally:

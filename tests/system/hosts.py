@@ -158,7 +158,7 @@ class Hosts:
             self.processes[host] = subprocess.Popen(
                 self.inside(host, self.program(host), "-c", f"{self.directory}/{host}/{host}.conf"),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        wait_until(lambda: self.answers(host), 10, f"{host} listens")
+        wait_until(lambda: self.answers(host), 30, f"{host} listens")
 
     def answers(self, host):
         try:

@@ -56,7 +56,7 @@ def test_users_and_a_failover():
 
         # Who is removed is closed.
         says(admin, "1", "ACL", "DELUSER", "ann")
-        wait_until(lambda: is_closed(ann), 10, "the removed user's connection is closed")
+        wait_until(lambda: is_closed(ann), 30, "the removed user's connection is closed")
         says(Client(PORT), "WRONGPASS", "AUTH", "ann", "word")
 
         # A password for the default user counts at the proxy's door too.

@@ -381,7 +381,7 @@ def test_rewrite_by_itself(worker):
     wait_for_base(client)
     for i in range(2000):
         client.call("SET", "same", "x" * 100 + str(i))
-    wait_until(lambda: int(persistence(client)["aof_rewrites"]) > 1, 10, "it is rewritten")
+    wait_until(lambda: int(persistence(client)["aof_rewrites"]) > 1, 30, "it is rewritten")
     wait_for_base(client)
     check(int(persistence(client)["aof_current_size"]) < 200000, f"{persistence(client)}")
     same = client.call("GET", "same")
@@ -626,7 +626,7 @@ def live_through_full_disk(worker):
     check(persistence(client)["aof_last_write_status"] == "err", "INFO")
     check(client.call("GET", "before") == b"1", "no reads")
     os.remove(ballast)
-    wait_until(lambda: client.call("SET", "after", "1") == "OK", 10, "writes are taken again")
+    wait_until(lambda: client.call("SET", "after", "1") == "OK", 30, "writes are taken again")
     check(persistence(client)["aof_last_write_status"] == "ok", "INFO")
     worker.end()
     worker.forget_snapshot()

@@ -122,7 +122,7 @@ def test_save_points(worker):
     time.sleep(1.5)
     check(int(persistence(client)["rdb_saves"]) == 0, "two changes were enough")
     client.call("SET", "three", "3")
-    wait_until(lambda: persistence(client)["rdb_saves"] == "1", 5, "the save point saves")
+    wait_until(lambda: persistence(client)["rdb_saves"] == "1", 30, "the save point saves")
     check(persistence(client)["rdb_changes_since_last_save"] == "0", "the changes are still counted")
     worker.end()
     client = worker.start()

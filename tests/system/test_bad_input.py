@@ -237,7 +237,7 @@ def test_reader_that_does_not_read():
             return True
         return False
 
-    wait_until(is_cut_off, 10, "it is cut off")
+    wait_until(is_cut_off, 30, "it is cut off")
     peak = peak_resident(before["proxy-1"]["pid"]) - before["proxy-1"]["resident"]
     check(32 << 20 < peak < 160 << 20, f"the proxy grew by {peak >> 20} MB for it")
     say(f"the proxy grew by up to {peak >> 20} MB for a client that does not read")
@@ -313,7 +313,7 @@ def test_other_protocols():
         for protocol in ("0", "-1", "x", "99999999999999999999"):
             received, closed = said(port, ("RESPITE", "HELLO", "sentinel", STRANGER, secret(), protocol))
             check(received == b"-ERR malformed message\r\n" and closed, f"port {port}: {received!r}")
-        wait_until(lambda: refused(counted)["protocol"] == count + 2, 5, f"they are counted: {refused(counted)}")
+        wait_until(lambda: refused(counted)["protocol"] == count + 2, 30, f"they are counted: {refused(counted)}")
     check_unharmed()
 
 
@@ -443,7 +443,7 @@ def test_replays():
     with Eavesdropper(ports) as eavesdropper:
         for number in (1, 2, 3):  # links begin with a HELLO, which must be on the record
             appliance.restart(f"sentinel-{number}")
-            wait_until(lambda: appliance.status()["master"] is not None, 10, "a master")
+            wait_until(lambda: appliance.status()["master"] is not None, 30, "a master")
         appliance.wait_in_sync()
         epoch, master = appliance.status()["epoch"], appliance.master()
         appliance.kill(master)

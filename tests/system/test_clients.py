@@ -71,7 +71,7 @@ def python_expiry(port):
     client.set("py:b", "1", ex=100)
     check(client.persist("py:b") is True and client.ttl("py:b") == -1 and client.ttl("py:none") == -2, "PERSIST, TTL")
     check(client.expireat("py:b", int(time.time()) + 50) is True and 48 <= client.ttl("py:b") <= 50, "EXPIREAT")
-    wait_until(lambda: client.get("py:a") is None, 3, "py:a is gone")
+    wait_until(lambda: client.get("py:a") is None, 30, "py:a is gone")
     client.delete("py:b")
 
 

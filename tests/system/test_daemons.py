@@ -59,7 +59,7 @@ class Daemon:
         self.process.communicate()
 
     def listens_on(self, port):
-        wait_until(lambda: self.process.poll() is not None or connects(port), 10, f"port {port}")
+        wait_until(lambda: self.process.poll() is not None or connects(port), 30, f"port {port}")
         check(self.process.poll() is None, f"ended: {self.process.stderr.read() if self.process.poll() else ''}")
 
     def end(self, number=signal.SIGTERM):
@@ -313,7 +313,7 @@ def test_snapshot_of_the_reference():
     reference = subprocess.Popen(["redis-server", "--port", str(PORT + 6), "--bind", "127.0.0.1", "--dir", place,
                                   "--save", ""], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: connects(PORT + 6) and ask(PORT + 6, "PING") == "+PONG\r\n", 10, "redis-server")
+        wait_until(lambda: connects(PORT + 6) and ask(PORT + 6, "PING") == "+PONG\r\n", 30, "redis-server")
         theirs = contents(PORT + 6)
         check(len(ours) == 2002 and theirs == ours, f"{len(ours)} keys of ours, {len(theirs)} of theirs")
         check(ask(PORT + 6, "SAVE") == "+OK\r\n", "SAVE of redis-server")
@@ -407,7 +407,7 @@ def test_node_on_a_full_disk():
         control = f"127.0.0.1:{PORT + 4}"
         with Daemon("cacheworker", "-c", write("x.conf", sample("cacheworker")), "--dir", place, "--control_listen",
                     control, "--pid_file", path("pid")) as process:
-            wait_until(lambda: os.path.exists(path("pid")), 10, "its start")
+            wait_until(lambda: os.path.exists(path("pid")), 30, "its start")
             time.sleep(1.5)  # it has tried again
             check(process.process.poll() is None, "it ended")
             with socket.socket() as client:
@@ -427,10 +427,10 @@ def test_node_on_a_full_disk():
             check((group, role, flags & STATUS_DISK_ERROR) == ("", "unadopted", 0), f"{group} {role} {flags}")
             ballast = fill_disk(place)
             client.send("RESPITE", "LEARN", "main", f"1:{STRANGER}:1", topology_of(life))
-            wait_until(lambda: status_of(client)[3] & STATUS_DISK_ERROR, 5, "STATUS shows the disk's error")
+            wait_until(lambda: status_of(client)[3] & STATUS_DISK_ERROR, 30, "STATUS shows the disk's error")
             check(status_of(client)[1:3] == ("", "unadopted"), f"it acts all the same: {status_of(client)}")
             os.unlink(ballast)
-            wait_until(lambda: status_of(client)[1:3] == ("main", "master"), 5, "it goes on when there is room")
+            wait_until(lambda: status_of(client)[1:3] == ("main", "master"), 30, "it goes on when there is room")
             check(status_of(client)[3] & STATUS_DISK_ERROR == 0, "STATUS still shows an error")
             client.close()
             said = process.end()
@@ -489,7 +489,7 @@ def test_no_descriptor_is_left():
         check(len(os.listdir(listing)) == before + 200, "a connection is no descriptor")
         for client in clients:
             client.close()
-        wait_until(lambda: len(os.listdir(listing)) == before, 5, "descriptors given back")
+        wait_until(lambda: len(os.listdir(listing)) == before, 30, "descriptors given back")
         process.end()
 
 

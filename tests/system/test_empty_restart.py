@@ -19,7 +19,7 @@ def test_empty_master():
         epoch = appliance.status()["epoch"]
         appliance.kill(master)
         appliance.restart(master)
-        wait_until(lambda: appliance.status()["epoch"] > epoch, 15, "a new epoch")
+        wait_until(lambda: appliance.status()["epoch"] > epoch, 30, "a new epoch")
         check(appliance.master() != master, "the empty node was chosen again")
         appliance.wait_for_role(master, "replica")
         for number in range(KEYS):

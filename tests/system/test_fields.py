@@ -73,13 +73,13 @@ def test_stock_replica():
         for number in range(4000):
             random_change(ours, draw)
             if number % 1000 == 999:
-                wait_until(lambda: offsets_meet(ours, replica), 10, "the offsets meet")
+                wait_until(lambda: offsets_meet(ours, replica), 30, "the offsets meet")
         dump = ours.call("DUMP", KEYS[0])
         if dump is not None:
             ours.call("RESTORE", "restored", 0, dump)
         wait_until(lambda: not any(date > 0 for of_key in dates(ours, KEYS + [b"before", b"restored"]).values()
                                    for date in of_key.values()), 10, "no field has a date any more")
-        wait_until(lambda: offsets_meet(ours, replica), 10, "the offsets meet")
+        wait_until(lambda: offsets_meet(ours, replica), 30, "the offsets meet")
         keys = KEYS + [b"before", b"restored"]
         check(contents(ours, keys) == contents(replica, keys), "the stock replica holds something else")
         check(contents(ours, [b"before"])[b"before"] == [(b"c", b"3")], "what came with the full sync is over")

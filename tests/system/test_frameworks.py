@@ -132,10 +132,10 @@ def part_waiting(port):
     for number in range(3):
         threads.append(threading.Thread(target=wait, args=(number,)))
         threads[-1].start()
-        wait_until(lambda number=number: waits(number + 1), 10, f"waiter {number} waits")
+        wait_until(lambda number=number: waits(number + 1), 30, f"waiter {number} waits")
     for job in "abc":
         client.rpush("queue", job)
-        wait_until(lambda job=job: job in [value for _, value in had], 10, f"somebody has {job}")
+        wait_until(lambda job=job: job in [value for _, value in had], 30, f"somebody has {job}")
     for thread in threads:
         thread.join()
     check(had == [(0, "a"), (1, "b"), (2, "c")], had)
@@ -160,8 +160,8 @@ def part_waiting(port):
     listener = client.pubsub(ignore_subscribe_messages=True)
     listener.psubscribe(**{"news:*": heard.append})
     thread = listener.run_in_thread(sleep_time=0.01)
-    wait_until(lambda: client.publish("news:1", "hello") == 1, 10, "the listener listens")
-    wait_until(lambda: heard, 10, "it hears")
+    wait_until(lambda: client.publish("news:1", "hello") == 1, 30, "the listener listens")
+    wait_until(lambda: heard, 30, "it hears")
     thread.stop()
     thread.join()
     check((heard[0]["channel"], heard[0]["data"]) == ("news:1", "hello"), heard)

@@ -117,13 +117,13 @@ def test_replica():
     wait_until(is_equal, 30, "the replica follows")
     for _ in range(20):
         pair.call("PFADD", "h", *numbers(generator, 100))
-        wait_until(is_equal, 10, "PFADD is on the replica")
+        wait_until(is_equal, 30, "PFADD is on the replica")
         pair.call("PFCOUNT", "h")
-        wait_until(is_equal, 10, "PFCOUNT is on the replica")
+        wait_until(is_equal, 30, "PFCOUNT is on the replica")
         pair.ours.call("PFADD", "s", *numbers(generator, 3))
         pair.ours.call("BITFIELD", "f", "OVERFLOW", "FAIL", "SET", "u1", generator.randrange(1000), 2)
         pair.ours.call("BITOP", generator.choice(("DIFF", "DIFF1", "ANDOR", "ONE")), "d", "h", "s")
-        wait_until(is_equal, 10, "what partly failed, and what is newer than the replica, is on the replica")
+        wait_until(is_equal, 30, "what partly failed, and what is newer than the replica, is on the replica")
     check(replica.call("REPLICAOF", "NO", "ONE") == "OK", "REPLICAOF NO ONE")
 
 

@@ -30,7 +30,7 @@ def scrape(address):
                     return urllib.request.urlopen(url, timeout=5).read().decode()
                 except OSError:
                     return None
-            wait_until(answer, 10, "the exporter")
+            wait_until(answer, 30, "the exporter")
             text = answer()
         finally:
             process.terminate()

@@ -88,7 +88,7 @@ def test_stock_replica():
         for policy in ("allkeys-lru", "volatile-ttl", "allkeys-lfu", "volatile-random", "allkeys-random", "volatile-lru"):
             check(ours.call("CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", "1mb") == "OK", "CONFIG SET")
             write(ours, draw, 100, 10_000, ("EX", 10_000))
-            wait_until(lambda: info(ours)["master_repl_offset"] == info(replica)["master_repl_offset"], 10, "the offsets meet")
+            wait_until(lambda: info(ours)["master_repl_offset"] == info(replica)["master_repl_offset"], 30, "the offsets meet")
             check(sorted(ours.call("KEYS", "*")) == sorted(replica.call("KEYS", "*")), f"{policy}: other keys are there")
         check(int(info(ours)["evicted_keys"]) > 30_000, "little was evicted")
 

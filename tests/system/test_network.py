@@ -143,7 +143,7 @@ def replica_from_master(hosts):
 
     def cut(master, replica):
         hosts.cut_both([master], [replica])
-        wait_until(lambda: hosts.in_sync() == 0, 10, "the replica has left the set")
+        wait_until(lambda: hosts.in_sync() == 0, 30, "the replica has left the set")
         sizes.append(hosts.in_sync())
     result = keep_master(hosts, cut, 5)
     check(sizes == [0], f"{sizes}")

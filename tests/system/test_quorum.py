@@ -27,7 +27,7 @@ def test_quorum():
         check(appliance.process(replica)["role"] == "replica", "the replica was promoted")
         client.send("SET", "during", "2")  # waits for a master, no longer than hold_timeout_ms (15 s)
         appliance.restart("sentinel-1")
-        wait_until(lambda: appliance.status()["epoch"] > epoch, 15, "a new epoch with two sentinels")
+        wait_until(lambda: appliance.status()["epoch"] > epoch, 30, "a new epoch with two sentinels")
         appliance.wait_for_role(replica, "master")
         answer = client.read()
         check(answer == "OK", f"the write that waited was answered {answer}")

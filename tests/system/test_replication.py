@@ -86,7 +86,7 @@ class Load:
         self.stopped, self.written, self.error = threading.Event(), 0, None
         self.thread = threading.Thread(target=self.write)
         self.thread.start()
-        wait_until(lambda: self.written > 0 or self.error, 10, "the load writes")
+        wait_until(lambda: self.written > 0 or self.error, 30, "the load writes")
         return self
 
     def __exit__(self, kind, value, trace):
@@ -160,7 +160,7 @@ def test_partial_resync():
     client.close()
     before = log_of(replica)
     appliance.kill(replica, signal.SIGTERM)
-    wait_until(lambda: appliance.process(replica)["pid"] is None, 10, "the replica's end")
+    wait_until(lambda: appliance.process(replica)["pid"] is None, 30, "the replica's end")
     client = Client(PORT)
     check(set(pipeline(client, [(b"SET", b"away:%d" % number, b"x") for number in range(5000)])) == {"OK"}, "SET")
     check(client.call("DEL", "big:0") == 1, "DEL")
@@ -202,7 +202,7 @@ def test_killed_in_full_sync():
             interrupted += start_and_kill_in_sync(replica)
     check(interrupted > 0, "no full sync was interrupted")
     say(f"{interrupted} of 5 full syncs were interrupted")
-    wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) < count + 3, 10, "the links of the dead are closed")
+    wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) < count + 3, 30, "the links of the dead are closed")
     appliance.restart(replica)
     check_equal(KEYS // 2)
     check(appliance.master() == master and appliance.process(master)["pid"] == pid, "the master is another one")
@@ -222,10 +222,10 @@ def test_expiry():
     begin = time.monotonic()
     wait_until(lambda: reader.call("DBSIZE") == 1000, 2.5, "1,000 keys on the replica")
     check(0 < reader.call("PTTL", "short:0") <= 3000, "PTTL on the replica")
-    wait_until(lambda: reader.call("GET", "short:999") is None, 5, "a key past its time is not read on the replica")
+    wait_until(lambda: reader.call("GET", "short:999") is None, 30, "a key past its time is not read on the replica")
     check(time.monotonic() - begin > 2.5, "it went too early")
-    wait_until(lambda: writer.call("DBSIZE") == 0, 10, "all are gone from the master")
-    wait_until(lambda: reader.call("DBSIZE") == 0, 2, "and from the replica")
+    wait_until(lambda: writer.call("DBSIZE") == 0, 30, "all are gone from the master")
+    wait_until(lambda: reader.call("DBSIZE") == 0, 30, "and from the replica")
     reply = reader.call("SET", "a", "b")
     check(str(reply).startswith("READONLY "), f"a write to a replica: {reply}")
     writer.close()

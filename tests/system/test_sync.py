@@ -167,7 +167,7 @@ def test_lost_replica():
         fields = info(Client(appliance.process(master)["port"]), "respite")
         check(int(fields["respite_version"]) > before and fields["respite_in_sync"] == "0",
               f"a write was acknowledged while the lost replica is in the set: {fields}")
-        wait_until(lambda: version(appliance) > before and in_sync(appliance) == 0, 2, "the first sentinel knows it too")
+        wait_until(lambda: version(appliance) > before and in_sync(appliance) == 0, 30, "the first sentinel knows it too")
         check(MAX_LAG_MS * 0.8 <= waited_ms <= MAX_LAG_MS + 1500, f"the write waited {waited_ms} ms")
         begun = time.monotonic()
         check(client.call("SET", "later", "3") == "OK", "SET was refused")
@@ -185,7 +185,7 @@ def test_replica_behind():
         roles = appliance.workers()
         pid = pid_of(appliance, roles["master"])
         appliance.kill(roles["replica"])
-        wait_until(lambda: in_sync(appliance) == 0, 10, "the lost replica has left the set")
+        wait_until(lambda: in_sync(appliance) == 0, 30, "the lost replica has left the set")
         for number in range(1000):  # nobody but the master has them
             check(client.call("SET", f"alone:{number}", number) == "OK", "SET was refused")
         os.kill(pid, signal.SIGSTOP)

@@ -130,7 +130,7 @@ def test_stuck():
         roles = appliance.workers()
         begun = time.monotonic()
         thread, replies = in_background(appliance.process(roles["master"])["port"], "DEBUG", "SLEEP", 20)
-        wait_until(lambda: appliance.master() == roles["replica"], 15, "the replica is master")
+        wait_until(lambda: appliance.master() == roles["replica"], 30, "the replica is master")
         took = time.monotonic() - begun
         all_say(appliance, "is stuck")
         check(took > 7, f"it was replaced {took:.1f} s after its last turn: 3 s and 5 s make 8 s, less a poll")
@@ -166,7 +166,7 @@ def test_full_disk():
         link.close()
         os.unlink(ballast)
         wait_until(lambda: appliance.process(roles["master"])["role"] in ("replica", "spare"), 30, "it is back")
-        wait_until(lambda: "can write to its disk again" in appliance.why()["sentinel-1"], 10, "this is said")
+        wait_until(lambda: "can write to its disk again" in appliance.why()["sentinel-1"], 30, "this is said")
         appliance.wait_in_sync(60)
         result = steady.stop()
         for name in ("closed", "errors", "unanswered", "wrong"):
