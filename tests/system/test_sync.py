@@ -10,7 +10,7 @@ import tap
 from appliance import Appliance, Client, Steady, build_directory, info, wait_until
 from tap import check, say
 
-PORT = 22750
+PORT = 26000
 LANES = 5
 PORTS_OF_A_LANE = 30
 ROUNDS = 5  # of each kind
