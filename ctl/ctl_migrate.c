@@ -206,10 +206,11 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Until the worker says that it is done, or that it has given up. A master that is gone meanwhile says neither. */
+/* Until the worker says that it is done, or that it has given up, which has the bound twice: for what the source has,
+ * and for the replicas behind that. A master that is gone meanwhile says neither. */
 static int await_end(const struct ctl_options *options)
 {
-    int64_t end_ms = now_ms() + options->bound_ms + CLOSING_MS;
+    int64_t end_ms = now_ms() + 2 * (int64_t)options->bound_ms + CLOSING_MS;
     while (now_ms() < end_ms) {
         struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
         struct buf text = {0};

@@ -404,6 +404,22 @@ bool cw_ha_lacks_replica(const struct cw_ha *ha)
     return ha->topology.wanted_replicas > 0 && ha->topology.in_sync_count == 0;
 }
 
+bool cw_ha_is_held_by_all(const struct cw_ha *ha, uint64_t offset)
+{
+    struct cw_replica_view views[TOPOLOGY_MEMBERS_MAX];
+    int64_t now_ns = cw_engine_now_ns(ha->engine);
+    size_t count = cw_repl_replicas(cw_engine_repl(ha->engine), now_ns, views, ARRAY_LENGTH(views));
+    size_t holding = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!views[i].is_online || now_ns - views[i].acknowledged_ns > ha->insync.max_lag_ns)
+            continue;
+        if (views[i].acknowledged_offset < offset)
+            return false;
+        holding++;
+    }
+    return holding > 0 || ha->topology.wanted_replicas == 0;
+}
+
 bool cw_ha_acks_at_once(const struct cw_ha *ha)
 {
     return !cw_ha_is_async(ha);

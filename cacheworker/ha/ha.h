@@ -66,9 +66,12 @@ bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns);
 uint64_t cw_ha_released(const struct cw_ha *ha);
 
 /* Of a master: up to which offset all of the in-sync set have acknowledged its stream (UINT64_MAX where nobody is in
- * sync); whether the group wants replicas and has none in sync. */
+ * sync); whether the group wants replicas and has none in sync; whether every replica that is up, in sync or not, has
+ * acknowledged `offset`. Up is one that takes the stream and was heard within max_lag; a group that wants replicas
+ * wants one of them to be up. */
 uint64_t cw_ha_held_in_sync(const struct cw_ha *ha);
 bool cw_ha_lacks_replica(const struct cw_ha *ha);
+bool cw_ha_is_held_by_all(const struct cw_ha *ha, uint64_t offset);
 
 /* Whether a replica acknowledges what it received at once: its master's clients wait for that. */
 bool cw_ha_acks_at_once(const struct cw_ha *ha);

@@ -124,6 +124,7 @@ void cw_migration_order_cut_over(struct cw_migration *migration, int64_t now_ns,
     migration->order = CW_MIGRATION_CUT_OVER;
     migration->is_forced = is_forced;
     migration->ordered_ns = now_ns;
+    migration->bound_ns = bound_ns;
     migration->deadline_ns = now_ns + bound_ns;
     migration->outcome[0] = '\0';
 }
@@ -156,14 +157,29 @@ static enum cw_migration_step next_of_cut_over(struct cw_migration *migration, c
     return CW_MIGRATION_GIVE_UP;
 }
 
+static enum cw_migration_step next_of_close(const struct cw_migration *migration,
+                                            const struct cw_migration_facts *facts)
+{
+    if (migration->is_forced)
+        return CW_MIGRATION_FINISH;
+    if (facts->held_offset < migration->close_offset)
+        return CW_MIGRATION_WAIT;
+    return facts->is_held_by_all || facts->now_ns >= migration->deadline_ns ? CW_MIGRATION_FINISH : CW_MIGRATION_WAIT;
+}
+
 enum cw_migration_step cw_migration_next(struct cw_migration *migration, const struct cw_migration_facts *facts)
 {
     switch (migration->order) {
     case CW_MIGRATION_FOLLOW: return CW_MIGRATION_WAIT;
     case CW_MIGRATION_CUT_OVER: return next_of_cut_over(migration, facts);
-    case CW_MIGRATION_CLOSE:
-        return migration->is_forced || facts->held_offset >= migration->close_offset ? CW_MIGRATION_FINISH
-                                                                                     : CW_MIGRATION_WAIT;
+    case CW_MIGRATION_CLOSE: return next_of_close(migration, facts);
     }
     return CW_MIGRATION_WAIT;
+}
+
+void cw_migration_close(struct cw_migration *migration, uint64_t offset, int64_t now_ns)
+{
+    migration->order = CW_MIGRATION_CLOSE;
+    migration->close_offset = offset;
+    migration->deadline_ns = now_ns + migration->bound_ns;
 }

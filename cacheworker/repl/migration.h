@@ -31,7 +31,7 @@ struct cw_migration_source { /* no host: none */
 enum cw_migration_order {
     CW_MIGRATION_FOLLOW,
     CW_MIGRATION_CUT_OVER, /* as soon as all is here that the source had when the order came */
-    CW_MIGRATION_CLOSE,    /* "off" is in the stream, and waits for the replicas in sync */
+    CW_MIGRATION_CLOSE,    /* "off" is in the stream, and waits for the replicas */
 };
 
 struct cw_migration {                  /* zeroed: there is none */
@@ -44,7 +44,8 @@ struct cw_migration {                  /* zeroed: there is none */
     enum cw_migration_order order;
     bool is_forced; /* the order does not wait for replicas, nor for what the source says of its end */
     int64_t ordered_ns;
-    int64_t deadline_ns;   /* of a cut-over */
+    int64_t bound_ns;      /* of a cut-over, and once more of its end */
+    int64_t deadline_ns;   /* of the one that is under way */
     uint64_t close_offset; /* of our stream, behind "off" */
 
     bool has_position;               /* our data are the source's as of: */
@@ -109,10 +110,16 @@ struct cw_migration_facts {
     bool is_streaming;    /* the link to the source is live */
     bool lacks_replica;   /* the group wants replicas, and none is in sync */
     uint64_t held_offset; /* of our stream, which all replicas in sync hold */
+    bool is_held_by_all;  /* every replica that is up holds our stream up to close_offset, and one at least is up */
 };
 
-/* What is to be done now. Changes nothing but, with GIVE_UP, order and outcome; with TURN_OFF, once it is said, the
- * caller sets close_offset and the order. */
+/* What is to be done now. Changes nothing but, with GIVE_UP, order and outcome.
+ *
+ * Behind "off" the replicas in sync are waited for without a bound, the others for as long as the bound of the cut-over
+ * says: "off" cannot be taken back, and a group whose replicas are gone has to go on. */
 enum cw_migration_step cw_migration_next(struct cw_migration *migration, const struct cw_migration_facts *facts);
+
+/* "off" is said: it ends at `offset` of our stream. */
+void cw_migration_close(struct cw_migration *migration, uint64_t offset, int64_t now_ns);
 
 #endif

@@ -299,15 +299,14 @@ static void finish(struct cw_repl *repl, const char *outcome)
     log_notice(repl, outcome);
 }
 
-/* Stops following and says so; clients may write when the replicas in sync have heard it. */
+/* Stops following and says so; clients may write when the replicas have heard it. */
 static void turn_off(struct cw_repl *repl)
 {
     static const struct cw_migration_source none = {0};
     struct cw_migration *migration = &repl->migration;
     repl_migration_stop(repl);
     say_record(repl, &none);
-    migration->order = CW_MIGRATION_CLOSE;
-    migration->close_offset = repl->history.last_offset;
+    cw_migration_close(migration, repl->history.last_offset, now_of(repl));
     repl_choose_feeding(repl);
 }
 
@@ -322,12 +321,17 @@ void repl_migration_turn(struct cw_repl *repl)
     struct cw_migration_facts facts = {.now_ns = now_of(repl),
                                        .is_streaming = repl->follow.state == FOLLOW_STREAMING,
                                        .lacks_replica = cw_ha_lacks_replica(ha),
-                                       .held_offset = cw_ha_held_in_sync(ha)};
+                                       .held_offset = cw_ha_held_in_sync(ha),
+                                       .is_held_by_all = cw_ha_is_held_by_all(ha, migration->close_offset)};
     switch (cw_migration_next(migration, &facts)) {
     case CW_MIGRATION_WAIT: break;
     case CW_MIGRATION_TURN_OFF: turn_off(repl); break;
     case CW_MIGRATION_GIVE_UP: log_notice(repl, migration->outcome); break;
-    case CW_MIGRATION_FINISH: finish(repl, "cut over: the group is its own, and takes writes"); break;
+    case CW_MIGRATION_FINISH:
+        finish(repl, facts.is_held_by_all ? "cut over: the group is its own, and takes writes"
+                                          : "cut over: the group is its own, and takes writes; some replicas do not "
+                                            "hold all of it yet");
+        break;
     }
 }
 
@@ -335,7 +339,10 @@ int64_t repl_migration_deadline(const struct cw_repl *repl)
 {
     const struct cw_migration *migration = &repl->migration;
     int64_t deadline_ns = migration->is_following ? probe_deadline(repl) : NEVER_NS;
-    if (migration->order == CW_MIGRATION_CUT_OVER && migration->deadline_ns < deadline_ns)
+    /* Behind the bound of its end there is nothing but the replicas in sync to wait for. */
+    bool is_bound = migration->order == CW_MIGRATION_CUT_OVER ||
+                    (migration->order == CW_MIGRATION_CLOSE && migration->deadline_ns > now_of(repl));
+    if (is_bound && migration->deadline_ns < deadline_ns)
         deadline_ns = migration->deadline_ns;
     return deadline_ns;
 }

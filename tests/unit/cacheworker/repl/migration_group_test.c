@@ -371,30 +371,62 @@ static void a_group_follows_and_cuts_over(void **state)
     follow_and_cut_over(DURABILITY_SYNC);
 }
 
-static void writes_are_refused_until_the_replica_in_sync_has_heard(void **state)
+/* A cut-over for which the source has nothing left to send, and of which no replica hears. */
+static void cut_over_alone(struct group *group)
+{
+    follow(group);
+    group->net.refuses[0] = true;
+    net_cut_between(&group->net, 0, 1);
+    order(group, 0, "CUT-OVER 60000 ordinary", "+OK\r\n");
+    int probe = net_accept(&group->net);
+    say(group, probe, "+OK\r\n");
+    answer_probe(group, probe, ID, 1000);
+    live(group, 0, 200 * NS_PER_MS);
+    /* It was asked before the order. */
+    expect_status(group, 0, "state:cutting-over\r\n");
+    live(group, 0, NS_PER_S);
+    answer_probe(group, probe, ID, 1000);
+    live(group, 0, 5 * NS_PER_S);
+    expect_status(group, 0, "state:closing\r\n");
+}
+
+/* As the sentinels do with a replica that is silent. */
+static void take_out_replica(struct group *group)
+{
+    group->topology.version++;
+    group->topology.in_sync_count = 0;
+    learn(group, 0);
+    live(group, 0, 5 * NS_PER_S);
+    expect_status(group, 0, "state:closing\r\n");
+    ask(group, "SET mine 1", READONLY);
+}
+
+static void writes_are_refused_until_a_replica_has_heard(void **state)
 {
     (void)state;
     struct group group;
-    follow(&group);
-    group.net.refuses[0] = true;
-    net_cut_between(&group.net, 0, 1);
-    order(&group, 0, "CUT-OVER 60000 ordinary", "+OK\r\n");
-    int probe = net_accept(&group.net);
-    say(&group, probe, "+OK\r\n");
-    answer_probe(&group, probe, ID, 1000);
-    live(&group, 0, 200 * NS_PER_MS);
-    /* It was asked before the order. */
-    expect_status(&group, 0, "state:cutting-over\r\n");
-    live(&group, 0, NS_PER_S);
-    answer_probe(&group, probe, ID, 1000);
-    live(&group, 0, 5 * NS_PER_S);
-    expect_status(&group, 0, "state:closing\r\n");
+    cut_over_alone(&group);
     order(&group, 0, "ABORT", "-BUSY the cut-over is being finished; try again\r\n");
-    group.topology.version++; /* the sentinels took the replica out */
-    group.topology.in_sync_count = 0;
-    learn(&group, 0);
-    live(&group, 0, NS_PER_S);
+    take_out_replica(&group);
+    group.net.refuses[0] = false; /* it is not in sync, but it is up, and hears */
+    live(&group, 0, 3 * NS_PER_S);
+    expect_status(&group, 0, "state:none\r\noutcome:cut over: the group is its own, and takes writes\r\n");
+    net_kill(&group.net, 0);
+    choose(&group, 1, -1);
+    expect_held(&group, 1, 1, "a", "$1\r\n1\r\n");
+    ask(&group, "SET mine 1", "+OK\r\n");
+    end(&group);
+}
+
+static void a_group_whose_replica_does_not_come_back_goes_on(void **state)
+{
+    (void)state;
+    struct group group;
+    cut_over_alone(&group);
+    take_out_replica(&group);
+    live(&group, 0, 60 * NS_PER_S);
     expect_status(&group, 0, "state:none\r\n");
+    expect_status(&group, 0, "takes writes; some replicas do not hold all of it yet\r\n");
     ask(&group, "SET mine 1", "+OK\r\n");
     end(&group);
 }
@@ -634,7 +666,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_follows_and_cuts_over),
-        cmocka_unit_test(writes_are_refused_until_the_replica_in_sync_has_heard),
+        cmocka_unit_test(writes_are_refused_until_a_replica_has_heard),
+        cmocka_unit_test(a_group_whose_replica_does_not_come_back_goes_on),
         cmocka_unit_test(the_next_master_takes_it_up),
         cmocka_unit_test(a_master_that_does_not_know_the_password_waits),
         cmocka_unit_test(a_master_that_is_chosen_again_continues),

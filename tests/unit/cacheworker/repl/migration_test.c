@@ -189,19 +189,23 @@ static void force_waits_for_the_link_only(void **state)
     struct cw_migration_facts facts = facts_at(ORDERED);
     facts.lacks_replica = true;
     assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_TURN_OFF);
-    migration.order = CW_MIGRATION_CLOSE;
-    migration.close_offset = 500;
+    cw_migration_close(&migration, 500, ORDERED);
     assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_FINISH);
+}
+
+static struct cw_migration closed_at(int64_t now_ns)
+{
+    struct cw_migration migration = ordered(false);
+    migration.source = (struct cw_migration_source){0};
+    cw_migration_close(&migration, 500, now_ns);
+    return migration;
 }
 
 static void writes_wait_until_the_replicas_in_sync_know(void **state)
 {
     (void)state;
-    struct cw_migration migration = ordered(false);
+    struct cw_migration migration = closed_at(ORDERED);
     struct cw_migration_facts facts = facts_at(ORDERED + 100 * BOUND);
-    migration.source = (struct cw_migration_source){0};
-    migration.order = CW_MIGRATION_CLOSE;
-    migration.close_offset = 500;
     facts.held_offset = 499;
     assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_WAIT); /* no bound: "off" is in the stream */
     assert_true(cw_migration_refuses_writes(&migration));
@@ -209,6 +213,24 @@ static void writes_wait_until_the_replicas_in_sync_know(void **state)
     assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_FINISH);
     migration.order = CW_MIGRATION_FOLLOW;
     assert_false(cw_migration_refuses_writes(&migration));
+}
+
+static void writes_wait_for_the_other_replicas_for_as_long_as_the_bound_says(void **state)
+{
+    (void)state;
+    struct cw_migration migration = closed_at(ORDERED + BOUND - 1);
+    struct cw_migration_facts facts = facts_at(ORDERED + BOUND);
+    facts.held_offset = UINT64_MAX; /* nobody is in sync */
+    assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_WAIT);
+    facts.is_held_by_all = true;
+    assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_FINISH);
+    facts.held_offset = 499; /* by all that are up, and one that is not is in sync still */
+    assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_WAIT);
+    facts = facts_at(ORDERED + 2 * BOUND - 2);
+    facts.held_offset = 500;
+    assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_WAIT);
+    facts.now_ns++; /* the bound, from the moment at which it was said */
+    assert_int_equal(cw_migration_next(&migration, &facts), CW_MIGRATION_FINISH);
 }
 
 int main(void)
@@ -222,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_cut_over_that_cannot_be_is_given_up),
         cmocka_unit_test(force_waits_for_the_link_only),
         cmocka_unit_test(writes_wait_until_the_replicas_in_sync_know),
+        cmocka_unit_test(writes_wait_for_the_other_replicas_for_as_long_as_the_bound_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
