@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIDS_MAX = 8, READ_BYTES = 256 * 1024, LATENCY_BUCKETS = 1 << 16 };
+enum { PIDS_MAX = 8, READ_BYTES = 256 * 1024, LATENCY_BUCKETS = 1 << 20 };
 
 struct options {
     const char *host, *command;
@@ -189,6 +189,9 @@ static void write_request(struct load *load, struct buf *out)
         write_command(load, out, "GET", key, 0, NULL);
     } else if (strcmp(command, "set") == 0) {
         write_command(load, out, "SET", key, 1, &value);
+    } else if (strcmp(command, "mix20") == 0) {
+        bool is_write = rand_below(&load->rand, 5) == 0;
+        write_command(load, out, is_write ? "SET" : "GET", key, is_write, &value);
     } else if (strcmp(command, "incr") == 0) {
         key_bytes[0] = 'n';
         write_command(load, out, "INCR", key, 0, NULL);

@@ -3,7 +3,8 @@ EXTRA_PROGRAMS = tests/bench/load
 tests_bench_load_SOURCES = tests/bench/load.c
 tests_bench_load_LDADD = libcommon_core.a -lm
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += tests/bench/run.py tests/bench/persistence.py tests/bench/hit_rate.py tests/bench/stalls.py tests/bench/returns.py
+EXTRA_DIST += tests/bench/run.py tests/bench/persistence.py tests/bench/hit_rate.py tests/bench/stalls.py tests/bench/returns.py \
+    tests/bench/held.py
 
 # make bench [CASES=regex] [ROUNDS=n]
 CASES = .
