@@ -3,6 +3,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/repl/backlog.c cacheworker/repl/backlog.h \
 	cacheworker/repl/diverged.c cacheworker/repl/diverged.h \
 	cacheworker/repl/migration.c cacheworker/repl/migration.h \
+	cacheworker/repl/patience.c cacheworker/repl/patience.h \
 	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h cacheworker/repl/repl_settings.h \
 	cacheworker/repl/repl_failover.c \
 	cacheworker/repl/repl_follow.c \

@@ -6,6 +6,7 @@
 #include "cacheworker/repl/backlog.h"
 #include "cacheworker/repl/diverged.h"
 #include "cacheworker/repl/migration.h"
+#include "cacheworker/repl/patience.h"
 #include "cacheworker/repl/repl.h"
 #include "cacheworker/repl/repl_settings.h"
 #include "common/base/rand.h"
@@ -83,6 +84,7 @@ struct peer { /* a replica's link, at its master */
     int64_t waiting_ns;        /* since when it has waited for one */
     uint64_t next_offset;      /* of the stream: the first byte that was not handed over */
     uint64_t first_offset;     /* of the stream that it gets; an ack below is not of this stream */
+    struct cw_patience patience;
     uint64_t acknowledged_offset;
     bool has_synced; /* it keeps an append-only file, and said up to where: */
     uint64_t synced_offset;

@@ -444,13 +444,15 @@ static bool stands_still(const struct cw_repl *repl, struct peer *peer, int64_t 
     return peer->still_ns > 0 && now_ns - peer->still_ns >= repl_timeout_ns(repl);
 }
 
-/* How far a replica may be behind. While it takes a full sync that is as much as the data set, so that one ends,
- * however busy the master is, rather than begins again; the bytes are held once for all replicas. */
-static uint64_t pending_max(const struct cw_repl *repl, const struct peer *peer)
+/* What it has not taken is held once for all replicas. */
+static bool is_too_far_behind(const struct cw_repl *repl, struct peer *peer)
 {
-    uint64_t most = PENDING_MAX + (uint64_t)repl_settings(repl)->backlog_bytes;
+    if (peer->state < PEER_SNAPSHOT)
+        return false;
     bool is_syncing = peer->state == PEER_SNAPSHOT || peer->state == PEER_LOADING;
-    return is_syncing ? most + cw_keyspace_data_bytes(cw_engine_keyspace(repl->engine)) : most;
+    return cw_patience_is_over(&peer->patience, repl->history.last_offset - peer->next_offset,
+                               PENDING_MAX + (uint64_t)repl_settings(repl)->backlog_bytes,
+                               is_syncing ? cw_keyspace_data_bytes(cw_engine_keyspace(repl->engine)) : 0, is_syncing);
 }
 
 /* What stands still is given up: the replica comes again, and continues or takes a full sync. */
@@ -464,7 +466,7 @@ static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
         drop_because(repl, peer, "no sign of life");
     else if (stands_still(repl, peer, now_ns))
         drop_because(repl, peer, "it does not take its snapshot");
-    else if (peer->state >= PEER_SNAPSHOT && repl->history.last_offset - peer->next_offset > pending_max(repl, peer))
+    else if (is_too_far_behind(repl, peer))
         drop_because(repl, peer, "too far behind");
     else if (has_output(repl, peer))
         cw_engine_flush(repl->engine, peer->link);

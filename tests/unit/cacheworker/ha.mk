@@ -21,6 +21,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/repl/diverged_test \
 	tests/unit/cacheworker/repl/migration_group_test \
 	tests/unit/cacheworker/repl/migration_test \
+	tests/unit/cacheworker/repl/patience_test \
 	tests/unit/cacheworker/repl/replication_settings_test \
 	tests/unit/cacheworker/repl/resync_test \
 	tests/unit/cacheworker/repl/stock_master_test \
@@ -83,6 +84,8 @@ tests_unit_cacheworker_repl_migration_group_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_
 tests_unit_cacheworker_repl_migration_group_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_migration_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_migration_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_patience_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_patience_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \
