@@ -11,7 +11,9 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/ha/gate_test \
 	tests/unit/cacheworker/ha/insync_test \
 	tests/unit/cacheworker/ha/node_state_test \
+	tests/unit/cacheworker/ha/worker_files_test \
 	tests/unit/cacheworker/ha/worker_ha_test \
+	tests/unit/cacheworker/ha/worker_rejoin_test \
 	tests/unit/cacheworker/rdb/background_save_test \
 	tests/unit/cacheworker/rdb/encodings_test \
 	tests/unit/cacheworker/rdb/rdb_file_test \
@@ -88,12 +90,18 @@ tests_unit_cacheworker_repl_patience_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_patience_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_resync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_resync_test_LDADD = $(cacheworker_ha_test_libraries)
-tests_unit_cacheworker_ha_worker_ha_test_SOURCES = \
-	tests/unit/cacheworker/ha/worker_ha_test.c \
+cacheworker_ha_cluster = tests/unit/cacheworker/ha/cluster.c tests/unit/cacheworker/ha/cluster.h \
 	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h \
 	tests/unit/cacheworker/net.c tests/unit/cacheworker/net.h
+tests_unit_cacheworker_ha_worker_files_test_SOURCES = tests/unit/cacheworker/ha/worker_files_test.c $(cacheworker_ha_cluster)
+tests_unit_cacheworker_ha_worker_files_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_worker_files_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_worker_ha_test_SOURCES = tests/unit/cacheworker/ha/worker_ha_test.c $(cacheworker_ha_cluster)
 tests_unit_cacheworker_ha_worker_ha_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_ha_worker_ha_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_ha_worker_rejoin_test_SOURCES = tests/unit/cacheworker/ha/worker_rejoin_test.c $(cacheworker_ha_cluster)
+tests_unit_cacheworker_ha_worker_rejoin_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_ha_worker_rejoin_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_stock_master_test_SOURCES = \
 	tests/unit/cacheworker/repl/stock_master_test.c \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
