@@ -465,7 +465,7 @@ static void answered_file(struct cw_engine *engine, const struct event *event)
         return;
     }
     cw_background_save_answered(engine, event->token, event->result);
-    if (engine->is_stopping && !cw_background_save_is_running(&engine->background_save))
+    if (engine->is_stopping && engine->background_save.state != CW_BACKGROUND_CLOSING)
         stop(engine);
 }
 

@@ -3,6 +3,7 @@
 #include "cacheworker/engine/settings.h"
 #include "cacheworker/keyspace/lookup.h"
 #include "cacheworker/keyspace/scan.h"
+#include "cacheworker/rdb/background_save.h"
 #include "common/base/glob.h"
 #include "common/base/number.h"
 
@@ -305,11 +306,8 @@ static bool parse_flush(struct cw_call *call, bool *ret_now)
 
 /* What is not asynchronous frees as much as it may at once: all of what is small. A flush goes into the stream also
  * when there was nothing to flush: a replica may have been given more. */
-static void flush_databases(struct cw_call *call, unsigned first, unsigned last)
+static void flush_databases(struct cw_call *call, unsigned first, unsigned last, bool now)
 {
-    bool now;
-    if (!parse_flush(call, &now))
-        return;
     for (unsigned i = first; i <= last; i++)
         call->dirty += cw_keyspace_flush(call->keyspace, i);
     if (now)
@@ -320,12 +318,18 @@ static void flush_databases(struct cw_call *call, unsigned first, unsigned last)
 
 void cw_flushdb_command(struct cw_call *call)
 {
-    flush_databases(call, call->database, call->database);
+    bool now;
+    if (parse_flush(call, &now))
+        flush_databases(call, call->database, call->database, now);
 }
 
 void cw_flushall_command(struct cw_call *call)
 {
-    flush_databases(call, 0, cw_keyspace_databases(call->keyspace) - 1);
+    bool now;
+    if (!parse_flush(call, &now))
+        return;
+    cw_background_save_flush(call->engine); /* first: a snapshot would be shown all that goes */
+    flush_databases(call, 0, cw_keyspace_databases(call->keyspace) - 1, now);
 }
 
 void cw_swapdb_command(struct cw_call *call)

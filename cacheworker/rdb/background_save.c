@@ -114,7 +114,8 @@ static void end_writing(struct cw_engine *engine)
 
 static void become_idle(struct cw_background_save *save)
 {
-    save->state = CW_BACKGROUND_IDLE;
+    save->state = save->wants_another ? CW_BACKGROUND_WANTED : CW_BACKGROUND_IDLE;
+    save->wants_another = false;
     cw_picture_end(&save->picture);
 }
 
@@ -139,18 +140,37 @@ int cw_background_save_want(struct cw_engine *engine)
     return 0;
 }
 
+static bool call_off(struct cw_engine *engine)
+{
+    const struct cw_background_save *save = &engine->background_save;
+    if (save->state != CW_BACKGROUND_WRITING && (save->state != CW_BACKGROUND_CLOSING || save->is_named))
+        return false;
+    effect_log(engine->effects, LOG_LEVEL_NOTICE, "the background save is called off by a client");
+    remove_aside(engine);
+    return true;
+}
+
 enum cw_background_cancelled cw_background_save_cancel(struct cw_engine *engine)
 {
     struct cw_background_save *save = &engine->background_save;
-    if (save->state == CW_BACKGROUND_WANTED) {
+    bool was_wanted = save->state == CW_BACKGROUND_WANTED || save->wants_another;
+    save->wants_another = false;
+    if (save->state == CW_BACKGROUND_WANTED)
         become_idle(save);
-        return CW_CANCELLED_WANTED;
-    }
-    if (save->state != CW_BACKGROUND_WRITING && (save->state != CW_BACKGROUND_CLOSING || save->is_named))
-        return CW_CANCELLED_NOTHING;
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "the background save is called off by a client");
-    remove_aside(engine);
-    return CW_CANCELLED_WRITING;
+    else if (call_off(engine))
+        return CW_CANCELLED_WRITING;
+    return was_wanted ? CW_CANCELLED_WANTED : CW_CANCELLED_NOTHING;
+}
+
+void cw_background_save_flush(struct cw_engine *engine)
+{
+    struct cw_background_save *save = &engine->background_save;
+    if (cw_engine_is_loading(engine))
+        return;
+    (void)call_off(engine);
+    if (engine->settings.save_points.count == 0 || cw_background_save_want(engine) != ERR_BUSY)
+        return;
+    save->wants_another = save->state != CW_BACKGROUND_WANTED;
 }
 
 void cw_background_save_leave(struct cw_engine *engine)

@@ -5,7 +5,7 @@
  * and the loop waits for no disk. "dump.rdb" is the old file or the new one, never half of one.
  *
  *     IDLE -> WANTED -> WRITING -> CLOSING -> IDLE
- *                          \-> LEAVING (a write failed, or the data were replaced) -> IDLE
+ *                          \-> LEAVING (a write failed, the data were replaced, or it was called off) -> IDLE
  *
  * The picture is taken between two commands, at the end of a turn, when no replica is being given one: there is one
  * snapshot of a keyspace at a time.
@@ -45,6 +45,7 @@ struct cw_background_save { /* a zeroed struct is idle */
     struct cw_picture picture; /* that is being written, or was */
     uint64_t changes_before;   /* of the data, when the picture was taken */
     bool is_named;             /* the rename was asked for: it cannot be called off */
+    bool wants_another;        /* as soon as this one is over */
     size_t held_peak;          /* of the last one that was completed: the most that was held in memory */
     int64_t began_ns;
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
@@ -63,6 +64,10 @@ enum cw_background_cancelled { CW_CANCELLED_NOTHING, CW_CANCELLED_WANTED, CW_CAN
 
 /* Calls off one that is wanted, or under way and not about to get its name. */
 enum cw_background_cancelled cw_background_save_cancel(struct cw_engine *engine);
+
+/* FLUSHALL: nobody needs a picture of what is about to go, so one under way is called off. Where there are save points,
+ * what is left is saved as soon as may be. */
+void cw_background_save_flush(struct cw_engine *engine);
 
 /* The keyspace whose picture this is is about to go. Nothing is left of the file. */
 void cw_background_save_leave(struct cw_engine *engine);

@@ -194,6 +194,36 @@ def test_cancel(worker):
 
 
 @with_worker
+def test_flushall(worker):
+    """FLUSHALL calls off a background save; where there are save points, the data are saved anew"""
+    client = worker.start()
+    path = os.path.join(worker.directory, "dump.rdb")
+    for number in range(200):
+        client.call("SET", f"key:{number}", "1")
+    client.call("CONFIG", "SET", "rdb-key-save-delay", "100000000")
+    check(client.call("BGSAVE") == "Background saving started", "BGSAVE was refused")
+    client.call("FLUSHALL", "now")
+    check(persistence(client)["current_save_keys_total"] == "200", "a FLUSHALL that is refused called it off")
+    check(client.call("FLUSHALL") == "OK", "FLUSHALL was refused")
+    wait_saved(client)
+    fields = persistence(client)
+    check(int(fields["rdb_changes_since_last_save"]) >= 400 and fields["rdb_saves"] == "0" and
+          fields["rdb_last_bgsave_status"] == "ok" and not os.path.exists(path), f"{fields}")
+
+    client.call("SET", "key", "1")
+    check(client.call("CONFIG", "SET", "save", "3600 1000") == "OK", "save was refused")
+    for wanted in ("FUNCTION FLUSH", "BGSAVE"):  # nothing is under way, then something is
+        saves = int(persistence(client)["rdb_saves"])
+        client.call(*wanted.split())
+        check(client.call("FLUSHALL") == "OK", "FLUSHALL was refused")
+        wait_until(lambda: int(persistence(client)["rdb_saves"]) > saves, 30, "what is left is saved")
+        check(persistence(client)["rdb_changes_since_last_save"] == "0", "the changes are still counted")
+        client.call("SET", "key", "1")
+    worker.end()
+    check(worker.start().call("DBSIZE") == 0, "what was flushed is back")
+
+
+@with_worker
 def test_big_values(worker):
     """values that are written in slices, and changed meanwhile: redis-server finds them as they were"""
     client = worker.start()
@@ -249,4 +279,4 @@ def test_end_in_the_middle(worker):
         worker.end()
 
 
-tap.run([test_picture, test_save_points, test_failure, test_cancel, test_big_values, test_end_in_the_middle])
+tap.run([test_picture, test_save_points, test_failure, test_cancel, test_flushall, test_big_values, test_end_in_the_middle])

@@ -13,6 +13,7 @@
 #include "cacheworker/limiter/limiter_commands.h"
 #include "cacheworker/list/list_commands.h"
 #include "cacheworker/pubsub/notify.h"
+#include "cacheworker/rdb/background_save.h"
 #include "cacheworker/rdb/dump_commands.h"
 #include "cacheworker/rdb/rdb_cursor.h"
 #include "cacheworker/set/set_algebra_commands.h"
@@ -288,6 +289,11 @@ static void on_added(void *context, unsigned database, struct slice key)
 static void on_missed(void *context, unsigned database, struct slice key)
 {
     cw_notify(context, CW_NOTIFY_MISS, "keymiss", database, key);
+}
+
+void cw_background_save_flush(struct cw_engine *engine)
+{
+    (void)engine;
 }
 
 bool cw_access_may_read_every_key(const struct cw_call *call)
