@@ -218,6 +218,12 @@ static bool ends_in(const char *name, const char *end)
     return length > end_length && strcmp(name + length - end_length, end) == 0;
 }
 
+/* What a server that writes a new one calls it until it is whole, and leaves when it dies. */
+static bool is_aside(const char *name)
+{
+    return strncmp(name, "temp-", strlen("temp-")) == 0;
+}
+
 /* How many manifests the directory has; the path of one. -1: it cannot be read. */
 static int find_manifest(struct aof *aof)
 {
@@ -227,7 +233,7 @@ static int find_manifest(struct aof *aof)
     int found = 0;
     struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
-        if (!ends_in(entry->d_name, ".manifest"))
+        if (!ends_in(entry->d_name, ".manifest") || is_aside(entry->d_name))
             continue;
         found++;
         snprintf(aof->manifest_path, sizeof(aof->manifest_path), "%s/%s", aof->directory, entry->d_name);
