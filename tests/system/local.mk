@@ -17,6 +17,15 @@ tests_system_disk_faults_so_SOURCES = tests/system/disk_faults.c
 tests_system_disk_faults_so_CFLAGS = $(AM_CFLAGS) -fPIC
 tests_system_disk_faults_so_LDFLAGS = -shared
 tests_system_disk_faults_so_LDADD = -ldl
+noinst_PROGRAMS += tests/system/disk_record.so
+tests_system_disk_record_so_SOURCES = tests/system/disk_record.c
+tests_system_disk_record_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_system_disk_record_so_LDFLAGS = -shared
+tests_system_disk_record_so_LDADD = -ldl
+noinst_PROGRAMS += tests/system/load_directories
+tests_system_load_directories_SOURCES = tests/system/load_directories.c cacheworker/shell/check_files.c \
+	cacheworker/shell/check_files.h tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_system_load_directories_LDADD = libcacheworker_core.a $(SHELL_LIBS)
 EXTRA_DIST += \
 	tests/system/appliance.py \
 	tests/system/celery_tasks.py \
@@ -27,6 +36,7 @@ EXTRA_DIST += \
 	tests/system/node_packages.py \
 	tests/system/node_runner.js \
 	tests/system/places.py \
+	tests/system/power_cut.py \
 	tests/system/rq_tasks.py \
 	tests/system/differential_acl.py \
 	tests/system/differential_bits.py \
@@ -70,6 +80,7 @@ EXTRA_DIST += \
 	tests/system/test_memory.py \
 	tests/system/test_migration.py \
 	tests/system/test_network.py \
+	tests/system/test_power_cut.py \
 	tests/system/test_primitives.py \
 	tests/system/test_quickstart.py \
 	tests/system/test_quorum.py \

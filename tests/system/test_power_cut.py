@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+"""The power is cut at any moment: whatever a file system may show then of a directory, the worker starts with it, has
+all that was acknowledged, and never a half of anything."""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import tap
+from appliance import Client, build_directory, has_loaded, info, wait_until
+from power_cut import Disk, choose, read_records, store
+from tap import check, say
+
+PORT = 25735
+BUILD = build_directory()
+SECOND = "local n = redis.call('INCR', 'number'); redis.call('SET', 'key:' .. n, ARGV[1]); return n"
+
+
+class Life:
+    """A worker by itself whose every operation on files is written down, from its start to its sudden end."""
+
+    def __init__(self, place, *lines):
+        self.directory = os.path.join(place, "data")
+        configuration = os.path.join(place, "redis.conf")
+        with open(configuration, "w", encoding="ascii") as file:
+            file.write("\n".join(("save ''", *lines)) + "\n")
+        shim = os.path.join(BUILD, "tests/system/disk_record.so")
+        self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
+                                         "--dir", self.directory, "--redis-conf", configuration],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        env={**os.environ, "LD_PRELOAD": shim,
+                                             "DISK_RECORD": os.path.join(place, "record")})
+        self.client = None
+
+    def __enter__(self):
+        try:
+            wait_until(lambda: self.process.poll() is not None or has_loaded(PORT), 60, "the worker has its data")
+            check(self.process.poll() is None, "the worker ended at once")
+            self.client = Client(PORT, timeout=30)
+            return self
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def write(self, *lengths, before=None):
+        """Writes, sent in one piece. Every second number has a key beside it, of so many bytes, in one transaction."""
+        if before is not None:
+            self.client.send(before)
+        for length in lengths:
+            self.client.send("INCR", "number")
+            self.client.send("EVAL", SECOND, 0, "x" * length)
+        if before is not None:
+            check(not isinstance(self.client.read(), Exception), before)
+        return [self.client.read() for _ in range(2 * len(lengths))]
+
+    def wait_for(self, *fields):
+        wait_until(lambda: {info(self.client, "persistence")[field] for field in fields} == {"0"}, 30, f"{fields} are 0")
+
+    def wait_for_base(self):
+        self.wait_for("aof_rewrite_in_progress", "aof_rewrite_scheduled")
+
+
+@contextlib.contextmanager
+def recorded():
+    """A place for a worker's lives. What it leaves is to be judged before the end."""
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=parent) as place:
+        os.mkdir(os.path.join(place, "data"))
+        yield place
+
+
+def promised(said, is_always):
+    """The number that was acknowledged with this, or seen by a read."""
+    lines = said.split(b"\r\n")
+    if not is_always:
+        return int(said[7:]) if said.startswith(b"+saved:") else 0
+    if lines[0][:1] == b":":
+        return max(int(line[1:]) for line in lines if line[:1] == b":")
+    is_bulk = lines[0][:1] == b"$" and len(lines) == 3 and lines[1].isdigit()
+    return int(lines[1]) if is_bulk else 0
+
+
+def gather_states(disk, record, is_always, seed):
+    """{state: the least number that it must hold} for every prefix of what was done."""
+    states, floor, chance = {}, 0, choose(seed)
+    for words, data in read_records(record):
+        if words[0] == "say":
+            floor = max(floor, promised(data, is_always))
+        elif not disk.execute(words, data):
+            continue
+        for shown in disk.states(chance):
+            state = tuple(sorted(shown.items()))
+            states[state] = max(states.get(state, 0), floor)
+    return states, floor
+
+
+def load(place, states, appendonly):
+    """What the loader says of each."""
+    directories = [os.path.join(place, f"state-{number}") for number in range(len(states))]
+    for state, directory in zip(states, directories):
+        store(dict(state), directory)
+    loader = subprocess.run([os.path.join(BUILD, "tests/system/load_directories")], text=True, capture_output=True,
+                            input="".join(f"{appendonly} {directory}\n" for directory in directories), check=False)
+    for directory in directories:
+        shutil.rmtree(directory)
+    check(loader.returncode == 0, f"the loader: {loader.stderr}")
+    return loader.stdout.splitlines()
+
+
+def describe(state):
+    return ", ".join(f"{path} {len(content)}" for path, content in state)
+
+
+def judge(place, disk, appendonly, is_always, seed=1):
+    """Every state of what was written down: it is loaded, whole, with all that was promised."""
+    record = os.path.join(place, "record")
+    states, floor = gather_states(disk, record, is_always, seed)
+    answers = load(place, list(states), appendonly)
+    check(len(answers) == len(states), f"{len(answers)} answers for {len(states)} states")
+    for (state, least), answer in zip(states.items(), answers):
+        check(not answer.startswith("refused") and answer.split()[2] in ("good", "cut", "none"),
+              f"{answer}: {describe(state)}")
+        number, keys = map(int, answer.split()[:2])
+        check(number >= least, f"{number} of {least} are there: {describe(state)}")
+        check(keys == number // 2 + (number > 0), f"{number} and {keys} keys: {describe(state)}")
+    say(f"{len(states)} states, {floor} promised")
+    os.remove(record)
+    return floor
+
+
+def test_snapshots():
+    """BGSAVE and SAVE: dump.rdb is the one before or the new one, and whoever heard that it is saved finds it so"""
+    with recorded() as place:
+        disk = Disk(os.path.join(place, "data"))
+        with Life(place) as life:
+            for command in ("SAVE", "BGSAVE", "BGSAVE", "SAVE"):
+                number = life.write(10, 3000)[-1]
+                life.client.call(command)
+                life.wait_for("rdb_bgsave_in_progress")
+                life.client.call("EVAL", "return redis.status_reply(ARGV[1])", 0, f"saved:{number}")
+        check(judge(place, disk, "no", False) == 16, "it was not saved")
+
+
+def test_append_only_file():
+    """appendfsync always: the first base, new bases under writes, and the life after that; all that was acknowledged is there"""
+    with recorded() as place:
+        directory = os.path.join(place, "data")
+        disk = Disk(directory)
+        with Life(place, "appendonly yes", "appendfsync always") as life:
+            life.write(10, 20)
+            life.wait_for_base()
+            life.write(5000)
+            for _ in range(2):
+                life.write(10, 9000, before="BGREWRITEAOF")
+                life.write(10)
+                life.wait_for_base()
+            life.write(10)
+        with Life(place, "appendonly yes", "appendfsync always") as life:
+            life.write(10)
+            life.write(10, 10, before="BGREWRITEAOF")
+            life.wait_for_base()
+        check(judge(place, disk, "yes", True) == 26, "writes were refused")
+
+
+tap.run([test_snapshots, test_append_only_file])
