@@ -40,6 +40,21 @@ bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns)
     return cw_ha_has_lease(worker->engine.ha, now_ns);
 }
 
+bool cw_inspect_is_loading(const struct cw_worker *worker)
+{
+    return cw_engine_is_loading(&worker->engine);
+}
+
+bool cw_inspect_is_damaged(const struct cw_worker *worker)
+{
+    return cw_repl_is_damaged(worker->engine.repl);
+}
+
+int64_t cw_inspect_save_began_ns(const struct cw_worker *worker)
+{
+    return worker->engine.background_save.began_ns;
+}
+
 uint64_t cw_inspect_released_offset(const struct cw_worker *worker)
 {
     uint64_t end = cw_repl_offset(worker->engine.repl);

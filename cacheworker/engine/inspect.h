@@ -21,6 +21,14 @@ bool cw_inspect_may_acknowledge(const struct cw_worker *worker, int64_t now_ns);
 /* The signature of its data, as far as a reader would find them. False: it has none. */
 bool cw_inspect_digest(const struct cw_worker *worker, int64_t wall_ms, struct cw_digest *ret_digest);
 
+/* Whether it still loads its data; whether it found data that it could not read whole, and has taken no others since.
+ */
+bool cw_inspect_is_loading(const struct cw_worker *worker);
+bool cw_inspect_is_damaged(const struct cw_worker *worker);
+
+/* When the newest picture for dump.rdb was begun, on its clock, at the end of that turn's commands; 0: none was. */
+int64_t cw_inspect_save_began_ns(const struct cw_worker *worker);
+
 /* The last offset of the stream that replies which leave now may show. */
 uint64_t cw_inspect_released_offset(const struct cw_worker *worker);
 

@@ -29,6 +29,8 @@ enum {
     CW_MUTANT_APPLY_HALVES = 1 << 10,      /* a replica executes what stands in a transaction before its end is there */
     CW_MUTANT_AOF_GOES_ON = 1 << 11,       /* behind a full sync the old append-only file goes on */
     CW_MUTANT_AOF_FORGETS_EPOCHS = 1 << 12, /* a replica's append-only file does not tell where epochs begin */
+    CW_MUTANT_NAME_BEFORE_SYNC = 1 << 13,   /* a dump.rdb gets its name before it is durable */
+    CW_MUTANT_PICTURE_AHEAD = 1 << 14,      /* a snapshot says that it reaches further than its data */
 };
 
 struct cw_ha;

@@ -1,6 +1,7 @@
 #include "cacheworker/rdb/background_save.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/picture.h"
 #include "cacheworker/rdb/rdb_file.h"
@@ -104,12 +105,23 @@ static void begin(struct cw_engine *engine)
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", CW_RDB_FILE);
 }
 
+static void give_the_name(struct cw_engine *engine)
+{
+    engine->background_save.is_named = true;
+    ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
+    ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = engine->config.rdb_file}, ASIDE,
+        TOKEN_RENAMED, SLICE_LITERAL(""));
+}
+
 /* The rename says that all before it is done: a file that failed fails to the end. */
 static void end_writing(struct cw_engine *engine)
 {
     engine->background_save.state = CW_BACKGROUND_CLOSING;
-    ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(0),
-        SLICE_LITERAL(""));
+    if (UNLIKELY(engine->config.mutants & CW_MUTANT_NAME_BEFORE_SYNC))
+        give_the_name(engine);
+    else
+        ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = FILE_NUMBER}, NULL, TOKEN_APPENDED(0),
+            SLICE_LITERAL(""));
 }
 
 static void become_idle(struct cw_background_save *save)
@@ -233,14 +245,6 @@ static void succeeded(struct cw_engine *engine)
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "saved %" PRIu64 " keys in %" PRId64 " ms", save->picture.keys,
                save->took_ns / NS_PER_MS);
     become_idle(save);
-}
-
-static void give_the_name(struct cw_engine *engine)
-{
-    engine->background_save.is_named = true;
-    ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = FILE_NUMBER}, NULL, 0, SLICE_LITERAL(""));
-    ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = engine->config.rdb_file}, ASIDE,
-        TOKEN_RENAMED, SLICE_LITERAL(""));
 }
 
 void cw_background_save_answered(struct cw_engine *engine, uint64_t token, int result)

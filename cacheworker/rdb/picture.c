@@ -1,6 +1,7 @@
 #include "cacheworker/rdb/picture.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
 
@@ -70,6 +71,8 @@ void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, uint
     for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
         picture->keys_total += cw_keyspace_count(keyspace, i);
     struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
+    if (UNLIKELY(engine->config.mutants & CW_MUTANT_PICTURE_AHEAD))
+        origin.history.last_offset++;
     cw_rdb_write_preamble(&picture->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(keyspace));
     cw_rdb_write_databases(&picture->writer, keyspace);
     cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){picture, show_entry, show_slice});

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+enum { SLOW_SAVE_KEY_US = 10000 }; /* a picture takes about half a second */
+
 #define SECRET SLICE_LITERAL("a secret of the simulated appliance")
 
 static struct address address_of(unsigned host, uint16_t port)
@@ -53,6 +55,17 @@ static void *sentinel_create(struct world *world, struct sim_process *process)
     return sentinel;
 }
 
+static void write_parameters(const struct appliance *appliance, struct buf *out)
+{
+    if (appliance->appendfsync != NULL)
+        buf_add_format(
+            out, "appendonly yes\nappendfsync %s\nauto-aof-rewrite-min-size 8kb\nauto-aof-rewrite-percentage %u\n",
+            appliance->appendfsync, appliance->rewrites ? 100 : 0);
+    if (appliance->save_points != NULL)
+        buf_add_format(out, "save %s\nrdb-key-save-delay %u\n", appliance->save_points,
+                       appliance->saves_slowly ? SLOW_SAVE_KEY_US : 0);
+}
+
 static void *worker_create(struct world *world, struct sim_process *process)
 {
     struct appliance *appliance = process->context;
@@ -67,17 +80,15 @@ static void *worker_create(struct world *world, struct sim_process *process)
     config.new_identity = appliance->worker_ids[number];
     config.incarnation_bits = rand_u64(&world->rand);
     config.storage = &process->storage;
-    config.loading_slice_bytes = process->life % 2 ? 300 : 0; /* in many turns, or in one */
+    config.loading_slice_bytes = process->life % 2 && !appliance->loads_at_once ? 300 : 0;
     config.state_found = sim_file_read(process, "node.state", &config.state);
     config.mutants = appliance->mutants.worker;
-    char parameters[160] = "";
-    if (appliance->appendfsync != NULL)
-        snprintf(parameters, sizeof(parameters),
-                 "appendonly yes\nappendfsync %s\nauto-aof-rewrite-min-size 8kb\nauto-aof-rewrite-percentage %u\n",
-                 appliance->appendfsync, appliance->rewrites ? 100 : 0);
-    config.parameters = slice_text(parameters);
+    struct buf parameters = {0};
+    write_parameters(appliance, &parameters);
+    config.parameters = buf_slice(&parameters);
     struct cw_worker *worker = NULL;
     CHECK(cw_worker_create(&config, &worker) == 0);
+    buf_free(&parameters);
     return worker;
 }
 

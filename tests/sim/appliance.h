@@ -34,6 +34,9 @@ struct appliance {
     bool is_stranger[WORKERS]; /* lost its disk, and its name with it */
     const char *appendfsync;   /* of workers that keep an append-only file; NULL: none does */
     bool rewrites;             /* it, again and again */
+    const char *save_points;   /* of workers that write dump.rdb; NULL: none does */
+    bool saves_slowly;         /* key after key, while the clients write */
+    bool loads_at_once;        /* for whoever looks at a disk; else workers load in many turns in every second life */
     bool created;              /* the operator's create was answered OK */
 };
 

@@ -18,7 +18,7 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 500, MUTANT_SEEDS = 200 };
 
 struct totals {
-    uint64_t seeds, failovers, exchanges, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS],
+    uint64_t seeds, failovers, exchanges, pictures, loaded, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS],
         plots[PLOT_KINDS], events;
 };
 
@@ -41,6 +41,13 @@ static const char *appendfsync_of(uint64_t seed)
     return seed % 5 == 2 ? policies[seed / 5 % ARRAY_LENGTH(policies)] : NULL;
 }
 
+/* Every fifth group writes dump.rdb, and every second of those with append-only files. */
+static const char *save_points_of(uint64_t seed)
+{
+    static const char *const points[] = {"1 1", "3 10", "8 1 2 100"};
+    return seed % 5 == 4 || seed % 10 == 7 ? points[seed / 10 % ARRAY_LENGTH(points)] : NULL;
+}
+
 static void run_seed(uint64_t seed, const struct settings *settings, bool verbose, struct totals *totals,
                      struct outcome *outcome)
 {
@@ -53,6 +60,8 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->acknowledgements = seed % 9 == 0 ? 2 : 1;
     appliance->appendfsync = appendfsync_of(seed);
     appliance->rewrites = seed % 2 == 0;
+    appliance->save_points = save_points_of(seed);
+    appliance->saves_slowly = seed % 2 == 0;
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle, &settings->omissions);
     appliance_start(appliance, &settings->mutants);
@@ -73,6 +82,9 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     totals->seeds++;
     totals->failovers += oracle->failovers;
     totals->exchanges += oracle->exchanges;
+    for (unsigned i = 0; i < WORKERS; i++)
+        totals->pictures += oracle->picture_count[i];
+    totals->loaded += oracle->loaded;
     totals->acknowledged += appliance->workload.acknowledged;
     totals->lost += oracle->lost;
     totals->uncertain += appliance->workload.uncertain;
@@ -91,10 +103,11 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
 static void print_totals(const struct totals *totals)
 {
     printf("# %" PRIu64 " seeds, %" PRIu64 " failovers, %" PRIu64 " exchanges of a spare, %" PRIu64
-           " acknowledged, %" PRIu64 " of the appended lost, %" PRIu64 " uncertain, %" PRIu64
-           " refused after the hold, %" PRIu64 " events; faults:",
-           totals->seeds, totals->failovers, totals->exchanges, totals->acknowledged, totals->lost, totals->uncertain,
-           totals->refused, totals->events);
+           " snapshots begun, %" PRIu64 " found at a start, %" PRIu64 " acknowledged, %" PRIu64
+           " of the appended lost, %" PRIu64 " uncertain, %" PRIu64 " refused after the hold, %" PRIu64
+           " events; faults:",
+           totals->seeds, totals->failovers, totals->exchanges, totals->pictures, totals->loaded, totals->acknowledged,
+           totals->lost, totals->uncertain, totals->refused, totals->events);
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         printf(" %s %" PRIu64, fault_name((enum fault_kind)kind), totals->faults[kind]);
     printf("; plots:");

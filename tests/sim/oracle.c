@@ -208,6 +208,50 @@ static bool was_held(const struct oracle *oracle, unsigned number, const struct 
     return was;
 }
 
+static const struct pictured *find_picture(const struct oracle *oracle, unsigned number, const struct pictured *wanted)
+{
+    for (unsigned i = 0; i < ORACLE_PICTURES && i < oracle->picture_count[number]; i++)
+        if (memcmp(&oracle->pictures[number][i], wanted, sizeof(*wanted)) == 0)
+            return &oracle->pictures[number][i];
+    return NULL;
+}
+
+static bool take_picture(const struct sim_process *worker, struct pictured *ret_picture)
+{
+    *ret_picture = (struct pictured){.offset = cw_inspect_history(worker->core)->last_offset};
+    return cw_inspect_digest(worker->core, 0, &ret_picture->digest);
+}
+
+/* After every turn: a picture is begun behind what the turn executed. */
+static void note_picture(struct oracle *oracle, unsigned number)
+{
+    const struct sim_process *worker = oracle->appliance->workers[number];
+    int64_t began_ns = cw_inspect_save_began_ns(worker->core);
+    if (began_ns == oracle->picture_began_ns[number])
+        return;
+    oracle->picture_began_ns[number] = began_ns;
+    if (began_ns != 0)
+        CHECK(take_picture(worker, &oracle->pictures[number][oracle->picture_count[number]++ % ORACLE_PICTURES]));
+}
+
+/* What the disk of this worker gave to a core. */
+static void check_loaded(struct oracle *oracle, unsigned number, const struct sim_process *loaded)
+{
+    const struct appliance *appliance = oracle->appliance;
+    const char *name = appliance->workers[number]->name;
+    const struct history *history = cw_inspect_history(loaded->core);
+    struct pictured picture;
+    if (cw_inspect_is_damaged(loaded->core))
+        oracle_violate(oracle, "S8: %s finds its data damaged", name);
+    if (!was_held(oracle, number, history))
+        oracle_violate(oracle, "S8: the disk of %s has a history that it never had", name);
+    if (appliance->appendfsync != NULL || history->count == 0)
+        return;
+    oracle->loaded++;
+    if (!take_picture(loaded, &picture) || find_picture(oracle, number, &picture) == NULL)
+        oracle_violate(oracle, "S8: the dump.rdb of %s is not what it had at offset %" PRIu64, name, picture.offset);
+}
+
 /* Within a life a history grows, or a full sync takes the place of what was held. */
 static void check_data_set(struct oracle *oracle, unsigned number)
 {
@@ -215,14 +259,15 @@ static void check_data_set(struct oracle *oracle, unsigned number)
     const struct history *history = cw_inspect_history(process->core);
     struct history *before = &oracle->histories[number];
     bool is_same_life = oracle->history_life[number] == process->life;
-    if (is_same_life && before->last_offset == history->last_offset && before->count == history->count)
+    if (cw_inspect_is_loading(process->core) ||
+        (is_same_life && before->last_offset == history->last_offset && before->count == history->count))
         return;
     if (is_same_life && !history_is_prefix(before, history) &&
         (history->count == 0 || history_epoch(history) < history_epoch(before)))
         oracle_violate(oracle, "S9: %s gave up its data of epoch %" PRIu64 " for those of epoch %" PRIu64,
                        process->name, history_epoch(before), history_epoch(history));
-    if (!is_same_life && !was_held(oracle, number, history))
-        oracle_violate(oracle, "S8: %s came back with a history that it never had", process->name);
+    if (!is_same_life)
+        check_loaded(oracle, number, process);
     if (!history_is_prefix(before, history))
         oracle->earlier[number][oracle->earlier_count[number]++ % ORACLE_EARLIER] = *before;
     *before = *history;
@@ -233,6 +278,7 @@ static void check_worker(struct oracle *oracle, unsigned number)
 {
     words_check_worker(oracle, number);
     check_data_set(oracle, number);
+    note_picture(oracle, number);
 }
 
 void oracle_observe(void *context, struct world *world, struct sim_process *process)
@@ -344,12 +390,12 @@ static void finish_workers(struct oracle *oracle)
 static void finish_disks(struct oracle *oracle)
 {
     struct appliance *appliance = oracle->appliance;
-    for (unsigned i = 0; i < WORKERS && appliance->appendfsync != NULL; i++) {
+    appliance->loads_at_once = true;
+    for (unsigned i = 0; i < WORKERS; i++) {
         struct sim_process *worker = appliance->workers[i];
         struct sim_process next = {.core = worker->create(&appliance->world, worker)};
-        if (!was_held(oracle, i, cw_inspect_history(next.core)))
-            oracle_violate(oracle, "S8: the disk of %s has a history that it never had", worker->name);
-        else if (!has_same_data(&next, worker))
+        check_loaded(oracle, i, &next);
+        if (!has_same_data(&next, worker))
             oracle_violate(oracle, "S8: the disk of %s has other data than it has itself", worker->name);
         worker->door->destroy(next.core);
     }

@@ -7,7 +7,8 @@
  *   S5  in sync mode, what was acknowledged is in every later branch (oracle_sync.h)
  *   S6  a proxy's epoch never goes back
  *   S9  within one life a data set gives way only to one of the same or a later epoch, and never to nothing
- *   S8  at the end: every node's history is a prefix of the master's; what a node comes back with, it had before
+ *   S8  at the end: every node's history is a prefix of the master's; what a node comes back with, it had before, and a
+ *       dump.rdb is what the node had when it began to save; nothing that it wrote is ever found half-written
  *   S11 a sentinel whose state is intact keeps its name  (words.h: it keeps what it said)
  *   L1  at the end: a master with a lease, known to all, replicas in sync, writes answered
  *   L5  at the end: no fence above the learned epoch, no sentinel unsettled
@@ -18,11 +19,18 @@
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
 
+#include "cacheworker/engine/digest.h"
 #include "tests/sim/appliance.h"
 #include "tests/sim/oracle_sync.h"
 #include "tests/sim/words.h"
 
-enum { ORACLE_VERSIONS_MAX = 4096, ORACLE_EARLIER = 8 };
+enum { ORACLE_VERSIONS_MAX = 4096, ORACLE_EARLIER = 8, ORACLE_PICTURES = 64 };
+
+/* What a worker had when it began to write a dump.rdb. */
+struct pictured {
+    uint64_t offset;
+    struct cw_digest digest;
+};
 
 struct oracle {
     struct appliance *appliance;                 /* borrowed */
@@ -47,6 +55,10 @@ struct oracle {
     struct history earlier[WORKERS][ORACLE_EARLIER]; /* that gave way to others: a disk may still have them */
     unsigned earlier_count[WORKERS];
     uint64_t history_life[WORKERS];
+    struct pictured pictures[WORKERS][ORACLE_PICTURES]; /* rings */
+    uint64_t picture_count[WORKERS];
+    int64_t picture_began_ns[WORKERS]; /* the newest, on the worker's clock; 0: none in this life */
+    uint64_t loaded;                   /* times that a worker came back with a dump.rdb */
     struct words words;
     struct sync_words sync;
     char violation[512]; /* the first one; "" while all is well */
