@@ -209,13 +209,21 @@ static void open_base(struct cw_engine *engine)
 {
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
     uint64_t number = next_number(&rewrite->last_base, engine->aof.manifest.base.number);
-    cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number);
+    bool as_commands = !engine->settings.aof_uses_rdb;
+    cw_manifest_set_base(&rewrite->next, engine->config.aof_name, number, as_commands);
     rewrite->state = CW_AOF_WRITING;
     rewrite->began_ns = engine->now_ns;
     rewrite->offset = cw_repl_offset(engine->repl);
     const char *path = cw_aof_path(engine, rewrite->next.base.name);
     struct file_effect file = {.operation = FILE_OPEN, .file = CW_AOF_FILE_BASE};
     cw_aof_ask(engine, file, path, 0, SLICE_LITERAL(""));
+}
+
+/* Of the data at this moment, into the base that was opened. */
+static void begin_picture(struct cw_engine *engine)
+{
+    enum cw_picture_form form = engine->settings.aof_uses_rdb ? CW_PICTURE_RDB : CW_PICTURE_COMMANDS;
+    cw_picture_begin(&rewrite_of(engine)->picture, engine, form, CW_AOF_FILE_BASE, base_token);
 }
 
 static void begin(struct cw_engine *engine)
@@ -225,7 +233,7 @@ static void begin(struct cw_engine *engine)
     rewrite->next = (struct cw_manifest){.count = 1, .increments = {newest}};
     open_base(engine);
     cw_aof_switch(engine, &newest);
-    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
+    begin_picture(engine);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "rewriting the append-only file in the background");
 }
 
@@ -235,7 +243,7 @@ static void begin_alone(struct cw_engine *engine)
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
     rewrite->next = (struct cw_manifest){.count = 0};
     open_base(engine);
-    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
+    begin_picture(engine);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "writing a base of the append-only file in the background");
 }
 
@@ -251,7 +259,7 @@ static void rehearse(struct cw_engine *engine)
     rewrite->next = (struct cw_manifest){.count = 0};
     rewrite->is_rehearsal = true;
     open_base(engine);
-    cw_picture_begin(&rewrite->picture, engine, CW_AOF_FILE_BASE, base_token);
+    begin_picture(engine);
     effect_log(engine->effects, LOG_LEVEL_NOTICE,
                "many rewrites of the append-only file failed: trying first whether the disk takes a new base");
 }

@@ -8,6 +8,8 @@
  * increment, too (SETTLING), a manifest of the new base and the new increment takes the place of the old one (NAMING),
  * and what that named is removed. Whenever the process ends, a manifest names all of the data.
  *
+ * The base is RDB, or, of a server by itself where aof-use-rdb-preamble is no, commands (entry_commands.h).
+ *
  * Where appendonly is no, BGREWRITEAOF writes a base all the same, and a manifest of it alone, as Redis does: WANTED ->
  * WRITING and on, for there is no increment and nothing to be kept.
  *

@@ -6,5 +6,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/aof/aof_load.c cacheworker/aof/aof_load.h \
 	cacheworker/aof/aof_reader.c cacheworker/aof/aof_reader.h \
 	cacheworker/aof/aof_rewrite.c cacheworker/aof/aof_rewrite.h \
+	cacheworker/aof/entry_commands.c cacheworker/aof/entry_commands.h \
+	cacheworker/aof/entry_commands_stream.c cacheworker/aof/entry_commands_stream.h \
 	cacheworker/aof/manifest.c cacheworker/aof/manifest.h \
 	cacheworker/aof/place.c cacheworker/aof/place.h

@@ -193,10 +193,10 @@ static struct cw_manifest_file name_file(const char *name, uint64_t number, cons
     return file;
 }
 
-void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number)
+void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number, bool is_of_commands)
 {
     manifest->has_base = true;
-    manifest->base = name_file(name, number, "base.rdb");
+    manifest->base = name_file(name, number, is_of_commands ? "base.aof" : "base.rdb");
 }
 
 int cw_manifest_add_increment(struct cw_manifest *manifest, const char *name, uint64_t number)

@@ -57,8 +57,9 @@ void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_mani
 
 void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out);
 
-/* Names of our own: for "appendonly.aof", of at most CW_AOF_NAME_MAX bytes, "appendonly.aof.2.base.rdb". */
-void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number);
+/* Names of our own: for "appendonly.aof", of at most CW_AOF_NAME_MAX bytes, "appendonly.aof.2.base.rdb", or, of
+ * commands, "appendonly.aof.2.base.aof". */
+void cw_manifest_set_base(struct cw_manifest *manifest, const char *name, uint64_t number, bool is_of_commands);
 /* ERR_TOO_BIG: there are too many. */
 MUST_CHECK int cw_manifest_add_increment(struct cw_manifest *manifest, const char *name, uint64_t number);
 

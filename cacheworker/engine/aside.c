@@ -17,6 +17,12 @@ void cw_aside_propagate(struct cw_call *call, enum cw_aside when, struct slice r
     buf_free(&message);
 }
 
+void cw_aside_write_field_expiry(struct slice record, struct buf *out)
+{
+    buf_add_slice(out, marks[CW_ASIDE_NOW]);
+    buf_add_slice(out, record);
+}
+
 void cw_aside_write_users(struct slice record, struct buf *out)
 {
     buf_add_slice(out, marks[CW_ASIDE_USERS]);

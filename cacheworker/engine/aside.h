@@ -26,6 +26,9 @@ enum cw_aside {
 
 void cw_aside_propagate(struct cw_call *call, enum cw_aside when, struct slice record);
 
+/* The message of a PING that tells when fields expire, and is done where it stands. */
+void cw_aside_write_field_expiry(struct slice record, struct buf *out);
+
 /* The message of a PING that tells of users. */
 void cw_aside_write_users(struct slice record, struct buf *out);
 

@@ -48,7 +48,8 @@ struct cw_settings {
     struct cw_save_points save_points;
     bool appendonly;
     bool aof_timestamps;
-    int appendfsync; /* enum cw_aof_sync */
+    bool aof_uses_rdb; /* for bases; else they are made of commands */
+    int appendfsync;   /* enum cw_aof_sync */
     bool aof_load_truncated;
     bool sets_aside_damaged_data;
     int64_t auto_aof_rewrite_percentage; /* 0: never */

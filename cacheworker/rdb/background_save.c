@@ -101,7 +101,7 @@ static void begin(struct cw_engine *engine)
     save->changes_before = engine->statistics.changes;
     ask(engine, (struct file_effect){.operation = FILE_OPEN, .file = FILE_NUMBER, .length = 0}, ASIDE, 0,
         SLICE_LITERAL(""));
-    cw_picture_begin(&save->picture, engine, FILE_NUMBER, appended_token);
+    cw_picture_begin(&save->picture, engine, CW_PICTURE_RDB, FILE_NUMBER, appended_token);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "saving %s in the background", CW_RDB_FILE);
 }
 

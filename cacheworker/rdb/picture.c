@@ -4,6 +4,9 @@
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/repl/repl.h"
+#include "cacheworker/script/scripting.h"
+
+#include <inttypes.h>
 
 enum {
     PIECE_ENOUGH = 64 << 10, /* bytes that are worth a write */
@@ -19,18 +22,27 @@ static void note_held(struct cw_picture *picture)
         picture->held_peak = held;
 }
 
+static void seal_piece(struct cw_picture *picture, unsigned flags, struct file_effect *file)
+{
+    flags |= picture->engine->settings.rdb_compression ? CW_RDB_PACK_COMPRESS : 0;
+    flags |= picture->pieces == 0 ? CW_RDB_PACK_FIRST : 0;
+    cw_rdb_pack_seal(&picture->piece, &picture->strings, flags);
+    file->pack = cw_rdb_pack;
+    file->pack_context = picture->packer;
+}
+
 static void write_piece(struct cw_picture *picture, unsigned flags)
 {
     size_t length = buf_length(&picture->piece);
     if (length == 0)
         return;
     struct cw_engine *engine = picture->engine;
-    flags |= engine->settings.rdb_compression ? CW_RDB_PACK_COMPRESS : 0;
-    flags |= picture->pieces++ == 0 ? CW_RDB_PACK_FIRST : 0;
-    cw_rdb_pack_seal(&picture->piece, &picture->strings, flags);
-    struct file_effect file = {
-        .operation = FILE_APPEND, .file = picture->file, .pack = cw_rdb_pack, .pack_context = picture->packer};
+    struct file_effect file = {.operation = FILE_APPEND, .file = picture->file};
+    if (picture->form == CW_PICTURE_RDB)
+        seal_piece(picture, flags, &file);
     effect_file(engine->effects, &file, NULL, picture->token(engine, length), buf_slice(&picture->piece));
+    picture->pieces++;
+    picture->bytes += length;
     picture->under_way += length;
     buf_clear(&picture->piece);
 }
@@ -59,22 +71,42 @@ static bool show_slice(void *context, unsigned database, const struct cw_entry *
     return more;
 }
 
-void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, uint32_t file,
+static void write_head_of_rdb(struct cw_picture *picture)
+{
+    struct cw_engine *engine = picture->engine;
+    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
+    if (UNLIKELY(engine->config.mutants & CW_MUTANT_PICTURE_AHEAD))
+        origin.history.last_offset++;
+    cw_rdb_write_preamble(&picture->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(engine->keyspace));
+    cw_rdb_write_databases(&picture->writer, engine->keyspace);
+}
+
+static void write_head_of_commands(struct cw_picture *picture)
+{
+    const struct cw_engine *engine = picture->engine;
+    const struct cw_functions *functions = engine->scripting->functions;
+    cw_rdb_writer_say_commands(&picture->writer);
+    if (engine->settings.aof_timestamps)
+        buf_add_format(&picture->piece, "#TS:%" PRId64 "\r\n", engine->wall_us / 1000000);
+    if (functions != NULL)
+        cw_functions_write_commands(functions, &picture->piece);
+}
+
+void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, enum cw_picture_form form, uint32_t file,
                       uint64_t (*token)(const struct cw_engine *engine, size_t length))
 {
     struct cw_keyspace *keyspace = engine->keyspace;
     struct cw_rdb_packer *packer = picture->packer != NULL ? picture->packer : cw_rdb_packer_create();
-    *picture =
-        (struct cw_picture){.engine = engine, .file = file, .token = token, .packer = packer, .is_being_shown = true};
+    *picture = (struct cw_picture){
+        .engine = engine, .form = form, .file = file, .token = token, .packer = packer, .is_being_shown = true};
     picture->writer.out = &picture->piece;
     picture->writer.strings = &picture->strings;
     for (unsigned i = 0; i < cw_keyspace_databases(keyspace); i++)
         picture->keys_total += cw_keyspace_count(keyspace, i);
-    struct cw_rdb_origin origin = cw_repl_origin(engine->repl);
-    if (UNLIKELY(engine->config.mutants & CW_MUTANT_PICTURE_AHEAD))
-        origin.history.last_offset++;
-    cw_rdb_write_preamble(&picture->writer, &origin, engine->wall_us, cw_keyspace_used_bytes(keyspace));
-    cw_rdb_write_databases(&picture->writer, keyspace);
+    if (form == CW_PICTURE_RDB)
+        write_head_of_rdb(picture);
+    else
+        write_head_of_commands(picture);
     cw_keyspace_snapshot_begin(keyspace, &(struct cw_snapshot_visitor){picture, show_entry, show_slice});
 }
 
@@ -113,7 +145,8 @@ bool cw_picture_go_on(struct cw_picture *picture)
         if (step(picture))
             continue;
         picture->is_being_shown = false;
-        cw_rdb_write_end(&picture->writer);
+        if (picture->form == CW_PICTURE_RDB)
+            cw_rdb_write_end(&picture->writer);
         write_piece(picture, CW_RDB_PACK_LAST);
         return false;
     }
@@ -134,7 +167,7 @@ void cw_picture_written(struct cw_picture *picture, size_t length)
 
 uint64_t cw_picture_bytes(const struct cw_picture *picture)
 {
-    return cw_rdb_packer_bytes(picture->packer);
+    return picture->form == CW_PICTURE_RDB ? cw_rdb_packer_bytes(picture->packer) : picture->bytes;
 }
 
 size_t cw_picture_held(const struct cw_picture *picture)

@@ -16,8 +16,14 @@ struct cw_engine;
 
 enum { CW_PICTURE_HELD_MAX = 64 << 20 };
 
-struct cw_picture {                                                   /* a zeroed struct is none */
-    struct cw_engine *engine;                                         /* borrowed */
+enum cw_picture_form {
+    CW_PICTURE_RDB,
+    CW_PICTURE_COMMANDS, /* of a server by itself: where the data stand in a group's stream is not told */
+};
+
+struct cw_picture {           /* a zeroed struct is none */
+    struct cw_engine *engine; /* borrowed */
+    enum cw_picture_form form;
     uint32_t file;                                                    /* that is open (door.h: EFFECT_FILE) */
     uint64_t (*token)(const struct cw_engine *engine, size_t length); /* of the answer for so many bytes */
     struct cw_rdb_writer writer;
@@ -26,6 +32,7 @@ struct cw_picture {                                                   /* a zeroe
     struct cw_rdb_packer *packer; /* owned; used beside the core; NULL before the first one */
     size_t under_way;             /* bytes that were asked to be written, and are not yet */
     uint64_t pieces;              /* asked to be written so far */
+    uint64_t bytes;               /* the same, as they stand in `piece` */
     uint64_t keys;                /* shown so far */
     uint64_t keys_total;          /* when it began */
     size_t held_peak;             /* the most that was held */
@@ -34,7 +41,7 @@ struct cw_picture {                                                   /* a zeroe
 };
 
 /* Begins, between two commands, while there is no other snapshot of the keyspace. */
-void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, uint32_t file,
+void cw_picture_begin(struct cw_picture *picture, struct cw_engine *engine, enum cw_picture_form form, uint32_t file,
                       uint64_t (*token)(const struct cw_engine *engine, size_t length));
 
 /* Goes on for a turn; false when all of it, its end too, was asked to be written. */

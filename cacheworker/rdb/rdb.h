@@ -44,6 +44,7 @@ struct cw_rdb_writer {
     unsigned database;   /* that the next key goes to */
     struct buf *strings; /* borrowed: `out` is packed later, and summed up then; where strings in it are (rdb_pack.h) */
     struct cw_rdb_open_value *open; /* owned; a value of which a part was written; NULL: none */
+    bool says_commands;
 };
 
 enum { CW_RDB_MIGRATION_MAX = 256 }; /* bytes of its record, with the NUL */
@@ -75,6 +76,9 @@ void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const s
  * it must not change, and nobody moves it. */
 MUST_CHECK bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry,
                                    unsigned *budget);
+/* From here on entries are written as commands (aof/entry_commands.h), with the database selected before the first one.
+ * Such a writer has `strings`, which stay empty, and writes nothing else. */
+void cw_rdb_writer_say_commands(struct cw_rdb_writer *writer);
 size_t cw_rdb_bytes_aside(const struct cw_rdb_writer *writer);
 void cw_rdb_write_end(struct cw_rdb_writer *writer);
 void cw_rdb_writer_free(struct cw_rdb_writer *writer); /* of one that does not come to the end */

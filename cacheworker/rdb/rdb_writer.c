@@ -1,5 +1,6 @@
 #include "cacheworker/rdb/rdb.h"
 
+#include "cacheworker/aof/entry_commands.h"
 #include "cacheworker/hash/field_expiry.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/hash/hash_rdb.h"
@@ -115,15 +116,27 @@ void cw_rdb_write_string(struct cw_rdb_writer *writer, unsigned database, struct
 
 /* ---- Entries ---- */
 
-/* An entry on its way out. */
-struct cw_rdb_open_value {
-    unsigned database;
-    const struct cw_entry *entry; /* borrowed */
+/* An entry as items of RDB, on its way out. */
+struct entry_items {
     struct cw_rdb_parts parts;
     bool has_all_parts;
-    bool is_complete;           /* but for what was put aside */
     struct cw_hash_walk fields; /* whose expiry is told */
     struct cw_field_expiry expiry;
+};
+
+/* The same in the form that the writer writes. */
+struct entry_form {
+    bool is_of_commands;
+    union {
+        struct entry_items items;
+        struct cw_entry_commands commands;
+    };
+};
+
+struct cw_rdb_open_value {
+    const struct cw_entry *entry; /* borrowed */
+    struct entry_form form;
+    bool is_complete; /* but for what was put aside */
 
     /* What is shown meanwhile, behind it. */
     struct buf aside; /* owned */
@@ -137,52 +150,74 @@ static void add_field_expiry(void *context, struct slice record)
     add_aux(context, RDB_AUX_FIELD_EXPIRY, record);
 }
 
-static void open_value(struct cw_rdb_open_value *value, struct buf *out, unsigned *selected, unsigned database,
-                       const struct cw_entry *entry)
+static void begin_items(struct entry_items *items, struct buf *out, unsigned *selected, unsigned database,
+                        const struct cw_entry *entry)
 {
-    *value = (struct cw_rdb_open_value){.database = database,
-                                        .entry = entry,
-                                        .parts.entry = entry,
-                                        .fields.from_ms = CW_HASH_ALL,
-                                        .aside_database = NO_DATABASE};
-    value->expiry = (struct cw_field_expiry){
+    *items = (struct entry_items){.parts.entry = entry, .fields.from_ms = CW_HASH_ALL};
+    items->expiry = (struct cw_field_expiry){
         .database = database, .key = cw_entry_key(entry), .emit = add_field_expiry, .context = out};
     add_before_key(out, selected, database, cw_entry_expire_ms(entry));
     cw_rdb_add_byte(out, cw_rdb_value_type(entry));
     cw_rdb_add_string(out, cw_entry_key(entry));
 }
 
-/* True while there may be more. */
-static bool go_on(struct cw_rdb_open_value *value, struct buf *out, unsigned *budget)
+static bool write_items(struct entry_items *items, struct buf *out, unsigned *budget)
 {
-    if (!value->has_all_parts && cw_rdb_parts_write(&value->parts, out, budget))
+    const struct cw_entry *entry = items->parts.entry;
+    if (!items->has_all_parts && cw_rdb_parts_write(&items->parts, out, budget))
         return true;
-    value->has_all_parts = true;
-    return cw_entry_has(value->entry, CW_ENTRY_PARTS) &&
-           cw_hash_rdb_tell_part(value->entry, &value->fields, &value->expiry, budget);
+    items->has_all_parts = true;
+    return cw_entry_has(entry, CW_ENTRY_PARTS) && cw_hash_rdb_tell_part(entry, &items->fields, &items->expiry, budget);
 }
 
-static void write_whole(struct buf *out, struct buf *strings, unsigned *selected, unsigned database,
-                        const struct cw_entry *entry)
+/* `strings`: as in the writer, or NULL for what stands aside. */
+static void begin_form(struct entry_form *form, const struct cw_rdb_writer *writer, struct buf *out,
+                       struct buf *strings, unsigned *selected, unsigned database, const struct cw_entry *entry)
 {
-    struct cw_rdb_open_value value;
+    form->is_of_commands = writer->says_commands;
+    if (form->is_of_commands) {
+        cw_entry_commands_begin(&form->commands, out, selected, database, entry);
+    } else {
+        begin_items(&form->items, out, selected, database, entry);
+        form->items.parts.strings = strings;
+    }
+}
+
+/* True while there may be more. */
+static bool go_on(struct entry_form *form, struct buf *out, unsigned *budget)
+{
+    return form->is_of_commands ? cw_entry_commands_write(&form->commands, out, budget)
+                                : write_items(&form->items, out, budget);
+}
+
+static void drop_form(struct entry_form *form)
+{
+    if (form->is_of_commands)
+        cw_entry_commands_drop(&form->commands);
+    else
+        cw_field_expiry_drop(&form->items.expiry);
+}
+
+static void write_whole(const struct cw_rdb_writer *writer, struct buf *out, struct buf *strings, unsigned *selected,
+                        unsigned database, const struct cw_entry *entry)
+{
+    struct entry_form form;
     unsigned budget;
-    open_value(&value, out, selected, database, entry);
-    value.parts.strings = strings;
+    begin_form(&form, writer, out, strings, selected, database, entry);
     do
         budget = UINT_MAX;
-    while (go_on(&value, out, &budget));
+    while (go_on(&form, out, &budget));
 }
 
 void cw_rdb_write_entry(struct cw_rdb_writer *writer, unsigned database, const struct cw_entry *entry)
 {
     struct cw_rdb_open_value *open = writer->open;
     if (open != NULL) {
-        write_whole(&open->aside, NULL, &open->aside_database, database, entry);
+        write_whole(writer, &open->aside, NULL, &open->aside_database, database, entry);
         return;
     }
     size_t before = buf_length(writer->out);
-    write_whole(writer->out, writer->strings, &writer->database, database, entry);
+    write_whole(writer, writer->out, writer->strings, &writer->database, database, entry);
     sum_up(writer, before);
 }
 
@@ -214,18 +249,25 @@ bool cw_rdb_write_slice(struct cw_rdb_writer *writer, unsigned database, const s
     struct buf *out = writer->out;
     size_t before = buf_length(out);
     if (writer->open == NULL) {
-        writer->open = mem_alloc(sizeof(*writer->open));
-        open_value(writer->open, out, &writer->database, database, entry);
-        writer->open->parts.strings = writer->strings;
+        writer->open = mem_zero(sizeof(*writer->open));
+        writer->open->entry = entry;
+        writer->open->aside_database = NO_DATABASE;
+        begin_form(&writer->open->form, writer, out, writer->strings, &writer->database, database, entry);
     }
     struct cw_rdb_open_value *open = writer->open;
     CHECK(open->entry == entry);
-    open->is_complete = open->is_complete || !go_on(open, out, budget);
+    open->is_complete = open->is_complete || !go_on(&open->form, out, budget);
     bool more = !open->is_complete || drain(open, out, budget);
     sum_up(writer, before);
     if (!more)
         close_value(writer);
     return more;
+}
+
+void cw_rdb_writer_say_commands(struct cw_rdb_writer *writer)
+{
+    writer->says_commands = true;
+    writer->database = NO_DATABASE;
 }
 
 size_t cw_rdb_bytes_aside(const struct cw_rdb_writer *writer)
@@ -238,7 +280,7 @@ void cw_rdb_writer_free(struct cw_rdb_writer *writer)
     if (writer->open == NULL)
         return;
     buf_free(&writer->open->aside);
-    cw_field_expiry_drop(&writer->open->expiry);
+    drop_form(&writer->open->form);
     mem_free(writer->open);
     writer->open = NULL;
 }

@@ -7,6 +7,7 @@
 #include "cacheworker/script/scripting.h"
 #include "common/base/errors.h"
 #include "common/base/mem.h"
+#include "common/resp/resp_writer.h"
 
 /* --- sets --- */
 
@@ -472,6 +473,18 @@ void cw_functions_dump(const struct cw_functions *functions, struct buf *out)
         const struct cw_library *library = LIST_ENTRY(node, struct cw_library, all);
         cw_rdb_add_byte(out, RDB_OPCODE_FUNCTION);
         cw_rdb_add_string(out, slice_of(library->code, library->code_length));
+    }
+}
+
+void cw_functions_write_commands(const struct cw_functions *functions, struct buf *out)
+{
+    LIST_FOR_EACH(node, &functions->all)
+    {
+        const struct cw_library *library = LIST_ENTRY(node, struct cw_library, all);
+        resp_write_array(out, 3);
+        resp_write_bulk(out, SLICE_LITERAL("FUNCTION"));
+        resp_write_bulk(out, SLICE_LITERAL("LOAD"));
+        resp_write_bulk(out, slice_of(library->code, library->code_length));
     }
 }
 

@@ -61,8 +61,9 @@ void cw_functions_delete(struct cw_functions *functions, struct cw_library *libr
 MUST_CHECK int cw_functions_join(struct cw_functions *into, struct cw_functions *from, bool may_replace,
                                  struct buf *error);
 
-/* Appends RDB's items of them. */
+/* Appends RDB's items of them; or the commands that load them. */
 void cw_functions_dump(const struct cw_functions *functions, struct buf *out);
+void cw_functions_write_commands(const struct cw_functions *functions, struct buf *out);
 
 /* Loads such items into an empty set. ERR_INVALID, and `error` got the words. */
 MUST_CHECK int cw_functions_restore(struct cw_functions *functions, struct slice items, struct buf *error);

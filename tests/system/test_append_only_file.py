@@ -242,6 +242,12 @@ def test_everysec(worker):
         worker.end()
 
 
+def check_files(worker):
+    found = subprocess.run(["redis-check-aof", os.path.join(worker.files, MANIFEST)], capture_output=True, text=True,
+                           check=False)
+    check(found.returncode == 0 and "All AOF files and manifest are valid" in found.stdout, f"{found.stdout}")
+
+
 @with_worker
 def test_interchange(worker):
     """redis-server starts with our directory, redis-check-aof accepts it; ours starts with one of redis-server's"""
@@ -253,9 +259,7 @@ def test_interchange(worker):
     check_same(contents(worker.start()), ours, "it does not load what it wrote")
     worker.end()
     worker.forget_snapshot()
-    found = subprocess.run(["redis-check-aof", os.path.join(worker.files, MANIFEST)], capture_output=True, text=True,
-                           check=False)
-    check(found.returncode == 0 and "All AOF files and manifest are valid" in found.stdout, f"{found.stdout}")
+    check_files(worker)
     stock = ("redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", "", "--appendonly", "yes",
              "--enable-debug-command", "yes", "--aof-timestamp-enabled", "yes")
     with server(REFERENCE, *stock):
@@ -274,6 +278,58 @@ def test_interchange(worker):
     worker.end()
     worker.forget_snapshot()
     check_same(contents(worker.start()), theirs, "what came behind redis-server's is not there")
+
+
+def fill_more(client):
+    """What only the form of a base matters to: values that are written in slices, fields that expire, functions."""
+    big = "for i = 1, 20000 do redis.call(ARGV[1], KEYS[1], unpack(ARGV[2] == 'pair' and {i, i} or {i})) end"
+    for command, kind in (("RPUSH", "one"), ("SADD", "one"), ("ZADD", "pair"), ("HSET", "pair")):
+        client.call("EVAL", big, 1, f"big:{command}", command, kind)
+    client.call("EVAL", "for i = 1, 5000 do redis.call('XADD', KEYS[1], i .. '-1', 'name', i) end", 1, "big:stream")
+    client.call("XGROUP", "CREATE", "big:stream", "group", "0")
+    client.call("XREADGROUP", "GROUP", "group", "me", "COUNT", 3000, "STREAMS", "big:stream", ">")
+    client.call("SET", "big:string", b"\0\r\n" * 300000)
+    client.call("HSET", "dated", "a", "1", "b", "2")
+    client.call("HPEXPIREAT", "dated", 1900000000000, "FIELDS", 1, "a")
+    client.call("FUNCTION", "LOAD", "#!lua name=mine\nredis.register_function('f', function() return 'mine' end)")
+
+
+@with_worker
+def test_base_of_commands(worker):
+    """aof-use-rdb-preamble no: a base of commands, which redis-server and redis-check-aof take, as ours takes theirs"""
+    lines = ("appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble no")
+    client = worker.start(*lines)
+    fill(client, 1)
+    fill_more(client)
+    client.call("BGREWRITEAOF")
+    wait_for_base(client)
+    fill(client, 2)
+    ours = contents(client)
+    worker.end(signal.SIGTERM)
+    worker.forget_snapshot()
+    base = os.path.join(worker.files, "appendonly.aof.2.base.aof")
+    with open(base, "rb") as file:
+        check(file.read(1) == b"*", "the base is not of commands")
+    check_files(worker)
+    client = worker.start(*lines)
+    check_same(contents(client), ours, "it does not load what it wrote")
+    check(client.call("HPEXPIRETIME", "dated", "FIELDS", 2, "a", "b") == [1900000000000, -1], "fields expire otherwise")
+    worker.end()
+    worker.forget_snapshot()
+    stock = ("redis-server", "--port", str(REFERENCE), "--dir", worker.directory, "--save", "", "--appendonly", "yes",
+             "--enable-debug-command", "yes", "--aof-use-rdb-preamble", "no")
+    with server(REFERENCE, *stock):
+        reference = Client(REFERENCE, timeout=30)
+        wait_until(lambda: info(reference, "persistence")["loading"] == "0", 30, "redis-server has loaded")
+        check_same(contents(reference), ours, "redis-server has other data")
+        check(reference.call("FCALL", "f", 0) == b"mine", "redis-server has not the function")
+        reference.call("BGREWRITEAOF")
+        wait_until(lambda: persistence(reference)["aof_rewrite_in_progress"] == "0", 30, "redis-server has rewritten it")
+        fill(reference, 3)
+        theirs = contents(reference)
+    client = worker.start(*lines)
+    check_same(contents(client), theirs, "ours has other data than redis-server")
+    check(client.call("FCALL", "f", 0) == b"mine", "ours has not the function")
 
 
 @with_worker
@@ -644,6 +700,6 @@ def test_full_disk(worker):
             worker.end()  # or it would make files in the directory below the disk
 
 
-tap.run([test_always, test_everysec, test_interchange, test_torn, test_single_file, test_rewrite, test_rewrite_by_itself,
-         test_at_run_time, test_replica, test_waitaof, test_killed_anywhere, test_killed_while_it_saves, test_failing_sync,
+tap.run([test_always, test_everysec, test_interchange, test_base_of_commands, test_torn, test_single_file, test_rewrite,
+         test_rewrite_by_itself, test_at_run_time, test_replica, test_waitaof, test_killed_anywhere, test_killed_while_it_saves, test_failing_sync,
          test_group_commit, test_full_disk])

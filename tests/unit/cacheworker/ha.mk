@@ -4,6 +4,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/aof/aof_check_test \
 	tests/unit/cacheworker/aof/aof_reader_test \
 	tests/unit/cacheworker/aof/aof_test \
+	tests/unit/cacheworker/aof/entry_commands_test \
 	tests/unit/cacheworker/aof/manifest_test \
 	tests/unit/cacheworker/aof/place_test \
 	tests/unit/cacheworker/ha/assignment_test \
@@ -41,6 +42,11 @@ tests_unit_cacheworker_aof_aof_reader_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS
 tests_unit_cacheworker_aof_aof_reader_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_aof_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_aof_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_aof_entry_commands_test_SOURCES = \
+	tests/unit/cacheworker/aof/entry_commands_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_aof_entry_commands_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_aof_entry_commands_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_manifest_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_aof_manifest_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_aof_place_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -100,15 +100,15 @@ static void have_a_history(void **state)
 {
     (void)state;
     struct cw_manifest older = {.has_base = false}, newer = {.has_base = false};
-    cw_manifest_set_base(&older, "appendonly.aof", 3);
-    cw_manifest_set_base(&newer, "appendonly.aof", 4);
+    cw_manifest_set_base(&older, "appendonly.aof", 3, false);
+    cw_manifest_set_base(&newer, "appendonly.aof", 4, true);
     for (uint64_t i = 5; i < 8; i++)
         assert_int_equal(cw_manifest_add_increment(&older, "appendonly.aof", i), 0);
     assert_int_equal(cw_manifest_add_increment(&newer, "appendonly.aof", 7), 0);
     cw_manifest_take_history(&newer, &older);
     struct buf text = {0};
     cw_manifest_write(&newer, &text);
-    assert_true(slice_equal(buf_slice(&text), SLICE_LITERAL("file appendonly.aof.4.base.rdb seq 4 type b\n"
+    assert_true(slice_equal(buf_slice(&text), SLICE_LITERAL("file appendonly.aof.4.base.aof seq 4 type b\n"
                                                             "file appendonly.aof.3.base.rdb seq 3 type h\n"
                                                             "file appendonly.aof.5.incr.aof seq 5 type h\n"
                                                             "file appendonly.aof.6.incr.aof seq 6 type h\n"
