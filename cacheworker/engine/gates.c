@@ -66,6 +66,8 @@ static void refuse_arity(const struct command *command, struct buf *reply)
 
 /* --- the gates --- */
 
+#define READ_ONLY "READONLY You can't write against a read only replica."
+
 /* Why this node does not execute the command in its present role, or NULL. */
 static const char *role_refuses(const struct cw_engine *engine, const struct cw_session *session, uint32_t flags)
 {
@@ -78,14 +80,13 @@ static const char *role_refuses(const struct cw_engine *engine, const struct cw_
     case CW_SERVING_HOLD: return NULL;
     case CW_SERVING_MIGRATING: return flags & COMMAND_WRITE ? CW_ERROR_MIGRATING : NULL;
     case CW_SERVING_BUSY: return cw_scripting_busy_refusal(engine, flags);
-    case CW_SERVING_REPLICA:
-        return flags & COMMAND_WRITE ? "READONLY You can't write against a read only replica." : NULL;
+    case CW_SERVING_REPLICA: return flags & COMMAND_WRITE ? READ_ONLY : NULL;
     case CW_SERVING_LOADING: return flags & COMMAND_LOADING ? NULL : "LOADING Redis is loading the dataset in memory";
     case CW_SERVING_STALE:
     case CW_SERVING_UNADOPTED:
-        return flags & COMMAND_STALE
-                   ? NULL
-                   : "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+        if (flags & COMMAND_WRITE && (flags & COMMAND_STALE || engine->config.standalone))
+            return READ_ONLY;
+        return flags & COMMAND_STALE ? NULL : CW_ERROR_MASTER_DOWN;
     }
     return NULL;
 }
@@ -132,11 +133,21 @@ static bool session_is_refused(struct cw_engine *engine, struct cw_session *sess
     return cw_access_refuses(engine, session, CW_ACCESS_OWN, command, argv, argc, reply);
 }
 
-/* What this node cannot do now. True: refused. */
-static bool node_refuses(struct cw_engine *engine, const struct cw_session *session, const struct command *command,
-                         struct buf *reply)
+/* As a transaction and scripts make them. */
+static uint32_t flags_of(const struct cw_engine *engine, const struct cw_session *session,
+                         const struct command *command, const struct slice *argv, size_t argc)
 {
     uint32_t flags = cw_transaction_flags(session, command);
+    if (!(command->flags & COMMAND_RUNS_SCRIPTS))
+        return flags;
+    return (flags & ~command->flags) | cw_script_command_flags(engine->scripting, command, argv, argc);
+}
+
+/* What this node cannot do now. True: refused. */
+static bool node_refuses(struct cw_engine *engine, const struct cw_session *session, const struct command *command,
+                         const struct slice *argv, size_t argc, struct buf *reply)
+{
+    uint32_t flags = flags_of(engine, session, command, argv, argc);
     if (cw_memory_refuses(engine, flags)) {
         refuse(reply, CW_ERROR_NO_MEMORY);
         return true;
@@ -196,7 +207,8 @@ bool cw_gates_let_pass(struct cw_engine *engine, struct cw_session *session, con
     if (!command_arity_fits(command, argc))
         refuse_arity(command, reply);
     else if (!session_is_refused(engine, session, command, argv, argc, reply) &&
-             !node_refuses(engine, session, command, reply) && !subscriptions_refuse(session, command, reply))
+             !node_refuses(engine, session, command, argv, argc, reply) &&
+             !subscriptions_refuse(session, command, reply))
         return true;
     engine->statistics.commands[command->id].rejected++;
     return false;

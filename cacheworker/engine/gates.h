@@ -9,6 +9,8 @@
 
 #define CW_ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
 
+#define CW_ERROR_MASTER_DOWN "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+
 /* A proxy hands it to its client; any other -READONLY says that the link's node is no master any more. */
 #define CW_ERROR_MIGRATING                                                                                             \
     "READONLY migrating: this group follows a server outside, and takes writes after the cut-over"
@@ -25,7 +27,7 @@ static inline bool cw_gates_are_open(const struct cw_engine *engine, const struc
     return command != NULL && cw_functions[command->id] != NULL && (command->subcommands == NULL || argc == 1) &&
            command_arity_fits(command, argc) && (session->flags & special) == CW_SESSION_AUTHENTICATED &&
            engine->serving == CW_SERVING_MASTER && !engine->aof.refuses && !engine->lacks_replicas &&
-           !cw_memory_is_limited_for(engine, command->flags) &&
+           !cw_memory_may_be_limited_for(engine, command->flags) &&
            (LIKELY(!(session->flags & CW_SESSION_RESTRICTED)) ||
             cw_acl_user_check(session->user, command, argv, argc, &index) == CW_ACL_ALLOWED);
 }

@@ -13,6 +13,12 @@ static inline bool cw_memory_is_limited_for(const struct cw_engine *engine, uint
     return engine->settings.eviction.limit_bytes > 0 && flags & COMMAND_DENYOOM;
 }
 
+/* The same before one has looked what the script of a command says that it needs. */
+static inline bool cw_memory_may_be_limited_for(const struct cw_engine *engine, uint32_t flags)
+{
+    return engine->settings.eviction.limit_bytes > 0 && flags & (COMMAND_DENYOOM | COMMAND_RUNS_SCRIPTS);
+}
+
 /* Whether a command with these flags must be refused for want of memory, after keys were evicted for it. */
 bool cw_memory_refuses(struct cw_engine *engine, uint32_t flags);
 

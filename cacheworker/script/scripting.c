@@ -374,11 +374,14 @@ static uint32_t flags_named_by(const struct cw_scripting *scripting, const struc
     const struct cw_script *script;
     const struct cw_function *function;
     switch (command->id) {
-    case COMMAND_ID_EVAL: return flags_of_source(name);
+    case COMMAND_ID_EVAL:
+    case COMMAND_ID_EVAL_RO: return flags_of_source(name);
     case COMMAND_ID_EVALSHA:
+    case COMMAND_ID_EVALSHA_RO:
         script = cw_scripting_find(scripting, name);
         return script != NULL ? script->flags : CW_SCRIPT_WITHOUT_FLAGS;
     case COMMAND_ID_FCALL:
+    case COMMAND_ID_FCALL_RO:
         function = scripting->functions != NULL ? cw_functions_find(scripting->functions, name) : NULL;
         return function != NULL ? function->flags : CW_SCRIPT_WITHOUT_FLAGS;
     default: return CW_SCRIPT_WITHOUT_FLAGS;
@@ -388,10 +391,20 @@ static uint32_t flags_named_by(const struct cw_scripting *scripting, const struc
 uint32_t cw_script_command_flags(const struct cw_scripting *scripting, const struct command *command,
                                  const struct slice *argv, size_t argc)
 {
+    const uint32_t said_by_script = COMMAND_STALE | COMMAND_DENYOOM | COMMAND_WRITE | COMMAND_MAY_REPLICATE;
     if (!(command->flags & COMMAND_RUNS_SCRIPTS) || argc < 2)
         return command->flags;
-    bool is_harmless = flags_named_by(scripting, command, argv[1]) & CW_SCRIPT_NO_WRITES;
-    return is_harmless ? command->flags & ~(uint32_t)COMMAND_MAY_REPLICATE : command->flags;
+    uint32_t script_flags = flags_named_by(scripting, command, argv[1]);
+    if (script_flags & CW_SCRIPT_WITHOUT_FLAGS)
+        return command->flags;
+    uint32_t flags = command->flags & ~said_by_script;
+    if (!(script_flags & (CW_SCRIPT_ALLOW_OOM | CW_SCRIPT_NO_WRITES)))
+        flags |= COMMAND_DENYOOM;
+    if (!(script_flags & CW_SCRIPT_NO_WRITES))
+        flags |= COMMAND_WRITE;
+    if (script_flags & CW_SCRIPT_ALLOW_STALE)
+        flags |= COMMAND_STALE;
+    return flags;
 }
 
 /* --- the one that runs --- */
@@ -462,27 +475,16 @@ static const struct cw_script_host script_host = {
     .cpu_seconds = cpu_seconds,
 };
 
-/* Why a script that says what it does may not be run now, or NULL. */
+/* Why a script may not be run that passed the gates by what it says of itself (cw_script_command_flags), or NULL. */
 static const char *refusal(const struct cw_call *call, const struct cw_script_start *start)
 {
     const struct cw_engine *engine = call->engine;
-    bool is_stale = engine->serving == CW_SERVING_STALE || engine->serving == CW_SERVING_UNADOPTED;
-    if (start->flags & CW_SCRIPT_WITHOUT_FLAGS)
-        return is_stale ? "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'." : NULL;
-    if (is_stale && !(start->flags & CW_SCRIPT_ALLOW_STALE))
-        return "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is "
-               "not set on the script.";
-    bool is_replica = engine->serving == CW_SERVING_REPLICA || is_stale;
-    if (!(start->flags & CW_SCRIPT_NO_WRITES) && engine->serving == CW_SERVING_MIGRATING)
-        return CW_ERROR_MIGRATING;
-    if (!(start->flags & CW_SCRIPT_NO_WRITES) && is_replica)
-        return "READONLY Can not run script with write flag on readonly replica";
+    if (start->flags & CW_SCRIPT_WITHOUT_FLAGS) {
+        bool is_stale = engine->serving == CW_SERVING_STALE || engine->serving == CW_SERVING_UNADOPTED;
+        return is_stale ? CW_ERROR_MASTER_DOWN : NULL;
+    }
     if (!(start->flags & CW_SCRIPT_NO_WRITES) && start->is_read_only)
         return "ERR Can not execute a script with write flag using *_ro command.";
-    if (!(start->flags & CW_SCRIPT_NO_WRITES) && engine->lacks_replicas)
-        return CW_ERROR_NO_REPLICAS;
-    if (engine->unit.is_out_of_memory && !(start->flags & (CW_SCRIPT_ALLOW_OOM | CW_SCRIPT_NO_WRITES)))
-        return "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
     return NULL;
 }
 

@@ -110,8 +110,9 @@ MUST_CHECK int cw_script_read_shebang(struct slice source, uint32_t *ret_flags, 
 MUST_CHECK int cw_script_read_flag(struct slice word, uint32_t *ret_flag);
 const char *cw_script_flag_name(unsigned bit); /* NULL behind the last */
 
-/* The flags of EVAL, FCALL and their like, as what the script says of itself makes them: one that says that it writes
- * nothing replicates nothing. As the table has them for a script that is not known, and for other commands. */
+/* The flags of EVAL, FCALL and their like, as what the script says of itself makes them: whether it writes, needs
+ * memory, and may be run on stale data. As the table has them for a script that says nothing or is not known, and for
+ * other commands. */
 uint32_t cw_script_command_flags(const struct cw_scripting *scripting, const struct command *command,
                                  const struct slice *argv, size_t argc);
 
