@@ -214,6 +214,7 @@ static int run(struct daemon *daemon, const struct worker_settings *settings)
     daemon_random(&config.random_seed, sizeof(config.random_seed));
     daemon_random(&config.new_identity, sizeof(config.new_identity));
     daemon_random(&config.incarnation_bits, sizeof(config.incarnation_bits));
+    config.wall_us = clock_wall_us();
     config.pid = (int)getpid();
     config.log_level = daemon->log.level;
     config.stopwatch_ns = clock_boot_ns;

@@ -314,6 +314,14 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine)
     return engine->keyspace;
 }
 
+void cw_engine_note_loaded(struct cw_engine *engine, uint64_t left_out)
+{
+    engine->loaded_keys = 0;
+    engine->due_keys = left_out;
+    for (unsigned i = 0; i < engine->config.databases; i++)
+        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
+}
+
 bool cw_engine_is_loading(const struct cw_engine *engine)
 {
     return engine->loading.is_running || engine->loading.has_failed;

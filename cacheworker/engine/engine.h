@@ -184,6 +184,9 @@ struct cw_keyspace *cw_engine_keyspace(struct cw_engine *engine);
 /* A new, empty keyspace as this engine would make it, for a full sync to load into. Owned by the caller. */
 struct cw_keyspace *cw_engine_new_keyspace(struct cw_engine *engine);
 
+/* The data are new, from a file or a full sync, which had more keys that were due: INFO shows that. */
+void cw_engine_note_loaded(struct cw_engine *engine, uint64_t left_out);
+
 /* Whether the data are still on their way from the disk. */
 bool cw_engine_is_loading(const struct cw_engine *engine);
 

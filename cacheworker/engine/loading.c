@@ -76,12 +76,6 @@ static int read_slice(struct cw_engine *engine, size_t slice, struct buf *why)
     return loading->aof != NULL ? cw_aof_input_read(loading->aof, slice, why) : cw_rdb_input_read(&loading->rdb, slice);
 }
 
-static void count_keys(struct cw_engine *engine)
-{
-    for (unsigned i = 0; i < engine->config.databases; i++)
-        engine->loaded_keys += cw_keyspace_count(engine->keyspace, i);
-}
-
 static int install_rdb(struct cw_engine *engine, struct buf *why)
 {
     struct cw_loading *loading = &engine->loading;
@@ -110,7 +104,7 @@ static int install(struct cw_engine *engine, struct buf *why)
         error = install_rdb(engine, why);
     if (error < 0)
         return error;
-    count_keys(engine);
+    cw_engine_note_loaded(engine, loading->aof != NULL ? 0 : loading->rdb.load.keys_left_out);
     look_at_set_aside(engine);
     return 0;
 }
@@ -182,6 +176,13 @@ static int go_on(struct cw_engine *engine, size_t slice, struct buf *why)
 
 /* --- creation --- */
 
+/* What a master by itself would delete at once. A replica waits for its master's word, and the data of a group are what
+ * their history says. */
+static bool leaves_out_due(const struct cw_engine *engine)
+{
+    return engine->config.standalone && engine->config.replicaof.host[0] == '\0';
+}
+
 static int open_rdb(struct cw_engine *engine)
 {
     struct cw_loading *loading = &engine->loading;
@@ -189,6 +190,8 @@ static int open_rdb(struct cw_engine *engine)
     int error = cw_rdb_input_open(&loading->rdb, engine->config.storage, engine->config.rdb_file, loading->fresh);
     if (error == ERR_NOT_FOUND)
         leave(loading);
+    else if (leaves_out_due(engine))
+        loading->rdb.load.left_out_before_ms = engine->config.wall_us / 1000;
     return error;
 }
 

@@ -134,7 +134,8 @@ struct cw_engine {
     bool active_expiry;    /* DEBUG SET-ACTIVE-EXPIRE */
     int64_t idle_check_ns; /* when sessions were last looked through */
     int64_t turn_cpu_ns;   /* processor time when the last turn began; 0: not known */
-    uint64_t loaded_keys;  /* from the disk, when it started */
+    uint64_t loaded_keys;  /* by the last load of all data */
+    uint64_t due_keys;     /* that it left out */
     struct cw_loading loading;
     int64_t saved_us; /* wall clock of the last SAVE, or of the start */
     struct cw_background_save background_save;

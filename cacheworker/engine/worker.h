@@ -58,6 +58,7 @@ struct cw_config {      /* copied at creation, slices included */
     bool state_found;
     size_t loading_slice_bytes;    /* of the files of the data, in one turn; 0: as it is good */
     const struct storage *storage; /* borrowed, outlives the worker; NULL: nothing touches the disk */
+    int64_t wall_us;               /* of the creation; 0: not known, and no key of the data is due yet */
     const char *rdb_file;          /* plain names in the storage: constants, or outlive the worker; "dump.rdb", */
     const char *aof_directory;     /* "appendonlydir", and "appendonly.aof", with which the names in it begin. Of the */
     const char *aof_name;          /* latter neither is longer than CW_AOF_NAME_MAX */

@@ -197,8 +197,8 @@ static void write_persistence(const struct cw_engine *engine, struct buf *out)
                    save->took_ns > 0 ? save->took_ns / NS_PER_S : -1,
                    save->state == CW_BACKGROUND_WRITING ? (engine->now_ns - save->began_ns) / NS_PER_S : -1);
     buf_add_format(out, "rdb_saves:%" PRIu64 "\r\n", engine->statistics.saves);
-    buf_add_format(out, "rdb_last_load_keys_expired:0\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
-                   engine->loaded_keys);
+    buf_add_format(out, "rdb_last_load_keys_expired:%" PRIu64 "\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
+                   engine->due_keys, engine->loaded_keys);
     buf_add_format(out, "rdb_last_cow_size:%zu\r\n", save->held_peak);
     cw_aof_info(engine, out);
     buf_add_text(out, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");

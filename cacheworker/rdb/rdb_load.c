@@ -44,12 +44,22 @@ static int load_function(void *context, struct slice code)
     return 0;
 }
 
+/* CW_NO_EXPIRY is negative. */
+static bool is_left_out(const struct cw_rdb_load *load, int64_t expire_ms)
+{
+    return expire_ms != CW_NO_EXPIRY && expire_ms < load->left_out_before_ms;
+}
+
 static int load_string(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms)
 {
     struct cw_rdb_load *load = context;
     struct cw_ref ref;
     if (cw_keyspace_open(load->keyspace, database, key, cw_keyspace_hash(load->keyspace, key), 0, &ref) != NULL)
         return ERR_CORRUPT; /* it came before */
+    if (is_left_out(load, expire_ms)) {
+        load->keys_left_out++;
+        return 0;
+    }
     cw_keyspace_put_expiring(load->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, value, expire_ms);
     return 0;
 }
@@ -66,12 +76,25 @@ static int load_begin(void *context, unsigned type, unsigned database, struct sl
     return 0;
 }
 
+/* A value that came in parts is complete. */
+static void end_value(struct cw_rdb_load *load)
+{
+    if (is_left_out(load, load->expire_ms)) {
+        load->keys_left_out++;
+        if (load->ref.entry)
+            cw_keyspace_delete(load->keyspace, &load->ref);
+        return;
+    }
+    if (load->ref.entry && load->expire_ms != CW_NO_EXPIRY)
+        cw_keyspace_expire(load->keyspace, &load->ref, load->expire_ms);
+}
+
 static int load_parts(void *context, struct cw_rdb_cursor *cursor)
 {
     struct cw_rdb_load *load = context;
     int result = cw_rdb_value_read(&load->value, cursor);
-    if (result > 0 && load->ref.entry && load->expire_ms != CW_NO_EXPIRY)
-        cw_keyspace_expire(load->keyspace, &load->ref, load->expire_ms);
+    if (result > 0)
+        end_value(load);
     return result;
 }
 

@@ -11,6 +11,8 @@ struct cw_rdb_load {
     struct cw_rdb_origin origin;  /* as the snapshot says, but for its programs: */
     struct buf programs;          /* owned; as items of RDB */
     struct buf users;             /* owned; of a full sync: the master's; empty: it told none */
+    int64_t left_out_before_ms;   /* keys that were due before are left out; set before the first byte; 0: none is */
+    uint64_t keys_left_out;
 
     /* Private: the value that comes in parts. */
     struct cw_ref ref;
@@ -18,8 +20,8 @@ struct cw_rdb_load {
     int64_t expire_ms;
 };
 
-/* Keys that are due are loaded too: the data must be what their history says. The keyspace must not delete keys that
- * are due of its own accord while it is filled (CW_EXPIRY_IGNORED). */
+/* Keys that are due are loaded too, if nothing else is said: the data must be what their history says. The keyspace
+ * must not delete keys that are due of its own accord while it is filled (CW_EXPIRY_IGNORED). */
 void cw_rdb_load_init(struct cw_rdb_load *load, struct cw_keyspace *keyspace);
 void cw_rdb_load_free(struct cw_rdb_load *load);
 

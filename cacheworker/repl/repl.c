@@ -45,6 +45,7 @@ static int load_data(struct cw_repl *repl, const struct storage *storage, struct
     } else {
         cw_engine_install_keyspace(repl->engine, fresh);
         cw_engine_install_programs(repl->engine, buf_slice(&programs));
+        cw_engine_note_loaded(repl->engine, 0);
     }
     buf_free(&programs);
     return error;

@@ -464,6 +464,7 @@ static void install(struct cw_repl *repl)
     struct cw_keyspace *fresh = follow->loading;
     follow->loading = NULL;
     cw_engine_install_keyspace(repl->engine, fresh);
+    cw_engine_note_loaded(repl->engine, 0);
     cw_engine_install_programs(repl->engine, buf_slice(&follow->load.programs));
     cw_rdb_load_free(&follow->load);
     cw_engine_set_stream_database(repl->engine, follow->load.origin.stream_database);

@@ -19,6 +19,8 @@
 
 enum { KEYS = 1000, SLICE = 500 };
 
+#define DUE_MS ((int64_t)1900000000000) /* of every tenth key, and behind that */
+
 struct stage {
     struct bench bench;
     struct memory_storage memory;
@@ -39,7 +41,7 @@ static void write_file(struct buf *out, const char *library)
     for (int i = 0; i < KEYS; i++) {
         char key[32];
         struct slice name = slice_of(key, (size_t)snprintf(key, sizeof(key), "key:%d", i));
-        cw_rdb_write_string(&writer, 0, name, SLICE_LITERAL("value"), CW_NO_EXPIRY);
+        cw_rdb_write_string(&writer, 0, name, SLICE_LITERAL("value"), i % 10 == 0 ? DUE_MS + i : CW_NO_EXPIRY);
     }
     cw_rdb_write_end(&writer);
     buf_free(&programs);
@@ -134,6 +136,28 @@ static void clients_hear_that_it_loads_and_then_find_all(void **state)
     assert_true(says(buf_slice(&stage.bench.log), "1000 keys loaded"));
     assert_int_equal(stage.memory.open_files, 0);
     end(&stage);
+}
+
+static void a_master_leaves_out_what_is_due(void **state)
+{
+    (void)state;
+    for (int is_replica = 0; is_replica < 2; is_replica++) {
+        struct stage stage;
+        struct cw_config config;
+        prepare(&stage, NULL);
+        configure(&stage, true, &config);
+        config.wall_us = (DUE_MS + 500) * 1000; /* key:500 is due at this very moment, and stays */
+        if (is_replica)
+            config.replicaof = (struct address){.host = "127.0.0.1", .port = 1};
+        bench_start(&stage.bench, &config);
+        stage.client = bench_connect(&stage.bench);
+        finish(&stage);
+        struct slice told = bench_ask(&stage.bench, stage.client, "INFO persistence\r\n");
+        assert_true(says(told, is_replica ? "keys_expired:0\r\n" : "keys_expired:50\r\n"));
+        assert_true(says(told, is_replica ? "keys_loaded:1000\r\n" : "keys_loaded:950\r\n"));
+        assert_true(answers(&stage, "DBSIZE", is_replica ? ":1000\r\n" : ":950\r\n"));
+        end(&stage);
+    }
 }
 
 /* The file is all that there is of the data: an end in the middle of loading must not put less in its place. */
@@ -405,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_hear_that_it_loads_and_then_find_all),
+        cmocka_unit_test(a_master_leaves_out_what_is_due),
         cmocka_unit_test(what_is_not_loaded_is_not_saved),
         cmocka_unit_test(a_server_by_itself_ends_where_the_file_is_damaged),
         cmocka_unit_test(or_sets_it_aside_where_it_is_told_to),

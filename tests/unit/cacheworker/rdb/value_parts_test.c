@@ -5,6 +5,8 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/keyspace/keyspace.h"
 #include "cacheworker/rdb/rdb.h"
+#include "cacheworker/rdb/rdb_emit.h"
+#include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_load.h"
 #include "cacheworker/rdb/rdb_pack.h"
 #include "common/base/rand.h"
@@ -302,6 +304,40 @@ static void packed_pieces_are_read(void **state)
     cw_rdb_packer_free(packer);
 }
 
+/* Behind a date: all of them, or none. */
+static void are_left_out_when_they_are_due(void **state)
+{
+    (void)state;
+    enum { DATE_MS = 1000 };
+    struct buf out = {0};
+    struct mixing mixing = {.writer = {.out = &out}};
+    struct cw_rdb_origin origin = {.stream_database = 0};
+    uint64_t later = cw_keyspace_count_expires(keyspace(), 0); /* they say so themselves, behind that date */
+    cw_keyspace_for_each(keyspace(), 0, gather, &mixing);
+    cw_rdb_write_preamble(&mixing.writer, &origin, 0, 0);
+    for (size_t i = 0; i < mixing.count; i++) {
+        cw_rdb_add_byte(&out, RDB_OPCODE_EXPIRE_MS);
+        cw_rdb_add_little_endian(&out, DATE_MS, 8);
+        cw_rdb_write_entry(&mixing.writer, 0, mixing.entries[i]);
+    }
+    cw_rdb_add_byte(&out, RDB_OPCODE_END); /* without a checksum, which would be waited for */
+    for (int is_due = 0; is_due < 2; is_due++) {
+        struct cw_keyspace *read = cw_engine_new_keyspace(&bench.worker->engine);
+        cw_keyspace_set_expiry_mode(read, CW_EXPIRY_IGNORED);
+        struct cw_rdb_load load;
+        size_t used;
+        cw_rdb_load_init(&load, read);
+        load.left_out_before_ms = DATE_MS + is_due;
+        assert_int_equal(cw_rdb_read(&load.reader, buf_slice(&out), &used), 0);
+        assert_int_equal(load.keys_left_out, is_due ? mixing.count - later : 0);
+        assert_int_equal(cw_keyspace_count(read, 0), is_due ? later : mixing.count);
+        assert_int_equal(cw_keyspace_count_expires(read, 0), is_due ? later : mixing.count);
+        cw_rdb_load_free(&load);
+        cw_keyspace_destroy(read);
+    }
+    buf_free(&out);
+}
+
 static void what_is_given_up_leaves_nothing(void **state)
 {
     (void)state;
@@ -326,6 +362,7 @@ int main(void)
         cmocka_unit_test(slices_are_short),
         cmocka_unit_test(others_stand_behind),
         cmocka_unit_test(packed_pieces_are_read),
+        cmocka_unit_test(are_left_out_when_they_are_due),
         cmocka_unit_test(what_is_given_up_leaves_nothing),
     };
     return cmocka_run_group_tests_name("value_parts", tests, fill, empty);
