@@ -207,7 +207,6 @@ static void confirmed(struct cw_engine *engine)
     aof->confirmed += aof->syncing;
     aof->asked -= aof->syncing;
     aof->of_older -= was_older ? aof->syncing : 0;
-    aof->offset = aof->syncing_offset;
     if (was_older && aof->of_older == 0)
         go_over_to_newest(engine);
     if (buf_length(&aof->tail) > 0)
@@ -391,9 +390,11 @@ void cw_aof_start(struct cw_engine *engine)
     aof->is_binding = true;
     aof->newest = *cw_manifest_newest(&aof->manifest);
     aof->file = FIRST_FILE;
+    aof->has_unsynced = true; /* a process that was killed may have left in it what is in memory only */
     aof->synced_ns = engine->now_ns;
     open_newest(engine, aof->newest.name);
     cw_repl_record(engine->repl, true);
+    engine->turn_wanted = true;
 }
 
 /* What belongs to the newest file behind what belongs to the one before. */
@@ -540,7 +541,7 @@ uint64_t cw_aof_released(const struct cw_engine *engine)
         return CW_RELEASED_ALL;
     if (aof->state == CW_AOF_STARTING)
         return 0;
-    return buf_length(&aof->tail) > 0 ? aof->offset : CW_RELEASED_ALL;
+    return buf_length(&aof->tail) > 0 || aof->has_unsynced ? aof->synced_offset : CW_RELEASED_ALL;
 }
 
 uint64_t cw_aof_synced_offset(const struct cw_engine *engine)

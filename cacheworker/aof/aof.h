@@ -9,6 +9,7 @@
  *     OFF -> STARTING -> ON         STARTING: until a first base is complete, the disk says nothing of what is written
  *
  * With `always` a reply leaves when all that it may show is synced (marks.h): a read that sees a write waits with it.
+ * So do replies after a start: what a process that was killed has written may be in memory only.
  *
  * What was written and not confirmed is kept. When a write or a sync fails, the file is cut to what was confirmed, and
  * the rest is written again, once a second: an fsync that failed says nothing of what it was to write (Rebello et al.,
@@ -59,11 +60,10 @@ struct cw_aof { /* a zeroed struct is off */
     size_t of_older; /* bytes of the tail that belong to the increment before; `newest` is opened when they are there */
     bool is_syncing; /* a round is under way */
     bool is_of_sync; /* it ends with a sync, not with a write */
-    bool has_unsynced;        /* confirmed by a write alone */
+    bool has_unsynced;        /* confirmed by a write alone, or by having been read */
     uint64_t synced_offset;   /* of the stream: what stands there is synced */
     size_t syncing;           /* bytes of the tail that it confirms */
     uint64_t syncing_offset;  /* of the stream, which these reach */
-    uint64_t offset;          /* of the stream: what stands there is confirmed */
     uint64_t of_older_offset; /* of the stream, which of_older reaches */
     int64_t synced_ns;
     int64_t dated_s; /* the last date in the file; 0: it has none */
