@@ -669,11 +669,12 @@ void host_destroy(struct host *host)
 {
     if (host == NULL)
         return;
+    /* First, for who is hung up on may connect again at once: to the next process at this port, and not to this one. */
+    for (size_t i = 0; i < host->config.listener_count; i++)
+        listener_close(&host->config.listeners[i]);
     for (size_t i = 0; i < host->link_capacity; i++)
         if (host->links[i] != NULL)
             conn_free(host->links[i]);
-    for (size_t i = 0; i < host->config.listener_count; i++)
-        listener_close(&host->config.listeners[i]);
     file_thread_destroy(host->files); /* before the core, whose contexts it may use */
     host->config.door->destroy(host->config.core);
     event_del(&host->wake_event);

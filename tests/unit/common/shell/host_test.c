@@ -929,6 +929,44 @@ static void exits_when_the_core_says_so(void **state)
     close(fd);
 }
 
+static void *destroy(void *argument)
+{
+    struct world *world = argument;
+    host_destroy(world->host);
+    return NULL;
+}
+
+static void who_is_hung_up_on_at_the_end_finds_nobody_at_the_port(void **state)
+{
+    enum { CONNECTIONS = 200 };
+    struct world *world = *state;
+    int fds[CONNECTIONS];
+    start(world);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        fds[i] = dial(world);
+        say(fds[i], "hello");
+        hear(fds[i], "hello");
+    }
+    host_stop(world->host);
+    assert_int_equal(finish(world), 7);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, destroy, world), 0);
+    hear_end(fds[0]);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(world->port)};
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in other = {.sin_family = AF_INET};
+    other.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* so that it cannot meet itself */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&other, sizeof(other)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(fd);
+    pthread_join(thread, NULL);
+    world->host = NULL;
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -959,6 +997,7 @@ int main(void)
         TEST(rests_when_descriptors_run_out),
         TEST(stops_with_the_cores_status),
         TEST(exits_when_the_core_says_so),
+        TEST(who_is_hung_up_on_at_the_end_finds_nobody_at_the_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
