@@ -2,6 +2,7 @@
 
 #include "cacheworker/acl/acl_commands.h"
 #include "cacheworker/bitmap/bitmap_commands.h"
+#include "cacheworker/engine/absent_commands.h"
 #include "cacheworker/engine/client_commands.h"
 #include "cacheworker/engine/command_commands.h"
 #include "cacheworker/engine/connection_commands.h"
@@ -398,6 +399,44 @@ const cw_command_function cw_functions[COMMAND_ID_COUNT] = {
     BIND(SCRIPT_HELP, script_help),
     BIND(SCRIPT_KILL, script_kill),
     BIND(SCRIPT_LOAD, script_load),
+
+    /* Of what is not here. */
+    BIND(ASKING, cluster),
+    BIND(CLUSTER_ADDSLOTS, cluster),
+    BIND(CLUSTER_ADDSLOTSRANGE, cluster),
+    BIND(CLUSTER_BUMPEPOCH, cluster),
+    BIND(CLUSTER_COUNT_FAILURE_REPORTS, cluster),
+    BIND(CLUSTER_COUNTKEYSINSLOT, cluster),
+    BIND(CLUSTER_DELSLOTS, cluster),
+    BIND(CLUSTER_DELSLOTSRANGE, cluster),
+    BIND(CLUSTER_FAILOVER, cluster),
+    BIND(CLUSTER_FLUSHSLOTS, cluster),
+    BIND(CLUSTER_FORGET, cluster),
+    BIND(CLUSTER_GETKEYSINSLOT, cluster),
+    BIND(CLUSTER_HELP, cluster),
+    BIND(CLUSTER_INFO, cluster),
+    BIND(CLUSTER_KEYSLOT, cluster),
+    BIND(CLUSTER_LINKS, cluster),
+    BIND(CLUSTER_MEET, cluster),
+    BIND(CLUSTER_MYID, cluster),
+    BIND(CLUSTER_MYSHARDID, cluster),
+    BIND(CLUSTER_NODES, cluster),
+    BIND(CLUSTER_REPLICAS, cluster),
+    BIND(CLUSTER_REPLICATE, cluster),
+    BIND(CLUSTER_RESET, cluster),
+    BIND(CLUSTER_SAVECONFIG, cluster),
+    BIND(CLUSTER_SET_CONFIG_EPOCH, cluster),
+    BIND(CLUSTER_SETSLOT, cluster),
+    BIND(CLUSTER_SHARDS, cluster),
+    BIND(CLUSTER_SLAVES, cluster),
+    BIND(CLUSTER_SLOTS, cluster),
+    BIND(READONLY, cluster),
+    BIND(READWRITE, cluster),
+    BIND(MODULE_HELP, module_help),
+    BIND(MODULE_LIST, module_list),
+    BIND(MODULE_LOAD, module_load),
+    BIND(MODULE_LOADEX, module_load),
+    BIND(MODULE_UNLOAD, module_load),
 };
 
 bool cw_is_bound(const struct cw_engine *engine, const struct command *command)

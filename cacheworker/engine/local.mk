@@ -1,5 +1,6 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
+	cacheworker/engine/absent_commands.c cacheworker/engine/absent_commands.h \
 	cacheworker/engine/apply.c \
 	cacheworker/engine/aside.c cacheworker/engine/aside.h \
 	cacheworker/engine/batch.c cacheworker/engine/batch.h \

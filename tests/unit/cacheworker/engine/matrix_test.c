@@ -1,6 +1,8 @@
 /* docs/COMPATIBILITY.md says of every command of Redis 7.2, and of newer ones that are here, whether it is: between two
  * marks stands what the command table, what is bound to it, and the remarks of tests/compat/command-remarks.txt
  * ("name", a tab, a sentence) make together. With --rewrite it is written anew. */
+#include "cacheworker/engine/absent_commands.h"
+#include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/command_commands.h"
 #include "common/base/buf.h"
 #include "common/command/command.h"
@@ -84,9 +86,15 @@ static void add_name(struct buf *out, const char *name)
     }
 }
 
+/* A command that is refused whatever it says is bound, and not there. */
 static bool is_there(const struct command *row)
 {
-    return cw_is_bound(NULL, row);
+    for (unsigned i = 0; i < row->subcommand_count; i++)
+        if (is_there(&row->subcommands[i]))
+            return true;
+    cw_command_function function = cw_functions[row->id];
+    return cw_is_bound(NULL, row) && row->subcommand_count == 0 && function != cw_cluster_command &&
+           function != cw_module_load_command;
 }
 
 static void add_missing(struct buf *out, const struct command *row)
