@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import tap
 from appliance import Client, build_directory, has_loaded, info, wait_until
@@ -15,6 +16,8 @@ from tap import check, say
 
 PORT = 25735
 BUILD = build_directory()
+LOST_MS = 2000  # a second until a sync is asked for, and time until it is done
+PAUSE_MS = 50
 SECOND = "local n = redis.call('INCR', 'number'); redis.call('SET', 'key:' .. n, ARGV[1]); return n"
 
 
@@ -25,7 +28,7 @@ class Life:
         self.directory = os.path.join(place, "data")
         configuration, record = os.path.join(place, "redis.conf"), os.path.join(place, "record")
         with open(record, "a", encoding="ascii") as file:
-            file.write("always\n" if "appendfsync always" in lines else "saved\n")
+            file.write(next((line.split()[1] for line in lines if line.startswith("appendfsync")), "snapshots") + "\n")
         with open(configuration, "w", encoding="ascii") as file:
             file.write("\n".join(("save ''", *lines)) + "\n")
         shim = os.path.join(BUILD, "tests/system/disk_record.so")
@@ -76,31 +79,48 @@ def recorded():
         yield place
 
 
-def promised(said, policy):
-    """The number that was acknowledged with this, or seen by a read; where the policy is "saved", said to be saved."""
-    lines = said.split(b"\r\n")
-    if policy == "saved":
-        return int(said[7:]) if said.startswith(b"+saved:") else 0
-    if lines[0][:1] == b":":
-        return max(int(line[1:]) for line in lines if line[:1] == b":")
-    is_bulk = lines[0][:1] == b"$" and len(lines) == 3 and lines[1].isdigit()
-    return int(lines[1]) if is_bulk else 0
+class Promises:
+    """What was acknowledged, or shown by a read, so far; and how much of that must be there after a cut."""
+
+    def __init__(self):
+        self.policy, self.all, self.ms, self.said_at = None, [], 0, None
+
+    def hear(self, now, said):
+        """While the process, or its host, stands still, no time passes that it could use: so it does not count."""
+        if self.said_at is not None:
+            self.ms += min(now - self.said_at, PAUSE_MS)
+        self.said_at = now
+        lines = said.split(b"\r\n")
+        if self.policy in ("snapshots", "no"):
+            numbers = [said[7:]] if said.startswith(b"+saved:") else []
+        elif lines[0][:1] == b"$":
+            numbers = [lines[1]] if len(lines) == 3 and lines[1].isdigit() else []
+        else:
+            numbers = [line[1:] for line in lines if line[:1] == b":"]
+        self.all += [(self.ms, int(number)) for number in numbers]
+
+    def floor(self):
+        old = self.ms - LOST_MS if self.policy == "everysec" else self.ms
+        return max((number for ms, number in self.all if ms <= old), default=0)
 
 
-def gather_states(disk, record):
-    """{state: the least number that it must hold} for every prefix of what was done, and the last of these numbers."""
-    states, floor, policy, chance = {}, 0, None, choose(1)
-    for words, data in read_records(record):
-        if words[0] in ("always", "saved"):
-            policy = words[0]
-        elif words[0] == "say":
-            floor = max(floor, promised(data, policy))
+def gather_states(disk, record, every):
+    """{state: the least number that it must hold}, for prefixes of what was done; and the last of these numbers."""
+    states, promises, chance = {}, Promises(), choose(1)
+    for count, (words, data) in enumerate(read_records(record)):
+        if len(words) == 1:
+            promises.policy, promises.said_at = words[0], None
+            continue
+        if words[0] == "say":
+            promises.hear(int(words[1]), data)
         elif not disk.execute(words, data):
+            continue
+        if count % every:
             continue
         for shown in disk.states(chance):
             state = tuple(sorted(shown.items()))
-            states[state] = max(states.get(state, 0), floor)
-    return states, floor
+            states[state] = max(states.get(state, 0), promises.floor())
+    return states, promises.floor()
 
 
 def load(place, states, appendonly):
@@ -120,9 +140,9 @@ def describe(state):
     return ", ".join(f"{path} {len(content)}" for path, content in state)
 
 
-def judge(place, disk, appendonly):
-    """Every state of what was written down: it is loaded, whole, with all that was promised."""
-    states, floor = gather_states(disk, os.path.join(place, "record"))
+def judge(place, disk, appendonly, every=1):
+    """States of what was written down, after each so many records: they are loaded, whole, with all that was promised."""
+    states, floor = gather_states(disk, os.path.join(place, "record"), every)
     answers = load(place, list(states), appendonly)
     check(len(answers) == len(states), f"{len(answers)} answers for {len(states)} states")
     for (state, least), answer in zip(states.items(), answers):
@@ -169,9 +189,18 @@ def test_append_only_file():
         check(judge(place, disk, "yes") == 26, "writes were refused")
 
 
+FIRST_INCREMENT = "data/appendonlydir/appendonly.aof.1.incr.aof"
+
+
+def transactions(place):
+    """How many the increment has."""
+    with open(os.path.join(place, FIRST_INCREMENT), "rb") as file:
+        return file.read().count(b"EXEC\r\n")
+
+
 def tear(place):
     """Half a command at the end of the increment, as a sudden end leaves it."""
-    path = os.path.join(place, "data/appendonlydir/appendonly.aof.1.incr.aof")
+    path = os.path.join(place, FIRST_INCREMENT)
     torn = b"*3\r\n$3\r\nSET\r\n$6\r\nnum"
     with open(path, "ab") as file, open(os.path.join(place, "record"), "ab") as record:
         record.write(b"write %d %d %d\n%s\n" % (os.stat(path).st_ino, file.tell(), len(torn), torn))
@@ -186,6 +215,7 @@ def test_unsynced():
             life.wait_for_base()
             life.write(10)
             life.write(10, 5000)
+            wait_until(lambda: transactions(place) == 3, 30, "all is written")
         tear(place)
         with Life(place, "appendonly yes", "appendfsync always") as life:
             check(life.client.call("GET", "number") == b"6", "it is not there")
@@ -195,6 +225,18 @@ def test_unsynced():
         with Life(place, "appendonly yes", "appendfsync always") as life:
             life.write(10)
         check(judge(place, disk, "yes") == 10, "writes were refused")
+
+
+def test_everysec():
+    """appendfsync everysec: what was acknowledged two seconds before is there, and what is there is a beginning of it"""
+    with recorded() as place:
+        disk = Disk(os.path.join(place, "data"))
+        with Life(place, "appendonly yes", "appendfsync everysec") as life:
+            life.wait_for_base()
+            for step in range(200):
+                life.write(20, before="BGREWRITEAOF" if step == 100 else None)
+                time.sleep(0.02)
+        check(judge(place, disk, "yes", 7) > 100, "nothing was promised")
 
 
 def test_first_base():
@@ -212,4 +254,5 @@ def test_first_base():
         check(judge(place, disk, "yes") == 8, "writes were refused")
 
 
-tap.run([test_snapshots, test_append_only_file, test_unsynced, test_first_base])
+tap.run([test_snapshots, test_append_only_file, test_unsynced, test_everysec,
+         test_first_base])
