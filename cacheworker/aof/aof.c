@@ -532,6 +532,12 @@ int64_t cw_aof_deadline(const struct cw_engine *engine)
     return will_sync ? earlier(deadline_ns, aof->synced_ns + SECOND_NS) : deadline_ns;
 }
 
+bool cw_aof_may_hold(const struct cw_engine *engine)
+{
+    return UNLIKELY(engine->aof.state != CW_AOF_OFF) && is_always(engine) && engine->aof.is_binding &&
+           cw_repl_is_leading(engine->repl);
+}
+
 /* Where nothing waits, what the stream has beyond is of no consequence (a PING to replicas). */
 uint64_t cw_aof_released(const struct cw_engine *engine)
 {

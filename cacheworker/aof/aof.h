@@ -112,6 +112,9 @@ void cw_aof_answered(struct cw_engine *engine, uint64_t token, int result);
 /* Up to which offset of the stream replies may show it; CW_RELEASED_ALL. */
 uint64_t cw_aof_released(const struct cw_engine *engine);
 
+/* Whether replies may have to wait for the disk at all, as things stand. */
+bool cw_aof_may_hold(const struct cw_engine *engine);
+
 /* Whether what stands up to there in the stream is synced, and up to where it is; 0: nobody can say. */
 bool cw_aof_is_synced(const struct cw_engine *engine, uint64_t offset);
 uint64_t cw_aof_synced_offset(const struct cw_engine *engine);

@@ -320,6 +320,7 @@ static void end_waits(struct cw_engine *engine)
 void cw_batch_run(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
+    cw_engine_look_at_gates(engine);
     engine->is_shown = cw_keyspace_snapshot_is_active(engine->keyspace);
     cw_long_go_on(engine);
     end_waits(engine);

@@ -26,6 +26,18 @@ void cw_engine_look_at_role(struct cw_engine *engine)
         cw_keyspace_set_expiry_mode(engine->keyspace, mode);
 }
 
+void cw_engine_look_at_gates(struct cw_engine *engine)
+{
+    bool may_hold = cw_ha_may_hold(engine->ha) || cw_aof_may_hold(engine);
+    if (LIKELY(may_hold == cw_pending_writes_are_noted(&engine->pending_writes)))
+        return;
+    if (may_hold)
+        cw_pending_writes_begin(&engine->pending_writes, engine->keyspace, cw_repl_offset(engine->repl),
+                                engine->long_command.is_left);
+    else
+        cw_pending_writes_end(&engine->pending_writes);
+}
+
 void cw_engine_stop_writing(struct cw_engine *engine)
 {
     cw_engine_look_at_role(engine);
@@ -229,6 +241,14 @@ static void tell_parked(struct cw_engine *engine, struct cw_session *session)
     cw_session_flush(engine, session);
 }
 
+static uint64_t shown_offset(const struct cw_engine *engine, const struct command *command, const struct slice *argv,
+                             size_t argc)
+{
+    if (engine->config.mutants & CW_MUTANT_READ_AHEAD)
+        return 0;
+    return cw_pending_writes_shown(&engine->pending_writes, command, argv, argc);
+}
+
 /* False: the session waits for keys. */
 static inline bool run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                        const struct slice *argv, size_t argc, uint64_t first_key_hash)
@@ -236,6 +256,7 @@ static inline bool run(struct cw_engine *engine, struct cw_session *session, con
     struct buf *out = cw_session_out(engine, session);
     size_t before = buf_length(out);
     bool waited = session->blocked != NULL;
+    bool is_first = !(session->flags & CW_SESSION_FLUSHED);
     if (UNLIKELY(!cw_dispatch_execute(engine, session, command, argv, argc, first_key_hash, out))) {
         if ((session->flags & CW_SESSION_ATTACHED) && !waited)
             tell_parked(engine, session);
@@ -243,6 +264,8 @@ static inline bool run(struct cw_engine *engine, struct cw_session *session, con
         return false;
     }
     cw_dispatch_answered(engine, session, command, before);
+    if (UNLIKELY(cw_pending_writes_are_noted(&engine->pending_writes)) && cw_pending_writes_know(command))
+        cw_session_shows(session, before, is_first, shown_offset(engine, command, argv, argc));
     return true;
 }
 

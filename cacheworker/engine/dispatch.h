@@ -45,4 +45,7 @@ static inline bool cw_is_appliance_command(const struct command *command)
 /* Asks ha what this node may do now, and makes the keyspace expire keys accordingly. */
 void cw_engine_look_at_role(struct cw_engine *engine);
 
+/* Whether replies may have to wait in the turn that begins; then pending_writes.h goes on or begins. */
+void cw_engine_look_at_gates(struct cw_engine *engine);
+
 #endif

@@ -5,6 +5,7 @@
 #include "cacheworker/engine/state.h"
 #include "cacheworker/ha/ha.h"
 #include "cacheworker/keyspace/keyspace.h"
+#include "cacheworker/repl/repl.h"
 #include "cacheworker/script/scripting.h"
 #include "cacheworker/txn/transaction_commands.h"
 
@@ -191,6 +192,11 @@ uint64_t cw_engine_released(const struct cw_engine *engine)
     return by_replicas < by_disk ? by_replicas : by_disk;
 }
 
+struct cw_pending_writes *cw_engine_pending_writes(struct cw_engine *engine)
+{
+    return &engine->pending_writes;
+}
+
 void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_user, struct slice *ret_password)
 {
     *ret_user = engine->settings.masteruser;
@@ -341,6 +347,8 @@ void cw_engine_install_keyspace(struct cw_engine *engine, struct cw_keyspace *ke
     engine->expire = (struct cw_expire){0};
     engine->keyspace_generation++;
     cw_changes_tell_replaced(&engine->changes);
+    if (cw_pending_writes_are_noted(&engine->pending_writes))
+        cw_pending_writes_settle_all(&engine->pending_writes, cw_repl_offset(engine->repl));
     cw_aof_data_replaced(engine);
 }
 

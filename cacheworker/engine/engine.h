@@ -51,6 +51,7 @@
 struct cw_engine;
 struct cw_ha;
 struct cw_keyspace;
+struct cw_pending_writes;
 struct cw_repl;
 struct cw_repl_settings;
 
@@ -144,6 +145,9 @@ void cw_engine_release(struct cw_engine *engine, uint64_t released);
 
 /* Up to which offset of the stream replies may show it, as ha/ and aof/ say; CW_RELEASED_ALL: any. */
 uint64_t cw_engine_released(const struct cw_engine *engine);
+
+/* Which of them wait for less than all of it; borrowed. */
+struct cw_pending_writes *cw_engine_pending_writes(struct cw_engine *engine);
 
 /* This node's term as master ended otherwise than in being chosen again at once: what was not executed is answered
  * -NOTMASTER where no reply is owed before it, and every client link is closed; replies that were held never leave. */

@@ -25,6 +25,7 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/nested.c cacheworker/engine/nested.h \
 	cacheworker/engine/objects.c cacheworker/engine/objects.h \
 	cacheworker/engine/owed.c cacheworker/engine/owed.h \
+	cacheworker/engine/pending_writes.c cacheworker/engine/pending_writes.h \
 	cacheworker/engine/output_limits.c cacheworker/engine/output_limits.h \
 	cacheworker/engine/overlay.c cacheworker/engine/overlay.h \
 	cacheworker/engine/parameters.def \

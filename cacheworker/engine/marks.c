@@ -5,6 +5,7 @@
 void cw_marks_add(struct cw_marks *marks, uint64_t position, uint64_t offset)
 {
     struct cw_mark *last = marks->count > 0 ? &marks->items[marks->count - 1] : NULL;
+    offset = last != NULL && offset < last->offset ? last->offset : offset; /* it stands behind that */
     if (last != NULL && (last->offset == offset || marks->count == CW_MARKS_MAX)) {
         last->position = position;
         last->offset = offset;

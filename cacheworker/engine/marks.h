@@ -1,7 +1,8 @@
 /* marks.h: which of one session's replies wait for which offset of the stream (QUORUM section 5). Pure.
  *
  * A mark says: the bytes before `position` may leave when the stream is acknowledged up to `offset`. Positions count
- * all bytes ever written to the session. Both rise from mark to mark. */
+ * all bytes ever written to the session. Both rise from mark to mark: what needs less waits for what it stands behind.
+ */
 #ifndef CACHEWORKER_ENGINE_MARKS_H
 #define CACHEWORKER_ENGINE_MARKS_H
 

@@ -420,11 +420,24 @@ static void drain_now(struct cw_engine *engine, struct cw_session *session)
     effect_drain(engine->effects, session->link);
 }
 
-/* At the end of a step: what it added to out shows the stream as it is now. */
+void cw_session_shows(struct cw_session *session, size_t before, bool is_first, uint64_t offset)
+{
+    uint64_t position = session->sent_bytes + before;
+    if (is_first) {
+        session->shown_bytes = position;
+        session->shown_offset = 0;
+    }
+    if (session->shown_bytes != position)
+        return;
+    session->shown_bytes = session->sent_bytes + buf_length(&session->out);
+    session->shown_offset = offset > session->shown_offset ? offset : session->shown_offset;
+}
+
+/* At the end of a step: what it added to out shows the stream as it is now, unless all of it is known to show less. */
 static void mark(struct cw_engine *engine, struct cw_session *session)
 {
     uint64_t position = session->sent_bytes + buf_length(&session->out);
-    uint64_t offset = cw_repl_offset(engine->repl);
+    uint64_t offset = session->shown_bytes == position ? session->shown_offset : cw_repl_offset(engine->repl);
     if (position <= session->marked_bytes)
         return;
     session->marked_bytes = position;

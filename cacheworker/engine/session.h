@@ -67,6 +67,8 @@ struct cw_session {
     struct buf out;         /* owned */
     uint64_t sent_bytes;    /* position of the first byte of out */
     uint64_t marked_bytes;  /* position up to which marks say what may leave */
+    uint64_t shown_bytes;   /* position up to which what this step added shows known keys only (pending_writes.h) */
+    uint64_t shown_offset;  /* of the stream: for which that waits */
     struct cw_marks *marks; /* owned; NULL: nothing waits for an acknowledgement */
     struct list held;       /* in engine->held while it has marks */
     struct list ready;   /* in engine->ready, engine->control_ready or engine->parked while it has input to be parsed */
@@ -117,6 +119,10 @@ void cw_session_receive(struct cw_engine *engine, struct cw_session *session, st
  * Stops before `kept` would have to move while requests of the gathered batch point into it. */
 MUST_CHECK int cw_session_next_request(struct cw_session *session, const struct resp_limits *limits,
                                        struct resp_request *request);
+
+/* What stands in its output behind `before` bytes is a reply that waits for that offset of the stream at most.
+ * `is_first`: in this step nothing else was added to it before. */
+void cw_session_shows(struct cw_session *session, size_t before, bool is_first, uint64_t offset);
 
 /* Puts the request that was just read back: it will be read again. */
 void cw_session_unread(struct cw_session *session);

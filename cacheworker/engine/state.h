@@ -13,6 +13,7 @@
 #include "cacheworker/engine/loading.h"
 #include "cacheworker/engine/long_command.h"
 #include "cacheworker/engine/overlay.h"
+#include "cacheworker/engine/pending_writes.h"
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
 #include "cacheworker/engine/version.h"
@@ -96,13 +97,14 @@ struct cw_engine {
     struct list replicas_ready; /* replicas with input */
     struct list parked;         /* clients whose next request must wait: no lease, DEBUG SLEEP, CLIENT PAUSE */
     struct list touched;
-    struct list waiting;        /* in WAIT */
-    struct list held;           /* clients with replies that wait for an acknowledgement */
-    struct list dead;           /* ended in this step */
-    struct list monitors;       /* clients in MONITOR */
-    struct list soft;           /* clients above a soft limit of what they may leave unread */
-    uint32_t clients;           /* that count against maxclients */
-    size_t client_memory_bytes; /* what all clients take */
+    struct list waiting;                     /* in WAIT */
+    struct list held;                        /* clients with replies that wait for an acknowledgement */
+    struct cw_pending_writes pending_writes; /* on while replies may wait */
+    struct list dead;                        /* ended in this step */
+    struct list monitors;                    /* clients in MONITOR */
+    struct list soft;                        /* clients above a soft limit of what they may leave unread */
+    uint32_t clients;                        /* that count against maxclients */
+    size_t client_memory_bytes;              /* what all clients take */
     uint64_t next_session_id;
     struct buf spare_buffers[CW_SPARE_BUFFERS]; /* owned; empty, with memory */
     uint32_t spare_count;

@@ -148,6 +148,7 @@ static void free_engine(struct cw_engine *engine)
     cw_loading_free(&engine->loading);
     cw_background_save_free(&engine->background_save);
     cw_aof_free(&engine->aof);
+    cw_pending_writes_end(&engine->pending_writes);
     cw_settings_destroy(&engine->settings);
     cw_overlay_destroy(&engine->overlay);
     cw_slowlog_destroy(&engine->slowlog);

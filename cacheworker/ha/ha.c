@@ -373,9 +373,14 @@ bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns)
     return cw_ha_has_lease(ha, now_ns) && is_in_step;
 }
 
+bool cw_ha_may_hold(const struct cw_ha *ha)
+{
+    return ha->role == ROLE_MASTER && !cw_ha_is_async(ha);
+}
+
 uint64_t cw_ha_released(const struct cw_ha *ha)
 {
-    return ha->role == ROLE_MASTER && !cw_ha_is_async(ha) ? cw_gate_released(&ha->gate) : CW_RELEASED_ALL;
+    return cw_ha_may_hold(ha) ? cw_gate_released(&ha->gate) : CW_RELEASED_ALL;
 }
 
 static uint64_t acknowledged_by(const struct life *life, const struct cw_replica_view *views, size_t count)

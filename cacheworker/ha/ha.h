@@ -31,6 +31,7 @@ enum {
     CW_MUTANT_AOF_FORGETS_EPOCHS = 1 << 12, /* a replica's append-only file does not tell where epochs begin */
     CW_MUTANT_NAME_BEFORE_SYNC = 1 << 13,   /* a dump.rdb gets its name before it is durable */
     CW_MUTANT_PICTURE_AHEAD = 1 << 14,      /* a snapshot says that it reaches further than its data */
+    CW_MUTANT_READ_AHEAD = 1 << 15,         /* a read waits for no write, not even of its own key */
 };
 
 struct cw_ha;
@@ -66,6 +67,7 @@ bool cw_ha_may_reply(const struct cw_ha *ha, int64_t now_ns);
 /* In a sync mode: the offset of the stream that replies may depend on; later ones wait. Rises within a term only. */
 #define CW_RELEASED_ALL UINT64_MAX
 uint64_t cw_ha_released(const struct cw_ha *ha);
+bool cw_ha_may_hold(const struct cw_ha *ha); /* whether replies may have to wait for replicas at all */
 
 /* Of a master: up to which offset all of the in-sync set have acknowledged its stream (UINT64_MAX where nobody is in
  * sync); whether the group wants replicas and has none in sync; whether every replica that is up, in sync or not, has

@@ -76,6 +76,7 @@ void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     const struct cw_config *config = cw_engine_config(engine);
     struct cw_repl *repl = mem_zero(sizeof(*repl));
     repl->engine = engine;
+    repl->pending_writes = cw_engine_pending_writes(engine);
     repl->is_standalone = config->standalone;
     repl->role = config->standalone ? REPL_LEADING : REPL_RESTING;
     repl->stream_database = STREAM_DATABASE_NONE;
@@ -181,6 +182,13 @@ void cw_repl_take_history(struct cw_repl *repl, const struct history *history)
     cw_backlog_reset(&repl->backlog, history->last_offset);
 }
 
+/* What it holds came otherwise than by commands whose keys were noted. */
+static void any_key_is_pending(struct cw_repl *repl)
+{
+    if (cw_pending_writes_are_noted(repl->pending_writes))
+        cw_pending_writes_settle_all(repl->pending_writes, repl->history.last_offset);
+}
+
 void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
 {
     leave_role(repl);
@@ -196,6 +204,7 @@ void cw_repl_lead(struct cw_repl *repl, const struct life *self, uint64_t epoch)
     history_begin_epoch(&repl->history, epoch);
     note_epoch(repl);
     draw_id(repl);
+    any_key_is_pending(repl);
     repl_migration_lead(repl);
 }
 
@@ -226,6 +235,7 @@ static void lead_again(struct cw_repl *repl, bool is_placed)
     if (is_placed)
         repl_keep_second_id(repl);
     draw_id(repl);
+    any_key_is_pending(repl);
 }
 
 static void obey(struct cw_repl *repl, const struct address *master)
@@ -301,11 +311,24 @@ void repl_add_to_stream(struct cw_repl *repl, struct slice bytes)
     repl->history.last_offset += bytes.length;
 }
 
-void repl_add_commands(struct cw_repl *repl, struct slice bytes)
+static inline void add_commands(struct cw_repl *repl, struct slice bytes)
 {
     repl_add_to_stream(repl, bytes);
     if (UNLIKELY(repl->is_recorded))
         cw_aof_append(repl->engine, bytes);
+}
+
+void repl_add_commands(struct cw_repl *repl, struct slice bytes)
+{
+    add_commands(repl, bytes);
+    any_key_is_pending(repl);
+}
+
+/* What was gathered is in the stream. */
+static inline void settle(struct cw_repl *repl)
+{
+    if (UNLIKELY(cw_pending_writes_are_noted(repl->pending_writes)))
+        cw_pending_writes_settle(repl->pending_writes, repl->history.last_offset);
 }
 
 /* With a SELECT before it where the database changes. */
@@ -334,13 +357,16 @@ void cw_repl_append(struct cw_repl *repl, unsigned database, const struct slice 
     if (!repl->is_feeding || repl->is_muted)
         return;
     CHECK(repl->role == REPL_LEADING && !repl->is_frozen);
+    if (UNLIKELY(cw_pending_writes_are_noted(repl->pending_writes)))
+        cw_pending_writes_gather(repl->pending_writes, argv, argc);
     if (repl->in_unit) {
         append_to_unit(repl, database, argv, argc);
         return;
     }
     buf_clear(&repl->scratch);
     write_in_database(repl, &repl->scratch, database, argv, argc);
-    repl_add_commands(repl, buf_slice(&repl->scratch));
+    add_commands(repl, buf_slice(&repl->scratch));
+    settle(repl);
     buf_clear(&repl->scratch);
     buf_shrink(&repl->scratch, SCRATCH_KEPT);
 }
@@ -376,10 +402,11 @@ bool cw_repl_end_unit(struct cw_repl *repl)
     if (repl->unit_commands == 0)
         return false;
     if (is_block)
-        repl_add_commands(repl, multi);
-    repl_add_commands(repl, buf_slice(&repl->unit));
+        add_commands(repl, multi);
+    add_commands(repl, buf_slice(&repl->unit));
     if (is_block)
-        repl_add_commands(repl, exec);
+        add_commands(repl, exec);
+    settle(repl);
     buf_clear(&repl->unit);
     buf_shrink(&repl->unit, SCRATCH_KEPT);
     return true;
@@ -393,7 +420,7 @@ void repl_append_notice(struct cw_repl *repl, const struct slice *argv, size_t a
     if (repl->is_standalone)
         repl_add_to_stream(repl, buf_slice(&repl->scratch));
     else
-        repl_add_commands(repl, buf_slice(&repl->scratch)); /* a group's file has every byte: it tells the offset */
+        add_commands(repl, buf_slice(&repl->scratch)); /* a group's file has every byte: it tells the offset */
     buf_clear(&repl->scratch);
 }
 

@@ -2,6 +2,7 @@
 #ifndef CACHEWORKER_REPL_REPL_INTERNAL_H
 #define CACHEWORKER_REPL_REPL_INTERNAL_H
 
+#include "cacheworker/engine/pending_writes.h"
 #include "cacheworker/rdb/rdb_load.h"
 #include "cacheworker/repl/backlog.h"
 #include "cacheworker/repl/diverged.h"
@@ -162,7 +163,8 @@ struct failover { /* of a server by itself, by order of a client */
 };
 
 struct cw_repl {
-    struct cw_engine *engine; /* borrowed */
+    struct cw_engine *engine;                 /* borrowed */
+    struct cw_pending_writes *pending_writes; /* borrowed; the engine's */
     bool is_standalone;
     bool is_frozen;
     bool is_damaged;

@@ -66,6 +66,7 @@ static const struct mutant mutants[] = {
      {.proxy = PX_MUTANT_ACCEPT_OLD_MASTER}},
     {"take-lower-version", "S6: a lower version replaces a higher one", true, {.proxy = PX_MUTANT_TAKE_LOWER_VERSION}},
     {"reply-at-once", "S5: a sync master acknowledges without its replicas", true, {.worker = CW_MUTANT_REPLY_AT_ONCE}},
+    {"read-ahead", "S5: a read shows a write that is not acknowledged", false, {.worker = CW_MUTANT_READ_AHEAD}},
     {"drop-old-rule", "S5: a set that is only asked for is obeyed already", true, {.worker = CW_MUTANT_DROP_OLD_RULE}},
     {"ignore-lag",
      "async: a master acknowledges however far the replicas in sync are behind",

@@ -76,6 +76,11 @@ UNIT_TESTS += tests/unit/cacheworker/engine/matrix_test
 tests_unit_cacheworker_engine_matrix_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_matrix_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
 
+check_PROGRAMS += tests/unit/cacheworker/engine/pending_writes_test
+UNIT_TESTS += tests/unit/cacheworker/engine/pending_writes_test
+tests_unit_cacheworker_engine_pending_writes_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_pending_writes_test_LDADD = libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += tests/unit/cacheworker/engine/marks_test
 UNIT_TESTS += tests/unit/cacheworker/engine/marks_test
 tests_unit_cacheworker_engine_marks_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

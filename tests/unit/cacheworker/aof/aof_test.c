@@ -161,6 +161,47 @@ static void replies_wait_for_one_sync_at_a_time(void **state)
     assert_heard(stage, "$1\r\n1\r\n");
 }
 
+/* What another client hears while a write waits: the first answer at once, the second with the disk's. */
+static void assert_shown(struct stage *stage, const char *write, const char *at_once, const char *answered,
+                         const char *later, const char *then)
+{
+    link_id writer = stage->client;
+    answer_all(stage);
+    say(stage, write);
+    cw_worker_door.output(stage->worker, stage->client, stage->now_ns);
+    connect_client(stage);
+    say(stage, at_once);
+    assert_heard(stage, answered);
+    say(stage, later);
+    assert_heard(stage, "");
+    say(stage, at_once); /* behind it */
+    assert_heard(stage, "");
+    answer_all(stage);
+    struct buf both = {0};
+    buf_add_format(&both, "%s%s", then, answered);
+    buf_add(&both, "", 1);
+    assert_heard(stage, buf_slice(&both).data);
+    buf_free(&both);
+    stage->client = writer;
+}
+
+static void a_read_waits_for_the_writes_of_its_keys_alone(void **state)
+{
+    struct stage *stage = *state;
+    const char *nothing = "$-1\r\n";
+    assert_shown(stage, "SET a 1\r\n", "GET b\r\n", nothing, "GET a\r\n", "$1\r\n1\r\n");
+    assert_shown(stage, "SET a 1\r\n", "EXISTS b c\r\n", ":0\r\n", "EXISTS b a\r\n", ":1\r\n");
+    assert_shown(stage, "SET a 1\r\n", "GET b\r\n", nothing, "DBSIZE\r\n", ":1\r\n");
+    assert_shown(stage, "DEL a\r\n", "GET b\r\n", nothing, "GET a\r\n", nothing);
+    assert_shown(stage, "SET a 1\r\n", "GET b\r\n", nothing, "MULTI\r\nGET b\r\nEXEC\r\n",
+                 "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n");
+    assert_shown(stage, "MULTI\r\nSET c 1\r\nSET d 1\r\nEXEC\r\n", "GET b\r\n", nothing, "GET c\r\n", "$1\r\n1\r\n");
+    assert_shown(stage, "EVAL \"redis.call('incr', 'c') redis.call('incr', 'd')\" 0\r\n", "GET b\r\n", nothing,
+                 "GET d\r\n", "$1\r\n2\r\n");
+    assert_shown(stage, "RPUSH list x\r\n", "GET b\r\n", nothing, "LRANGE list 0 -1\r\n", "*1\r\n$1\r\nx\r\n");
+    assert_shown(stage, "XADD s 1-1 f v\r\n", "GET b\r\n", nothing, "XREAD STREAMS q 0\r\n", "*-1\r\n");
+}
+
 static void failure_refuses_writes_until_it_works(void **state)
 {
     struct stage *stage = *state;
@@ -479,6 +520,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(replies_wait_for_the_first_base),
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
+        ON_STAGE(a_read_waits_for_the_writes_of_its_keys_alone),
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_while_a_rewrite_is_under_way_ends),
         cmocka_unit_test_setup_teardown(older_files_keep_their_names, open_stage_beside, close_stage),
