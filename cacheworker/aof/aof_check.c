@@ -1,6 +1,8 @@
 #include "cacheworker/aof/aof_check.h"
 
 #include "cacheworker/engine/aside.h"
+#include "cacheworker/hash/field_expiry.h"
+#include "cacheworker/repl/migration.h"
 #include "common/base/errors.h"
 #include "common/command/command.h"
 #include "common/conf/redis_conf.h"
@@ -20,19 +22,41 @@ enum cw_aof_form cw_aof_form_of(struct slice head)
     return CW_AOF_IS_COMMANDS;
 }
 
-/* --- commands --- */
+/* --- commands, and lines between them --- */
+
+static void note_refusal(struct cw_aof_check *check, struct slice name, const char *why)
+{
+    enum { SHOWN = 64 };
+    buf_clear(&check->refused);
+    redis_conf_add_quoted(&check->refused, slice_of(name.data, name.length < SHOWN ? name.length : SHOWN));
+    buf_add_text(&check->refused, why);
+}
 
 static int refuse(struct cw_aof_check *check, struct slice name, const char *why)
 {
-    enum { SHOWN = 64 };
-    redis_conf_add_quoted(&check->refused, slice_of(name.data, name.length < SHOWN ? name.length : SHOWN));
-    buf_add_text(&check->refused, why);
+    note_refusal(check, name, why);
     return ERR_CORRUPT;
+}
+
+/* What a PING tells our own servers. */
+static void judge_aside(struct cw_aof_check *check, const struct slice *argv, size_t argc)
+{
+    struct slice record;
+    struct cw_migration_source source;
+    enum cw_aside aside = cw_aside_read(argv, argc, &record);
+    bool is_of_fields = aside == CW_ASIDE_NOW || aside == CW_ASIDE_OF_NEXT;
+    check->waits_for_next = aside == CW_ASIDE_OF_NEXT;
+    if (is_of_fields && cw_field_expiry_judge(record) < 0)
+        note_refusal(check, argv[0], " does not say which fields expire when");
+    else if (aside == CW_ASIDE_MIGRATION && cw_migration_record_read(record, &source) < 0)
+        note_refusal(check, argv[0], " does not say from where the data of a group migrate");
+    else
+        return;
+    check->is_wrong = true;
 }
 
 static int judge(struct cw_aof_check *check, const struct slice *argv, size_t argc)
 {
-    struct slice record;
     if (argc == 0)
         return 0; /* who executes it passes over it */
     const struct command *command = command_resolve(argv, argc);
@@ -47,8 +71,8 @@ static int judge(struct cw_aof_check *check, const struct slice *argv, size_t ar
     if (ends && !check->is_in_block)
         return refuse(check, argv[0], " stands without MULTI");
     check->is_in_block = begins || (check->is_in_block && !ends);
-    check->waits_for_next = cw_aside_read(argv, argc, &record) == CW_ASIDE_OF_NEXT;
     check->commands++;
+    judge_aside(check, argv, argc);
     return 0;
 }
 
@@ -65,18 +89,32 @@ static int look_at_unit(void *context, struct slice unit, size_t *ret_used)
         check->scanned += (size_t)length;
     }
     resp_request_free(&request);
-    *ret_used = error == 0 && !check->is_in_block && !check->waits_for_next ? unit.length : 0;
-    if (*ret_used > 0)
-        check->scanned = 0;
-    return error;
+    if (error < 0 || check->is_in_block || check->waits_for_next) {
+        *ret_used = 0;
+        return error;
+    }
+    *ret_used = unit.length;
+    check->scanned = 0;
+    cw_place_advance(check->place, unit.length);
+    return check->is_wrong ? ERR_CORRUPT : 0;
+}
+
+static int look_at_line(void *context, struct slice line)
+{
+    struct cw_aof_check *check = context;
+    if (cw_place_take(check->place, line) == 0)
+        return 0;
+    while (line.length > 0 && (line.data[line.length - 1] == '\n' || line.data[line.length - 1] == '\r'))
+        line.length--;
+    return refuse(check, line, " is no place in a group's stream, or none that can follow");
 }
 
 /* --- the file --- */
 
-void cw_aof_check_init(struct cw_aof_check *check)
+void cw_aof_check_init(struct cw_aof_check *check, struct cw_place *place)
 {
-    *check = (struct cw_aof_check){.form = CW_AOF_IS_UNKNOWN};
-    check->reader = (struct cw_aof_reader){.apply = look_at_unit, .context = check};
+    *check = (struct cw_aof_check){.form = CW_AOF_IS_UNKNOWN, .place = place};
+    check->reader = (struct cw_aof_reader){.apply = look_at_unit, .note = look_at_line, .context = check};
 }
 
 void cw_aof_check_free(struct cw_aof_check *check)
@@ -97,8 +135,10 @@ static int read_known(struct cw_aof_check *check, struct slice bytes)
             return result;
         check->reader.whole += used;
         bytes = slice_skip(bytes, used);
-        if (result > 0)
+        if (result > 0) {
             check->form = CW_AOF_IS_COMMANDS;
+            *check->place = (struct cw_place){.history = check->rdb.load.origin.history};
+        }
     }
     return bytes.length > 0 ? cw_aof_read(&check->reader, bytes) : 0;
 }

@@ -38,5 +38,7 @@ void cw_field_expiry_drop(struct cw_field_expiry *writer); /* frees, and emits n
 
 /* Does what a record says; keys and fields that are not there are passed over. ERR_CORRUPT. */
 MUST_CHECK int cw_field_expiry_apply(struct cw_keyspace *keyspace, struct slice record);
+/* The form alone: whether databases, keys and fields are there shows nowhere. ERR_CORRUPT. */
+MUST_CHECK int cw_field_expiry_judge(struct slice record);
 
 #endif

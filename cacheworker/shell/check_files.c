@@ -103,6 +103,7 @@ struct aof { /* that is looked at */
     char manifest_path[PATH_MAX + NAME_MAX + 2];
     struct cw_manifest manifest;
     bool fixes;
+    struct cw_place place; /* behind the files that were looked at */
 };
 
 static int take_aof(void *context, struct slice bytes)
@@ -169,11 +170,11 @@ static int cut(const char *path, int fd, uint64_t whole, uint64_t length)
     return EXIT_SUCCESS;
 }
 
-static int judge_file(const struct aof *aof, const char *path, int fd, bool is_last)
+static int judge_file(struct aof *aof, const char *path, int fd, bool is_last)
 {
     struct cw_aof_check check;
     struct buf words = {0};
-    cw_aof_check_init(&check);
+    cw_aof_check_init(&check, &aof->place);
     int error = feed(fd, 0, UINT64_MAX, take_aof, &check);
     if (error == 0)
         error = cw_aof_check_end(&check);
@@ -198,7 +199,7 @@ static int judge_file(const struct aof *aof, const char *path, int fd, bool is_l
     return status;
 }
 
-static int check_file(const struct aof *aof, const char *name, bool is_last)
+static int check_file(struct aof *aof, const char *name, bool is_last)
 {
     char path[PATH_MAX + NAME_MAX + 2];
     snprintf(path, sizeof(path), "%s/%s", aof->directory, name);

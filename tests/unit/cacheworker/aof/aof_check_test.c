@@ -22,8 +22,9 @@
 static int check(struct slice bytes, size_t piece, struct buf *words)
 {
     struct cw_aof_check check;
+    struct cw_place place = {.aside = 0};
     int error = 0;
-    cw_aof_check_init(&check);
+    cw_aof_check_init(&check, &place);
     for (size_t position = 0; error == 0 && position < bytes.length; position += piece) {
         size_t left = bytes.length - position;
         struct slice exact = exact_copy(slice_of(bytes.data + position, piece < left ? piece : left));
@@ -52,7 +53,9 @@ static void expect(struct slice bytes, int result, const char *words)
     }
 }
 
-#define ASIDE_OF_NEXT "*2\r\n$4\r\nPING\r\n$30\r\nrespite-field-expiry-of-next x\r\n"
+#define RECORD        "\3\1k\1f\1\1\1\1\1\1\1\1" /* database, key, field, date: 13 bytes */
+#define ASIDE(bytes)  "*2\r\n$4\r\nPING\r\n$" bytes "\r\nrespite-field-expiry"
+#define ASIDE_OF_NEXT ASIDE("42") "-of-next " RECORD "\r\n"
 
 static void commands_are_judged(void **state)
 {
@@ -66,6 +69,14 @@ static void commands_are_judged(void **state)
         {SET NOTE MULTI SET SET EXEC, 0, "5 commands"},
         {SET "*0\r\n", 0, "1 commands"},
         {SET ASIDE_OF_NEXT SET, 0, "3 commands"},
+        {SET ASIDE("34") " " RECORD "\r\n", 0, "2 commands"},
+        {SET ASIDE("33") " \3\1k\1f\1\1\1\1\1\1\1\r\n", ERR_CORRUPT,
+         "at byte 27: \"PING\" does not say which fields expire when"},
+        {SET "*2\r\n$4\r\nPING\r\n$21\r\nrespite-migration yes\r\n", ERR_CORRUPT,
+         "at byte 27: \"PING\" does not say from where the data of a group migrate"},
+        {SET ASIDE("30") "-of-next x\r\n" SET, ERR_CORRUPT,
+         "at byte 27: \"PING\" does not say which fields expire when"},
+        {SET ASIDE("30") "-of-next x\r\n", ERR_TRUNCATED, "at byte 27: the file ends within a command"},
         {SET ASIDE_OF_NEXT, ERR_TRUNCATED, "at byte 27: the file ends within a command"},
         {SET "*3\r\n$3\r\nSET\r\n$1\r\n", ERR_TRUNCATED, "at byte 27: the file ends within a command"},
         {SET MULTI SET, ERR_TRUNCATED, "at byte 27: the file ends between MULTI and EXEC"},
@@ -78,6 +89,59 @@ static void commands_are_judged(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect(slice_text(rows[i].text), rows[i].result, rows[i].words);
+}
+
+#define OFFSET_0 "#respite-offset:0\r\n" /* 19 bytes */
+#define EPOCH_1  "#respite-epoch:1:0\r\n"
+#define NO_PLACE "\" is no place in a group's stream, or none that can follow"
+
+static void places_are_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int result;
+        const char *words;
+    } rows[] = {
+        {OFFSET_0 EPOCH_1 SET "#respite-epoch:2:27\r\n", 0, "1 commands"},
+        {OFFSET_0 EPOCH_1 SET "#respite-epoch:2:26\r\n", ERR_CORRUPT, "at byte 66: \"#respite-epoch:2:26" NO_PLACE},
+        {OFFSET_0 EPOCH_1 "#respite-aside:27\r\n" SET "#respite-epoch:2:0\r\n" SET, 0, "2 commands"},
+        {OFFSET_0 EPOCH_1 SET "#respite-offset:x\r\n", ERR_CORRUPT, "at byte 66: \"#respite-offset:x" NO_PLACE},
+        {OFFSET_0 "#respite-aside:-1\r\n" SET, ERR_CORRUPT, "at byte 19: \"#respite-aside:-1" NO_PLACE},
+        {SET EPOCH_1 EPOCH_1, ERR_CORRUPT, "at byte 47: \"#respite-epoch:1:0" NO_PLACE},
+        {SET "#respite-epoch\r\n", 0, "1 commands"}, /* of whatever else */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect(slice_text(rows[i].text), rows[i].result, rows[i].words);
+}
+
+/* The base says where it stands; what follows stands in another file. */
+static void places_go_on_from_file_to_file(void **state)
+{
+    (void)state;
+    struct buf base = {0};
+    struct cw_rdb_writer writer = {.out = &base};
+    struct cw_rdb_origin origin = {.history = {.count = 1, .entries = {{5, 100}}, .last_offset = 1000}};
+    cw_rdb_write_preamble(&writer, &origin, 1, 1);
+    cw_rdb_write_end(&writer);
+    buf_add_text(&base, SET);
+    static const struct {
+        const char *line;
+        int result;
+    } rows[] = {{"#respite-epoch:6:1027\r\n", 0},
+                {"#respite-epoch:6:1026\r\n", ERR_CORRUPT},
+                {"#respite-epoch:5:1027\r\n", ERR_CORRUPT}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct cw_place place = {.aside = 0};
+        struct cw_aof_check check;
+        cw_aof_check_init(&check, &place);
+        assert_int_equal(cw_aof_check_read(&check, buf_slice(&base)), 0);
+        cw_aof_check_free(&check);
+        cw_aof_check_init(&check, &place);
+        assert_int_equal(cw_aof_check_read(&check, slice_text(rows[i].line)), rows[i].result);
+        cw_aof_check_free(&check);
+    }
+    buf_free(&base);
 }
 
 static void write_rdb(struct buf *out, const char *library)
@@ -154,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_are_judged),
+        cmocka_unit_test(places_are_judged),
+        cmocka_unit_test(places_go_on_from_file_to_file),
         cmocka_unit_test(commands_may_follow_data),
         cmocka_unit_test(a_library_that_cannot_be_loaded_is_told),
         cmocka_unit_test(no_part_is_good_but_what_ends_behind_a_unit),
