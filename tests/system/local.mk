@@ -36,6 +36,7 @@ EXTRA_DIST += \
 	tests/system/node_packages.py \
 	tests/system/node_runner.js \
 	tests/system/places.py \
+	tests/system/worker.py \
 	tests/system/power_cut.py \
 	tests/system/rq_tasks.py \
 	tests/system/differential_acl.py \

@@ -1,97 +1,22 @@
 #!/usr/bin/python3
 """The append-only file of a server by itself: what is there after kill -9, what redis-server reads of it and writes for
 it, full disks, and new bases under load."""
-import contextlib
 import os
 import random
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 
 import tap
-from appliance import Client, build_directory, has_loaded, info, server, wait_until
+from appliance import Client, info, server, wait_until
 from disks import fill_disk, small_disk
 from tap import check, say
+from worker import BUILD, MANIFEST, with_worker
 
 PORT, REFERENCE = 25600, 25601
-BUILD = build_directory()
-MANIFEST = "appendonly.aof.manifest"
-
-
-class Worker:
-    """A worker by itself with an append-only file."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.files = os.path.join(directory, "appendonlydir")
-        self.configuration = os.path.join(directory, "redis.conf")
-        self.faults = os.path.join(directory, "faults")
-        self.environment = dict(os.environ)
-        self.process = None
-
-    def preload_faults(self):
-        shim = os.path.join(BUILD, "tests/system/disk_faults.so")
-        self.environment |= {"LD_PRELOAD": shim, "DISK_FAULTS": self.faults}
-
-    def set_fault(self, words):
-        with open(self.faults + ".new", "w", encoding="utf-8") as file:
-            file.write(words)
-        os.rename(self.faults + ".new", self.faults)
-
-    def end_faults(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self.faults)
-
-    def launch(self, *lines):
-        with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines or ("appendonly yes", "appendfsync always")) + "\n")
-        self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
-                                         "--dir", self.directory, "--enable-debug-command", "yes", "--redis-conf",
-                                         self.configuration], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, env=self.environment)
-
-    def start(self, *lines):
-        self.launch(*lines)
-        wait_until(lambda: self.process.poll() is not None or has_loaded(PORT), 60, "the worker has its data")
-        check(self.process.poll() is None, "the worker ended at once")
-        return Client(PORT, timeout=30)
-
-    def refusal(self, *lines):
-        """What it says when it does not start."""
-        self.launch(*lines)
-        _, words = self.process.communicate(timeout=20)
-        check(self.process.returncode != 0, "it started")
-        return words
-
-    def end(self, number=signal.SIGKILL):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-        if self.process is not None:
-            self.process.stderr.close()
-
-    def forget_snapshot(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(self.directory, "dump.rdb"))
-
-    def newest(self):
-        with open(os.path.join(self.files, MANIFEST), encoding="utf-8") as file:
-            return os.path.join(self.files, file.read().split("\n")[-2].split(" ")[1])
-
-
-def with_worker(test):
-    def run():
-        with tempfile.TemporaryDirectory() as directory:
-            worker = Worker(directory)
-            try:
-                test(worker)
-            finally:
-                worker.end()
-    run.__doc__, run.__name__ = test.__doc__, test.__name__
-    return run
+by_itself = with_worker(PORT, "appendonly yes", "appendfsync always")
 
 
 def persistence(client):
@@ -216,7 +141,7 @@ def check_same(here, there, words):
     check(here and not names, f"{words}: {len(names)} differ of {len(here)}: {names[:5]}")
 
 
-@with_worker
+@by_itself
 def test_always(worker):
     """kill -9 under load with appendfsync always: every acknowledged write is there, again and again"""
     for _ in range(4):
@@ -228,7 +153,7 @@ def test_always(worker):
         say(f"{sum(writer.acknowledged for writer in writers)} writes acknowledged")
 
 
-@with_worker
+@by_itself
 def test_everysec(worker):
     """kill -9 under load with appendfsync everysec: at most the last second is lost; no: what there is, is whole"""
     for policy in ("everysec", "no"):
@@ -248,7 +173,7 @@ def check_files(worker):
     check(found.returncode == 0 and "All AOF files and manifest are valid" in found.stdout, f"{found.stdout}")
 
 
-@with_worker
+@by_itself
 def test_interchange(worker):
     """redis-server starts with our directory, redis-check-aof accepts it; ours starts with one of redis-server's"""
     client = worker.start()
@@ -294,7 +219,7 @@ def fill_more(client):
     client.call("FUNCTION", "LOAD", "#!lua name=mine\nredis.register_function('f', function() return 'mine' end)")
 
 
-@with_worker
+@by_itself
 def test_base_of_commands(worker):
     """aof-use-rdb-preamble no: a base of commands, which redis-server and redis-check-aof take, as ours takes theirs"""
     lines = ("appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble no")
@@ -332,7 +257,7 @@ def test_base_of_commands(worker):
     check(client.call("FCALL", "f", 0) == b"mine", "ours has not the function")
 
 
-@with_worker
+@by_itself
 def test_torn(worker):
     """what is left of a command at the end is cut, and said; damage elsewhere is refused with file and place"""
     client = worker.start()
@@ -386,7 +311,7 @@ def test_torn(worker):
     check(MANIFEST in words and "line 3" in words, words)
 
 
-@with_worker
+@by_itself
 def test_single_file(worker):
     """the single file of Redis before 7 is read, with RDB at its beginning too, and its torn end cut; then there is a base"""
     commands = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
@@ -409,7 +334,7 @@ def test_single_file(worker):
     check(" appendonly.aof: at byte %d" % len(commands) in said, said)
 
 
-@with_worker
+@by_itself
 def test_rewrite(worker):
     """a new base under load, then kill -9: every acknowledged write is there, and no older file is"""
     client = worker.start()
@@ -430,7 +355,7 @@ def test_rewrite(worker):
     check(len(os.listdir(worker.files)) == 3, f"{os.listdir(worker.files)}")
 
 
-@with_worker
+@by_itself
 def test_rewrite_by_itself(worker):
     """the file is rewritten when it has grown by its percentage"""
     client = worker.start("appendonly yes", "auto-aof-rewrite-min-size 100kb")
@@ -447,7 +372,7 @@ def test_rewrite_by_itself(worker):
     check(worker.start("appendonly yes").call("GET", "same") == same, "the newest value")
 
 
-@with_worker
+@by_itself
 def test_at_run_time(worker):
     """appendonly set while it runs: on, off, and on again; and a base alone, by BGREWRITEAOF while it is off"""
     client = worker.start("save 3600 1")
@@ -491,7 +416,7 @@ def test_at_run_time(worker):
     check_same(contents(worker.start()), data, "what came behind the base alone is not there")
 
 
-@with_worker
+@by_itself
 def test_replica(worker):
     """a replica of redis-server keeps one: a full sync begins it anew, the stream goes on in it, also when it is promoted"""
     client = worker.start()
@@ -529,7 +454,7 @@ def test_replica(worker):
     check_same(contents(worker.start()), ours, "what the promoted one's file holds")
 
 
-@with_worker
+@by_itself
 def test_waitaof(worker):
     """WAITAOF: this disk, and a replica's, as redis-server's replicas and ours tell it"""
     client = worker.start("appendonly yes", "appendfsync everysec", "repl-diskless-sync-delay 0")
@@ -568,7 +493,7 @@ def write_and_rewrite(client, first):
         return number, False
 
 
-@with_worker
+@by_itself
 def test_killed_anywhere(worker):
     """killed at every operation on files from the first write to the end of a rewrite: all that was acknowledged is there"""
     worker.preload_faults()
@@ -601,7 +526,7 @@ def save(client, number):
         return False
 
 
-@with_worker
+@by_itself
 def test_killed_while_it_saves(worker):
     """killed at every operation on files of a BGSAVE: dump.rdb is the one before, or the new one"""
     worker.preload_faults()
@@ -623,7 +548,7 @@ def test_killed_while_it_saves(worker):
     say(f"killed at {operation - 1} operations")
 
 
-@with_worker
+@by_itself
 def test_failing_sync(worker):
     """a sync that fails: nobody hears of the writes, they are refused until it works, and nothing acknowledged is lost"""
     worker.preload_faults()
@@ -647,7 +572,7 @@ def test_failing_sync(worker):
     check([client.call("GET", name) for name in ("before", "after", "refused")] == [b"1", b"1", None], "lost, or too much")
 
 
-@with_worker
+@by_itself
 def test_group_commit(worker):
     """syncs that take long: many connections' writes go with one"""
     worker.preload_faults()
@@ -690,7 +615,7 @@ def live_through_full_disk(worker):
     check(client.call("GET", "after") == b"1" and int(client.call("GET", "number")) >= acknowledged, "lost")
 
 
-@with_worker
+@by_itself
 def test_full_disk(worker):
     """a full disk: writes are refused until there is room again, and then all that was acknowledged is there"""
     with small_disk(worker.files):

@@ -2,53 +2,17 @@
 """BGSAVE and save points of a worker: what is on the disk is one moment of the data, whatever is written meanwhile."""
 import os
 import signal
-import subprocess
-import tempfile
 import threading
 import time
 
 import tap
-from appliance import Client, build_directory, has_loaded, info, server, wait_until
+from appliance import Client, info, server, wait_until
 from tap import check, say
+from worker import with_worker
 
 PORT, REFERENCE = 23450, 23451
-BUILD = build_directory()
+by_itself = with_worker(PORT)
 KEYS = 300000
-
-
-class Worker:
-    """A worker by itself with data in a directory."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen([os.path.join(BUILD, "respite-cacheworker"), "--standalone", "--port", str(PORT),
-                                         "--dir", self.directory, "--enable-debug-command", "yes"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: self.process.poll() is not None or has_loaded(PORT), 60, "the worker has its data")
-        check(self.process.poll() is None, f"the worker ended at once: is port {PORT} taken?")
-        client = Client(PORT, timeout=30)
-        wait_until(lambda: persistence(client)["loading"] == "0", 30, "the data are loaded")
-        return client
-
-    def end(self, number=signal.SIGKILL):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-
-
-def with_worker(test):
-    def run():
-        with tempfile.TemporaryDirectory() as directory:
-            worker = Worker(directory)
-            try:
-                test(worker)
-            finally:
-                worker.end()
-    run.__doc__ = test.__doc__
-    return run
 
 
 def persistence(client):
@@ -75,7 +39,7 @@ class Pairs(threading.Thread):
             self.slowest_ms = max(self.slowest_ms, (time.monotonic() - begun) * 1000)
 
 
-@with_worker
+@by_itself
 def test_picture(worker):
     """a background save under load is one moment, between its begin and its end, and redis-server loads it"""
     client = worker.start()
@@ -109,7 +73,7 @@ def test_picture(worker):
     say(f"{after - before} writes during the save of {KEYS} keys, the slowest took {pairs.slowest_ms:.1f} ms")
 
 
-@with_worker
+@by_itself
 def test_save_points(worker):
     """save points: after so many changes, in so many seconds; what they saved is there after kill -9"""
     client = worker.start()
@@ -129,7 +93,7 @@ def test_save_points(worker):
     check([client.call("GET", key) for key in ("one", "two", "three")] == [b"1", b"2", b"3"], "data are missing")
 
 
-@with_worker
+@by_itself
 def test_failure(worker):
     """a full disk: the old file stays, INFO says err, and the next one works"""
     client = worker.start()
@@ -157,7 +121,7 @@ def is_error(reply, words):
     return isinstance(reply, Exception) and words in str(reply)
 
 
-@with_worker
+@by_itself
 def test_cancel(worker):
     """BGSAVE CANCEL, of one under way and of one that waits for the append-only file; the old file stays"""
     client = worker.start()
@@ -193,7 +157,7 @@ def test_cancel(worker):
     check(int(persistence(client)["rdb_last_cow_size"]) > 0, "INFO does not say what it took")
 
 
-@with_worker
+@by_itself
 def test_flushall(worker):
     """FLUSHALL calls off a background save; where there are save points, the data are saved anew"""
     client = worker.start()
@@ -223,7 +187,7 @@ def test_flushall(worker):
     check(worker.start().call("DBSIZE") == 0, "what was flushed is back")
 
 
-@with_worker
+@by_itself
 def test_big_values(worker):
     """values that are written in slices, and changed meanwhile: redis-server finds them as they were"""
     client = worker.start()
@@ -256,7 +220,7 @@ def test_big_values(worker):
               f"{found}")
 
 
-@with_worker
+@by_itself
 def test_end_in_the_middle(worker):
     """a worker that is asked to end in the middle of a background save keeps the newest data"""
     for number in (signal.SIGTERM, signal.SIGKILL):
