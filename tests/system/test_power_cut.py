@@ -10,25 +10,38 @@ import tempfile
 import time
 
 import tap
-from appliance import Client, build_directory, has_loaded, info, wait_until
+from appliance import Client, build_directory, has_loaded, info, server, wait_until
 from power_cut import Disk, choose, read_records, store
 from tap import check, say
 
-PORT = 25735
+PORT, MASTER = 25735, 25736
 BUILD = build_directory()
 LOST_MS = 2000  # a second until a sync is asked for, and time until it is done
 PAUSE_MS = 50
-SECOND = "local n = redis.call('INCR', 'number'); redis.call('SET', 'key:' .. n, ARGV[1]); return n"
+SECOND = "local n = redis.call('INCR', 'number'); redis.call('SET', ARGV[2] .. n, ARGV[1]); return n"
+
+
+def write(client, *lengths, before=None, prefix="key:"):
+    """Writes, sent in one piece. Every second number has a key beside it, of so many bytes, in one transaction."""
+    if before is not None:
+        client.send(before)
+    for length in lengths:
+        client.send("INCR", "number")
+        client.send("EVAL", SECOND, 0, "x" * length, prefix)
+    if before is not None:
+        check(not isinstance(client.read(), Exception), before)
+    return [client.read() for _ in range(2 * len(lengths))]
 
 
 class Life:
     """A worker by itself whose every operation on files is written down, from its start to its sudden end."""
 
-    def __init__(self, place, *lines):
+    def __init__(self, place, *lines, policy=None):
         self.directory = os.path.join(place, "data")
         configuration, record = os.path.join(place, "redis.conf"), os.path.join(place, "record")
         with open(record, "a", encoding="ascii") as file:
-            file.write(next((line.split()[1] for line in lines if line.startswith("appendfsync")), "snapshots") + "\n")
+            said = [line.split()[1] for line in lines if line.startswith("appendfsync")]
+            file.write((policy or (said or ["snapshots"])[0]) + "\n")
         with open(configuration, "w", encoding="ascii") as file:
             file.write("\n".join(("save ''", *lines)) + "\n")
         shim = os.path.join(BUILD, "tests/system/disk_record.so")
@@ -52,16 +65,11 @@ class Life:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(30)
 
-    def write(self, *lengths, before=None):
-        """Writes, sent in one piece. Every second number has a key beside it, of so many bytes, in one transaction."""
-        if before is not None:
-            self.client.send(before)
-        for length in lengths:
-            self.client.send("INCR", "number")
-            self.client.send("EVAL", SECOND, 0, "x" * length)
-        if before is not None:
-            check(not isinstance(self.client.read(), Exception), before)
-        return [self.client.read() for _ in range(2 * len(lengths))]
+    def write(self, *lengths, **options):
+        return write(self.client, *lengths, **options)
+
+    def say_saved(self, number):
+        self.client.call("EVAL", "return redis.status_reply(ARGV[1])", 0, f"saved:{number}")
 
     def wait_for(self, *fields):
         wait_until(lambda: {info(self.client, "persistence")[field] for field in fields} == {"0"}, 30, f"{fields} are 0")
@@ -152,7 +160,20 @@ def judge(place, disk, appendonly, every=1):
         check(number >= least, f"{number} of {least} are there: {describe(state)}")
         check(keys == number // 2 + (number > 0), f"{number} and {keys} keys: {describe(state)}")
     say(f"{len(states)} states, {floor} promised")
-    return floor
+    return floor, list(states)
+
+
+def lives_from(place, states, count, *lines):
+    """Lives that begin in some of the states, evenly spread. Who takes one ends it."""
+    for number in range(count):
+        shutil.rmtree(os.path.join(place, "data"))
+        store(dict(states[(2 * number + 1) * len(states) // (2 * count)]), os.path.join(place, "data"))
+        yield Life(place, *lines)
+
+
+def check_data(client, number):
+    check(client.call("GET", "number") == str(number).encode(), f"the number is not {number}")
+    check(client.call("DBSIZE") == number // 2 + 1, f"{client.call('DBSIZE')} keys, and the number is {number}")
 
 
 def test_snapshots():
@@ -164,8 +185,8 @@ def test_snapshots():
                 number = life.write(10, 3000)[-1]
                 life.client.call(command)
                 life.wait_for("rdb_bgsave_in_progress")
-                life.client.call("EVAL", "return redis.status_reply(ARGV[1])", 0, f"saved:{number}")
-        check(judge(place, disk, "no") == 16, "it was not saved")
+                life.say_saved(number)
+        check(judge(place, disk, "no")[0] == 16, "it was not saved")
 
 
 def test_append_only_file():
@@ -186,7 +207,16 @@ def test_append_only_file():
             life.write(10)
             life.write(10, 10, before="BGREWRITEAOF")
             life.wait_for_base()
-        check(judge(place, disk, "yes") == 26, "writes were refused")
+        floor, states = judge(place, disk, "yes")
+        check(floor == 26, "writes were refused")
+        for life in lives_from(place, states, 4, "appendonly yes", "appendfsync always"):
+            with life:
+                life.write(10)
+                life.write(10, before="BGREWRITEAOF")
+                life.wait_for_base()
+                number = life.write(10)[-1]
+            with Life(place, "appendonly yes", "appendfsync always") as life:
+                check_data(life.client, number)
 
 
 FIRST_INCREMENT = "data/appendonlydir/appendonly.aof.1.incr.aof"
@@ -224,7 +254,7 @@ def test_unsynced():
             check(life.client.call("CONFIG", "SET", "appendfsync", "always") == "OK", "CONFIG SET")
         with Life(place, "appendonly yes", "appendfsync always") as life:
             life.write(10)
-        check(judge(place, disk, "yes") == 10, "writes were refused")
+        check(judge(place, disk, "yes")[0] == 10, "writes were refused")
 
 
 def test_everysec():
@@ -233,10 +263,10 @@ def test_everysec():
         disk = Disk(os.path.join(place, "data"))
         with Life(place, "appendonly yes", "appendfsync everysec") as life:
             life.wait_for_base()
-            for step in range(200):
-                life.write(20, before="BGREWRITEAOF" if step == 100 else None)
+            for step in range(150):
+                life.write(20, before="BGREWRITEAOF" if step == 70 else None)
                 time.sleep(0.02)
-        check(judge(place, disk, "yes", 7) > 100, "nothing was promised")
+        check(judge(place, disk, "yes", 7)[0] > 50, "nothing was promised")
 
 
 def test_first_base():
@@ -251,8 +281,46 @@ def test_first_base():
             life.write(10)
             life.wait_for_base()
             life.write(10)
-        check(judge(place, disk, "yes") == 8, "writes were refused")
+        check(judge(place, disk, "yes")[0] == 8, "writes were refused")
+
+
+def follow(life, master, length):
+    """A full sync, and what comes meanwhile and behind it in the stream. The last number, which is on the replica's disk."""
+    check(life.client.call("REPLICAOF", "127.0.0.1", MASTER) == "OK", "REPLICAOF")
+    write(master, length)
+    wait_until(lambda: info(life.client, "replication")["master_link_status"] == "up", 30, "the full sync is over")
+    life.wait_for_base()
+    number = write(master, length)[-1]
+    check(master.call("WAITAOF", 0, 1, 30000)[1] == 1, "it is not on the replica's disk")
+    life.say_saved(number)
+    return number
+
+
+def test_full_sync():
+    """a full sync of a replica with files: its old data, or the new, never some of both; and what it said is on its disk"""
+    program = os.path.join(BUILD, "respite-cacheworker")
+    with recorded() as place, server(MASTER, program, "--standalone", "--port", str(MASTER)):
+        disk, master = Disk(os.path.join(place, "data")), Client(MASTER, timeout=30)
+        check(master.call("CONFIG", "SET", "repl-diskless-sync-delay", 0) == "OK", "CONFIG SET")
+        write(master, *[3000] * 5)
+        with Life(place, "appendonly yes", "appendfsync always", policy="no") as life:
+            life.wait_for_base()
+            life.write(10, 10, prefix="old:")
+            life.client.call("SAVE")
+            life.say_saved(4)
+            follow(life, master, 10)
+            check(life.client.call("REPLICAOF", "NO", "ONE") == "OK", "REPLICAOF NO ONE")
+            life.write(10, prefix="old:")
+            follow(life, master, 9000)
+        floor, states = judge(place, disk, "yes")
+        check(floor == 18, "it was not on its disk")
+        for life in lives_from(place, states, 4, "appendonly yes", "appendfsync always"):
+            with life:
+                number = follow(life, master, 10)
+                check_data(life.client, number)
+            with Life(place, "appendonly yes", "appendfsync always") as life:
+                check_data(life.client, number)
 
 
 tap.run([test_snapshots, test_append_only_file, test_unsynced, test_everysec,
-         test_first_base])
+         test_first_base, test_full_sync])
