@@ -55,6 +55,11 @@ int64_t cw_inspect_save_began_ns(const struct cw_worker *worker)
     return worker->engine.background_save.began_ns;
 }
 
+bool cw_inspect_position(const struct cw_worker *worker, struct slice *ret_id, uint64_t *ret_offset)
+{
+    return cw_repl_position(worker->engine.repl, ret_id, ret_offset);
+}
+
 uint64_t cw_inspect_released_offset(const struct cw_worker *worker)
 {
     uint64_t end = cw_repl_offset(worker->engine.repl);

@@ -29,6 +29,9 @@ bool cw_inspect_is_damaged(const struct cw_worker *worker);
 /* When the newest picture for dump.rdb was begun, on its clock, at the end of that turn's commands; 0: none was. */
 int64_t cw_inspect_save_began_ns(const struct cw_worker *worker);
 
+/* Of which stream its data are, and as of where (repl.h). */
+bool cw_inspect_position(const struct cw_worker *worker, struct slice *ret_id, uint64_t *ret_offset);
+
 /* The last offset of the stream that replies which leave now may show. */
 uint64_t cw_inspect_released_offset(const struct cw_worker *worker);
 

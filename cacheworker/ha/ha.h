@@ -32,6 +32,8 @@ enum {
     CW_MUTANT_NAME_BEFORE_SYNC = 1 << 13,   /* a dump.rdb gets its name before it is durable */
     CW_MUTANT_PICTURE_AHEAD = 1 << 14,      /* a snapshot says that it reaches further than its data */
     CW_MUTANT_READ_AHEAD = 1 << 15,         /* a read waits for no write, not even of its own key */
+    CW_MUTANT_FORGET_MIGRATION = 1 << 16,   /* a new master does not know that the group migrates */
+    CW_MUTANT_CUT_OVER_AT_ONCE = 1 << 17,   /* a cut-over does not wait for what the source had */
 };
 
 struct cw_ha;

@@ -641,6 +641,14 @@ uint64_t cw_repl_offset(const struct cw_repl *repl)
     return repl->history.last_offset;
 }
 
+bool cw_repl_position(const struct cw_repl *repl, struct slice *ret_id, uint64_t *ret_offset)
+{
+    const struct cw_migration *migration = &repl->migration;
+    *ret_id = repl->is_standalone ? slice_text(repl->id) : slice_of(migration->id, sizeof(migration->id));
+    *ret_offset = repl->is_standalone ? repl->history.last_offset : migration->offset;
+    return repl->is_standalone || (migration->is_following && migration->has_position);
+}
+
 bool cw_repl_is_damaged(const struct cw_repl *repl)
 {
     return repl->is_damaged;

@@ -124,6 +124,9 @@ MUST_CHECK int cw_repl_reload(struct cw_repl *repl);
 bool cw_repl_is_leading(const struct cw_repl *repl);
 const struct history *cw_repl_history(const struct cw_repl *repl);
 uint64_t cw_repl_offset(const struct cw_repl *repl);
+/* Of which stream the data are, and as of how many bytes of it: of a server by itself, its own; of a master that
+ * follows a migration's source, that one's. False: of none that has an id. */
+bool cw_repl_position(const struct cw_repl *repl, struct slice *ret_id, uint64_t *ret_offset);
 bool cw_repl_is_damaged(const struct cw_repl *repl);  /* the data file was there, and could not be read whole */
 bool cw_repl_disk_failed(const struct cw_repl *repl); /* the last SAVE, or the loading, failed */
 bool cw_repl_is_link_up(const struct cw_repl *repl);  /* replica: the stream is live */

@@ -27,6 +27,11 @@ static void log_notice(struct cw_repl *repl, const char *what)
     effect_log(cw_engine_effects(repl->engine), LOG_LEVEL_NOTICE, "migration: %s", what);
 }
 
+static bool has_mutant(const struct cw_repl *repl, unsigned mutant)
+{
+    return cw_engine_config(repl->engine)->mutants & mutant;
+}
+
 /* --- the probe --- */
 
 static void close_probe(struct cw_repl *repl, int64_t again_ns)
@@ -192,6 +197,8 @@ void repl_migration_lead(struct cw_repl *repl)
 {
     struct cw_migration *migration = &repl->migration;
     migration->order = CW_MIGRATION_FOLLOW;
+    if (UNLIKELY(has_mutant(repl, CW_MUTANT_FORGET_MIGRATION)))
+        migration->source = (struct cw_migration_source){0};
     repl_choose_feeding(repl);
     if (may_follow(repl))
         begin_following(repl);
@@ -441,6 +448,7 @@ static void cut_over(struct cw_repl *repl, const struct slice *words, struct buf
                           ? "ERR the migration is interrupted: start it again, or abort"
                           : "ERR the group is not migrating");
     } else {
+        is_forced |= has_mutant(repl, CW_MUTANT_CUT_OVER_AT_ONCE);
         cw_migration_order_cut_over(&repl->migration, now_of(repl), (int64_t)bound_ms * NS_PER_MS, is_forced);
         if (!repl->probe.is_asking)
             repl->probe.next_ns = now_of(repl);

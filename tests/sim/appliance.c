@@ -9,7 +9,7 @@
 
 enum { SLOW_SAVE_KEY_US = 10000 }; /* a picture takes about half a second */
 
-#define SECRET SLICE_LITERAL("a secret of the simulated appliance")
+#define SECRET SLICE_LITERAL(APPLIANCE_SECRET)
 
 static struct address address_of(unsigned host, uint16_t port)
 {
@@ -253,8 +253,8 @@ static void *operator_create(struct world *world, struct sim_process *process)
 
 /* --- all of it --- */
 
-static struct sim_process *add(struct appliance *appliance, const char *kind, unsigned number, const struct door *door,
-                               sim_create create, unsigned listeners)
+struct sim_process *appliance_add(struct appliance *appliance, const char *kind, unsigned number,
+                                  const struct door *door, sim_create create, unsigned listeners)
 {
     char name[SIM_NAME_MAX];
     snprintf(name, sizeof(name), "%s-%u", kind, number + 1);
@@ -276,11 +276,11 @@ void appliance_start(struct appliance *appliance, const struct mutants *mutants)
     for (unsigned i = 0; i < WORKERS; i++)
         appliance->worker_ids[i] = draw_identity(&world->rand);
     for (unsigned i = 0; i < SENTINELS; i++)
-        appliance->sentinels[i] = add(appliance, "sentinel", i, &sn_sentinel_door, sentinel_create, 1);
+        appliance->sentinels[i] = appliance_add(appliance, "sentinel", i, &sn_sentinel_door, sentinel_create, 1);
     for (unsigned i = 0; i < WORKERS; i++)
-        appliance->workers[i] = add(appliance, "worker", i, &cw_worker_door, worker_create, 2);
+        appliance->workers[i] = appliance_add(appliance, "worker", i, &cw_worker_door, worker_create, 2);
     for (unsigned i = 0; i < PROXIES; i++)
-        appliance->proxies[i] = add(appliance, "proxy", i, &px_proxy_door, proxy_create, 1);
+        appliance->proxies[i] = appliance_add(appliance, "proxy", i, &px_proxy_door, proxy_create, 1);
     appliance->operator= world_add(world, "operator", &operator_door, operator_create, appliance);
 
     workload_init(&appliance->workload, world);
@@ -291,6 +291,8 @@ void appliance_start(struct appliance *appliance, const struct mutants *mutants)
     appliance->workload.proxy_count = PROXIES;
     for (unsigned i = 0; i < WORKLOAD_CLIENTS; i++)
         workload_add_client(&appliance->workload, i);
+    if (appliance->migrates)
+        migration_add(&appliance->migration, appliance);
     for (unsigned i = 0; i < world->process_count; i++)
         sim_start(world, &world->processes[i]);
 }
@@ -306,4 +308,5 @@ void appliance_free(struct appliance *appliance)
 {
     world_free(&appliance->world);
     workload_free(&appliance->workload);
+    migration_free(&appliance->migration);
 }

@@ -6,7 +6,10 @@
 #include "common/ha/topology.h"
 #include "proxy/core/proxy.h"
 #include "sentinel/core/sentinel.h"
+#include "tests/sim/migration.h"
 #include "tests/sim/workload.h"
+
+#define APPLIANCE_SECRET "a secret of the simulated appliance"
 
 enum { SENTINELS = 3, WORKERS = 3, PROXIES = 2 };
 
@@ -38,7 +41,13 @@ struct appliance {
     bool saves_slowly;         /* key after key, while the clients write */
     bool loads_at_once;        /* for whoever looks at a disk; else workers load in many turns in every second life */
     bool created;              /* the operator's create was answered OK */
+    bool migrates;             /* it takes over the data of a server outside */
+    struct migration migration;
 };
+
+/* A process that listens at the first ports of a host of its own; starts with the others. */
+struct sim_process *appliance_add(struct appliance *appliance, const char *kind, unsigned number,
+                                  const struct door *door, sim_create create, unsigned listeners);
 
 /* Adds all processes and starts them. The options of the world are set before. */
 void appliance_start(struct appliance *appliance, const struct mutants *mutants);

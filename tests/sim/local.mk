@@ -7,6 +7,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/history.c tests/sim/history.h \
 	tests/sim/inbox.h \
 	tests/sim/main.c \
+	tests/sim/migration.c tests/sim/migration.h \
 	tests/sim/mutants.c tests/sim/mutants.h \
 	tests/sim/oracle.c tests/sim/oracle.h \
 	tests/sim/oracle_sync.c tests/sim/oracle_sync.h \

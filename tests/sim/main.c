@@ -18,8 +18,8 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 500, MUTANT_SEEDS = 200 };
 
 struct totals {
-    uint64_t seeds, failovers, exchanges, pictures, loaded, acknowledged, lost, uncertain, refused, faults[FAULT_KINDS],
-        plots[PLOT_KINDS], events;
+    uint64_t seeds, failovers, exchanges, pictures, loaded, cut_overs, aborts, interrupted, compared, acknowledged,
+        lost, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
 };
 
 struct settings {
@@ -62,6 +62,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->rewrites = seed % 2 == 0;
     appliance->save_points = save_points_of(seed);
     appliance->saves_slowly = seed % 2 == 0;
+    appliance->migrates = seed % 12 == 3; /* of those with sync */
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle, &settings->omissions);
     appliance_start(appliance, &settings->mutants);
@@ -70,6 +71,8 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->workload.with_changes = seed % 4 == 0;
     appliance->workload.with_scripts = seed % 8 == 6;
     swarm_arm(&swarm);
+    if (appliance->migrates)
+        migration_arm(&appliance->migration);
     for (int64_t at_ns = 0; at_ns < SWARM_END_NS && oracle->violation[0] == '\0'; at_ns += NS_PER_S)
         world_run(&appliance->world, at_ns + NS_PER_S);
     if (oracle->violation[0] == '\0')
@@ -85,6 +88,9 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     for (unsigned i = 0; i < WORKERS; i++)
         totals->pictures += oracle->picture_count[i];
     totals->loaded += oracle->loaded;
+    *(appliance->migration.aborts ? &totals->aborts : &totals->cut_overs) += appliance->migration.ends;
+    totals->interrupted += appliance->migration.interrupted;
+    totals->compared += appliance->migration.compared;
     totals->acknowledged += appliance->workload.acknowledged;
     totals->lost += oracle->lost;
     totals->uncertain += appliance->workload.uncertain;
@@ -103,17 +109,18 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
 static void print_totals(const struct totals *totals)
 {
     printf("# %" PRIu64 " seeds, %" PRIu64 " failovers, %" PRIu64 " exchanges of a spare, %" PRIu64
-           " snapshots begun, %" PRIu64 " found at a start, %" PRIu64 " acknowledged, %" PRIu64
-           " of the appended lost, %" PRIu64 " uncertain, %" PRIu64 " refused after the hold, %" PRIu64
-           " events; faults:",
-           totals->seeds, totals->failovers, totals->exchanges, totals->pictures, totals->loaded, totals->acknowledged,
-           totals->lost, totals->uncertain, totals->refused, totals->events);
+           " acknowledged, %" PRIu64 " of the appended lost, %" PRIu64 " uncertain, %" PRIu64
+           " refused after the hold, %" PRIu64 " events; faults:",
+           totals->seeds, totals->failovers, totals->exchanges, totals->acknowledged, totals->lost, totals->uncertain,
+           totals->refused, totals->events);
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
         printf(" %s %" PRIu64, fault_name((enum fault_kind)kind), totals->faults[kind]);
     printf("; plots:");
     for (unsigned kind = 0; kind < PLOT_KINDS; kind++)
         printf(" %s %" PRIu64, plot_name((enum plot_kind)kind), totals->plots[kind]);
-    printf("\n");
+    printf("; snapshots: begun %" PRIu64 " found %" PRIu64 "; migrations: cut-overs %" PRIu64 " aborts %" PRIu64
+           " interrupted %" PRIu64 " compared %" PRIu64 "\n",
+           totals->pictures, totals->loaded, totals->cut_overs, totals->aborts, totals->interrupted, totals->compared);
 }
 
 /* One seed, twice: the same history both times. Returns whether all is well. */

@@ -442,6 +442,7 @@ void oracle_finish(struct oracle *oracle)
     finish_disks(oracle);
     finish_quorum(oracle);
     history_check(oracle);
+    migration_finish(oracle);
     finish_liveness(oracle);
     sync_finish(oracle);
 }

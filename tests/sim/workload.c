@@ -190,10 +190,11 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     return reply.data[0] != '-' && reply_number(reply, ret_number) == 0;
 }
 
-/* A master that cannot write its append-only file takes no writes. */
-static bool is_refused_for_disk(const struct workload *workload, struct slice reply)
+/* A master that cannot write its append-only file takes no writes, nor one that follows a server outside. */
+static bool is_refused(const struct workload *workload, struct slice reply)
 {
-    return workload->disk_refuses && starts_with(reply, "-MISCONF ");
+    return (workload->disk_refuses && starts_with(reply, "-MISCONF ")) ||
+           (workload->migrates && starts_with(reply, "-READONLY migrating"));
 }
 
 static void take_reply(struct client_core *core, struct slice reply)
@@ -209,7 +210,7 @@ static void take_reply(struct client_core *core, struct slice reply)
     if (operation->frames > 0) {
         operation->frames--;
         if (!starts_with(reply, "+OK") && !starts_with(reply, "+QUEUED") && !starts_with(reply, "-TRYAGAIN ") &&
-            !is_refused_for_disk(workload, reply))
+            !is_refused(workload, reply))
             violate(workload, "a transaction was answered", core->client->number, text);
         return;
     }
@@ -230,7 +231,7 @@ static void take_reply(struct client_core *core, struct slice reply)
             violate(workload, "a read was answered", core->client->number, text);
     } else if (operation->kind == OPERATION_PAIR && starts_with(reply, "-EXECABORT ")) {
         operation->fate = FATE_REFUSED; /* nothing of it was executed */
-    } else if (is_refused_for_disk(workload, reply)) {
+    } else if (is_refused(workload, reply)) {
         operation->fate = FATE_REFUSED;
     } else if (starts_with(reply, "-TRYAGAIN ")) {
         /* The hold's bound was hit: not executed. It may only be hit by those who waited long. */
@@ -309,7 +310,7 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
         lose_connection(core, now_ns);
         return;
     }
-    if (!core->connected)
+    if (!core->connected || workload->is_waiting)
         return;
     bool is_over = workload->world->now_ns >= workload->stop_ns;
     while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000)) {

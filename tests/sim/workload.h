@@ -53,6 +53,8 @@ struct workload {
     uint64_t next_value;
     int64_t stop_ns;   /* no new commands after it */
     bool disk_refuses; /* an answer that is fine: appendfsync always */
+    bool is_waiting;   /* no commands yet */
+    bool migrates;     /* an answer that is fine: that the group follows a server outside */
     bool with_changes;
     bool with_scripts; /* they write by scripts and functions */
     uint64_t acknowledged, uncertain, refused, connections_closed;
