@@ -82,6 +82,7 @@ static void name_manifest(struct cw_engine *engine)
     cw_aof_ask(engine, file, NULL, 0, SLICE_LITERAL(""));
     char manifest[FILE_NAME_MAX];
     cw_aof_name_manifest(engine, manifest);
+    rewrite_of(engine)->may_be_named = true;
     file = (struct file_effect){.operation = FILE_RENAME, .new_name = manifest};
     cw_aof_ask(engine, file, cw_aof_path(engine, MANIFEST_ASIDE), cw_aof_token(engine, CW_AOF_MANIFEST_NAMED, 0),
                SLICE_LITERAL(""));
@@ -100,6 +101,7 @@ static void rest(struct cw_engine *engine)
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
     rewrite->state = CW_AOF_REST;
     rewrite->is_rehearsal = false;
+    rewrite->may_be_named = false;
     rewrite->generation++;
     cw_picture_end(&rewrite->picture);
 }
@@ -111,25 +113,49 @@ static void remove_base(struct cw_engine *engine)
     remove_file(engine, rewrite_of(engine)->next.base.name);
 }
 
+/* The increment that was made for it and no manifest names: it has a name from READY on, but while the file is STARTING
+ * only with the base. */
+static bool has_unnamed_increment(const struct cw_engine *engine)
+{
+    const struct cw_aof_rewrite *rewrite = &engine->aof.rewrite;
+    bool is_named = engine->aof.state != CW_AOF_STARTING && rewrite->state != CW_AOF_ANNOUNCING;
+    return rewrite->state >= CW_AOF_ANNOUNCING && rewrite->next.count > 0 && !is_named;
+}
+
+static void remove_files(struct cw_engine *engine)
+{
+    const struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    if (rewrite->state >= CW_AOF_WRITING)
+        remove_base(engine);
+    if (has_unnamed_increment(engine))
+        remove_file(engine, cw_manifest_newest(&rewrite->next)->name);
+}
+
+/* A manifest that was about to get its name will most likely have got it: then the next one knows of its files, and of
+ * what it left behind. */
+void cw_aof_rewrite_leave(struct cw_engine *engine)
+{
+    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
+    if (rewrite->may_be_named)
+        engine->aof.manifest = rewrite->next;
+    else
+        remove_files(engine);
+    rest(engine);
+}
+
+/* What failed to get a name may have it all the same: then nothing is removed. */
 static void failed(struct cw_engine *engine, int error)
 {
     struct cw_aof_rewrite *rewrite = rewrite_of(engine);
     effect_log(engine->effects, LOG_LEVEL_ERROR, "cannot rewrite the append-only file: %s", error_text(error));
-    cw_aof_rewrite_leave(engine);
+    if (!rewrite->may_be_named)
+        remove_files(engine);
+    rest(engine);
     rewrite->failed_ns = engine->now_ns;
     rewrite->is_rehearsed = false;
     rewrite->failures++;
     if (engine->aof.state == CW_AOF_STARTING)
         cw_aof_cannot_start(engine, error);
-}
-
-/* A manifest that was about to get its name may have got it, so what it names stays. */
-void cw_aof_rewrite_leave(struct cw_engine *engine)
-{
-    struct cw_aof_rewrite *rewrite = rewrite_of(engine);
-    if (rewrite->state >= CW_AOF_WRITING && rewrite->state < CW_AOF_NAMING)
-        remove_base(engine);
-    rest(engine);
 }
 
 void cw_aof_remove_history(struct cw_engine *engine)
@@ -371,6 +397,7 @@ void cw_aof_rewrite_manifest_named(struct cw_engine *engine, int result)
         succeeded(engine);
     } else {
         engine->aof.manifest = rewrite->next;
+        rewrite->may_be_named = false;
         rewrite->state = CW_AOF_READY;
     }
 }

@@ -44,6 +44,7 @@ struct cw_aof_rewrite { /* a zeroed struct rests */
     uint64_t offset;   /* of the stream, where it was taken */
     int64_t took_ns;   /* the last one that was completed; 0: none yet */
     int64_t failed_ns; /* when the last one failed; 0: it did not */
+    bool may_be_named; /* `next`, on the disk: that was asked */
     bool is_rehearsal;
     bool is_rehearsed;
     uint64_t completed;
@@ -61,7 +62,7 @@ static inline bool cw_aof_rewrite_is_running(const struct cw_aof_rewrite *rewrit
 /* Has one made. Nothing while there is one. */
 void cw_aof_rewrite_want(struct cw_engine *engine);
 
-/* Gives up the one that there is; its files stand in nobody's way. */
+/* Gives up the one that there is, and removes its files, unless a manifest names them, or may. */
 void cw_aof_rewrite_leave(struct cw_engine *engine);
 
 /* Removes the files of the history that the manifest on the disk has. */

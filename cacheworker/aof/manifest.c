@@ -166,6 +166,10 @@ void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_mani
         if (!cw_manifest_needs(manifest, older->increments[i].name))
             take_history(manifest, &older->increments[i]);
     }
+    for (size_t i = 0; i < older->history_count; i++) {
+        if (!cw_manifest_needs(manifest, older->history[i].name))
+            take_history(manifest, &older->history[i]);
+    }
 }
 
 /* --- writing --- */

@@ -52,7 +52,7 @@ MUST_CHECK int cw_manifest_parse(struct slice text, struct cw_manifest *ret_mani
 /* Whether the base or an increment has this name. */
 bool cw_manifest_needs(const struct cw_manifest *manifest, const char *name);
 
-/* What `older` needs and this one does not, is this one's history. */
+/* What `older` names and this one does not need, is this one's history. */
 void cw_manifest_take_history(struct cw_manifest *manifest, const struct cw_manifest *older);
 
 void cw_manifest_write(const struct cw_manifest *manifest, struct buf *out);

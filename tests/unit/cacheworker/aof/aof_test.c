@@ -6,10 +6,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
-enum { ASKED_MAX = 256 };
+enum { ASKED_MAX = 256, NAMES_MAX = 128 };
+
+struct disk {                             /* on which everything succeeds at once */
+    char names[NAMES_MAX][FILE_NAME_MAX]; /* of the files that there are; "": none */
+    char open[FILES_MAX][FILE_NAME_MAX];
+    struct buf aside, manifest; /* what these have */
+};
 
 struct stage {
     struct storage storage; /* with no file in it */
@@ -20,6 +27,7 @@ struct stage {
     size_t owed;
     unsigned syncs;      /* asked for since the test looked last */
     struct buf appended; /* to any file, since then */
+    struct disk disk;
     uint64_t opened_length;
     bool is_closed; /* the client */
     link_id client;
@@ -33,6 +41,76 @@ static int open_nothing(void *context, const char *name, void **ret_file)
     return ERR_NOT_FOUND;
 }
 
+/* The place of a file of this name, or a free one. */
+static char *find_name(struct disk *disk, const char *name)
+{
+    char *found = NULL;
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        if (strcmp(disk->names[i], name) == 0)
+            return disk->names[i];
+        if (disk->names[i][0] == '\0')
+            found = disk->names[i];
+    }
+    assert_non_null(found);
+    return found;
+}
+
+static bool is_manifest(const char *name)
+{
+    return strstr(name, ".manifest") != NULL;
+}
+
+static void operate(struct disk *disk, const struct file_effect *file, const char *name, struct slice bytes)
+{
+    switch (file->operation) {
+    case FILE_OPEN:
+        snprintf(disk->open[file->file], FILE_NAME_MAX, "%s", name);
+        if (is_manifest(name))
+            buf_clear(&disk->aside);
+        else
+            snprintf(find_name(disk, name), FILE_NAME_MAX, "%s", name);
+        break;
+    case FILE_APPEND:
+        if (is_manifest(disk->open[file->file]))
+            buf_add_slice(&disk->aside, bytes);
+        break;
+    case FILE_RENAME:
+        buf_clear(&disk->manifest);
+        buf_add_slice(&disk->manifest, buf_slice(&disk->aside));
+        break;
+    case FILE_REMOVE: *find_name(disk, name) = '\0'; break;
+    case FILE_SYNC:
+    case FILE_CLOSE: break;
+    }
+}
+
+static bool names(const struct cw_manifest *manifest, const char *name)
+{
+    bool is_named = cw_manifest_needs(manifest, name);
+    for (size_t i = 0; i < manifest->history_count; i++)
+        is_named |= strcmp(manifest->history[i].name, name) == 0;
+    return is_named;
+}
+
+/* There are the files that the manifest names, and no others; `is_settled`: and not those that it does not need. */
+static void check_files(struct disk *disk, bool is_settled)
+{
+    struct cw_manifest manifest = {.count = 0};
+    struct cw_manifest_fault fault;
+    size_t found = 0;
+    if (buf_length(&disk->manifest) > 0)
+        assert_int_equal(cw_manifest_parse(buf_slice(&disk->manifest), &manifest, &fault), 0);
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        const char *slash = strchr(disk->names[i], '/');
+        if (slash == NULL)
+            continue;
+        found += cw_manifest_needs(&manifest, slash + 1);
+        if (is_settled ? !cw_manifest_needs(&manifest, slash + 1) : !names(&manifest, slash + 1))
+            fail_msg("nothing names %s", slash + 1);
+    }
+    assert_int_equal(found, manifest.count + manifest.has_base);
+}
+
 static void carry_out(struct stage *stage)
 {
     for (size_t i = 0; i < stage->effects.count; i++) {
@@ -42,6 +120,8 @@ static void carry_out(struct stage *stage)
             continue;
         if (effect->token != 0)
             stage->tokens[stage->owed++] = effect->token;
+        const char *name = effect->name_offset != NO_NAME ? effects_name(&stage->effects, effect) : NULL;
+        operate(&stage->disk, &effect->file, name, effects_text(&stage->effects, effect));
         stage->syncs += effect->file.operation == FILE_SYNC;
         if (effect->file.operation == FILE_APPEND)
             buf_add_slice(&stage->appended, effects_text(&stage->effects, effect));
@@ -118,6 +198,8 @@ static int close_stage(void **state)
     cw_worker_door.destroy(stage->worker);
     effects_free(&stage->effects);
     buf_free(&stage->appended);
+    buf_free(&stage->disk.aside);
+    buf_free(&stage->disk.manifest);
     test_free(stage);
     return 0;
 }
@@ -425,6 +507,31 @@ static void base_alone_is_left_for_a_file(void **state)
     assert_int_equal(aof->error, 0);
 }
 
+static void turn_off_behind_answers(struct stage *stage, unsigned answers)
+{
+    for (unsigned i = 0; i < answers && stage->owed > 0; i++)
+        answer(stage, 0);
+    say(stage, "CONFIG SET appendonly no\r\n");
+    answer_all(stage);
+}
+
+/* Wherever it is turned off: while its first base is made, and while a later one is. */
+static void nothing_without_a_name_is_left(void **state)
+{
+    struct stage *stage = *state;
+    for (unsigned answers = 0; answers < 10; answers++) {
+        turn_off_behind_answers(stage, answers);
+        check_files(&stage->disk, false);
+        say(stage, "CONFIG SET appendonly yes\r\n");
+        answer_all(stage);
+        check_files(&stage->disk, true);
+        say(stage, "BGREWRITEAOF\r\n");
+        turn_off_behind_answers(stage, answers);
+        check_files(&stage->disk, false);
+        say(stage, "CONFIG SET appendonly yes\r\n");
+    }
+}
+
 static void dates_stand_before_what_was_written_then(void **state)
 {
     struct stage *stage = *state;
@@ -521,6 +628,7 @@ int main(void)
         ON_STAGE(replies_wait_for_the_first_base),
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
         ON_STAGE(a_read_waits_for_the_writes_of_its_keys_alone),
+        ON_STAGE(nothing_without_a_name_is_left),
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_while_a_rewrite_is_under_way_ends),
         cmocka_unit_test_setup_teardown(older_files_keep_their_names, open_stage_beside, close_stage),

@@ -113,6 +113,11 @@ static void have_a_history(void **state)
                                                             "file appendonly.aof.5.incr.aof seq 5 type h\n"
                                                             "file appendonly.aof.6.incr.aof seq 6 type h\n"
                                                             "file appendonly.aof.7.incr.aof seq 7 type i\n")));
+    struct cw_manifest newest = {.has_base = false};
+    cw_manifest_set_base(&newest, "appendonly.aof", 5, false);
+    cw_manifest_take_history(&newest, &newer); /* nobody has removed them */
+    assert_int_equal(newest.history_count, 5);
+    assert_string_equal(newest.history[2].name, "appendonly.aof.3.base.rdb");
     assert_true(cw_manifest_needs(&newer, "appendonly.aof.7.incr.aof"));
     assert_false(cw_manifest_needs(&newer, "appendonly.aof.3.base.rdb"));
     buf_free(&text);
