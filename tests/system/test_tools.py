@@ -103,6 +103,48 @@ def test_scan():
           f"{len(keys)} keys, {len(set(keys))} different")
 
 
+def test_looking_at_keys():
+    """redis-cli --pipe writes; --bigkeys, --memkeys and --hotkeys find what is big and often read"""
+    keys = [f"pipe:{number}" for number in range(3000)]
+    commands = "".join(f"*3\r\n$3\r\nSET\r\n${len(key)}\r\n{key}\r\n$1\r\nx\r\n" for key in keys)
+    output, status = cli("--pipe", text=commands)
+    check(status == 0 and "errors: 0, replies: 3000" in output, output)
+    client = Client(PORT)
+    client.call("RPUSH", "big:list", *range(500))
+    client.call("HSET", "big:hash", *range(1000))
+    output, status = cli("--bigkeys")
+    check(status == 0 and "\"big:list\"' has 500 items" in output and "\"big:hash\"' has 500 fields" in output, output)
+    output, status = cli("--memkeys")
+    check(status == 0 and re.search(r"big:hash\"' has \d{4,} bytes", output) is not None, output)
+    output, status = cli("--hotkeys")
+    check("ERR An LFU maxmemory policy is not selected" in output, output)
+    check(client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu") == "OK", "CONFIG SET")
+    for _ in range(200):
+        client.call("GET", "pipe:7")
+    output, status = cli("--hotkeys")
+    check(client.call("CONFIG", "SET", "maxmemory-policy", "noeviction") == "OK", "CONFIG SET")
+    check(status == 0 and re.search(r'hot key found with counter: \d+\s+keyname: "pipe:7"', output) is not None, output)
+    client.close()
+
+
+def test_monitor():
+    """redis-cli MONITOR shows what others say, and what scripts do"""
+    with subprocess.Popen(["redis-cli", "-p", str(PORT), "MONITOR"], stdout=subprocess.PIPE, text=True) as monitor:
+        check(monitor.stdout.readline() == "OK\n", "MONITOR")
+        cli("EVAL", "return redis.call('SET', KEYS[1], '1')", "1", "watched")
+        while '"SET" "watched"' not in (line := monitor.stdout.readline()):
+            check(line != "", "MONITOR ended")
+        check(" lua] " in line, line)
+        monitor.kill()
+
+
+def test_copies():
+    """redis-cli --rdb and --replica say that a proxy is no master"""
+    for option in ["--rdb", "/nowhere/dump.rdb"], ["--replica"]:
+        output, status = cli(*option)
+        check(status != 0 and "replication is not possible through a proxy" in output, output)
+
+
 def test_stat():
     """redis-cli --stat prints figures"""
     line = re.compile(r"^\d+\s+\S+\s+\d+\s+\d+\s+\d+ \(\+\d+\)", re.MULTILINE)
@@ -128,6 +170,14 @@ def test_benchmark():
         say(line)
 
 
+def test_all_of_the_benchmark():
+    """redis-benchmark runs all its tests without an error, and says why there is no cluster"""
+    output, status = tool("redis-benchmark", "-p", str(PORT), "-n", "2000", "-P", "16", "-q", seconds=120)
+    check(status == 0 and output.count("requests per second") == 20 and "rror" not in output, output)
+    output, status = tool("redis-benchmark", "-p", str(PORT), "-n", "100", "--cluster", "-q")
+    check(status != 0 and "cluster support disabled" in output, output)
+
+
 def test_resp3():
     """redis-cli -3 speaks RESP3, and HELLO names the server redis"""
     output, status = cli("-3", "hello", "3")
@@ -135,4 +185,5 @@ def test_resp3():
 
 
 with appliance:
-    tap.run([test_cli, test_scan, test_stat, test_latency, test_benchmark, test_resp3])
+    tap.run([test_cli, test_scan, test_looking_at_keys, test_monitor, test_copies, test_stat, test_latency,
+             test_benchmark, test_all_of_the_benchmark, test_resp3])
