@@ -203,7 +203,11 @@ static void gather(struct cw_engine *engine)
         switch (gather_session(engine, session)) {
         case GATHERED_ALL: cw_session_touch(engine, session); break;
         case GATHERED_SHARE: list_add_last(&again, &session->ready); break;
-        case GATHERED_PARKED: list_add_last(&engine->parked, &session->ready); break;
+        case GATHERED_PARKED:
+            list_add_last(&engine->parked, &session->ready);
+            if (engine->serving == CW_SERVING_MASTER) /* else nothing may leave */
+                cw_session_tell_held(engine, session);
+            break;
         case GATHERED_BARRIER:
             list_add_last(&again, &session->ready);
             full = true;

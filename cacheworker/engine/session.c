@@ -23,6 +23,8 @@ enum {
     POOLED_CAPACITY = 4 * CW_SPARE_BUFFER_BYTES, /* bigger output buffers go back to the allocator */
 };
 
+#define TELL_HELD_NS NS_PER_S
+
 /* --- the link table --- */
 
 static link_id take_link(struct cw_engine *engine)
@@ -420,6 +422,20 @@ static void drain_now(struct cw_engine *engine, struct cw_session *session)
     effect_drain(engine->effects, session->link);
 }
 
+static bool is_told_held(const struct cw_engine *engine, const struct cw_session *session)
+{
+    return !(session->flags & CW_SESSION_ATTACHED) ||
+           (session->told_held_ns > 0 && engine->now_ns - session->told_held_ns < TELL_HELD_NS);
+}
+
+void cw_session_tell_held(struct cw_engine *engine, struct cw_session *session)
+{
+    if (is_told_held(engine, session))
+        return;
+    session->told_held_ns = engine->now_ns;
+    cw_session_push(engine, session, SLICE_LITERAL(">1\r\n$12\r\nrespite-held\r\n"));
+}
+
 void cw_session_shows(struct cw_session *session, size_t before, bool is_first, uint64_t offset)
 {
     uint64_t position = session->sent_bytes + before;
@@ -447,7 +463,9 @@ static void mark(struct cw_engine *engine, struct cw_session *session)
         session->marks = mem_zero(sizeof(*session->marks));
         list_add_last(&engine->held, &session->held);
     }
-    cw_marks_add(session->marks, position, offset);
+    cw_session_tell_held(engine, session);
+    session->marked_bytes = session->sent_bytes + buf_length(&session->out);
+    cw_marks_add(session->marks, session->marked_bytes, offset);
 }
 
 void cw_session_release(struct cw_engine *engine, struct cw_session *session, uint64_t released)
@@ -559,9 +577,9 @@ void cw_sessions_end_step(struct cw_engine *engine)
         struct cw_session *session = engine->links[engine->flushed[i]];
         if (session == NULL)
             continue;
-        session->flags &= ~(uint32_t)CW_SESSION_FLUSHED;
         if (UNLIKELY(is_gated) && is_held(engine, session))
             mark(engine, session);
+        session->flags &= ~(uint32_t)CW_SESSION_FLUSHED; /* what is added here needs no flush of its own */
         if (UNLIKELY(session->flags & CW_SESSION_DRAIN_DUE) && session->marks == NULL)
             drain_now(engine, session);
         cw_client_memory_note(engine, session);

@@ -81,6 +81,7 @@ struct cw_session {
     uint64_t id;
     int64_t connected_ns;
     int64_t active_ns;        /* last bytes received */
+    int64_t told_held_ns;     /* when a proxy was last told that replies on this link are held; 0: never */
     int64_t soft_since_ns;    /* since when its output has been above the soft limit; 0: it is not */
     size_t counted_bytes;     /* of engine->client_memory_bytes */
     int64_t waiting_since_ns; /* when the oldest thing that it waits for arrived; 0: nothing */
@@ -188,6 +189,12 @@ struct slice cw_session_releasable(const struct cw_engine *engine, struct cw_ses
 
 /* Flushes what an acknowledgement released. */
 void cw_session_release(struct cw_engine *engine, struct cw_session *session, uint64_t released);
+
+/* Has the proxy behind a link hear, once a second at most, that what was asked there waits: for an acknowledgement, or
+ * for a snapshot or a pause. Others' reads are better asked on another link (docs/adr/0012-reads-of-their-own.md):
+ *
+ *     >1 respite-held */
+void cw_session_tell_held(struct cw_engine *engine, struct cw_session *session);
 
 /* Closes at once, or after what it is owed has left. The struct lives on until the step ends, closing. */
 void cw_session_close(struct cw_engine *engine, struct cw_session *session);

@@ -606,6 +606,45 @@ static int open_stage_with(void **state, const char *parameters, const struct st
     return 0;
 }
 
+/* Once a second, behind what is held; nobody else does. */
+static void a_proxy_hears_that_replies_are_held(void **state)
+{
+    struct stage *stage = *state;
+    const char *told = "+OK\r\n>1\r\n$12\r\nrespite-held\r\n";
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    answer_all(stage);
+    assert_heard(stage, "+OK\r\n");
+    connect_client(stage);
+    cw_engine_attach(&stage->worker->engine, stage->client);
+    for (int i = 0; i < 2; i++) {
+        say(stage, "SET a 1\r\n");
+        assert_heard(stage, "");
+        answer_all(stage);
+        assert_heard(stage, told);
+        say(stage, "SET a 1\r\n");
+        answer_all(stage);
+        assert_heard(stage, "+OK\r\n");
+        stage->now_ns += NS_PER_S;
+    }
+    say(stage, "GET a\r\n");
+    assert_heard(stage, "$1\r\n1\r\n");
+}
+
+static void a_proxy_hears_that_a_write_waits(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CLIENT PAUSE 60000 WRITE\r\nSET a 1\r\n");
+    assert_heard(stage, "+OK\r\n");
+    connect_client(stage);
+    cw_engine_attach(&stage->worker->engine, stage->client);
+    say(stage, "GET a\r\nSET a 1\r\nGET a\r\n");
+    assert_heard(stage, "$-1\r\n>1\r\n$12\r\nrespite-held\r\n");
+    turn(stage);
+    assert_heard(stage, "");
+}
+
 static int open_stage(void **state)
 {
     struct storage storage = {.open_read = open_nothing};
@@ -640,6 +679,8 @@ int main(void)
         ON_STAGE(waitaof_waits_for_the_disk),
         ON_STAGE(what_no_sync_confirmed_is_synced_when_that_is_wanted),
         ON_STAGE(what_stands_in_a_base_is_synced),
+        ON_STAGE(a_proxy_hears_that_replies_are_held),
+        ON_STAGE(a_proxy_hears_that_a_write_waits),
     };
     return cmocka_run_group_tests_name("aof", tests, NULL, NULL);
 }
