@@ -5,6 +5,7 @@ libproxy_core_a_SOURCES = \
 	proxy/core/context.h \
 	proxy/core/inquiry.c proxy/core/inquiry.h \
 	proxy/core/inspect.h \
+	proxy/core/lanes.c proxy/core/lanes.h \
 	proxy/core/link.c proxy/core/link.h \
 	proxy/core/parked.c proxy/core/parked.h \
 	proxy/core/pool.c proxy/core/pool.h \

@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/resp/resp_writer.h"
+#include "proxy/core/lanes.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/session.h"
 #include "proxy/core/subscriptions.h"
@@ -578,6 +579,10 @@ static bool take_frame(struct px_link *link, struct slice frame)
         return take_greeting(link, frame);
     if (UNLIKELY(link->state == PX_LINK_REFUSED))
         return take_after_refusal(link, frame);
+    if (UNLIKELY(frame.data[0] == '>') && px_lanes_are_held(frame)) {
+        px_pool_note_held(link->proxy, link->pool);
+        return true;
+    }
     if (link->is_private && take_push(link, frame))
         return true;
     if (UNLIKELY(frame.data[0] == '>'))

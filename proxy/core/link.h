@@ -4,7 +4,8 @@
  *
  *     slots    [ oldest ... newest ]          bytes   [ handed to the world | not yet ]
  *
- * Because all commands of a session that are under way are on one link, replies reach each session in request order.
+ * Because all commands of a session that are under way are on one link (lanes.h), replies reach each session in request
+ * order.
  *
  * When a connection is lost, each slot gets its fate:
  *
@@ -94,6 +95,7 @@ struct px_link {
     struct px_proxy *proxy;   /* borrowed */
     struct px_session *owner; /* borrowed; of a private link; NULL when shared or spare */
     struct px_pool *pool;     /* borrowed */
+    struct px_link *beside;   /* borrowed; of a shared one: for reads while replies are held; NULL: never wanted */
     bool is_private;
     enum px_link_state state;
     link_id id;     /* LINK_NONE while closed */

@@ -4,6 +4,8 @@
 #include "proxy/core/link.h"
 #include "proxy/core/session.h"
 
+#define HELD_NS (10 * NS_PER_S) /* so long reads keep to their own link after the last word of a worker */
+
 static struct px_pool *create_pools(const struct px_proxy *proxy, const struct px_user *user)
 {
     uint32_t count = proxy->config.databases * 2;
@@ -114,6 +116,20 @@ struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool)
     if (pool->shared[index] == NULL)
         pool->shared[index] = px_link_create(proxy, pool, NULL);
     return pool->shared[index];
+}
+
+void px_pool_note_held(struct px_proxy *proxy, struct px_pool *pool)
+{
+    pool->held_until_ns = proxy->now_ns + HELD_NS;
+    for (uint32_t i = 0; i < proxy->config.links_per_pool; i++)
+        if (pool->shared[i] != NULL && pool->shared[i]->beside == NULL)
+            pool->shared[i]->beside = px_link_create(proxy, pool, NULL);
+}
+
+bool px_pool_splits(const struct px_proxy *proxy, const struct px_link *shared)
+{
+    return UNLIKELY(proxy->now_ns < shared->pool->held_until_ns) && shared->beside != NULL &&
+           px_link_is_ready(shared->beside);
 }
 
 struct px_link *px_pool_take_private(struct px_proxy *proxy, struct px_session *owner)

@@ -1,5 +1,7 @@
 /* pool.h: the links of one user, database and protocol version: a few shared ones, and spare private ones.
  *
+ * While the worker says that it holds replies, each shared link has another one beside it, for reads (lanes.h).
+ *
  * Clients that have said no name share links that are the default user's. Who has said one, and the master has agreed,
  * shares links with those of the same name only: the worker knows each of them as that user's. */
 #ifndef PROXY_CORE_POOL_H
@@ -8,6 +10,7 @@
 #include "common/base/list.h"
 #include "common/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct px_link;
@@ -30,7 +33,8 @@ struct px_pool {
     int protocol;
     struct px_link **shared; /* owned: links_per_pool, created when first wanted */
     uint32_t next_shared;
-    struct list spares; /* private links without an owner and without state */
+    int64_t held_until_ns; /* a worker holds replies on a link of this pool, or did so a while ago */
+    struct list spares;    /* private links without an owner and without state */
     uint32_t spare_count;
 };
 
@@ -47,6 +51,13 @@ void px_user_give(struct px_user *user); /* NULL is fine */
 /* Closes the links of users that no session has any more; at the end of a turn. */
 void px_users_reap(struct px_proxy *proxy);
 struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool);
+
+/* The worker says that it holds replies on a link of this pool. */
+void px_pool_note_held(struct px_proxy *proxy, struct px_pool *pool);
+
+/* Whether reads may take the link beside this shared one: replies are being held, and that link is ready. */
+bool px_pool_splits(const struct px_proxy *proxy, const struct px_link *shared);
+
 struct px_link *px_pool_take_private(struct px_proxy *proxy, struct px_session *owner);
 
 /* The owner needs it no more. Kept as a spare when it is clean and idle, else destroyed. */

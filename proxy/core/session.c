@@ -435,17 +435,33 @@ static enum admission admit(struct px_session *session, const struct px_link *li
     return ADMIT_NEVER;
 }
 
+/* The shared link for a command; NULL: it must wait. */
+static struct px_link *shared_link(struct px_session *session, const struct px_request *request)
+{
+    struct px_proxy *proxy = session->proxy;
+    if (UNLIKELY(session->shared == NULL))
+        session->shared = px_pool_shared(proxy, px_pool_of(proxy, session->user, session->database, session->protocol));
+    bool has_reads = px_pool_splits(proxy, session->shared);
+    if (LIKELY(!has_reads && (session->outstanding == 0 || session->lanes.lane == PX_LANE_ALL))) {
+        session->lanes.lane = PX_LANE_ALL;
+        return session->shared;
+    }
+    bool is_read = px_route_shows_its_keys(request->row);
+    switch (px_lanes_choose(&session->lanes, is_read, has_reads, session->outstanding)) {
+    case PX_LANE_ALL: return session->shared;
+    case PX_LANE_READS: return session->shared->beside;
+    case PX_LANE_LATER: session->wait = PX_WAIT_REPLIES; break;
+    }
+    return NULL;
+}
+
 /* Queues a command on the session's link. False: it must wait. */
 static bool forward(struct px_session *session, const struct px_request *request, struct px_slot slot)
 {
     struct px_proxy *proxy = session->proxy;
-    struct px_link *link = session->private_link;
-    if (link == NULL) {
-        if (UNLIKELY(session->shared == NULL))
-            session->shared =
-                px_pool_shared(proxy, px_pool_of(proxy, session->user, session->database, session->protocol));
-        link = session->shared;
-    }
+    struct px_link *link = session->private_link != NULL ? session->private_link : shared_link(session, request);
+    if (UNLIKELY(link == NULL))
+        return false;
     enum admission admission = admit(session, link, request->bytes.length);
     if (UNLIKELY(admission == ADMIT_LATER))
         return false;

@@ -12,6 +12,7 @@
 #include "common/resp/resp_reader.h"
 #include "proxy/core/context.h"
 #include "proxy/core/inquiry.h"
+#include "proxy/core/lanes.h"
 #include "proxy/core/link.h"
 #include "proxy/core/subscriptions.h"
 #include "proxy/core/tracking.h"
@@ -83,6 +84,7 @@ struct px_session {
     struct px_inquiry *inquiry; /* owned; what the other threads are being asked; NULL: nothing */
     uint8_t may;                /* enum px_may, of the command at the front of the input */
 
+    struct px_lanes lanes;                  /* shared, or the link beside it */
     struct px_link *shared;                 /* borrowed; chosen at the first command, and anew after SELECT and HELLO */
     struct px_link *private_link;           /* owned */
     struct px_subscriptions *subscriptions; /* owned; NULL without */

@@ -4,6 +4,7 @@ libproxy_stage_a_SOURCES = tests/unit/proxy/stage.c tests/unit/proxy/stage.h
 
 proxy_unit_tests = \
 	tests/unit/proxy/core/failover_test \
+	tests/unit/proxy/core/lanes_test \
 	tests/unit/proxy/core/parked_test \
 	tests/unit/proxy/core/random_test \
 	tests/unit/proxy/core/session_test \
@@ -25,3 +26,5 @@ tests_unit_proxy_core_watch_test_CFLAGS = $(proxy_unit_cflags)
 tests_unit_proxy_core_watch_test_LDADD = $(proxy_unit_ldadd)
 tests_unit_proxy_core_parked_test_CFLAGS = $(proxy_unit_cflags)
 tests_unit_proxy_core_parked_test_LDADD = $(proxy_unit_ldadd)
+tests_unit_proxy_core_lanes_test_CFLAGS = $(proxy_unit_cflags)
+tests_unit_proxy_core_lanes_test_LDADD = $(proxy_unit_ldadd)

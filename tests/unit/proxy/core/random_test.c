@@ -3,6 +3,8 @@
  *
  * Whatever happens: each client gets one reply per command, in request order, its own; a read is never answered with an
  * error; a write is executed at most once, and exactly once if it was confirmed; a transaction likewise, as a whole.
+ * For the first time its commands are executed in the order in which it sent them, also while the worker says that it
+ * holds replies, and reads have a link of their own.
  * Who waits (BLPOP) is answered too, and what stands behind it is not executed before. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +33,7 @@ struct expected {
 struct client {
     link_id link;
     uint32_t first, next; /* of `expected`: what it waits for */
+    uint32_t executed;    /* its last command that was */
     struct expected expected[4 * COMMANDS_MAX];
     struct buf heard;
 };
@@ -50,6 +53,8 @@ struct play {
     struct rand rand;
     struct client clients[CLIENTS];
     uint32_t executed[COMMANDS_MAX];
+    bool read[COMMANDS_MAX];
+    uint8_t sent_by[COMMANDS_MAX];
     uint32_t command_count;
     struct worker_link links[STAGE_LINKS_MAX];
     uint64_t version, epoch;
@@ -67,6 +72,7 @@ static void expect(struct client *client, enum reply_kind kind, uint32_t number)
 static void add_command(struct play *play, struct client *client, struct buf *bytes)
 {
     uint32_t number = play->command_count++;
+    play->sent_by[number] = (uint8_t)(client - play->clients);
     switch (rand_below(&play->rand, 9)) {
     case 8:
         buf_add_format(bytes, "BLPOP %u %s\r\n", number, rand_below(&play->rand, 2) ? "0" : "1000.5");
@@ -179,6 +185,16 @@ static uint32_t number_of(struct slice text)
     return (uint32_t)number;
 }
 
+/* Repeated reads aside. */
+static void check_order(struct play *play, uint32_t number)
+{
+    struct client *client = &play->clients[play->sent_by[number]];
+    if (play->read[number])
+        return;
+    assert_true(number >= client->executed);
+    client->executed = number;
+}
+
 static void execute(struct play *play, struct worker_link *link, const struct slice *argv)
 {
     struct buf *out = &link->replies;
@@ -203,6 +219,7 @@ static void execute(struct play *play, struct worker_link *link, const struct sl
     } else if (slice_equal_nocase(argv[0], "exec")) {
         assert_true(link->in_multi);
         link->in_multi = false;
+        check_order(play, link->queued);
         play->executed[link->queued]++;
         buf_add_format(out, "*1\r\n+%u\r\n", link->queued);
     } else if (link->in_multi) {
@@ -210,9 +227,14 @@ static void execute(struct play *play, struct worker_link *link, const struct sl
         buf_add_text(out, "+QUEUED\r\n");
     } else {
         uint32_t number = number_of(argv[1]);
+        check_order(play, number);
         if (slice_equal_nocase(argv[0], "incr"))
             play->executed[number]++;
+        else
+            play->read[number] = true;
         buf_add_format(out, "+%u\r\n", number);
+        if (rand_below(&play->rand, 20) == 0)
+            buf_add_text(out, ">1\r\n$12\r\nrespite-held\r\n");
     }
 }
 

@@ -1219,6 +1219,124 @@ static void a_proxy_that_stops_lets_commands_finish(void **state)
     stage_close(stage);
 }
 
+#define HELD ">1\r\n$12\r\nrespite-held\r\n"
+
+/* A client's PING was answered, and the worker said that it holds replies there: the link of reads is open. */
+static link_id split(struct stage *stage, link_id client, link_id *ret_reads)
+{
+    link_id all = attached(stage, client);
+    stage_say(stage, client, "SET s 1\r\n");
+    stage_say(stage, all, "+OK\r\n" HELD);
+    stage_expect(stage, client, "+OK\r\n");
+    stage_heard(stage, all);
+    stage_attach(stage, 0);
+    assert_int_equal(stage_worker_links(stage, 0), 2);
+    *ret_reads = stage_worker_link(stage, 0, all == stage_worker_link(stage, 0, 0) ? 1 : 0);
+    return all;
+}
+
+static void reads_of_others_pass_a_held_write(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id writer = stage_client(stage), reader = stage_client(stage), reads;
+    link_id all = split(stage, writer, &reads);
+    stage_say(stage, writer, "SET a 1\r\nGET a\r\n");
+    stage_say(stage, reader, "GET b\r\n");
+    stage_expect(stage, all, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    stage_expect(stage, reads, stage_array("GET b"));
+    stage_say(stage, reads, "$1\r\nb\r\n");
+    stage_expect(stage, reader, "$1\r\nb\r\n");
+    stage_expect(stage, writer, "");
+    stage_say(stage, all, "+OK\r\n$1\r\n1\r\n");
+    stage_expect(stage, writer, "+OK\r\n$1\r\n1\r\n");
+    stage_say(stage, writer, "GET a\r\n");
+    stage_expect(stage, reads, stage_array("GET a"));
+    /* What is no read of named keys waits as ever: the worker would hold its answer, and all behind it. */
+    stage_say(stage, reader, "DBSIZE\r\n");
+    stage_expect(stage, all, stage_array("DBSIZE"));
+    stage_close(stage);
+}
+
+static void a_write_behind_reads_waits_for_their_replies(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), reads;
+    link_id all = split(stage, client, &reads);
+    stage_say(stage, client, "GET a\r\nSET a 1\r\nGET a\r\n");
+    stage_expect(stage, reads, stage_array("GET a"));
+    stage_expect(stage, all, "");
+    stage_say(stage, reads, "$1\r\n0\r\n");
+    stage_expect(stage, client, "$1\r\n0\r\n");
+    stage_expect(stage, all, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    stage_say(stage, all, "+OK\r\n$1\r\n1\r\n");
+    stage_say(stage, client, "GET a\r\nSET a 2\r\n"); /* it did so before */
+    stage_expect(stage, all, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n");
+    stage_expect(stage, reads, "");
+    stage_close(stage);
+}
+
+static void reads_come_back_when_nothing_is_held_any_more(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), reads;
+    link_id all = split(stage, client, &reads);
+    stage_wait(stage, 9 * NS_PER_S);
+    stage_say(stage, client, "GET a\r\n");
+    stage_expect(stage, reads, stage_array("GET a"));
+    stage_say(stage, reads, "$-1\r\n");
+    stage_wait(stage, NS_PER_S);
+    stage_say(stage, client, "GET a\r\n");
+    stage_expect(stage, all, stage_array("GET a"));
+    stage_say(stage, all, "$-1\r\n" HELD);
+    stage_say(stage, client, "GET a\r\n");
+    stage_expect(stage, reads, stage_array("GET a"));
+    assert_int_equal(stage_worker_links(stage, 0), 2);
+    stage_close(stage);
+}
+
+/* Nor is one that the worker does not let in, waited for. */
+static void a_lost_link_of_reads_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), other = stage_client(stage), reads;
+    link_id all = split(stage, client, &reads);
+    stage_say(stage, client, "GET a\r\nGET b\r\n");
+    stage_say(stage, reads, "$1\r\na\r\n");
+    stage_heard(stage, reads);
+    stage_hang_up(stage, reads);
+    stage_say(stage, other, "GET c\r\n");
+    stage_expect(stage, all, stage_array("GET c"));
+    stage_say(stage, client, "GET d\r\n"); /* it stands behind the GET that is repeated */
+    stage_expect(stage, all, "");
+    stage_wait(stage, NS_PER_S);
+    stage_attach(stage, 0);
+    reads = stage_worker_link(stage, 0, all == stage_worker_link(stage, 0, 0) ? 1 : 0);
+    stage_expect(stage, reads, "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n*2\r\n$3\r\nGET\r\n$1\r\nd\r\n");
+    stage_say(stage, reads, "$1\r\nb\r\n$1\r\nd\r\n");
+    stage_expect(stage, client, "$1\r\na\r\n$1\r\nb\r\n$1\r\nd\r\n");
+    stage_close(stage);
+}
+
+static void no_client_hears_that_replies_are_held(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage);
+    stage_say(stage, client, "HELLO 3\r\nSUBSCRIBE c\r\n");
+    stage_heard(stage, client);
+    stage_attach(stage, 0);
+    link_id own = stage_worker_link(stage, 0, 0);
+    stage_say(stage, own, ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n" HELD);
+    stage_expect(stage, client, ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    stage_say(stage, own, HELD);
+    stage_expect(stage, client, "");
+    stage_close(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1263,6 +1381,11 @@ int main(void)
         cmocka_unit_test(a_reply_before_its_command_was_written_is_a_violation),
         cmocka_unit_test(a_worker_that_refuses_the_attachment_is_asked_again),
         cmocka_unit_test(long_pipelines_are_taken_piece_by_piece),
+        cmocka_unit_test(reads_of_others_pass_a_held_write),
+        cmocka_unit_test(a_write_behind_reads_waits_for_their_replies),
+        cmocka_unit_test(reads_come_back_when_nothing_is_held_any_more),
+        cmocka_unit_test(a_lost_link_of_reads_is_not_waited_for),
+        cmocka_unit_test(no_client_hears_that_replies_are_held),
         cmocka_unit_test(a_proxy_that_stops_lets_commands_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
