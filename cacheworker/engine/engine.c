@@ -203,6 +203,16 @@ void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_us
     *ret_password = engine->settings.masterauth;
 }
 
+uint64_t cw_engine_full_sync_room(const struct cw_engine *engine)
+{
+    enum { USUAL = 256 << 20 };
+    const struct cw_settings *settings = &engine->settings;
+    size_t hard = settings->output.of[CW_OUTPUT_REPLICA].hard;
+    if (settings->replication.full_sync_bytes > 0)
+        return (uint64_t)settings->replication.full_sync_bytes;
+    return hard > 0 ? hard : USUAL;
+}
+
 const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *engine)
 {
     return &engine->settings.replication;

@@ -127,6 +127,9 @@ void cw_engine_master_login(const struct cw_engine *engine, struct slice *ret_us
 
 const struct cw_repl_settings *cw_engine_repl_settings(const struct cw_engine *engine); /* as CONFIG SET left them */
 
+/* replica-full-sync-buffer-limit, or what stands for it: bytes. */
+uint64_t cw_engine_full_sync_room(const struct cw_engine *engine);
+
 /* Whether there is an append-only file that has all of the data, and whether it cannot be written now. */
 bool cw_engine_has_aof(const struct cw_engine *engine);
 bool cw_engine_aof_failed(const struct cw_engine *engine);

@@ -1,7 +1,9 @@
 # Adds its files to libcacheworker_core_a_SOURCES.
 libcacheworker_core_a_SOURCES += \
+	cacheworker/repl/ahead.c cacheworker/repl/ahead.h \
 	cacheworker/repl/backlog.c cacheworker/repl/backlog.h \
 	cacheworker/repl/diverged.c cacheworker/repl/diverged.h \
+	cacheworker/repl/frames.c cacheworker/repl/frames.h \
 	cacheworker/repl/migration.c cacheworker/repl/migration.h \
 	cacheworker/repl/patience.c cacheworker/repl/patience.h \
 	cacheworker/repl/repl.c cacheworker/repl/repl.h cacheworker/repl/repl_internal.h cacheworker/repl/repl_settings.h \

@@ -754,7 +754,7 @@ unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)
 size_t cw_repl_memory(const struct cw_repl *repl)
 {
     size_t bytes = sizeof(*repl) + cw_backlog_memory(&repl->backlog) + repl->scratch.capacity + repl->unit.capacity +
-                   repl->follow.input.capacity;
+                   repl->follow.input.capacity + cw_backlog_memory(&repl->follow.ahead.bytes);
     for (size_t i = 0; i < CW_REPLICAS_MAX; i++)
         if (repl->peers[i] != NULL)
             bytes += sizeof(struct peer) + repl->peers[i]->head.capacity;

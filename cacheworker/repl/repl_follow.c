@@ -63,11 +63,25 @@ static void stop_loading(struct cw_repl *repl)
     follow->loading = NULL;
 }
 
+static bool holds_stream(const struct follow *follow)
+{
+    return cw_ahead_length(&follow->ahead) > 0;
+}
+
+static void forget_held(struct follow *follow)
+{
+    buf_free(&follow->input);
+    cw_ahead_clear(&follow->ahead);
+}
+
+/* What came of the stream before the link was lost is applied all the same: by then the master may not have it. */
 static void go_down(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     stop_loading(repl);
-    buf_free(&follow->input);
+    bool is_lost = follow->state == FOLLOW_STREAMING || follow->state == FOLLOW_DOWN;
+    if (!is_lost || follow->wants_full || !holds_stream(follow))
+        forget_held(follow);
     if (follow->state == FOLLOW_STREAMING)
         follow->down_ns = now_of(repl);
     else if (follow->state > FOLLOW_CONNECTING)
@@ -105,7 +119,8 @@ static void tell_trouble(struct cw_repl *repl, const char *reason)
 static void hang_up(struct cw_repl *repl, const char *reason)
 {
     tell_trouble(repl, reason);
-    cw_engine_close(repl->engine, repl->follow.link);
+    if (repl->follow.link != LINK_NONE)
+        cw_engine_close(repl->engine, repl->follow.link);
     go_down(repl);
 }
 
@@ -133,12 +148,13 @@ void repl_follow_end(struct cw_repl *repl)
     if (repl->follow.link != LINK_NONE)
         cw_engine_close(repl->engine, repl->follow.link);
     go_down(repl);
+    forget_held(&repl->follow);
 }
 
 void repl_follow_free(struct cw_repl *repl)
 {
     stop_loading(repl);
-    buf_free(&repl->follow.input);
+    forget_held(&repl->follow);
 }
 
 static const char *loss_in(enum follow_state state)
@@ -169,6 +185,15 @@ static void write_field(struct buf *out, const char *name, const char *value)
     resp_write_bulk_text(out, value);
 }
 
+void repl_follow_write_room(struct cw_repl *repl, struct buf *out)
+{
+    char text[sizeof(FRAMES_ABILITY) + NUMBER_TEXT_MAX] = FRAMES_ABILITY;
+    repl->follow.room = cw_engine_full_sync_room(repl->engine);
+    size_t length = strlen(FRAMES_ABILITY) + number_format_u64(text + strlen(FRAMES_ABILITY), repl->follow.room);
+    resp_write_bulk_text(out, "capa");
+    resp_write_bulk(out, slice_of(text, length));
+}
+
 /* One REPLCONF carries what the reference sends in several, and who we are and whom we mean. The reference's PING is
  * left out: a master without a lease would hold the answer back. */
 static void greet(struct cw_repl *repl)
@@ -179,7 +204,7 @@ static void greet(struct cw_repl *repl)
     char text[LIFE_TEXT_MAX];
     struct buf history = {0};
 
-    resp_write_array(out, 17);
+    resp_write_array(out, 19);
     resp_write_bulk_text(out, "REPLCONF");
     resp_write_bulk_text(out, "respite-secret");
     resp_write_bulk(out, config->secret);
@@ -187,6 +212,7 @@ static void greet(struct cw_repl *repl)
     resp_write_bulk_u64(out, config->data.port);
     write_field(out, "capa", "eof");
     write_field(out, "capa", "psync2");
+    repl_follow_write_room(repl, out);
     resp_write_bulk_text(out, "respite-epoch");
     resp_write_bulk_u64(out, repl->epoch);
     life_format(&repl->self, text);
@@ -334,19 +360,17 @@ static void begin_loading(struct cw_repl *repl)
                follow->address.host, follow->address.port, (unsigned long long)follow->snapshot_offset);
 }
 
-static bool starts_with(struct slice text, const char *prefix)
-{
-    return text.length >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
-}
-
 /* Whether it says how the snapshot will end. */
-static bool take_announcement(struct follow *follow, struct slice line)
+static bool take_announcement(struct follow *follow, bool may_be_framed, struct slice line)
 {
     follow->delimiter_seen = 0;
     follow->received = 0;
     follow->has_length = false;
-    if (line.length == 5 + DELIMITER_LENGTH && starts_with(line, "$EOF:")) {
-        memcpy(follow->delimiter, line.data + 5, DELIMITER_LENGTH);
+    follow->is_framed = may_be_framed && slice_starts_with(line, "$FRAMES:");
+    follow->frames = (struct cw_frame_reader){0};
+    const char *begin = follow->is_framed ? "$FRAMES:" : "$EOF:";
+    if (line.length == strlen(begin) + DELIMITER_LENGTH && slice_starts_with(line, begin)) {
+        memcpy(follow->delimiter, line.data + strlen(begin), DELIMITER_LENGTH);
         return true;
     }
     follow->has_length =
@@ -380,18 +404,18 @@ static void take_line(struct cw_repl *repl, struct slice line)
         hang_up(repl, text);
         repl_failover_answered(repl, false);
     } else if (follow->state == FOLLOW_ANNOUNCED) {
-        if (take_announcement(follow, line))
+        if (take_announcement(follow, !is_outside(repl), line))
             begin_loading(repl);
         else
             hang_up(repl, "malformed announcement of a snapshot");
     } else if (is_greeting) {
         take_greeting_reply(repl, line);
-    } else if (follow->is_stock && starts_with(line, "+CONTINUE")) {
+    } else if (follow->is_stock && slice_starts_with(line, "+CONTINUE")) {
         repl_failover_answered(repl, true);
         take_stock_continue(repl, slice_skip(line, line.length > 10 ? 10 : line.length));
-    } else if (starts_with(line, "+CONTINUE ")) {
+    } else if (slice_starts_with(line, "+CONTINUE ")) {
         take_continue(repl, slice_skip(line, strlen("+CONTINUE ")));
-    } else if (starts_with(line, "+FULLRESYNC ")) {
+    } else if (slice_starts_with(line, "+FULLRESYNC ")) {
         repl_failover_answered(repl, true);
         take_fullresync(repl, slice_skip(line, strlen("+FULLRESYNC ")));
     } else {
@@ -571,8 +595,13 @@ static struct slice take_delimiter(struct cw_repl *repl, struct slice bytes)
         }
         bytes = slice_skip(bytes, 1);
     }
-    if (follow->delimiter_seen == DELIMITER_LENGTH)
-        take_snapshot(repl);
+    if (follow->delimiter_seen < DELIMITER_LENGTH)
+        return bytes;
+    if (follow->is_framed && (bytes.length > 0 || follow->frames.frame.left > 0)) {
+        hang_up(repl, "its snapshot does not end with its frame");
+        return (struct slice){0};
+    }
+    take_snapshot(repl);
     return bytes;
 }
 
@@ -597,6 +626,11 @@ static void keep_stream(struct cw_repl *repl, struct slice bytes)
 static bool is_paused(const struct cw_repl *repl)
 {
     return repl->follow.is_stock && cw_engine_is_paused(repl->engine);
+}
+
+static bool takes_stream(const struct follow *follow)
+{
+    return follow->state == FOLLOW_STREAMING || (follow->state == FOLLOW_DOWN && holds_stream(follow));
 }
 
 /* Applies whole commands, and counts these only: a command that was cut off by a failover was never there. */
@@ -631,16 +665,75 @@ static void take_stream(struct cw_repl *repl, struct slice bytes)
     struct follow *follow = &repl->follow;
     if (buf_length(&follow->input) == 0) {
         size_t consumed = apply(repl, bytes);
-        if (follow->state == FOLLOW_STREAMING)
+        if (takes_stream(follow))
             buf_add_slice(&follow->input, slice_skip(bytes, consumed));
         return;
     }
     buf_add_slice(&follow->input, bytes);
     size_t consumed = apply(repl, buf_slice(&follow->input));
-    if (follow->state != FOLLOW_STREAMING)
+    if (!takes_stream(follow))
         return;
     buf_consume(&follow->input, consumed);
     buf_shrink(&follow->input, 64 << 10);
+}
+
+static void take_live(struct cw_repl *repl, struct slice bytes)
+{
+    if (holds_stream(&repl->follow))
+        cw_ahead_add(&repl->follow.ahead, bytes);
+    else
+        take_stream(repl, bytes);
+}
+
+/* A turn's share of what is held. What waits for a script, or the end of a pause, is not made longer, unless more is
+ * held than there is room for. */
+static void catch_up(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    while (takes_stream(follow) && (!follow->is_held || cw_ahead_length(&follow->ahead) > follow->room)) {
+        struct slice bytes = cw_ahead_next(&follow->ahead);
+        if (bytes.length == 0)
+            return;
+        take_stream(repl, bytes);
+        if (takes_stream(follow))
+            cw_ahead_take(&follow->ahead, bytes.length);
+    }
+}
+
+/* --- a snapshot in frames, with the stream between --- */
+
+static struct slice take_snapshot_bytes(struct cw_repl *repl, struct slice bytes)
+{
+    return repl->follow.state == FOLLOW_LOADING ? take_loading(repl, bytes) : take_delimiter(repl, bytes);
+}
+
+static bool is_taking_snapshot(const struct follow *follow)
+{
+    return follow->state == FOLLOW_LOADING || follow->state == FOLLOW_DELIMITER;
+}
+
+static const char *take_frame(struct cw_repl *repl, struct slice *bytes)
+{
+    struct follow *follow = &repl->follow;
+    struct slice part;
+    enum cw_frame_kind kind;
+    if (cw_frame_read(&follow->frames, bytes, &kind, &part) < 0)
+        return "what it sends with its snapshot is no frame";
+    if (kind == CW_FRAME_STREAM && cw_ahead_length(&follow->ahead) + part.length > follow->room)
+        return "it sends more of the stream than there is room for";
+    if (kind == CW_FRAME_STREAM)
+        cw_ahead_add(&follow->ahead, part);
+    while (kind == CW_FRAME_SNAPSHOT && part.length > 0 && is_taking_snapshot(follow))
+        part = take_snapshot_bytes(repl, part);
+    return NULL;
+}
+
+static struct slice take_frames(struct cw_repl *repl, struct slice bytes)
+{
+    const char *refusal = take_frame(repl, &bytes);
+    if (refusal != NULL)
+        hang_up(repl, refusal);
+    return bytes;
 }
 
 /* --- bytes --- */
@@ -678,9 +771,11 @@ void repl_follow_received(struct cw_repl *repl, struct slice bytes)
         case FOLLOW_CONNECTING: return;
         case FOLLOW_GREETING:
         case FOLLOW_ANNOUNCED: bytes = take_words(repl, bytes); break;
-        case FOLLOW_LOADING: bytes = take_loading(repl, bytes); break;
-        case FOLLOW_DELIMITER: bytes = take_delimiter(repl, bytes); break;
-        case FOLLOW_STREAMING: take_stream(repl, bytes); return;
+        case FOLLOW_LOADING:
+        case FOLLOW_DELIMITER:
+            bytes = follow->is_framed ? take_frames(repl, bytes) : take_snapshot_bytes(repl, bytes);
+            break;
+        case FOLLOW_STREAMING: take_live(repl, bytes); return;
         }
     }
 }
@@ -716,28 +811,49 @@ static bool may_talk(const struct follow *follow)
            (follow->state == FOLLOW_GREETING && follow->replies_seen == follow->replies_wanted);
 }
 
+static bool may_apply(const struct cw_repl *repl)
+{
+    return takes_stream(&repl->follow) && !cw_engine_is_in_command(repl->engine) && !is_paused(repl);
+}
+
+/* What is held of the stream. */
+static void apply_held(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    cw_ahead_begin_turn(&follow->ahead);
+    if (follow->is_held && may_apply(repl)) {
+        follow->is_held = false;
+        take_stream(repl, slice_of(NULL, 0));
+    }
+    if (UNLIKELY(holds_stream(follow)))
+        catch_up(repl);
+    if (follow->state == FOLLOW_DOWN && !holds_stream(follow))
+        buf_free(&follow->input); /* a command that was cut off */
+}
+
+static void reconnect(struct cw_repl *repl)
+{
+    struct follow *follow = &repl->follow;
+    follow->link = cw_engine_connect(repl->engine, CW_LINK_MASTER, &follow->address);
+    follow->retry_ns = now_of(repl) + RECONNECT_NS;
+    follow->heard_ns = now_of(repl);
+    if (follow->link != LINK_NONE)
+        follow->state = FOLLOW_CONNECTING;
+}
+
 void repl_follow_turn(struct cw_repl *repl)
 {
     struct follow *follow = &repl->follow;
     int64_t now_ns = now_of(repl);
+    apply_held(repl);
     if (follow->state == FOLLOW_DOWN) {
-        if (now_ns < follow->retry_ns)
-            return;
-        follow->link = cw_engine_connect(repl->engine, CW_LINK_MASTER, &follow->address);
-        follow->retry_ns = now_ns + RECONNECT_NS;
-        follow->heard_ns = now_ns;
-        if (follow->link != LINK_NONE)
-            follow->state = FOLLOW_CONNECTING;
+        if (now_ns >= follow->retry_ns && !holds_stream(follow))
+            reconnect(repl);
         return;
     }
     if (now_ns - follow->heard_ns >= repl_timeout_ns(repl)) {
         hang_up(repl, "no sign of life");
         return;
-    }
-    if (follow->is_held && follow->state == FOLLOW_STREAMING && !cw_engine_is_in_command(repl->engine) &&
-        !is_paused(repl)) {
-        follow->is_held = false;
-        take_stream(repl, slice_of(NULL, 0));
     }
     if (!may_talk(follow))
         return;
@@ -751,6 +867,8 @@ void repl_follow_turn(struct cw_repl *repl)
 int64_t repl_follow_deadline(const struct cw_repl *repl)
 {
     const struct follow *follow = &repl->follow;
+    if (holds_stream(follow) && takes_stream(follow) && !follow->is_held)
+        return now_of(repl);
     if (follow->state == FOLLOW_DOWN)
         return follow->retry_ns;
     int64_t silent_ns = follow->heard_ns + repl_timeout_ns(repl);

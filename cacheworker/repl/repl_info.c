@@ -62,14 +62,17 @@ static void replica_lines(const struct cw_repl *repl, struct buf *out)
     const struct follow *follow = &repl->follow;
     bool is_following = repl->role == REPL_FOLLOWING;
     int64_t silent_s = cw_repl_is_link_up(repl) ? seconds_since(repl, follow->heard_ns) : -1;
-    buf_add_format(out,
-                   "master_host:%s\r\nmaster_port:%u\r\nmaster_link_status:%s\r\n"
-                   "master_last_io_seconds_ago:%lld\r\nmaster_sync_in_progress:%d\r\n"
-                   "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n",
-                   is_following ? follow->address.host : "", is_following ? follow->address.port : 0,
-                   cw_repl_is_link_up(repl) ? "up" : "down", (long long)silent_s, cw_repl_is_syncing(repl) ? 1 : 0,
-                   (unsigned long long)(repl->history.last_offset + buf_length(&follow->input)),
-                   (unsigned long long)repl->history.last_offset);
+    buf_add_format(
+        out,
+        "master_host:%s\r\nmaster_port:%u\r\nmaster_link_status:%s\r\n"
+        "master_last_io_seconds_ago:%lld\r\nmaster_sync_in_progress:%d\r\n"
+        "slave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n"
+        "replicas_repl_buffer_size:%llu\r\nreplicas_repl_buffer_peak:%llu\r\n",
+        is_following ? follow->address.host : "", is_following ? follow->address.port : 0,
+        cw_repl_is_link_up(repl) ? "up" : "down", (long long)silent_s, cw_repl_is_syncing(repl) ? 1 : 0,
+        (unsigned long long)(repl->history.last_offset + buf_length(&follow->input) + cw_ahead_length(&follow->ahead)),
+        (unsigned long long)repl->history.last_offset, (unsigned long long)cw_ahead_length(&follow->ahead),
+        (unsigned long long)follow->ahead.peak);
     if (cw_repl_is_syncing(repl))
         sync_lines(repl, out);
     if (!cw_repl_is_link_up(repl))

@@ -4,8 +4,10 @@
 
 #include "cacheworker/engine/pending_writes.h"
 #include "cacheworker/rdb/rdb_load.h"
+#include "cacheworker/repl/ahead.h"
 #include "cacheworker/repl/backlog.h"
 #include "cacheworker/repl/diverged.h"
+#include "cacheworker/repl/frames.h"
 #include "cacheworker/repl/migration.h"
 #include "cacheworker/repl/patience.h"
 #include "cacheworker/repl/repl.h"
@@ -20,6 +22,9 @@ enum {
     STREAM_DATABASE_NONE = -1,
     TROUBLE_MAX = 200, /* bytes of a sentence about a link, with the NUL */
 };
+
+/* REPLCONF capa: of a replica that takes frames, and the bytes that it has room for. */
+#define FRAMES_ABILITY "respite-frames="
 
 #define ACK_INTERVAL_NS     (100 * NS_PER_MS)
 #define NEWLINE_INTERVAL_NS NS_PER_S /* to a replica that waits for its snapshot */
@@ -81,6 +86,9 @@ struct peer { /* a replica's link, at its master */
     struct buf head;           /* owned: what is said before the snapshot */
     struct transfer *transfer; /* shared; NULL but in PEER_SNAPSHOT */
     uint64_t taken;            /* of its bytes */
+    bool is_framed;            /* both the snapshot and the stream go to it, in frames (frames.h) */
+    struct cw_frames frames;   /* with the room that it said it has; none: it knows no frames */
+    struct cw_frame frame;     /* that is being sent */
     int64_t still_ns;          /* since when it has not taken what it could; 0: it does */
     int64_t waiting_ns;        /* since when it has waited for one */
     uint64_t next_offset;      /* of the stream: the first byte that was not handed over */
@@ -109,15 +117,19 @@ struct follow { /* the link to the master, at a replica */
     link_id link;
     struct life master;
     struct address address;
-    bool is_stock;               /* of a server by itself: REPLICAOF */
-    unsigned replies_seen;       /* of the greeting */
-    unsigned replies_wanted;     /* before PSYNC */
-    bool gave_password;          /* its second reply is to AUTH */
-    bool asked_full;             /* by the PSYNC that was sent */
-    bool wants_full;             /* what we hold did not fit: no partial resync */
-    bool has_been_in_step;       /* with the master of this epoch */
-    bool is_held;                /* bytes of the stream wait for the end of a script or pause, or for a snapshot */
-    struct buf input;            /* owned: bytes of a line or a command that is not complete */
+    bool is_stock;           /* of a server by itself: REPLICAOF */
+    unsigned replies_seen;   /* of the greeting */
+    unsigned replies_wanted; /* before PSYNC */
+    bool gave_password;      /* its second reply is to AUTH */
+    bool asked_full;         /* by the PSYNC that was sent */
+    bool wants_full;         /* what we hold did not fit: no partial resync */
+    bool has_been_in_step;   /* with the master of this epoch */
+    bool is_held;            /* bytes of the stream wait for the end of a script or pause, or for a snapshot */
+    struct buf input;        /* owned: bytes of a line or a command that is not complete */
+    struct cw_ahead ahead;   /* owned: what comes behind that; in part it may have come with the snapshot: */
+    bool is_framed;          /* the snapshot comes in frames */
+    uint64_t room;           /* for the stream meanwhile, as the master was told */
+    struct cw_frame_reader frames;
     struct history branch;       /* the master's, as it stood when the link was made */
     struct cw_keyspace *loading; /* owned, while a snapshot is read; NULL */
     struct cw_rdb_load load;
@@ -275,6 +287,7 @@ void repl_follow_opened(struct cw_repl *repl);
 void repl_follow_closed(struct cw_repl *repl);
 void repl_follow_received(struct cw_repl *repl, struct slice bytes);
 void repl_follow_turn(struct cw_repl *repl);
+void repl_follow_write_room(struct cw_repl *repl, struct buf *out); /* two words: capa, FRAMES_ABILITY */
 int64_t repl_follow_deadline(const struct cw_repl *repl);
 
 #endif

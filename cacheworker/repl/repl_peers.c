@@ -101,6 +101,16 @@ static int take_filter(struct peer *peer, struct slice words)
     return 0;
 }
 
+static void take_ability(struct peer *peer, struct slice ability)
+{
+    uint64_t room;
+    if (slice_equal_nocase(ability, "eof"))
+        peer->wanted.has_length = false;
+    else if (slice_starts_with(ability, FRAMES_ABILITY) &&
+             number_parse_u64(slice_skip(ability, strlen(FRAMES_ABILITY)), &room) == 0)
+        peer->frames.room = room;
+}
+
 static void take_field(struct peer *peer, struct slice name, struct slice value, bool *ret_is_wrong)
 {
     uint64_t number;
@@ -111,7 +121,7 @@ static void take_field(struct peer *peer, struct slice name, struct slice value,
     else if (slice_equal_nocase(name, "ip-address"))
         error = take_host(peer, value);
     else if (slice_equal_nocase(name, "capa"))
-        peer->wanted.has_length &= !slice_equal_nocase(value, "eof");
+        take_ability(peer, value);
     else if (slice_equal_nocase(name, "rdb-only"))
         error = number_parse_u64(value, &number) < 0 || number > 1 ? ERR_INVALID : (peer->wants_file = number == 1, 0);
     else if (slice_equal_nocase(name, "rdb-filter-only"))
@@ -384,16 +394,51 @@ void repl_peers_request(struct cw_repl *repl, link_id link, const struct slice *
 
 /* --- output --- */
 
-struct slice cw_repl_output(struct cw_repl *repl, link_id link)
+static struct slice frame_output(const struct cw_repl *repl, const struct peer *peer)
 {
-    struct peer *peer = peer_of(repl, link);
-    if (peer == NULL)
+    if (peer->frame.left == 0)
         return (struct slice){0};
+    struct slice bytes = peer->frame.kind == CW_FRAME_SNAPSHOT ? repl_transfer_output(peer)
+                                                               : cw_backlog_read(&repl->backlog, peer->next_offset);
+    return slice_of(bytes.data, bytes.length < peer->frame.left ? bytes.length : peer->frame.left);
+}
+
+static void begin_frame(const struct cw_repl *repl, struct peer *peer)
+{
+    if (!peer->is_framed || peer->transfer == NULL || peer->frame.left > 0)
+        return;
+    peer->frame =
+        cw_frames_next(&peer->frames, peer->transfer->bytes.end - peer->taken,
+                       repl->history.last_offset - peer->next_offset, (uint64_t)repl_settings(repl)->backlog_bytes);
+    if (peer->frame.left > 0)
+        cw_frame_write(&peer->frame, &peer->head);
+}
+
+static void frame_sent(struct cw_repl *repl, struct peer *peer, size_t count)
+{
+    peer->frame.left -= count;
+    if (peer->frame.kind == CW_FRAME_SNAPSHOT) {
+        repl_transfer_sent(repl, peer, count);
+    } else {
+        peer->next_offset += count;
+        peer->still_ns = 0;
+    }
+    begin_frame(repl, peer);
+}
+
+static struct slice output_of(const struct cw_repl *repl, const struct peer *peer)
+{
     if (buf_length(&peer->head) > 0)
         return buf_slice(&peer->head);
     if (peer->transfer != NULL)
-        return repl_transfer_output(peer);
+        return peer->is_framed ? frame_output(repl, peer) : repl_transfer_output(peer);
     return peer->state >= PEER_STREAMING ? cw_backlog_read(&repl->backlog, peer->next_offset) : (struct slice){0};
+}
+
+struct slice cw_repl_output(struct cw_repl *repl, link_id link)
+{
+    struct peer *peer = peer_of(repl, link);
+    return peer != NULL ? output_of(repl, peer) : (struct slice){0};
 }
 
 void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
@@ -403,19 +448,20 @@ void cw_repl_sent(struct cw_repl *repl, link_id link, size_t count)
         return;
     if (buf_length(&peer->head) > 0) {
         buf_consume(&peer->head, count);
+    } else if (peer->transfer != NULL && peer->is_framed) {
+        frame_sent(repl, peer, count);
     } else if (peer->transfer != NULL) {
         repl_transfer_sent(repl, peer, count);
     } else {
         peer->next_offset += count;
     }
-    if (cw_repl_output(repl, link).length > 0)
+    if (output_of(repl, peer).length > 0)
         cw_engine_flush(repl->engine, link);
 }
 
 static bool has_output(const struct cw_repl *repl, const struct peer *peer)
 {
-    return buf_length(&peer->head) > 0 || (peer->transfer != NULL && repl_transfer_output(peer).length > 0) ||
-           (peer->state >= PEER_STREAMING && peer->next_offset < repl->history.last_offset);
+    return output_of(repl, peer).length > 0;
 }
 
 static void keep_waiting(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
@@ -460,6 +506,7 @@ static void look_after(struct cw_repl *repl, struct peer *peer, int64_t now_ns)
 {
     bool must_talk = peer->is_ours || peer->state == PEER_GREETING || (peer->state == PEER_ONLINE && !peer->is_old);
     bool has_file = peer->wants_file && peer->state >= PEER_LOADING;
+    begin_frame(repl, peer);
     if (has_file)
         let_go(repl, peer);
     else if (must_talk && now_ns - peer->heard_ns >= repl_timeout_ns(repl))

@@ -16,11 +16,12 @@ struct cw_repl_settings {
     int64_t max_lag_s;    /* one is good that has acknowledged within this time; 0: nobody is asked for */
     int64_t timeout_s;    /* silence after which either side gives the other up */
     int64_t ping_period_s;
-    int64_t backlog_bytes; /* of the stream, kept for partial resync */
-    int64_t backlog_ttl_s; /* a master without replicas forgets its stream then; 0: never. Of a server by itself */
-    int64_t sync_delay_s;  /* a full sync waits so long for other replicas that could share it */
-    int64_t sync_replicas; /* but not when there are so many of them; 0: it waits for any number */
-    int64_t priority;      /* these four are of a server by itself: what it tells its master, and INFO */
+    int64_t backlog_bytes;   /* of the stream, kept for partial resync */
+    int64_t backlog_ttl_s;   /* a master without replicas forgets its stream then; 0: never. Of a server by itself */
+    int64_t sync_delay_s;    /* a full sync waits so long for other replicas that could share it */
+    int64_t sync_replicas;   /* but not when there are so many of them; 0: it waits for any number */
+    int64_t full_sync_bytes; /* of the stream, held by a replica until it has its snapshot; 0: as output limits say */
+    int64_t priority;        /* these four are of a server by itself: what it tells its master, and INFO */
     bool is_announced;
     struct slice announced_host; /* owned; empty: as the master sees it */
     int64_t announced_port;      /* 0: its own */

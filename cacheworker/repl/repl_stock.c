@@ -61,16 +61,25 @@ bool repl_stock_log_in(const struct cw_repl *repl, struct buf *out)
     return true;
 }
 
+static void write_ability(struct buf *out, const char *ability)
+{
+    resp_write_bulk_text(out, "capa");
+    resp_write_bulk_text(out, ability);
+}
+
 /* A server that makes a file of its snapshot says how long it is, so that it is known how much is left. One that cannot
  * is asked to send it as it makes it: each attempt that fails before the snapshot is there asks in the other way. */
 static void write_abilities(struct cw_repl *repl, struct buf *out)
 {
-    static const struct slice words[] = {SLICE_LITERAL("REPLCONF"), SLICE_LITERAL("capa"), SLICE_LITERAL("eof"),
-                                         SLICE_LITERAL("capa"), SLICE_LITERAL("psync2")};
-    if (repl->migration.is_following && !repl->follow.takes_any_length)
-        write_replconf(out, words[1], words[4]);
-    else
-        write_words(out, words, ARRAY_LENGTH(words));
+    bool is_migrating = repl->migration.is_following;
+    bool takes_any_length = !is_migrating || repl->follow.takes_any_length;
+    resp_write_array(out, !is_migrating ? 7 : takes_any_length ? 5 : 3);
+    resp_write_bulk_text(out, "REPLCONF");
+    if (takes_any_length)
+        write_ability(out, "eof");
+    write_ability(out, "psync2");
+    if (!is_migrating)
+        repl_follow_write_room(repl, out);
 }
 
 /* The rest of the greeting, once it is known that somebody answers. */
@@ -88,16 +97,11 @@ static void introduce(struct cw_repl *repl)
     cw_engine_flush(repl->engine, follow->link);
 }
 
-static bool starts_with(struct slice text, const char *prefix)
-{
-    return text.length >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
-}
-
 /* Who wants a password first is there all the same. */
 static bool is_alive(struct slice line)
 {
-    return line.data[0] == '+' || starts_with(line, "-NOAUTH") || starts_with(line, "-NOPERM") ||
-           starts_with(line, "-ERR operation not permitted");
+    return line.data[0] == '+' || slice_starts_with(line, "-NOAUTH") || slice_starts_with(line, "-NOPERM") ||
+           slice_starts_with(line, "-ERR operation not permitted");
 }
 
 static bool complain(char why[TROUBLE_MAX], const char *what, struct slice line)

@@ -74,12 +74,14 @@ static void announce(const struct cw_repl *repl, struct peer *peer)
     if (!peer->is_old)
         buf_add_format(&peer->head, "+FULLRESYNC %s %llu\r\n", repl->id, (unsigned long long)repl->history.last_offset);
     if (!transfer->kind.has_length)
-        buf_add_format(&peer->head, "$EOF:%.*s\r\n", DELIMITER_LENGTH, transfer->delimiter);
+        buf_add_format(&peer->head, "$%s:%.*s\r\n", peer->is_framed ? "FRAMES" : "EOF", DELIMITER_LENGTH,
+                       transfer->delimiter);
 }
 
 static void join(struct cw_repl *repl, struct transfer *transfer, struct peer *peer)
 {
     peer->transfer = transfer;
+    peer->is_framed = peer->frames.room > 0 && !transfer->kind.has_length && !peer->is_old && !peer->wants_file;
     transfer->peers++;
     peer->state = PEER_SNAPSHOT;
     peer->taken = 0;
@@ -255,12 +257,12 @@ void repl_transfer_leave(struct cw_repl *repl, struct peer *peer)
 }
 
 /* A delimiter is looked for by the reference at the end of what it has read: nothing may come right behind it. Behind a
- * length the stream goes on, and who said SYNC acknowledges nothing. */
+ * length, or frames, the stream goes on, and who said SYNC acknowledges nothing. */
 static void end_of_taking(struct cw_repl *repl, struct peer *peer)
 {
-    bool has_length = peer->transfer->kind.has_length;
+    bool stream_goes_on = peer->transfer->kind.has_length || peer->is_framed;
     repl_transfer_leave(repl, peer);
-    peer->state = !has_length ? PEER_LOADING : peer->is_old ? PEER_ONLINE : PEER_STREAMING;
+    peer->state = !stream_goes_on ? PEER_LOADING : peer->is_old ? PEER_ONLINE : PEER_STREAMING;
     peer->heard_ns = cw_engine_now_ns(repl->engine);
     buf_shrink(&peer->head, 0);
 }

@@ -40,6 +40,11 @@ static inline bool slice_equal_nocase(struct slice bytes, const char *text)
     return bytes.length == strlen(text) && strncasecmp(bytes.data, text, bytes.length) == 0;
 }
 
+static inline bool slice_starts_with(struct slice bytes, const char *text)
+{
+    return bytes.length >= strlen(text) && memcmp(bytes.data, text, strlen(text)) == 0;
+}
+
 /* Equality in a time that depends on the lengths only; for secrets. */
 static inline bool slice_equal_secret(struct slice given, struct slice secret)
 {

@@ -39,7 +39,8 @@ static void watch(void *context, void *core)
     CHECK(!(watched->was_syncing && is_syncing && is_other));
     if (watched->was_syncing && is_other)
         CHECK(engine->repl->follow.has_been_in_step);
-    CHECK(buf_length(&engine->repl->follow.input) <= watched->bytes_max);
+    CHECK(buf_length(&engine->repl->follow.input) + cw_ahead_length(&engine->repl->follow.ahead) <= watched->bytes_max);
+    CHECK(!is_syncing || cw_ahead_length(&engine->repl->follow.ahead) <= engine->repl->follow.room);
     struct cw_digest digest = {{0}};
     if (watched->was_syncing || is_syncing)
         digest = digest_of(engine->keyspace);

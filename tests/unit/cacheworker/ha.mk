@@ -20,8 +20,11 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/rdb/rdb_file_test \
 	tests/unit/cacheworker/rdb/rdb_test \
 	tests/unit/cacheworker/rdb/value_parts_test \
+	tests/unit/cacheworker/repl/ahead_test \
 	tests/unit/cacheworker/repl/backlog_test \
 	tests/unit/cacheworker/repl/diverged_test \
+	tests/unit/cacheworker/repl/frames_test \
+	tests/unit/cacheworker/repl/full_sync_test \
 	tests/unit/cacheworker/repl/migration_group_test \
 	tests/unit/cacheworker/repl/migration_test \
 	tests/unit/cacheworker/repl/patience_test \
@@ -77,6 +80,8 @@ tests_unit_cacheworker_rdb_value_parts_test_SOURCES = \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 tests_unit_cacheworker_rdb_value_parts_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_rdb_value_parts_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_ahead_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_ahead_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_backlog_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_backlog_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_diverged_test_SOURCES = \
@@ -84,6 +89,13 @@ tests_unit_cacheworker_repl_diverged_test_SOURCES = \
 	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
 tests_unit_cacheworker_repl_diverged_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_diverged_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_frames_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_frames_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_full_sync_test_SOURCES = \
+	tests/unit/cacheworker/repl/full_sync_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_repl_full_sync_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_full_sync_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_migration_group_test_SOURCES = \
 	tests/unit/cacheworker/repl/migration_group_test.c \
 	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h \

@@ -171,10 +171,10 @@ static void a_replica_announces_itself(void **state)
     bench_take(&bench, master);
     expect(bench_ask(&bench, client, "ROLE\r\n"),
            "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:7000\r\n$9\r\nhandshake\r\n:-1\r\n");
-    expect(bench_ask(&bench, master, "+PONG\r\n"),
-           "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n7001\r\n"
-           "*3\r\n$8\r\nREPLCONF\r\n$10\r\nip-address\r\n$8\r\n10.1.2.3\r\n"
-           "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n");
+    expect(bench_ask(&bench, master, "+PONG\r\n"), "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n7001\r\n"
+                                                   "*3\r\n$8\r\nREPLCONF\r\n$10\r\nip-address\r\n$8\r\n10.1.2.3\r\n"
+                                                   "*7\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$"
+                                                   "6\r\npsync2\r\n$4\r\ncapa\r\n$24\r\nrespite-frames=268435456\r\n");
     expect(bench_ask(&bench, master, "+OK\r\n+OK\r\n"), "");
     expect(bench_ask(&bench, master, "+OK\r\n"), "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
     bench_ask(&bench, master, "+FULLRESYNC 0123456789012345678901234567890123456789 100\r\n$200\r\nREDIS0009");

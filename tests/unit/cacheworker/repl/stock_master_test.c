@@ -15,7 +15,8 @@
 #define DELIMITER "ffffffffffffffffffffffffffffffffffffffff"
 #define REPLCONFS                                                                                                      \
     "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$1\r\n0\r\n"                                                     \
-    "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+    "*7\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n$4\r\ncapa\r\n$24\r\nrespite-"   \
+    "frames=268435456\r\n"
 
 static void expect(struct slice bytes, const char *text)
 {
@@ -84,6 +85,25 @@ static void send_by_delimiter(struct bench *bench, link_id link)
     buf_free(&text);
 }
 
+/* The snapshot in frames of `piece` bytes, with some of the stream behind each; `more` bytes behind the delimiter. */
+static void write_frames(struct buf *out, size_t piece, const char *stream, const char *more)
+{
+    struct buf snapshot = {0};
+    write_snapshot(&snapshot);
+    buf_add_format(&snapshot, "%s%s", DELIMITER, more);
+    buf_add_format(out, "%s$FRAMES:%s\r\n", announcement, DELIMITER);
+    for (struct slice rest = buf_slice(&snapshot); rest.length > 0;) {
+        struct slice part = slice_of(rest.data, rest.length < piece ? rest.length : piece);
+        rest = slice_skip(rest, part.length);
+        buf_add_format(out, "d%zu\r\n", part.length);
+        buf_add_slice(out, part);
+        if (stream[0] != '\0' && rest.length > 0)
+            buf_add_format(out, "s1\r\n%c", *stream++);
+    }
+    buf_add_text(out, stream);
+    buf_free(&snapshot);
+}
+
 #define ACK_100 "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n100\r\n"
 
 static void a_full_sync_by_length(void **state)
@@ -99,6 +119,114 @@ static void a_full_sync_by_length(void **state)
     expect(bench_ask(&bench, client, "GET a\r\nGET mine\r\nSET b 2\r\n"),
            "$1\r\n1\r\n$-1\r\n-READONLY You can't write against a read only replica.\r\n");
     bench_end(&bench);
+}
+
+static void a_full_sync_in_frames(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece < 300; piece = piece * 3 / 2 + 1) {
+        struct bench bench;
+        struct buf text = {0};
+        bench_start_standalone(&bench);
+        link_id client = bench_connect(&bench);
+        bench_ask(&bench, client, "SET mine 1\r\n");
+        link_id master = follow(&bench, client);
+        write_frames(&text, piece, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n", "");
+        for (size_t i = 0; i < buf_length(&text); i++)
+            bench_receive(&bench, master, slice_of(buf_slice(&text).data + i, 1));
+        bench_turn(&bench);
+        expect(bench_take(&bench, master), ACK_100);
+        expect(bench_ask(&bench, client, "GET a\r\nGET mine\r\nGET b\r\n"), "$1\r\n1\r\n$-1\r\n$1\r\n2\r\n");
+        bench_advance(&bench, NS_PER_S);
+        expect(bench_take(&bench, master), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n150\r\n");
+        buf_free(&text);
+        bench_end(&bench);
+    }
+}
+
+static void expect_refused(const char *begin, size_t piece, const char *more)
+{
+    struct bench bench;
+    struct buf text = {0};
+    bench_start_standalone(&bench);
+    link_id client = bench_connect(&bench);
+    bench_ask(&bench, client, "SET mine 1\r\n");
+    link_id master = follow(&bench, client);
+    buf_add_text(&text, begin);
+    if (piece > 0)
+        write_frames(&text, piece, "", more);
+    bench_receive(&bench, master, buf_slice(&text));
+    bench_turn(&bench);
+    assert_false(bench.links[master].is_open);
+    expect(bench_ask(&bench, client, "GET a\r\nGET mine\r\n"), "$-1\r\n$1\r\n1\r\n");
+    buf_free(&text);
+    bench_end(&bench);
+}
+
+static void what_is_no_frame_is_refused(void **state)
+{
+    (void)state;
+    static const char begin[] = "+FULLRESYNC " ID " 100\r\n$FRAMES:" DELIMITER "\r\n";
+    static const char *const frames[] = {"REDIS0009\r\n", "d0\r\n", "s262145\r\n", "d3\r\nRED*1\r\n",
+                                         "d9\r\nWRONG0009"};
+    for (size_t i = 0; i < ARRAY_LENGTH(frames); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "%s%s", begin, frames[i]);
+        expect_refused(text, 0, "");
+    }
+    expect_refused("+FULLRESYNC " ID " 100\r\n$FRAMES:short\r\n", 0, "");
+    expect_refused("", 1000, "x"); /* behind the delimiter, in its frame */
+}
+
+/* A master that sends more than it was told there is room for is no master of ours. */
+static void the_room_for_the_stream_is_bounded(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct bench bench;
+        bench_start_standalone(&bench);
+        link_id client = bench_connect(&bench);
+        expect(
+            bench_ask(&bench, client, "CONFIG SET replica-full-sync-buffer-limit 100\r\nREPLICAOF 127.0.0.1 7000\r\n"),
+            "+OK\r\n+OK\r\n");
+        link_id master = bench_accept(&bench);
+        bench_take(&bench, master);
+        say(&bench, master, "+PONG\r\n");
+        struct slice words = bench_take(&bench, master);
+        assert_non_null(memmem(words.data, words.length, "\r\nrespite-frames=100\r\n", 22));
+        say(&bench, master, "+OK\r\n+OK\r\n+FULLRESYNC " ID " 100\r\n$FRAMES:" DELIMITER "\r\n");
+        char frame[200];
+        snprintf(frame, sizeof(frame), "s60\r\n%060d", 0);
+        say(&bench, master, frame);
+        snprintf(frame, sizeof(frame), "s%d\r\n%0*d", 40 + over, 40 + over, 0);
+        say(&bench, master, frame);
+        assert_int_equal(bench.links[master].is_open, !over);
+        bench_end(&bench);
+    }
+}
+
+static void limits_of_output_say_how_much_room_there_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *limits;
+        const char *room;
+    } cases[] = {{"replica 1000 0 0", "=1000\r\n"}, {"replica 0 0 0", "=268435456\r\n"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bench bench;
+        char line[200];
+        bench_start_standalone(&bench);
+        link_id client = bench_connect(&bench);
+        snprintf(line, sizeof(line), "CONFIG SET client-output-buffer-limit \"%s\"\r\nREPLICAOF 127.0.0.1 7000\r\n",
+                 cases[i].limits);
+        expect(bench_ask(&bench, client, line), "+OK\r\n+OK\r\n");
+        link_id master = bench_accept(&bench);
+        bench_take(&bench, master);
+        say(&bench, master, "+PONG\r\n");
+        struct slice words = bench_take(&bench, master);
+        assert_non_null(memmem(words.data, words.length, cases[i].room, strlen(cases[i].room)));
+        bench_end(&bench);
+    }
 }
 
 static void a_snapshot_of_another_length_is_refused(void **state)
@@ -360,6 +488,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_sync_by_length),
+        cmocka_unit_test(a_full_sync_in_frames),
+        cmocka_unit_test(what_is_no_frame_is_refused),
+        cmocka_unit_test(the_room_for_the_stream_is_bounded),
+        cmocka_unit_test(limits_of_output_say_how_much_room_there_is),
         cmocka_unit_test(a_snapshot_of_another_length_is_refused),
         cmocka_unit_test(the_stream_goes_on_after_a_lost_link),
         cmocka_unit_test(an_answer_that_is_none_closes_the_link),
