@@ -110,6 +110,7 @@ static int install_rdb(struct file_load *load)
         buf_add_text(load->why, "a library of functions in it: ");
         buf_add_slice(load->why, buf_slice(&words));
     } else {
+        load->rdb.origin.stream_id[0] = '\0'; /* of a server by itself: the increments do not say where they end */
         cw_repl_take_data(load->engine->repl, load->fresh, &load->rdb.origin, programs);
         *load->place = (struct cw_place){.history = load->rdb.origin.history};
         cw_rdb_load_free(&load->rdb);

@@ -9,8 +9,10 @@
  *   cw_ha_create(engine, &ha)          after the keyspace exists; reads config->state. Standalone: serves at once.
  *   cw_repl_create(engine, &repl)
  *   cw_repl_take_data(repl, ...)       what dump.rdb holds, with its history: at the start
+ *   cw_repl_note_left_out(repl, ...)   what was due and is left out, before that
  *   cw_repl_note_damage(repl, error)   or that it cannot be read
  *   cw_ha_destroy, cw_repl_destroy
+ *   cw_repl_start(repl)                EVENT_START, or when the data are loaded, before any command
  *   cw_ha_start(ha)                    EVENT_START; it emits EFFECT_LISTEN when the node may be asked (in standalone:
  *                                      at once; else when the incarnation is durable)
  *   cw_ha_stop(ha)                     EVENT_STOP; the engine emits EFFECT_EXIT itself, afterwards

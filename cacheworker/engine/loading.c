@@ -119,7 +119,7 @@ static void leave(struct cw_loading *loading)
     loading->fresh = NULL;
 }
 
-/* What an append-only file has brought until it turned out to be damaged. */
+/* What a file has brought until it turned out to be damaged: dump.rdb, of a server by itself, what it left out. */
 static void drop_data(struct cw_engine *engine)
 {
     cw_repl_take_data(engine->repl, cw_engine_new_keyspace(engine), &(struct cw_rdb_origin){.stream_database = 0},
@@ -142,7 +142,7 @@ static int fail(struct cw_engine *engine, int error, struct buf *why)
         cw_rdb_reader_tell(&loading->rdb.load.reader, error, why);
     }
     leave(loading);
-    if (is_of_aof)
+    if (is_of_aof || engine->config.standalone)
         drop_data(engine);
     cw_repl_note_damage(engine->repl, error);
     if (!sets_aside(engine, is_of_aof))
@@ -183,6 +183,20 @@ static bool leaves_out_due(const struct cw_engine *engine)
     return engine->config.standalone && engine->config.replicaof.host[0] == '\0';
 }
 
+static void delete_elsewhere(void *context, unsigned database, struct slice key)
+{
+    const struct cw_engine *engine = context;
+    const struct slice argv[] = {cw_settings_deletion(engine->settings.unlinks_expired), key};
+    cw_repl_note_left_out(engine->repl, database, argv, ARRAY_LENGTH(argv));
+}
+
+static void leave_out_due(struct cw_engine *engine, struct cw_rdb_load *load)
+{
+    load->left_out_before_ms = engine->config.wall_us / 1000;
+    load->left_out = delete_elsewhere;
+    load->left_out_context = engine;
+}
+
 static int open_rdb(struct cw_engine *engine)
 {
     struct cw_loading *loading = &engine->loading;
@@ -191,7 +205,7 @@ static int open_rdb(struct cw_engine *engine)
     if (error == ERR_NOT_FOUND)
         leave(loading);
     else if (leaves_out_due(engine))
-        loading->rdb.load.left_out_before_ms = engine->config.wall_us / 1000;
+        leave_out_due(engine, &loading->rdb.load);
     return error;
 }
 
@@ -257,6 +271,7 @@ void cw_loading_turn(struct cw_engine *engine)
         effect_log(engine->effects, LOG_LEVEL_NOTICE, "%" PRIu64 " keys loaded in %" PRId64 " ms", engine->loaded_keys,
                    (engine->now_ns - engine->loading.began_ns) / NS_PER_MS);
         cw_aof_start(engine);
+        cw_repl_start(engine->repl);
     }
 }
 

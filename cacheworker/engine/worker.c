@@ -492,6 +492,8 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         if (!engine->loading.is_running)
             cw_aof_start(engine);
         cw_ha_start(engine->ha);
+        if (!engine->loading.is_running)
+            cw_repl_start(engine->repl);
         break;
     case EVENT_OPENED: cw_repl_link_opened(engine->repl, session->link); break;
     case EVENT_RECEIVED: received(engine, session, event->bytes); break;

@@ -48,11 +48,15 @@ struct cw_rdb_writer {
 };
 
 enum { CW_RDB_MIGRATION_MAX = 256 }; /* bytes of its record, with the NUL */
+enum { CW_RDB_STREAM_ID = 40 };      /* characters */
 
 /* Where in the stream the data of a snapshot stand. */
 struct cw_rdb_origin {
     struct history history;   /* empty: nowhere */
     unsigned stream_database; /* that the stream has selected there */
+    /* The same of a server by itself, as the reference has it: the stream's id, empty: nowhere, and the offset. */
+    char stream_id[CW_RDB_STREAM_ID + 1];
+    uint64_t stream_offset;
     /* The record of a migration that is on (repl/migration.h); empty: there is none. */
     char migration[CW_RDB_MIGRATION_MAX];
     struct slice programs; /* borrowed; RDB's items of functions and scripts. Only what is written: see rdb_load.h */

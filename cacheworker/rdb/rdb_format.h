@@ -83,5 +83,7 @@ enum { /* what stands before each part of a module's data */
 #define RDB_AUX_SCRIPT          "lua" /* what EVALSHA knows; of versions before 7.0, passed over by later ones */
 #define RDB_AUX_FIELD_EXPIRY    "respite-field-expiry"
 #define RDB_AUX_STREAM_DATABASE "repl-stream-db"
+#define RDB_AUX_STREAM_ID       "repl-id"
+#define RDB_AUX_STREAM_OFFSET   "repl-offset"
 
 #endif

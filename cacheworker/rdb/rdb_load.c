@@ -7,6 +7,43 @@
 #include "common/base/errors.h"
 #include "common/base/number.h"
 
+#include <ctype.h>
+
+/* All three are needed, and believed only where each of them can be true: some versions of the reference wrote -1. */
+enum { STREAM_ID_SEEN = 1, STREAM_OFFSET_SEEN = 2, STREAM_DATABASE_SEEN = 4, STREAM_ALL_SEEN = 7 };
+
+static void load_stream_id(struct cw_rdb_load *load, struct slice value)
+{
+    if (value.length != CW_RDB_STREAM_ID)
+        return;
+    for (size_t i = 0; i < value.length; i++)
+        if (!isalnum((unsigned char)value.data[i]))
+            return;
+    memcpy(load->stream_id, value.data, value.length);
+    load->stream_fields |= STREAM_ID_SEEN;
+}
+
+/* Where the data of a server by itself stand. */
+static void load_place(struct cw_rdb_load *load, struct slice name, struct slice value)
+{
+    uint64_t number;
+    if (slice_equal(name, slice_text(RDB_AUX_STREAM_ID))) {
+        load_stream_id(load, value);
+    } else if (slice_equal(name, slice_text(RDB_AUX_STREAM_OFFSET))) {
+        if (number_parse_u64(value, &number) == 0 && number <= INT64_MAX) {
+            load->origin.stream_offset = number;
+            load->stream_fields |= STREAM_OFFSET_SEEN;
+        }
+    } else if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE))) {
+        if (number_parse_u64(value, &number) == 0 && number < load->reader.databases) {
+            load->origin.stream_database = (unsigned)number;
+            load->stream_fields |= STREAM_DATABASE_SEEN;
+        }
+    }
+    if (load->stream_fields == STREAM_ALL_SEEN)
+        memcpy(load->origin.stream_id, load->stream_id, sizeof(load->origin.stream_id));
+}
+
 static int load_aux(void *context, struct slice name, struct slice value)
 {
     struct cw_rdb_load *load = context;
@@ -30,10 +67,7 @@ static int load_aux(void *context, struct slice name, struct slice value)
         cw_rdb_add_script(&load->programs, value);
         return 0;
     }
-    uint64_t database;
-    if (slice_equal(name, slice_text(RDB_AUX_STREAM_DATABASE)) && number_parse_u64(value, &database) == 0 &&
-        database < load->reader.databases)
-        load->origin.stream_database = (unsigned)database;
+    load_place(load, name, value);
     return 0;
 }
 
@@ -50,6 +84,13 @@ static bool is_left_out(const struct cw_rdb_load *load, int64_t expire_ms)
     return expire_ms != CW_NO_EXPIRY && expire_ms < load->left_out_before_ms;
 }
 
+static void leave_out(struct cw_rdb_load *load, unsigned database, struct slice key)
+{
+    load->keys_left_out++;
+    if (load->left_out != NULL)
+        load->left_out(load->left_out_context, database, key);
+}
+
 static int load_string(void *context, unsigned database, struct slice key, struct slice value, int64_t expire_ms)
 {
     struct cw_rdb_load *load = context;
@@ -57,7 +98,7 @@ static int load_string(void *context, unsigned database, struct slice key, struc
     if (cw_keyspace_open(load->keyspace, database, key, cw_keyspace_hash(load->keyspace, key), 0, &ref) != NULL)
         return ERR_CORRUPT; /* it came before */
     if (is_left_out(load, expire_ms)) {
-        load->keys_left_out++;
+        leave_out(load, database, key);
         return 0;
     }
     cw_keyspace_put_expiring(load->keyspace, &ref, CW_TYPE_STRING, CW_ENCODING_PLAIN, value, expire_ms);
@@ -80,7 +121,7 @@ static int load_begin(void *context, unsigned type, unsigned database, struct sl
 static void end_value(struct cw_rdb_load *load)
 {
     if (is_left_out(load, load->expire_ms)) {
-        load->keys_left_out++;
+        leave_out(load, load->ref.database, load->ref.key);
         if (load->ref.entry)
             cw_keyspace_delete(load->keyspace, &load->ref);
         return;

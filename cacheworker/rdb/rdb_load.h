@@ -13,6 +13,12 @@ struct cw_rdb_load {
     struct buf users;             /* owned; of a full sync: the master's; empty: it told none */
     int64_t left_out_before_ms;   /* keys that were due before are left out; set before the first byte; 0: none is */
     uint64_t keys_left_out;
+    void (*left_out)(void *context, unsigned database, struct slice key); /* is told of them; NULL: nobody is */
+    void *left_out_context;
+
+    /* Private. */
+    unsigned stream_fields; /* seen so far, of those that say where in a stream the data stand */
+    char stream_id[CW_RDB_STREAM_ID + 1];
 
     /* Private: the value that comes in parts. */
     struct cw_ref ref;

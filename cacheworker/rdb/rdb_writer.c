@@ -53,6 +53,10 @@ void cw_rdb_write_preamble(struct cw_rdb_writer *writer, const struct cw_rdb_ori
     add_aux_number(writer->out, "ctime", wall_us / 1000000);
     add_aux_number(writer->out, "used-mem", (int64_t)memory_used);
     add_aux_number(writer->out, RDB_AUX_STREAM_DATABASE, origin->stream_database);
+    if (origin->stream_id[0] != '\0') {
+        add_aux(writer->out, RDB_AUX_STREAM_ID, slice_text(origin->stream_id));
+        add_aux_number(writer->out, RDB_AUX_STREAM_OFFSET, (int64_t)origin->stream_offset);
+    }
     add_aux(writer->out, RDB_AUX_HISTORY, buf_slice(&text));
     if (origin->migration[0] != '\0')
         add_aux(writer->out, RDB_AUX_MIGRATION, slice_text(origin->migration));

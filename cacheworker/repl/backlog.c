@@ -83,6 +83,21 @@ void cw_backlog_trim(struct cw_backlog *backlog, uint64_t offset)
         drop_first_block(backlog);
 }
 
+void cw_backlog_forget(struct cw_backlog *backlog, uint64_t offset)
+{
+    CHECK(offset <= backlog->end);
+    cw_backlog_trim(backlog, offset);
+    if (backlog->first < offset)
+        backlog->first = offset;
+}
+
+void cw_backlog_shift(struct cw_backlog *backlog, uint64_t bytes)
+{
+    backlog->base += bytes;
+    backlog->first += bytes;
+    backlog->end += bytes;
+}
+
 size_t cw_backlog_memory(const struct cw_backlog *backlog)
 {
     return backlog->count * CW_BACKLOG_BLOCK + backlog->capacity * sizeof(*backlog->blocks);

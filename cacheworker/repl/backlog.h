@@ -35,6 +35,12 @@ struct slice cw_backlog_read(const struct cw_backlog *backlog, uint64_t offset);
 /* Gives blocks back whose bytes all lie before `offset`. */
 void cw_backlog_trim(struct cw_backlog *backlog, uint64_t offset);
 
+/* Forgets, to the byte, what lies before `offset`, which must not be behind the end. */
+void cw_backlog_forget(struct cw_backlog *backlog, uint64_t offset);
+
+/* The same bytes are so much further on in the stream. */
+void cw_backlog_shift(struct cw_backlog *backlog, uint64_t bytes);
+
 size_t cw_backlog_memory(const struct cw_backlog *backlog);
 
 #endif

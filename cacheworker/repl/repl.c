@@ -51,13 +51,39 @@ static int load_data(struct cw_repl *repl, const struct storage *storage, struct
     return error;
 }
 
+_Static_assert((int)CW_RDB_STREAM_ID == (int)CW_REPLID_LENGTH, "one id");
+
+/* What was appended so far is of the stream that begins anew, or that goes on: behind what the file says. */
+static void take_place(struct cw_repl *repl, const struct cw_rdb_origin *origin)
+{
+    bool is_replica = repl->has_order && repl->order.host[0] != '\0';
+    repl->stream_database = STREAM_DATABASE_NONE;
+    repl->keeps_backlog = origin->stream_id[0] != '\0';
+    repl_choose_feeding(repl);
+    if (!repl->keeps_backlog) {
+        repl->history.last_offset = 0;
+        cw_backlog_reset(&repl->backlog, 0);
+        return;
+    }
+    char *id = is_replica ? repl->id : repl->second_id;
+    memcpy(id, origin->stream_id, sizeof(origin->stream_id));
+    if (is_replica)
+        cw_engine_set_stream_database(repl->engine, origin->stream_database);
+    else
+        repl->second_end = origin->stream_offset;
+    repl->history.last_offset += origin->stream_offset;
+    cw_backlog_shift(&repl->backlog, origin->stream_offset);
+}
+
 void cw_repl_take_data(struct cw_repl *repl, struct cw_keyspace *fresh, const struct cw_rdb_origin *origin,
                        struct slice programs)
 {
     cw_engine_install_keyspace(repl->engine, fresh);
     cw_engine_install_programs(repl->engine, programs);
-    if (repl->is_standalone)
+    if (repl->is_standalone) {
+        take_place(repl, origin);
         return;
+    }
     if (repl_note_origin(repl, origin) < 0)
         cw_repl_note_damage(repl, ERR_CORRUPT);
     repl->history = origin->history;
@@ -85,7 +111,7 @@ void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl)
     repl->probe.link = LINK_NONE;
     draw_id(repl);
     if (config->replicaof.host[0] != '\0' && config->standalone) {
-        repl->has_order = true; /* when the first turn comes */
+        repl->has_order = true; /* when the data are there */
         repl->order = config->replicaof;
     }
     cw_backlog_reset(&repl->backlog, 0);
@@ -238,20 +264,25 @@ static void lead_again(struct cw_repl *repl, bool is_placed)
     any_key_is_pending(repl);
 }
 
+/* Whether the data are what the stream of this id makes of nothing: not of a master that has fed nobody. */
+static bool is_placed(const struct cw_repl *repl)
+{
+    return repl->role == REPL_LEADING ? repl->keeps_backlog : !repl->follow.wants_full;
+}
+
 static void obey(struct cw_repl *repl, const struct address *master)
 {
     if (master == NULL && repl->role == REPL_LEADING)
         return;
-    /* What a master that fed nobody has written stands nowhere in its stream. */
-    bool is_placed = repl->role == REPL_LEADING ? repl->keeps_backlog : !repl->follow.wants_full;
+    bool was_placed = is_placed(repl);
     leave_role(repl);
     if (master == NULL) {
-        lead_again(repl, is_placed);
+        lead_again(repl, was_placed);
         return;
     }
     repl->role = REPL_FOLLOWING;
     repl_follow_begin(repl, NULL, master);
-    repl->follow.wants_full = !is_placed;
+    repl->follow.wants_full = !was_placed;
 }
 
 void cw_repl_obey(struct cw_repl *repl, const struct address *master)
@@ -269,6 +300,13 @@ static void obey_order(struct cw_repl *repl)
 {
     repl->has_order = false;
     obey(repl, repl->order.host[0] != '\0' ? &repl->order : NULL);
+}
+
+void cw_repl_start(struct cw_repl *repl)
+{
+    repl->pinged_ns = repl->left_ns = cw_engine_now_ns(repl->engine);
+    if (repl->has_order)
+        obey_order(repl);
 }
 
 const struct address *cw_repl_stock_master(const struct cw_repl *repl)
@@ -488,6 +526,19 @@ static void forget_stream(struct cw_repl *repl)
                (long long)repl_settings(repl)->backlog_ttl_s);
 }
 
+void cw_repl_note_left_out(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc)
+{
+    CHECK(repl->is_standalone && repl->role == REPL_LEADING);
+    uint64_t kept = (uint64_t)repl_settings(repl)->backlog_bytes;
+    buf_clear(&repl->scratch);
+    write_in_database(repl, &repl->scratch, database, argv, argc);
+    cw_backlog_append(&repl->backlog, buf_slice(&repl->scratch));
+    repl->history.last_offset += buf_length(&repl->scratch);
+    buf_clear(&repl->scratch);
+    if (repl->history.last_offset > kept)
+        cw_backlog_forget(&repl->backlog, repl->history.last_offset - kept);
+}
+
 /* --- the engine's calls --- */
 
 void cw_repl_request(struct cw_repl *repl, link_id link, const struct slice *argv, size_t argc)
@@ -570,10 +621,15 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
     return pings ? earlier(deadline_ns, repl->pinged_ns + repl_settings(repl)->ping_period_s * NS_PER_S) : deadline_ns;
 }
 
-/* A stream that has no database selected begins with a SELECT, so then any number is right. */
+/* A stream that has no database selected begins with a SELECT, so then any number is right. Nor does what is done in a
+ * unit stand in the stream before that ends. */
 struct cw_rdb_origin cw_repl_origin(const struct cw_repl *repl)
 {
     struct cw_rdb_origin origin = {.history = repl->history, .programs = cw_engine_programs(repl->engine)};
+    if (repl->is_standalone && is_placed(repl) && !repl->in_unit) {
+        memcpy(origin.stream_id, repl->id, sizeof(origin.stream_id));
+        origin.stream_offset = repl->history.last_offset;
+    }
     if (cw_migration_is_on(&repl->migration)) {
         struct buf record = {0};
         cw_migration_record_write(&repl->migration.source, &record);

@@ -27,12 +27,17 @@ struct cw_repl;
 void cw_repl_create(struct cw_engine *engine, struct cw_repl **ret_repl);
 void cw_repl_destroy(struct cw_repl *repl); /* NULL is fine */
 
-/* At the start: the data that the disk holds, whose history is this node's, but of a server by itself. Takes `fresh`.
- */
+/* At the start: the data that the disk holds, whose history is this node's. A server by itself goes on in the stream in
+ * which they stand, if in any: as a replica where it was, as a master under a new id. Takes `fresh`. */
 void cw_repl_take_data(struct cw_repl *repl, struct cw_keyspace *fresh, const struct cw_rdb_origin *origin,
                        struct slice programs);
+/* Before that, of a master by itself: deletes what the file has and is left out, for whoever follows it. */
+void cw_repl_note_left_out(struct cw_repl *repl, unsigned database, const struct slice *argv, size_t argc);
 /* Or: the file of the data cannot be read whole; cw_repl_is_damaged() says so until a full sync is complete. */
 void cw_repl_note_damage(struct cw_repl *repl, int error);
+
+/* Once the data are there, from EVENT_START on: whoever is to follow a master does so before anything expires here. */
+void cw_repl_start(struct cw_repl *repl);
 
 /* --- roles, given by ha; each closes the links of the one before --- */
 

@@ -106,6 +106,7 @@ void cw_repl_info(const struct cw_repl *repl, struct buf *out)
     if (cw_migration_refuses_writes(&repl->migration))
         repl_migration_write(repl, "respite_migration_", out);
     uint64_t held = repl->backlog.end - repl->backlog.first;
+    bool has_backlog = repl->keeps_backlog || repl->backlog.count > 0;
     bool has_second = repl->second_id[0] != '\0';
     buf_add_format(out,
                    "master_failover_state:%s\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n"
@@ -113,8 +114,8 @@ void cw_repl_info(const struct cw_repl *repl, struct buf *out)
                    "repl_backlog_size:%lld\r\nrepl_backlog_first_byte_offset:%llu\r\nrepl_backlog_histlen:%llu\r\n",
                    failover_state_name(repl), repl->id, has_second ? repl->second_id : NO_ID,
                    (unsigned long long)repl->history.last_offset, has_second ? (long long)repl->second_end + 1 : -1LL,
-                   repl->backlog.count > 0, (long long)repl_settings(repl)->backlog_bytes,
-                   (unsigned long long)(held > 0 ? repl->backlog.first + 1 : 0), (unsigned long long)held);
+                   has_backlog, (long long)repl_settings(repl)->backlog_bytes,
+                   (unsigned long long)(has_backlog ? repl->backlog.first + 1 : 0), (unsigned long long)held);
 }
 
 static void write_master_role(const struct cw_repl *repl, struct buf *out)

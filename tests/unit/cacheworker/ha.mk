@@ -29,6 +29,7 @@ cacheworker_ha_unit_tests = \
 	tests/unit/cacheworker/repl/migration_test \
 	tests/unit/cacheworker/repl/patience_test \
 	tests/unit/cacheworker/repl/replication_settings_test \
+	tests/unit/cacheworker/repl/restart_test \
 	tests/unit/cacheworker/repl/resync_test \
 	tests/unit/cacheworker/repl/stock_master_test \
 	tests/unit/cacheworker/repl/stock_replica_test
@@ -130,6 +131,12 @@ tests_unit_cacheworker_repl_replication_settings_test_SOURCES = \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 tests_unit_cacheworker_repl_replication_settings_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_repl_replication_settings_test_LDADD = $(cacheworker_ha_test_libraries)
+tests_unit_cacheworker_repl_restart_test_SOURCES = \
+	tests/unit/cacheworker/repl/restart_test.c \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
+tests_unit_cacheworker_repl_restart_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_repl_restart_test_LDADD = $(cacheworker_ha_test_libraries)
 tests_unit_cacheworker_repl_stock_replica_test_SOURCES = \
 	tests/unit/cacheworker/repl/stock_replica_test.c \
 	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h

@@ -86,12 +86,36 @@ static void a_trimmed_and_reset_backlog_goes_on(void **state)
     cw_backlog_free(&backlog);
 }
 
+static void what_is_forgotten_and_shifted_is_so_to_the_byte(void **state)
+{
+    (void)state;
+    struct cw_backlog backlog = {0};
+    append(&backlog, 3 * CW_BACKLOG_BLOCK);
+    for (uint64_t offset = 0; offset <= backlog.end; offset += 4099) {
+        cw_backlog_forget(&backlog, offset);
+        assert_int_equal(backlog.first, offset);
+        assert_true(backlog.base <= offset && offset - backlog.base <= CW_BACKLOG_BLOCK);
+        expect_from(&backlog, offset);
+    }
+    cw_backlog_forget(&backlog, backlog.end);
+    append(&backlog, 5000);
+    uint64_t first = backlog.first, end = backlog.end;
+    cw_backlog_shift(&backlog, 1000000007);
+    assert_int_equal(backlog.first, first + 1000000007);
+    assert_int_equal(backlog.end, end + 1000000007);
+    assert_int_equal(cw_backlog_read(&backlog, backlog.first).data[0], byte_of(first));
+    cw_backlog_append(&backlog, SLICE_LITERAL("end"));
+    assert_int_equal(cw_backlog_read(&backlog, backlog.end - 1).data[0], 'd');
+    cw_backlog_free(&backlog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_offset_that_is_held_can_be_read),
         cmocka_unit_test(trimming_gives_whole_blocks_back_and_no_more),
         cmocka_unit_test(a_trimmed_and_reset_backlog_goes_on),
+        cmocka_unit_test(what_is_forgotten_and_shifted_is_so_to_the_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
