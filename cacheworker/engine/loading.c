@@ -158,6 +158,7 @@ static int fail(struct cw_engine *engine, int error, struct buf *why)
         return error;
     }
     buf_add_format(why, "; it is set aside as %s; this node begins without data", loading->set_aside);
+    loading->is_running = loading->is_setting_aside = true;
     return 0;
 }
 
@@ -239,11 +240,16 @@ static void tell(struct cw_engine *engine, struct slice words)
 {
     struct cw_loading *loading = &engine->loading;
     effect_log(engine->effects, LOG_LEVEL_ERROR, "%.*s", (int)words.length, words.data);
-    if (loading->set_aside[0] == '\0')
+    if (!loading->is_setting_aside)
         return;
     effect_file(engine->effects, &(struct file_effect){.operation = FILE_RENAME, .new_name = loading->set_aside},
-                loading->damaged, 0, SLICE_LITERAL(""));
-    loading->set_aside[0] = '\0';
+                loading->damaged, CW_LOADING_TOKEN, SLICE_LITERAL(""));
+}
+
+static void end_server(struct cw_engine *engine)
+{
+    engine->loading.has_failed = true;
+    effect_exit(engine->effects, 1);
 }
 
 void cw_loading_start(struct cw_engine *engine)
@@ -258,6 +264,8 @@ void cw_loading_start(struct cw_engine *engine)
 
 void cw_loading_turn(struct cw_engine *engine)
 {
+    if (engine->loading.is_setting_aside)
+        return;
     struct buf why = {0};
     int error = go_on(engine, SLICE, &why);
     engine->turn_wanted = true;
@@ -265,14 +273,27 @@ void cw_loading_turn(struct cw_engine *engine)
         tell(engine, buf_slice(&why));
     buf_free(&why);
     if (error < 0) {
-        engine->loading.has_failed = true;
-        effect_exit(engine->effects, 1);
+        end_server(engine);
     } else if (!engine->loading.is_running) {
         effect_log(engine->effects, LOG_LEVEL_NOTICE, "%" PRIu64 " keys loaded in %" PRId64 " ms", engine->loaded_keys,
                    (engine->now_ns - engine->loading.began_ns) / NS_PER_MS);
         cw_aof_start(engine);
         cw_repl_start(engine->repl);
     }
+}
+
+void cw_loading_answered(struct cw_engine *engine, int result)
+{
+    struct cw_loading *loading = &engine->loading;
+    if (result < 0) {
+        effect_log(engine->effects, LOG_LEVEL_ERROR, "%s cannot be set aside as %s: %s; it stays, and this server ends",
+                   loading->damaged, loading->set_aside, error_text(result));
+        end_server(engine);
+        return;
+    }
+    loading->is_running = loading->is_setting_aside = false;
+    engine->turn_wanted = true;
+    cw_aof_start(engine);
 }
 
 /* --- INFO --- */

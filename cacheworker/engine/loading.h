@@ -9,7 +9,8 @@
  * or the whole directory of the append-only file, under its name with CW_SET_ASIDE behind it (and a number, where that
  * name is taken, which a file is not). The node begins without data, as one whose disk was not read whole, until a full
  * sync has given it all; so it does in every later life, as long as there are no other data. A server by itself ends,
- * unless set-aside-damaged-data says that it is to do the same with dump.rdb.
+ * unless set-aside-damaged-data says that it is to do the same with dump.rdb. Nothing goes on before the file has its
+ * new name, for what is written next would take the place of what is damaged; if it cannot get it, the server ends.
  *
  * What the disk does not give (ERR_IO) may be good another time and is not set aside: of dump.rdb the node begins
  * without it, as above; with an append-only file, which would be written anew, it ends. */
@@ -27,15 +28,18 @@ struct cw_aof_input;
 struct cw_engine;
 struct cw_keyspace;
 
+#define CW_LOADING_TOKEN ((uint64_t)1 << 62) /* EVENT_FILE: the answer is this room's */
+
 struct cw_loading { /* a zeroed struct is over */
     bool is_running;
+    bool is_setting_aside;     /* all that is left to do: to hear that the file has its new name */
     bool has_failed;           /* the server ends */
     struct cw_aof_input *aof;  /* owned; NULL: it is dump.rdb */
     struct cw_rdb_input rdb;   /* or it is closed */
     struct cw_keyspace *fresh; /* owned; of rdb */
     struct buf note;           /* owned; what is to be said at the start */
     char damaged[FILE_NAME_MAX];
-    char set_aside[FILE_NAME_MAX]; /* what that is to be called; "" : nothing is to be */
+    char set_aside[FILE_NAME_MAX]; /* what that is to be called */
     int64_t began_us;
     int64_t began_ns;
 };
@@ -47,6 +51,13 @@ void cw_loading_free(struct cw_loading *loading);
 
 void cw_loading_start(struct cw_engine *engine); /* EVENT_START */
 void cw_loading_turn(struct cw_engine *engine);  /* while it runs: the next slice */
+void cw_loading_answered(struct cw_engine *engine, int result);
+
+/* Whether it has something to do in the next turn. */
+static inline bool cw_loading_wants_turn(const struct cw_loading *loading)
+{
+    return loading->is_running && !loading->is_setting_aside;
+}
 
 void cw_loading_info(const struct cw_engine *engine, struct buf *out); /* lines of INFO persistence, while it runs */
 

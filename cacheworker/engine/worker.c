@@ -465,6 +465,10 @@ static void answered_file(struct cw_engine *engine, const struct event *event)
         cw_aof_answered(engine, event->token, event->result);
         return;
     }
+    if (event->token == CW_LOADING_TOKEN) {
+        cw_loading_answered(engine, event->result);
+        return;
+    }
     cw_background_save_answered(engine, event->token, event->result);
     if (engine->is_stopping && engine->background_save.state != CW_BACKGROUND_CLOSING)
         stop(engine);
@@ -610,8 +614,8 @@ static bool needs_cron(const struct cw_engine *engine)
 
 static int64_t deadline_of_engine(const struct cw_engine *engine)
 {
-    if (!list_is_empty(&engine->ready) || engine->turn_wanted || engine->loading.is_running || engine->expire_again ||
-        engine->freeing || engine->compacting || engine->evict_again)
+    if (!list_is_empty(&engine->ready) || engine->turn_wanted || cw_loading_wants_turn(&engine->loading) ||
+        engine->expire_again || engine->freeing || engine->compacting || engine->evict_again)
         return engine->now_ns;
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     next = earlier(next, cw_background_save_deadline(engine));

@@ -96,6 +96,9 @@ static void carry_out(struct net *net, int index, const struct effect *effect)
         buf_add_text(&worker->log, "\n");
         break;
     case EFFECT_FILE:
+        if (effect->file.operation == FILE_RENAME)
+            worker->renamed = effect->token;
+        break;
     case EFFECT_PAUSE:
     case EFFECT_RESUME:
     case EFFECT_LOG_LEVEL:
@@ -119,6 +122,11 @@ static void step(struct net *net, int index, struct event event)
     effects_clear(&worker->effects);
     cw_worker_door.step(worker->core, &event, &worker->effects);
     carry_out_all(net, index);
+    if (worker->renamed == 0)
+        return;
+    uint64_t token = worker->renamed;
+    worker->renamed = 0;
+    step(net, index, (struct event){.kind = EVENT_FILE, .token = token});
 }
 
 void net_start(struct net *net, int index)

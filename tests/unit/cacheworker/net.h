@@ -35,6 +35,7 @@ struct net_worker {
     bool persist_due;
     uint64_t persist_token;
     struct buf persisting;
+    uint64_t renamed; /* the token of a file's new name that was asked for; 0: none */
     struct buf state; /* node.state as it is durable */
     bool state_found;
     struct buf log;

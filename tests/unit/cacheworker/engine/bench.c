@@ -58,7 +58,12 @@ static void carry_out(struct bench *bench)
             break;
         case EFFECT_PERSIST: bench->persisted = effects.items[i].token; break;
         case EFFECT_CONNECT: bench->connecting = link; break;
-        case EFFECT_FILE: bench->renames += effects.items[i].file.operation == FILE_RENAME; break;
+        case EFFECT_FILE:
+            if (effects.items[i].file.operation != FILE_RENAME)
+                break;
+            bench->renames++;
+            bench->renamed = effects.items[i].token;
+            break;
         case EFFECT_LOG:
             buf_add_slice(&bench->log, effects_text(&effects, &effects.items[i]));
             buf_add_text(&bench->log, "\n");
@@ -70,6 +75,11 @@ static void carry_out(struct bench *bench)
         uint64_t token = bench->persisted;
         bench->persisted = 0;
         step(bench, (struct event){.kind = EVENT_PERSISTED, .token = token});
+    }
+    if (bench->renamed != 0) {
+        uint64_t token = bench->renamed;
+        bench->renamed = 0;
+        step(bench, (struct event){.kind = EVENT_FILE, .token = token, .result = bench->rename_result});
     }
     for (link_id link = 0; link < BENCH_LINKS; link++) {
         if (!bench->links[link].is_draining)

@@ -28,6 +28,8 @@ struct bench {
     int exit_status;
     struct buf log;     /* lines */
     size_t renames;     /* of files, asked for */
+    int rename_result;  /* set by a test: the answer to these */
+    uint64_t renamed;   /* the token of one that was asked for and is not answered yet */
     size_t flushes;     /* EFFECT_FLUSH seen */
     int log_level;      /* of the last EFFECT_LOG_LEVEL; 0: there was none */
     link_id connecting; /* the link of the last EFFECT_CONNECT; LINK_NONE: there was none since bench_accept */

@@ -425,6 +425,28 @@ static void a_node_sets_aside_what_is_damaged(void **state)
     end(&stage);
 }
 
+/* What cannot be set aside stays as it is: the node does nothing, and ends. */
+static void a_node_ends_that_cannot_set_aside(void **state)
+{
+    (void)state;
+    for (int is_standalone = 0; is_standalone < 2; is_standalone++) {
+        struct stage stage;
+        prepare(&stage, NULL);
+        stage.memory.content.end -= 4;
+        begin(&stage, is_standalone, is_standalone ? "set-aside-damaged-data yes\n" : "");
+        stage.bench.rename_result = ERR_DENIED;
+        finish(&stage);
+        assert_true(stage.bench.exited);
+        assert_int_equal(stage.bench.exit_status, 1);
+        assert_int_equal(stage.bench.renames, 1);
+        assert_true(says(buf_slice(&stage.bench.log), "dump.rdb cannot be set aside as dump.rdb.damaged: "));
+        assert_true(says(ask_once(&stage, "DBSIZE"), "-LOADING"));
+        bench_stop(&stage.bench);
+        assert_string_equal(stage.memory.written_name, "");
+        end(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_node_that_loads_is_alive_and_has_no_history),
         cmocka_unit_test(a_node_that_loads_answers_no_fence),
         cmocka_unit_test(a_node_sets_aside_what_is_damaged),
+        cmocka_unit_test(a_node_ends_that_cannot_set_aside),
         cmocka_unit_test(a_later_life_knows_of_what_was_set_aside),
     };
     return cmocka_run_group_tests_name("loading", tests, NULL, NULL);
