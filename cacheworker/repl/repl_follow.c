@@ -20,6 +20,9 @@ enum {
 #define COMPLAINT_INTERVAL_NS      NS_PER_S
 #define SAME_COMPLAINT_INTERVAL_NS (30 * NS_PER_S)
 
+/* No stream gets there. What begins behind it might come to the end of all numbers: stock servers' are signed. */
+#define SNAPSHOT_OFFSET_MAX ((uint64_t)1 << 62)
+
 /* To a server that is not ours: its owner is to notice nothing, whatever goes wrong here. */
 #define OUTSIDE_RECONNECT_NS   NS_PER_S
 #define MALFORMED_RECONNECT_NS (30 * NS_PER_S)
@@ -342,6 +345,10 @@ static void take_fullresync(struct cw_repl *repl, struct slice text)
     if (text.length <= CW_REPLID_LENGTH + 1 || text.data[CW_REPLID_LENGTH] != ' ' ||
         number_parse_u64(slice_skip(text, CW_REPLID_LENGTH + 1), &follow->snapshot_offset) < 0) {
         hang_up(repl, "malformed answer to PSYNC");
+        return;
+    }
+    if (follow->snapshot_offset > SNAPSHOT_OFFSET_MAX) {
+        hang_up(repl, "the offset of its snapshot is too high to be counted on from");
         return;
     }
     memcpy(follow->announced_id, text.data, CW_REPLID_LENGTH);

@@ -294,6 +294,11 @@ static void trouble_is_told(void **state)
          "-NOMASTERLINK Can't SYNC while not connected with my master"},
         {"-NOAUTH x\r\n-NOAUTH x\r\n-NOAUTH Authentication required.\r\n", "-NOAUTH Authentication required."},
         {"+OK\r\n+OK\r\n-a\tb\x7f\r\n", "-a?b?"},
+        {"+OK\r\n+OK\r\n+FULLRESYNC " ID " 4611686018427387905\r\n",
+         "the offset of its snapshot is too high to be counted on from"},
+        {"+OK\r\n+OK\r\n+FULLRESYNC " ID " 18446744073709551615\r\n",
+         "the offset of its snapshot is too high to be counted on from"},
+        {"+OK\r\n+OK\r\n+FULLRESYNC " ID " 18446744073709551616\r\n", "malformed answer to PSYNC"},
     };
     struct bench bench;
     bench_start_standalone(&bench);
