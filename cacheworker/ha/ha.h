@@ -34,6 +34,7 @@ enum {
     CW_MUTANT_READ_AHEAD = 1 << 15,         /* a read waits for no write, not even of its own key */
     CW_MUTANT_FORGET_MIGRATION = 1 << 16,   /* a new master does not know that the group migrates */
     CW_MUTANT_CUT_OVER_AT_ONCE = 1 << 17,   /* a cut-over does not wait for what the source had */
+    CW_MUTANT_HEAR_POLLS_AGAIN = 1 << 18,   /* a POLL that was heard before is answered as if it were new */
 };
 
 struct cw_ha;

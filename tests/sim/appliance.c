@@ -281,6 +281,12 @@ void appliance_start(struct appliance *appliance, const struct mutants *mutants)
         appliance->workers[i] = appliance_add(appliance, "worker", i, &cw_worker_door, worker_create, 2);
     for (unsigned i = 0; i < PROXIES; i++)
         appliance->proxies[i] = appliance_add(appliance, "proxy", i, &px_proxy_door, proxy_create, 1);
+    for (unsigned i = 0; i < world->process_count; i++)
+        world->processes[i].is_daemon = true;
+    for (unsigned i = 0; i < SENTINELS; i++)
+        appliance->sentinels[i]->control_port = appliance->sentinels[i]->listeners[0].port;
+    for (unsigned i = 0; i < WORKERS; i++)
+        appliance->workers[i]->control_port = appliance->workers[i]->listeners[CW_LISTENER_CONTROL].port;
     appliance->operator= world_add(world, "operator", &operator_door, operator_create, appliance);
 
     workload_init(&appliance->workload, world);

@@ -13,6 +13,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/oracle_sync.c tests/sim/oracle_sync.h \
 	tests/sim/plot.c tests/sim/plot.h \
 	tests/sim/queue.c tests/sim/queue.h \
+	tests/sim/repeats.c tests/sim/repeats.h \
 	tests/sim/scripts.c tests/sim/scripts.h \
 	tests/sim/stream.c tests/sim/stream.h \
 	tests/sim/swarm.c tests/sim/swarm.h \

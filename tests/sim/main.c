@@ -18,8 +18,8 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 500, MUTANT_SEEDS = 200 };
 
 struct totals {
-    uint64_t seeds, failovers, exchanges, pictures, loaded, cut_overs, aborts, interrupted, compared, acknowledged,
-        lost, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
+    uint64_t seeds, failovers, exchanges, pictures, loaded, cut_overs, aborts, interrupted, compared, repeated,
+        acknowledged, lost, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
 };
 
 struct settings {
@@ -65,6 +65,8 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->migrates = seed % 12 == 3; /* of those with sync */
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle, &settings->omissions);
+    if (seed % 8 == 3 || seed % 8 == 4)
+        appliance->world.options.repeat_per_million = (uint32_t)(10000 + seed / 8 % 8 * 100000);
     appliance_start(appliance, &settings->mutants);
     appliance->workload.stop_ns = SWARM_END_NS - 500 * NS_PER_MS;
     appliance->workload.disk_refuses = appliance->appendfsync != NULL;
@@ -90,6 +92,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     totals->loaded += oracle->loaded;
     *(appliance->migration.aborts ? &totals->aborts : &totals->cut_overs) += appliance->migration.ends;
     totals->interrupted += appliance->migration.interrupted;
+    totals->repeated += appliance->world.repeated;
     totals->compared += appliance->migration.compared;
     totals->acknowledged += appliance->workload.acknowledged;
     totals->lost += oracle->lost;
@@ -119,8 +122,9 @@ static void print_totals(const struct totals *totals)
     for (unsigned kind = 0; kind < PLOT_KINDS; kind++)
         printf(" %s %" PRIu64, plot_name((enum plot_kind)kind), totals->plots[kind]);
     printf("; snapshots: begun %" PRIu64 " found %" PRIu64 "; migrations: cut-overs %" PRIu64 " aborts %" PRIu64
-           " interrupted %" PRIu64 " compared %" PRIu64 "\n",
-           totals->pictures, totals->loaded, totals->cut_overs, totals->aborts, totals->interrupted, totals->compared);
+           " interrupted %" PRIu64 " compared %" PRIu64 "; control messages repeated %" PRIu64 "\n",
+           totals->pictures, totals->loaded, totals->cut_overs, totals->aborts, totals->interrupted, totals->compared,
+           totals->repeated);
 }
 
 /* One seed, twice: the same history both times. Returns whether all is well. */

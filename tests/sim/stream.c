@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/repeats.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
 
@@ -88,6 +89,7 @@ struct sim_stream *stream_open(struct world *world, struct sim_process *from, li
     stream->opened_ns = world->now_ns;
     stream->address = *address;
     const struct sim_process *listener = listener_at(world, address);
+    stream->is_control = from->is_daemon && listener != NULL && address->port == listener->control_port;
     stream->hosts[0] = from->index;
     stream->hosts[1] = listener != NULL ? listener->index : from->index;
     for (unsigned side = 0; side < 2; side++) {
@@ -186,6 +188,15 @@ static void add_flight(struct world *world, struct sim_end *to, struct slice byt
     schedule_arrival(world, to);
 }
 
+static void repeat(struct world *world, struct sim_end *end, struct slice bytes)
+{
+    struct buf again = {0};
+    repeats_draw(world, end, bytes, &again);
+    if (buf_length(&again) > 0)
+        add_flight(world, other_end(end), buf_slice(&again), false);
+    buf_free(&again);
+}
+
 void stream_send(struct world *world, struct sim_end *end, struct slice bytes)
 {
     if (bytes.length == 0)
@@ -196,6 +207,8 @@ void stream_send(struct world *world, struct sim_end *end, struct slice bytes)
     add_flight(world, other_end(end), slice_of(bytes.data, first), false);
     if (first < bytes.length)
         add_flight(world, other_end(end), slice_skip(bytes, first), false);
+    if (end->stream->is_control && world->options.repeat_per_million > 0)
+        repeat(world, end, bytes);
 }
 
 size_t stream_window(const struct sim_end *end)

@@ -46,6 +46,7 @@ struct sim_stream {
     unsigned hosts[2]; /* which host each side is on, also after the process is gone */
     int64_t opened_ns;
     struct address address; /* of the listener */
+    bool is_control;        /* between daemons */
     struct sim_end ends[2];
 };
 

@@ -248,6 +248,7 @@ static void heal(struct world *world, void *context)
     struct swarm *swarm = context;
     plot_end(&swarm->plot);
     world->options.pause_in_turn_per_million = 0;
+    world->options.repeat_per_million = 0;
     world->options.delay_spike_per_million = 0;
     memset(world->cut, 0, sizeof(world->cut));
     memset(world->lag_ns, 0, sizeof(world->lag_ns));

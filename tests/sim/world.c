@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/repeats.h"
 
 #include <stdio.h>
 
@@ -567,6 +568,7 @@ void world_free(struct world *world)
         effects_free(&process->effects);
     }
     stream_free_all(world);
+    repeats_free(world);
     mem_free(world->queue->items);
     mem_free(world->queue);
     *world = (struct world){0};

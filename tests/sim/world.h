@@ -75,6 +75,8 @@ struct sim_process {
     struct address listeners[SIM_LISTENERS_MAX];
     unsigned listener_count;
     bool listening;
+    bool is_daemon;        /* a sentinel, a worker or a proxy */
+    uint16_t control_port; /* of its listeners the one where daemons talk to it; 0: none */
 
     int64_t clock_offset_ns;
     int64_t wall_offset_us; /* of what it shows as the date */
@@ -105,6 +107,7 @@ struct sim_options {
     uint32_t delay_spike_per_million; /* a segment that was lost and sent again: 200 ms more */
     int64_t fsync_min_ns, fsync_max_ns;
     int64_t work_max_ns;                /* between step and output */
+    uint32_t repeat_per_million;        /* behind a control message it, or one of the last before it, arrives again */
     uint32_t pause_in_turn_per_million; /* a stop of 3.5 to 6 s that falls between step and output */
 };
 
@@ -129,8 +132,10 @@ struct world {
     void (*crashed)(void *context, struct sim_process *process);
     void *crashed_context;
 
-    struct sim_queue *queue;    /* owned */
-    struct sim_stream *streams; /* owned list */
+    struct sim_queue *queue;     /* owned */
+    struct sim_stream *streams;  /* owned list */
+    struct sim_repeats *repeats; /* owned list */
+    uint64_t repeated;           /* control messages */
     uint64_t next_serial;
 };
 

@@ -350,6 +350,22 @@ static void every_mutant_breaks_what_its_guard_protects(void **state)
     assert_true(cluster_answers(&cluster, client, "SET a 1", "+OK\r\n"));
     cluster_end(&cluster);
 
+    cluster_begin_with(&cluster, CW_MUTANT_HEAR_POLLS_AGAIN);
+    cluster_choose(&cluster, 0, 7);
+    for (int i = 0; i < 2; i++)
+        old[i] = *cluster_poll_by(&cluster, i, 0);
+    net_advance(&cluster.net, 6 * NS_PER_S);
+    for (int i = 0; i < 2; i++) {
+        cluster.controls[i][0] = cluster_greet(&cluster, 0, i, "secret");
+        struct message *poll = cluster_new_message(&cluster, MESSAGE_POLL);
+        poll->poll.k = old[i].k;
+        cluster_send(&cluster, cluster.controls[i][0], poll);
+        cluster_grant_by(&cluster, i, 0, old[i].k, old[i].life, old[i].epoch);
+    }
+    client = net_connect(&cluster.net, 0, CW_LISTENER_DATA);
+    assert_true(cluster_answers(&cluster, client, "SET a 1", "+OK\r\n"));
+    cluster_end(&cluster);
+
     cluster_begin_with(&cluster, CW_MUTANT_FENCE_NOT_DURABLE);
     cluster.net.workers[0].hold_persists = true;
     cluster_fence_by(&cluster, 0, 0, 1);
