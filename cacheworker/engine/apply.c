@@ -221,6 +221,8 @@ static int apply_next(struct cw_engine *engine, struct slice bytes, bool may_wai
     struct cw_stream *stream = &engine->stream;
     struct resp_request *request = &stream->request;
     while (bytes.length > stream->scanned) {
+        if (UNLIKELY(bytes.data[stream->scanned] != '*'))
+            return ERR_PROTOCOL; /* a line: no master says that, and an append-only file cannot hold it */
         int64_t used = resp_request_read(request, slice_skip(bytes, stream->scanned), &limits);
         if (used <= 0)
             return (int)used;

@@ -23,7 +23,7 @@ struct slice effects_text(const struct effects *effects, const struct effect *ef
 {
     struct slice all = buf_slice(&effects->text);
     CHECK(effect->text_offset + effect->text_length <= all.length);
-    return slice_of(all.data + effect->text_offset, effect->text_length);
+    return effect->text_length > 0 ? slice_of(all.data + effect->text_offset, effect->text_length) : slice_of(NULL, 0);
 }
 
 static const char *name_at(const struct effects *effects, size_t offset)

@@ -78,6 +78,8 @@ static void test_what_is_no_command(void **state)
     } cases[] = {
         {"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n*x\r\n", 21, ERR_PROTOCOL},
         {"*1\r\n$6\r\nNOSUCH\r\n", 0, ERR_PROTOCOL},
+        {"*2\r\n$4\r\nINCR\r\n$1\r\na\r\nPING\r\n", 21, ERR_PROTOCOL}, /* lines are for people */
+        {"\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$3\r\nSET\r\n$1\r\na\r\n", 0, ERR_PROTOCOL},
         {"*2\r\n$6\r\nSELECT\r\n$2\r\n99\r\n", 0, ERR_PROTOCOL},
         {"*1\r\n$4\r\nEXEC\r\n", 0, ERR_PROTOCOL},
