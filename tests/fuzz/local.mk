@@ -10,6 +10,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_hyperloglog \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_messages \
+	tests/fuzz/fuzz_migration \
 	tests/fuzz/fuzz_node \
 	tests/fuzz/fuzz_node_state \
 	tests/fuzz/fuzz_packed \
@@ -33,7 +34,8 @@ endif
 fuzz_cflags = $(AM_CFLAGS) -DCORPUS_DIR='"$(abs_top_srcdir)/tests/fuzz/corpus"'
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_ldadd = libcommon_core.a -lm
-fuzz_puppet = tests/fuzz/puppet.c tests/fuzz/puppet.h
+fuzz_puppet = tests/fuzz/memory_disk.c tests/fuzz/memory_disk.h tests/fuzz/puppet.c tests/fuzz/puppet.h
+fuzz_held = tests/fuzz/held.c tests/fuzz/held.h
 fuzz_bench = tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h
 
 tests_fuzz_fuzz_append_only_SOURCES = tests/fuzz/fuzz_append_only.c cacheworker/shell/check_files.c \
@@ -105,11 +107,15 @@ tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_bench) $(fuzz
 tests_fuzz_fuzz_session_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_session_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_session_LDADD = libcacheworker_core.a $(fuzz_ldadd)
+tests_fuzz_fuzz_migration_SOURCES = tests/fuzz/fuzz_migration.c $(fuzz_held) $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_migration_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_migration_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_migration_LDADD = libcacheworker_core.a $(fuzz_ldadd)
 tests_fuzz_fuzz_node_SOURCES = tests/fuzz/fuzz_node.c $(fuzz_puppet) $(fuzz_common_sources)
 tests_fuzz_fuzz_node_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_node_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_node_LDADD = libcacheworker_core.a $(fuzz_ldadd)
-tests_fuzz_fuzz_follower_SOURCES = tests/fuzz/fuzz_follower.c $(fuzz_puppet) $(fuzz_common_sources)
+tests_fuzz_fuzz_follower_SOURCES = tests/fuzz/fuzz_follower.c $(fuzz_held) $(fuzz_puppet) $(fuzz_common_sources)
 tests_fuzz_fuzz_follower_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_follower_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_follower_LDADD = libcacheworker_core.a $(fuzz_ldadd)

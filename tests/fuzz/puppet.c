@@ -10,6 +10,7 @@ enum {
     LINES_MAX = 300,
     EVENTS_MAX = 10000, /* of one input: a core that never comes to rest is a finding */
     OUTPUTS_MAX = 1000,
+    RESTS = 3,
 };
 
 struct puppet {
@@ -27,8 +28,7 @@ struct puppet {
     size_t due_first, due_count, due_capacity;
     unsigned events;
     bool has_ended;
-    void (*watch)(void *context, void *core); /* NULL: nobody watches */
-    void *watch_context;
+    const struct puppet_stage *stage;
 };
 
 static void tell_later(struct puppet *puppet, struct event event)
@@ -83,7 +83,18 @@ static void pull(struct puppet *puppet, link_id link)
     }
 }
 
-static void carry_out(struct puppet *puppet, const struct effect *effect)
+static void write_file(struct puppet *puppet, const struct effects *effects, const struct effect *effect)
+{
+    struct memory_disk *disk = puppet->stage->disk;
+    int result = disk != NULL ? memory_disk_carry_out(disk, effects, effect) : 0;
+    bool is_persist = effect->kind == EFFECT_PERSIST;
+    if (is_persist || effect->token != 0)
+        tell_later(puppet, (struct event){.kind = is_persist ? EVENT_PERSISTED : EVENT_FILE,
+                                          .token = effect->token,
+                                          .result = result});
+}
+
+static void carry_out(struct puppet *puppet, const struct effects *effects, const struct effect *effect)
 {
     link_id link = effect->link;
     CHECK(link == LINK_NONE || link < LINKS_MAX);
@@ -105,11 +116,8 @@ static void carry_out(struct puppet *puppet, const struct effect *effect)
             tell_later(puppet, (struct event){.kind = EVENT_CLOSED, .link = link});
         }
         break;
-    case EFFECT_PERSIST: tell_later(puppet, (struct event){.kind = EVENT_PERSISTED, .token = effect->token}); break;
-    case EFFECT_FILE:
-        if (effect->token != 0)
-            tell_later(puppet, (struct event){.kind = EVENT_FILE, .token = effect->token});
-        break;
+    case EFFECT_PERSIST:
+    case EFFECT_FILE: write_file(puppet, effects, effect); break;
     case EFFECT_PAUSE: puppet->is_paused[link] = true; break;
     case EFFECT_RESUME: puppet->is_paused[link] = false; break;
     case EFFECT_EXIT: puppet->has_ended = true; break;
@@ -127,7 +135,7 @@ static void carry_out_all(struct puppet *puppet)
         struct effects effects = puppet->effects;
         puppet->effects = (struct effects){0};
         for (size_t i = 0; i < effects.count; i++)
-            carry_out(puppet, &effects.items[i]);
+            carry_out(puppet, &effects, &effects.items[i]);
         effects_free(&effects);
     }
 }
@@ -139,8 +147,8 @@ static void step(struct puppet *puppet, struct event event)
     event.wall_us = puppet->now_ns / NS_PER_US;
     puppet->door->step(puppet->core, &event, &puppet->effects);
     carry_out_all(puppet);
-    if (puppet->watch != NULL)
-        puppet->watch(puppet->watch_context, puppet->core);
+    if (puppet->stage->watch != NULL)
+        puppet->stage->watch(puppet->stage->context, puppet->core);
 }
 
 static void turn(struct puppet *puppet)
@@ -237,6 +245,8 @@ static void play_line(struct puppet *puppet, struct slice line)
         accept_from(puppet, rest.data[0] - '0');
     else if (what == '.' || what == '@' || what == '#')
         pass(puppet, what == '.' ? 20 * NS_PER_MS : what == '@' ? NS_PER_S / 2 : 8 * NS_PER_S);
+    else if (what == '%' && puppet->stage->disk != NULL)
+        puppet->stage->disk->is_full = !puppet->stage->disk->is_full;
     else if (named < puppet->open_count && what == '!')
         hang_up(puppet, puppet->open[named]);
     else if (named < puppet->open_count && what == '?')
@@ -246,19 +256,24 @@ static void play_line(struct puppet *puppet, struct slice line)
     settle(puppet);
 }
 
-void puppet_play(const struct door *door, void *core, struct slice input)
+/* Long enough for what is tried again, and for what is written anew in steps. */
+static void rest(struct puppet *puppet)
 {
-    puppet_play_watched(door, core, input, NULL, NULL);
+    if (puppet->stage->disk != NULL)
+        puppet->stage->disk->is_full = false;
+    puppet->events = 0;
+    for (int i = 0; i < RESTS && !puppet->has_ended; i++) {
+        pass(puppet, 2 * NS_PER_S);
+        settle(puppet);
+    }
 }
 
-void puppet_play_watched(const struct door *door, void *core, struct slice input,
-                         void (*watch)(void *context, void *core), void *context)
+void puppet_play_on(const struct puppet_stage *stage, struct slice input)
 {
     struct puppet *puppet = mem_zero(sizeof(*puppet));
-    puppet->door = door;
-    puppet->core = core;
-    puppet->watch = watch;
-    puppet->watch_context = context;
+    puppet->door = stage->door;
+    puppet->core = stage->core;
+    puppet->stage = stage;
     puppet->now_ns = 1000 * NS_PER_S;
     step(puppet, (struct event){.kind = EVENT_START});
     settle(puppet);
@@ -268,8 +283,17 @@ void puppet_play_watched(const struct door *door, void *core, struct slice input
         play_line(puppet, slice_of(input.data, length));
         input = slice_skip(input, end != NULL ? length + 1 : length);
     }
-    door->destroy(core);
+    if (stage->look_back != NULL) {
+        rest(puppet);
+        stage->look_back(stage->context, puppet->core);
+    }
+    puppet->door->destroy(puppet->core);
     effects_free(&puppet->effects);
     mem_free(puppet->due);
     mem_free(puppet);
+}
+
+void puppet_play(const struct door *door, void *core, struct slice input)
+{
+    puppet_play_on(&(struct puppet_stage){.door = door, .core = core}, input);
 }
