@@ -15,7 +15,10 @@ enum {
     TAIL_KEPT = 1 << 20,      /* bytes of memory that stay for the next ones */
     SYNC_ABOVE = 32 << 20,    /* bytes that are not confirmed; then a sync is due, whatever appendfsync says */
     REFUSE_ABOVE = 256 << 20, /* the same; then no more are taken */
+    WRITE_ABOVE = 256 << 10,  /* bytes that were not asked to be written; then they are, whenever they came */
 };
+
+#define WRITE_DELAY_NS (2 * NS_PER_MS) /* with everysec and no */
 
 enum { NO_FILE = 0, FIRST_FILE = 1, BOTH_FILES = FIRST_FILE + 2 }; /* numbers of increments, which go by turns */
 
@@ -92,15 +95,42 @@ static void write_tail(struct cw_engine *engine)
         return;
     struct slice bytes = slice_of(buf_slice(&aof->tail).data + aof->asked, end - aof->asked);
     aof->asked = end;
+    aof->unasked_ns = 0;
     bool confirms = engine->settings.appendfsync == CW_AOF_NO && !aof->is_syncing;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_APPEND, .file = aof->file}, NULL,
                confirms ? begin_round(engine) : 0, bytes);
 }
 
+/* Whether a sync that is due waits for what the next turn brings. */
+static bool gathers(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    size_t length = buf_length(&aof->tail);
+    if (!aof->is_gathering || aof->is_syncing || length == 0)
+        return false;
+    aof->is_gathering = length > aof->gathered && engine->now_ns - aof->confirmed_ns < aof->took_ns / 2;
+    aof->gathered = length;
+    engine->turn_wanted |= aof->is_gathering;
+    return aof->is_gathering;
+}
+
+static bool is_write_due(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    size_t unasked = writable(aof) - aof->asked;
+    if (unasked == 0)
+        return false;
+    if (is_always(engine))
+        return aof->is_syncing; /* else with the sync */
+    if (aof->unasked_ns == 0)
+        aof->unasked_ns = engine->now_ns;
+    return unasked >= WRITE_ABOVE || engine->now_ns - aof->unasked_ns >= WRITE_DELAY_NS;
+}
+
 static bool is_sync_due(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    bool is_wanted = aof->asked > 0 || (aof->has_unsynced && aof->file != NO_FILE);
+    bool is_wanted = writable(aof) > 0 || (aof->has_unsynced && aof->file != NO_FILE);
     if (!is_wanted || aof->is_syncing)
         return false;
     if (is_always(engine) || aof->of_older > 0 || buf_length(&aof->tail) > SYNC_ABOVE)
@@ -114,6 +144,13 @@ static void sync(struct cw_engine *engine)
     engine->aof.is_of_sync = true;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = engine->aof.file}, NULL,
                begin_round(engine), SLICE_LITERAL(""));
+}
+
+static void write_and_sync(struct cw_engine *engine)
+{
+    engine->aof.is_syncing = true; /* so that the round is the sync's */
+    write_tail(engine);
+    sync(engine);
 }
 
 static void open_newest(struct cw_engine *engine, const char *name)
@@ -174,9 +211,7 @@ static void try_again(struct cw_engine *engine)
         return;
     }
     open_newest(engine, open_name(aof));
-    aof->is_syncing = true; /* so that the round is the sync's */
-    write_tail(engine);
-    sync(engine);
+    write_and_sync(engine);
 }
 
 /* --- what is confirmed --- */
@@ -207,6 +242,10 @@ static void confirmed(struct cw_engine *engine)
     aof->confirmed += aof->syncing;
     aof->asked -= aof->syncing;
     aof->of_older -= was_older ? aof->syncing : 0;
+    aof->is_gathering = is_always(engine);
+    aof->gathered = 0;
+    aof->confirmed_ns = engine->now_ns;
+    aof->took_ns = engine->now_ns - aof->synced_ns;
     if (was_older && aof->of_older == 0)
         go_over_to_newest(engine);
     if (buf_length(&aof->tail) > 0)
@@ -401,16 +440,14 @@ void cw_aof_start(struct cw_engine *engine)
 static void write_all(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    write_tail(engine);
-    sync(engine);
+    write_and_sync(engine);
     if (aof->of_older == 0)
         return;
     aof->of_older = 0;
     aof->file = BOTH_FILES - aof->file;
     aof->confirmed = 0;
     open_newest(engine, aof->newest.name);
-    write_tail(engine);
-    sync(engine);
+    write_and_sync(engine);
 }
 
 void cw_aof_end(struct cw_engine *engine)
@@ -507,9 +544,11 @@ void cw_aof_turn(struct cw_engine *engine)
     cw_aof_rewrite_turn(engine);
     if (aof->error < 0)
         return;
-    write_tail(engine);
-    if (is_sync_due(engine))
-        sync(engine);
+    bool is_synced = !gathers(engine) && is_sync_due(engine);
+    if (is_synced)
+        write_and_sync(engine);
+    else if (is_write_due(engine))
+        write_tail(engine);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -526,7 +565,7 @@ int64_t cw_aof_deadline(const struct cw_engine *engine)
     if (aof->error < 0)
         return may_try_again(aof) ? earlier(deadline_ns, aof->failed_ns + SECOND_NS) : deadline_ns;
     if (writable(aof) > aof->asked)
-        return engine->now_ns;
+        return earlier(deadline_ns, is_always(engine) ? engine->now_ns : aof->unasked_ns + WRITE_DELAY_NS);
     bool will_sync =
         (aof->asked > 0 || aof->has_unsynced) && !aof->is_syncing && engine->settings.appendfsync == CW_AOF_EVERYSEC;
     return will_sync ? earlier(deadline_ns, aof->synced_ns + SECOND_NS) : deadline_ns;

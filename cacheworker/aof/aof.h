@@ -1,10 +1,12 @@
 /* aof.h: the append-only file: every command of the stream, on the disk.
  *
- * What repl/ adds to the stream, or receives of it as a replica, is gathered, and at the end of a turn written behind
- * the newest increment, beside the core (door.h: EFFECT_FILE). appendfsync says when it is synced: always (with each
- * turn's writes, one sync at a time; what comes meanwhile goes with the next), everysec, or no. A base with the data of
- * one moment and the increments from there on are named by a manifest, in the form of Redis 7 (manifest.h);
- * aof_rewrite.h makes new ones.
+ * What repl/ adds to the stream, or receives of it as a replica, is gathered and written behind the newest increment,
+ * beside the core (door.h: EFFECT_FILE). appendfsync says when: with everysec and no within 2 ms, so that the thread of
+ * the files is not woken for every few commands (a process that is killed loses these, too). With always at the end of
+ * a turn, and synced, one sync at a time; what comes meanwhile goes with the next. Behind a sync those whose replies
+ * have just left write again at once: the next one waits for them, as long as each turn brings more, at most half as
+ * long as the last one took (group commit; a lone client waits for nobody). A base with the data of one moment and the
+ * increments from there on are named by a manifest, in the form of Redis 7 (manifest.h); aof_rewrite.h makes new ones.
  *
  *     OFF -> STARTING -> ON         STARTING: until a first base is complete, the disk says nothing of what is written
  *
@@ -65,6 +67,11 @@ struct cw_aof { /* a zeroed struct is off */
     size_t syncing;           /* bytes of the tail that it confirms */
     uint64_t syncing_offset;  /* of the stream, which these reach */
     uint64_t of_older_offset; /* of the stream, which of_older reaches */
+    int64_t unasked_ns;       /* since when there is some of the tail that was not asked to be written; 0: not known */
+    bool is_gathering;        /* always: the next sync waits for who heard of the last one */
+    size_t gathered;          /* bytes of the tail when it was looked at last */
+    int64_t confirmed_ns;     /* when the last round ended */
+    int64_t took_ns;          /* how long it took */
     int64_t synced_ns;
     int64_t dated_s; /* the last date in the file; 0: it has none */
     int error;       /* what failed, until it works again */

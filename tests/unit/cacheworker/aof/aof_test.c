@@ -243,6 +243,72 @@ static void replies_wait_for_one_sync_at_a_time(void **state)
     assert_heard(stage, "$1\r\n1\r\n");
 }
 
+/* Who heard of a sync writes again at once: the next one waits for that, as long as turns bring more, and no longer. */
+static void a_sync_waits_for_who_heard_of_the_last(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    say(stage, "SET b 1\r\n");
+    assert_appended(stage, GO_0 SET_A SET_B);
+    stage->now_ns += 1000 * NS_PER_US;
+    answer(stage, 0);
+    assert_heard(stage, "+OK\r\n");
+    assert_int_equal(stage->syncs, 1); /* b waits, and all of it was asked for */
+    turn(stage);
+    assert_int_equal(stage->syncs, 2); /* nothing more came */
+    say(stage, "SET a 1\r\n");
+    stage->now_ns += 1000 * NS_PER_US;
+    answer(stage, 0);
+    assert_int_equal(stage->syncs, 2);
+    stage->now_ns += 300 * NS_PER_US;
+    say(stage, "SET b 1\r\n");
+    assert_int_equal(stage->syncs, 2);
+    stage->now_ns += 300 * NS_PER_US;
+    say(stage, "SET a 1\r\n"); /* half as long as it took */
+    assert_int_equal(stage->syncs, 3);
+    buf_clear(&stage->appended);
+    stage->now_ns += 1000 * NS_PER_US;
+    answer_all(stage);
+    assert_heard(stage, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    turn(stage);
+    stage->now_ns += 10000 * NS_PER_US;
+    say(stage, "SET b 1\r\n"); /* behind nobody */
+    assert_int_equal(stage->syncs, 1);
+    answer_all(stage);
+}
+
+static void everysec_writes_in_pieces(void **state)
+{
+    struct stage *stage = *state;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendfsync everysec\r\n");
+    say(stage, "SET c 1\r\n"); /* with the sync of a second that is over */
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    stage->now_ns += 1000 * NS_PER_US;
+    say(stage, "SET b 1\r\n");
+    assert_appended(stage, "");
+    stage->now_ns += 999 * NS_PER_US;
+    turn(stage);
+    assert_appended(stage, "");
+    int64_t due_ns = cw_worker_door.deadline(stage->worker);
+    assert_int_equal(due_ns, stage->now_ns + NS_PER_US);
+    stage->now_ns = due_ns;
+    turn(stage);
+    assert_appended(stage, SET_A SET_B);
+    struct buf line = {0};
+    buf_add_format(&line, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%0*d\r\n", 256 << 10, 256 << 10, 0);
+    buf_add(&line, "", 1);
+    say(stage, buf_slice(&line).data);
+    buf_free(&line);
+    assert_true(buf_length(&stage->appended) > 256 << 10); /* at once */
+    buf_clear(&stage->appended);
+    say(stage, "SET a 1\r\n");
+    say(stage, "CONFIG SET appendonly no\r\n");
+    assert_appended(stage, SET_A);
+}
+
 /* What another client hears while a write waits: the first answer at once, the second with the disk's. */
 static void assert_shown(struct stage *stage, const char *write, const char *at_once, const char *answered,
                          const char *later, const char *then)
@@ -392,6 +458,8 @@ static void what_no_sync_confirmed_is_synced_when_that_is_wanted(void **state)
     answer_all(stage);
     say(stage, "CONFIG SET appendfsync no\r\n");
     say(stage, "SET a 1\r\n");
+    stage->now_ns += 2 * NS_PER_MS;
+    turn(stage);
     answer(stage, 0); /* the write */
     assert_int_equal(stage->syncs, 0);
     say(stage, "WAITAOF 1 0 10\r\n");
@@ -414,6 +482,8 @@ static void what_stands_in_a_base_is_synced(void **state)
     answer_all(stage);
     say(stage, "CONFIG SET appendfsync no\r\n");
     say(stage, "SET a 1\r\n");
+    stage->now_ns += 2 * NS_PER_MS;
+    turn(stage);
     answer_all(stage);
     say(stage, "WAITAOF 1 0 0\r\n");
     assert_heard(stage, "+OK\r\n+OK\r\n");
@@ -666,6 +736,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_STAGE(replies_wait_for_the_first_base),
         ON_STAGE(replies_wait_for_one_sync_at_a_time),
+        ON_STAGE(a_sync_waits_for_who_heard_of_the_last),
+        ON_STAGE(everysec_writes_in_pieces),
         ON_STAGE(a_read_waits_for_the_writes_of_its_keys_alone),
         ON_STAGE(nothing_without_a_name_is_left),
         ON_STAGE(failure_refuses_writes_until_it_works),
