@@ -393,6 +393,7 @@ void cw_aof_take_loaded(struct cw_engine *engine, const struct cw_aof_loaded *lo
     struct cw_aof *aof = &engine->aof;
     aof->has_manifest = true;
     aof->manifest = loaded->manifest;
+    aof->has_empty = loaded->has_empty;
     aof->confirmed = loaded->newest_bytes;
     aof->older_bytes = loaded->bytes - loaded->newest_bytes;
     aof->base_bytes = loaded->bytes;
@@ -429,11 +430,10 @@ void cw_aof_start(struct cw_engine *engine)
     aof->is_binding = true;
     aof->newest = *cw_manifest_newest(&aof->manifest);
     aof->file = FIRST_FILE;
-    aof->has_unsynced = true; /* a process that was killed may have left in it what is in memory only */
     aof->synced_ns = engine->now_ns;
     open_newest(engine, aof->newest.name);
+    cw_aof_remove_leftovers(engine);
     cw_repl_record(engine->repl, true);
-    engine->turn_wanted = true;
 }
 
 /* What belongs to the newest file behind what belongs to the one before. */

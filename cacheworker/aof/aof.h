@@ -11,7 +11,6 @@
  *     OFF -> STARTING -> ON         STARTING: until a first base is complete, the disk says nothing of what is written
  *
  * With `always` a reply leaves when all that it may show is synced (marks.h): a read that sees a write waits with it.
- * So do replies after a start: what a process that was killed has written may be in memory only.
  *
  * What was written and not confirmed is kept. When a write or a sync fails, the file is cut to what was confirmed, and
  * the rest is written again, once a second: an fsync that failed says nothing of what it was to write (Rebello et al.,
@@ -49,7 +48,8 @@ struct cw_aof { /* a zeroed struct is off */
     enum cw_aof_state state;
     bool is_binding; /* a reply may wait for the disk: not where appendonly was set a moment ago, as STARTING */
     bool has_manifest;
-    struct cw_manifest manifest; /* as it is on the disk */
+    struct cw_manifest manifest; /* as it is on the disk, */
+    bool has_empty;              /* where there may be empty increments at its end since the start */
     uint64_t older_bytes;        /* of all its files but the increment that is written */
     uint64_t base_bytes;         /* of all its files after the last rewrite, or at the start */
 
@@ -62,7 +62,7 @@ struct cw_aof { /* a zeroed struct is off */
     size_t of_older; /* bytes of the tail that belong to the increment before; `newest` is opened when they are there */
     bool is_syncing; /* a round is under way */
     bool is_of_sync; /* it ends with a sync, not with a write */
-    bool has_unsynced;        /* confirmed by a write alone, or by having been read */
+    bool has_unsynced;        /* confirmed by a write alone */
     uint64_t synced_offset;   /* of the stream: what stands there is synced */
     size_t syncing;           /* bytes of the tail that it confirms */
     uint64_t syncing_offset;  /* of the stream, which these reach */

@@ -397,7 +397,9 @@ int cw_aof_input_open(struct cw_engine *engine, struct cw_aof_input **ret_input,
         return error;
     if (error == ERR_NOT_FOUND)
         imagine_manifest(engine, &input->loaded.manifest);
+    size_t count = input->loaded.manifest.count;
     forget_empty(engine, &input->loaded.manifest);
+    input->loaded.has_empty = input->loaded.manifest.count < count;
     for (size_t i = 0; i < count_files(&input->loaded.manifest); i++)
         input->total += size_of(engine, name_of(&input->loaded.manifest, i));
     return 0;
@@ -444,6 +446,17 @@ static void note_end(struct cw_aof_loaded *loaded, const struct found *found)
     loaded->bytes += found->whole;
 }
 
+/* It is in use before; what an older file has was synced before the next one got anything. */
+static int make_durable(const struct cw_aof_input *input)
+{
+    const struct storage *storage = input->engine->config.storage;
+    if (storage->sync == NULL)
+        return 0;
+    if (storage->sync(storage->context, input->path) == 0)
+        return 0;
+    return refuse(input->engine, input->load.why, input->load.name, input->load.taken, ERR_IO); /* it is not damaged */
+}
+
 /* The file was read to its end, or as far as this error. Fewer bytes are good than there are only where that may be. */
 static int end_file(struct cw_aof_input *input, int error)
 {
@@ -451,6 +464,8 @@ static int end_file(struct cw_aof_input *input, int error)
     struct found found = {.whole = input->load.reader.whole, .bytes = input->load.taken};
     bool may_be_cut = is_last && input->engine->settings.aof_load_truncated;
     error = judge_end(&input->load, input->path, error, may_be_cut, &found);
+    if (error == 0 && is_last)
+        error = make_durable(input);
     close_open(input);
     if (error == 0)
         note_end(&input->loaded, &found);

@@ -2,7 +2,10 @@
  *
  * Only what is left of a unit at the very end of the last file may be cut, when aof-load-truncated says so: a process
  * that died may leave that, and a host that died zeros behind it, for a file may be longer than what reached the disk.
- * Whatever else is damaged is refused, with the file and the place in it. */
+ * Whatever else is damaged is refused, with the file and the place in it.
+ *
+ * What a process wrote that was killed may be in the kernel's memory only: the last file, and the names, are synced
+ * before anybody is shown what is in it. */
 #ifndef CACHEWORKER_AOF_AOF_LOAD_H
 #define CACHEWORKER_AOF_AOF_LOAD_H
 
@@ -15,6 +18,7 @@ struct cw_engine;
 
 struct cw_aof_loaded {
     struct cw_manifest manifest;
+    bool has_empty;        /* increments at its end, on the disk: they are left out here */
     uint64_t newest_bytes; /* of the last file, without what is to be cut */
     uint64_t cut_bytes;
     uint64_t zero_bytes;    /* of these, at the end */

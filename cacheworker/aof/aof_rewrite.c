@@ -168,6 +168,27 @@ void cw_aof_remove_history(struct cw_engine *engine)
     manifest->history_count = 0;
 }
 
+static void remove_unneeded(struct cw_engine *engine, const char *name)
+{
+    if (!cw_manifest_needs(&engine->aof.manifest, name))
+        remove_file(engine, name);
+}
+
+/* What it had begun with: other names come after a rewrite that failed only, and are taken again some day. */
+void cw_aof_remove_leftovers(struct cw_engine *engine)
+{
+    const struct cw_aof *aof = &engine->aof;
+    struct cw_manifest next = {.has_base = false};
+    uint64_t number = cw_manifest_newest(&aof->manifest)->number + 1;
+    remove_file(engine, MANIFEST_ASIDE);
+    for (int is_of_commands = 0; is_of_commands <= 1; is_of_commands++) {
+        cw_manifest_set_base(&next, engine->config.aof_name, aof->manifest.base.number + 1, is_of_commands);
+        remove_unneeded(engine, next.base.name);
+    }
+    if (!aof->has_empty && cw_manifest_add_increment(&next, engine->config.aof_name, number) == 0)
+        remove_unneeded(engine, next.increments[0].name);
+}
+
 static void succeeded(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;

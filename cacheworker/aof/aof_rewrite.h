@@ -68,6 +68,10 @@ void cw_aof_rewrite_leave(struct cw_engine *engine);
 /* Removes the files of the history that the manifest on the disk has. */
 void cw_aof_remove_history(struct cw_engine *engine);
 
+/* At the start, of a file that is whole: removes what of another one a life before has left that died over it.
+ */
+void cw_aof_remove_leftovers(struct cw_engine *engine);
+
 void cw_aof_rewrite_turn(struct cw_engine *engine);
 int64_t cw_aof_rewrite_deadline(const struct cw_engine *engine);
 

@@ -252,6 +252,14 @@ static void end_server(struct cw_engine *engine)
     effect_exit(engine->effects, 1);
 }
 
+/* All is loaded that there is. What somebody died over is removed, but not where it may be all that is left. */
+static void begin_to_serve(struct cw_engine *engine)
+{
+    if (engine->config.storage != NULL && !cw_repl_is_damaged(engine->repl))
+        cw_background_save_forget(engine);
+    cw_aof_start(engine);
+}
+
 void cw_loading_start(struct cw_engine *engine)
 {
     struct cw_loading *loading = &engine->loading;
@@ -260,6 +268,8 @@ void cw_loading_start(struct cw_engine *engine)
     if (buf_length(&loading->note) > 0)
         tell(engine, buf_slice(&loading->note));
     buf_free(&loading->note);
+    if (!loading->is_running)
+        begin_to_serve(engine);
 }
 
 void cw_loading_turn(struct cw_engine *engine)
@@ -277,7 +287,7 @@ void cw_loading_turn(struct cw_engine *engine)
     } else if (!engine->loading.is_running) {
         effect_log(engine->effects, LOG_LEVEL_NOTICE, "%" PRIu64 " keys loaded in %" PRId64 " ms", engine->loaded_keys,
                    (engine->now_ns - engine->loading.began_ns) / NS_PER_MS);
-        cw_aof_start(engine);
+        begin_to_serve(engine);
         cw_repl_start(engine->repl);
     }
 }

@@ -493,8 +493,6 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         if (engine->settings.log_level != (int)engine->config.log_level)
             effect_log_level(effects, (enum log_level)engine->settings.log_level);
         cw_loading_start(engine);
-        if (!engine->loading.is_running)
-            cw_aof_start(engine);
         cw_ha_start(engine->ha);
         if (!engine->loading.is_running)
             cw_repl_start(engine->repl);

@@ -193,6 +193,14 @@ void cw_background_save_leave(struct cw_engine *engine)
     remove_aside(engine);
 }
 
+void cw_background_save_forget(struct cw_engine *engine)
+{
+    const struct storage *storage = engine->config.storage;
+    ask(engine, (struct file_effect){.operation = FILE_REMOVE}, ASIDE, 0, SLICE_LITERAL(""));
+    if (storage->forget != NULL) /* of SAVE */
+        storage->forget(storage->context, engine->config.rdb_file);
+}
+
 void cw_background_save_turn(struct cw_engine *engine)
 {
     struct cw_background_save *save = &engine->background_save;

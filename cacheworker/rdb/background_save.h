@@ -72,6 +72,9 @@ void cw_background_save_flush(struct cw_engine *engine);
 /* The keyspace whose picture this is is about to go. Nothing is left of the file. */
 void cw_background_save_leave(struct cw_engine *engine);
 
+/* Removes what of a file a life before has left that died over it. */
+void cw_background_save_forget(struct cw_engine *engine);
+
 /* At the end of a turn: begins one that is wanted, or that a save point asks for, or goes on for a while. */
 void cw_background_save_turn(struct cw_engine *engine);
 int64_t cw_background_save_deadline(const struct cw_engine *engine);

@@ -197,8 +197,11 @@ struct storage {
     uint64_t (*size)(void *context, void *file); /* of what is read; 0: not known; NULL: never */
     int (*open_write)(void *context, const char *name, void **ret_file); /* aside of the old one */
     int (*write)(void *context, void *file, struct slice bytes);
-    int (*commit)(void *context, void *file); /* fsync, rename, fsync of the directory; closes, also on error */
-    void (*close)(void *context, void *file); /* a reader, or a writer to be thrown away */
+    int (*commit)(void *context, void *file);     /* fsync, rename, fsync of the directory; closes, also on error */
+    void (*close)(void *context, void *file);     /* a reader, or a writer to be thrown away */
+    int (*sync)(void *context, const char *name); /* of a file that is read, and its name; NULL: whatever is, stays */
+    /* Removes what of a file to be written a process has left that died over it; NULL: nothing is ever left. */
+    void (*forget)(void *context, const char *name);
 };
 
 #endif

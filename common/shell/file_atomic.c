@@ -68,12 +68,17 @@ int file_atomic_commit(int directory_fd, const char *name, int fd)
     return error;
 }
 
-void file_atomic_abandon(int directory_fd, const char *name, int fd)
+void file_atomic_forget(int directory_fd, const char *name)
 {
     char aside[NAME_MAX + 1];
-    close(fd);
     if (name_aside(name, aside) == 0)
         unlinkat(directory_fd, aside, 0);
+}
+
+void file_atomic_abandon(int directory_fd, const char *name, int fd)
+{
+    close(fd);
+    file_atomic_forget(directory_fd, name);
 }
 
 int file_atomic_replace(int directory_fd, const char *name, struct slice bytes)

@@ -18,6 +18,9 @@ MUST_CHECK int file_write_all(int fd, struct slice bytes);
 MUST_CHECK int file_atomic_commit(int directory_fd, const char *name, int fd); /* closes fd, also on error */
 void file_atomic_abandon(int directory_fd, const char *name, int fd);
 
+/* Removes what a process has left aside that died in the middle. Nobody is to be writing the file now. */
+void file_atomic_forget(int directory_fd, const char *name);
+
 /* Appends the whole file, at most `limit` bytes: ERR_NOT_FOUND, ERR_DENIED, ERR_TOO_BIG, ERR_IO. */
 MUST_CHECK int file_read_all(int directory_fd, const char *name, size_t limit, struct buf *out);
 

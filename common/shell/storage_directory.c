@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,6 +111,39 @@ static void close_file(void *context, void *file)
     open_file_free(open);
 }
 
+static int sync_name(int directory_fd, const char *name)
+{
+    int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return file_error(errno);
+    int error = fsync(fd) < 0 ? file_error(errno) : 0;
+    close(fd);
+    return error;
+}
+
+/* The file, the directory that it lies in, and the one above. */
+static int sync_file(void *context, const char *name)
+{
+    struct storage_directory *directory = context;
+    char above[NAME_MAX + 1];
+    if (!may_be_read(name))
+        return ERR_INVALID;
+    int error = sync_name(directory->fd, name);
+    const char *slash = strchr(name, '/');
+    if (error == 0 && slash != NULL) {
+        snprintf(above, sizeof(above), "%.*s", (int)(slash - name), name);
+        error = sync_name(directory->fd, above);
+    }
+    return error == 0 && fsync(directory->fd) < 0 ? file_error(errno) : error;
+}
+
+static void forget(void *context, const char *name)
+{
+    struct storage_directory *directory = context;
+    if (is_plain(name))
+        file_atomic_forget(directory->fd, name);
+}
+
 static uint64_t size_of_file(void *context, void *file)
 {
     (void)context;
@@ -154,7 +188,9 @@ int storage_directory_open(struct storage_directory *directory, const char *path
                     .open_write = open_write,
                     .write = write_all,
                     .commit = commit,
-                    .close = close_file},
+                    .close = close_file,
+                    .sync = sync_file,
+                    .forget = forget},
     };
     return 0;
 }

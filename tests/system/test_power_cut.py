@@ -16,6 +16,7 @@ from tap import check, say
 
 PORT, MASTER = 25735, 25736
 BUILD = build_directory()
+MANIFEST = "appendonly.aof.manifest"
 LOST_MS = 2000  # a second until a sync is asked for, and time until it is done
 PAUSE_MS = 50
 SECOND = "local n = redis.call('INCR', 'number'); redis.call('SET', ARGV[2] .. n, ARGV[1]); return n"
@@ -171,6 +172,33 @@ def lives_from(place, states, count, *lines):
         yield Life(place, *lines)
 
 
+def leftovers(state):
+    """What of it no start needs: files that nobody names."""
+    files = dict(state)
+    named = files.get("appendonlydir/" + MANIFEST, b"").decode().split()[1::6]
+    needed = {"lock", "dump.rdb", "appendonlydir/", "appendonlydir/" + MANIFEST}
+    return sorted(files.keys() - needed - {"appendonlydir/" + name for name in named})
+
+
+def present(place):
+    """The names in the directory now, and what the manifest says."""
+    found = {}
+    directory = os.path.join(place, "data")
+    for name in os.listdir(directory):
+        found[name] = b""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(os.path.join(directory, "appendonlydir")):
+            found["appendonlydir/" + name] = b""
+        with open(os.path.join(directory, "appendonlydir", MANIFEST), "rb") as file:
+            found["appendonlydir/" + MANIFEST] = file.read()
+    found.pop("appendonlydir", None)
+    return found.items()
+
+
+def check_tidy(place):
+    wait_until(lambda: not leftovers(present(place)), 30, f"of {leftovers(present(place))} nothing is left")
+
+
 def check_data(client, number):
     check(client.call("GET", "number") == str(number).encode(), f"the number is not {number}")
     check(client.call("DBSIZE") == number // 2 + 1, f"{client.call('DBSIZE')} keys, and the number is {number}")
@@ -186,7 +214,12 @@ def test_snapshots():
                 life.client.call(command)
                 life.wait_for("rdb_bgsave_in_progress")
                 life.say_saved(number)
-        check(judge(place, disk, "no")[0] == 16, "it was not saved")
+        floor, states = judge(place, disk, "no")
+        check(floor == 16, "it was not saved")
+        for name in ("dump.rdb.new", "temp-bgsave.rdb"):
+            for life in lives_from(place, [state for state in states if name in leftovers(state)], 1):
+                with life:
+                    check_tidy(place)
 
 
 def test_append_only_file():
@@ -209,8 +242,10 @@ def test_append_only_file():
             life.wait_for_base()
         floor, states = judge(place, disk, "yes")
         check(floor == 26, "writes were refused")
-        for life in lives_from(place, states, 4, "appendonly yes", "appendfsync always"):
+        for life in lives_from(place, [state for state in states if leftovers(state)], 4, "appendonly yes",
+                               "appendfsync always"):
             with life:
+                check_tidy(place)
                 life.write(10)
                 life.write(10, before="BGREWRITEAOF")
                 life.wait_for_base()

@@ -15,7 +15,9 @@ enum { FILES = 3 };
 struct file {
     const char *name;
     struct slice bytes;
-    int error; /* of opening it */
+    int error;      /* of opening it */
+    int sync_error; /* and of its sync */
+    size_t syncs;
 };
 
 struct reader {
@@ -55,6 +57,18 @@ static void close_read(void *context, void *file)
     mem_free(file);
 }
 
+static int sync_file(void *context, const char *name)
+{
+    struct file *files = context;
+    for (size_t i = 0; i < FILES; i++) {
+        if (files[i].name == NULL || strcmp(files[i].name, name) != 0)
+            continue;
+        files[i].syncs++;
+        return files[i].sync_error;
+    }
+    return ERR_NOT_FOUND;
+}
+
 struct words {
     char text[256];
 };
@@ -79,8 +93,11 @@ static struct slice ask(struct cw_worker *worker, link_id client, struct effects
 /* What GET n says behind the loading in slices (0: in one), -1 for null; or the error, and in `said` its words. */
 static int64_t load_in(size_t slice, const struct file *files, const char *parameters, struct words *said)
 {
-    struct storage storage = {
-        .context = (void *)(uintptr_t)files, .open_read = open_read, .read = read_some, .close = close_read};
+    struct storage storage = {.context = (void *)(uintptr_t)files,
+                              .open_read = open_read,
+                              .read = read_some,
+                              .close = close_read,
+                              .sync = sync_file};
     struct cw_config config;
     struct cw_worker *worker;
     struct effects effects = {0};
@@ -144,8 +161,8 @@ static struct file *files_with(struct slice content)
 {
     static struct file files[FILES];
     memset(files, 0, sizeof(files));
-    files[0] = (struct file){MANIFEST, SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n"), 0};
-    files[1] = (struct file){INCREMENT, content, 0};
+    files[0] = (struct file){.name = MANIFEST, .bytes = SLICE_LITERAL("file appendonly.aof.1.incr.aof seq 1 type i\n")};
+    files[1] = (struct file){.name = INCREMENT, .bytes = content};
     return files;
 }
 
@@ -217,7 +234,7 @@ static void a_group_sets_its_directory_aside(void **state)
         size_t before = row % 2;
         struct file *files = files_with(contents[row / 2 % 2]);
         if (before > 0)
-            files[2] = (struct file){names[0], SLICE_LITERAL(""), 0};
+            files[2] = (struct file){.name = names[0]};
         struct storage storage = {.context = files, .open_read = open_read, .read = read_some, .close = close_read};
         struct cw_config config;
         struct cw_worker *worker;
@@ -289,6 +306,19 @@ static void a_group_ends_when_its_disk_cannot_be_read(void **state)
     }
 }
 
+/* A process that was killed may have left it in memory, and a reader takes what it sees for what will be there. */
+static void what_is_loaded_is_synced_before(void **state)
+{
+    struct words said = {""};
+    struct file *files = files_with(SLICE_LITERAL(CONTENT));
+    (void)state;
+    assert_int_equal(load(files, "appendonly yes\nappendfsync always", &said), 5);
+    assert_int_equal(files[1].syncs, 1);
+    files[1].sync_error = ERR_DISK_FULL;
+    assert_int_equal(load(files, "appendonly yes\nappendfsync always", &said), ERR_IO);
+    assert_non_null(strstr(said.text, INCREMENT));
+}
+
 #define ZEROS "\0\0\0\0\0\0\0\0"
 
 static void what_is_not_the_end_is_refused(void **state)
@@ -321,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_torn_end_is_cut_at_every_byte), cmocka_unit_test(a_group_sets_its_directory_aside),
         cmocka_unit_test(what_cannot_be_opened_is_there),  cmocka_unit_test(a_group_ends_when_its_disk_cannot_be_read),
         cmocka_unit_test(zeros_behind_a_torn_end_are_cut), cmocka_unit_test(what_is_not_the_end_is_refused),
+        cmocka_unit_test(what_is_loaded_is_synced_before),
     };
     return cmocka_run_group_tests_name("aof_load", tests, NULL, NULL);
 }

@@ -106,6 +106,30 @@ static void an_abandoned_writer_leaves_the_old_file(void **state)
     assert_false(exists("dump.rdb.new"));
 }
 
+static void what_a_dead_process_left_aside_is_removed(void **state)
+{
+    (void)state;
+    put("dump.rdb", "first");
+    put("dump.rdb.new", "half of");
+    storage()->forget(storage()->context, "dump.rdb");
+    assert_false(exists("dump.rdb.new"));
+    expect_content("dump.rdb", "first");
+    storage()->forget(storage()->context, "dump.rdb");
+    expect_content("dump.rdb", "first");
+}
+
+static void files_are_synced_by_name(void **state)
+{
+    (void)state;
+    put("one", "1");
+    assert_int_equal(mkdirat(directory.fd, "below", 0700), 0);
+    assert_int_equal(linkat(directory.fd, "one", directory.fd, "below/two", 0), 0);
+    assert_int_equal(storage()->sync(storage()->context, "one"), 0);
+    assert_int_equal(storage()->sync(storage()->context, "below/two"), 0);
+    assert_int_equal(storage()->sync(storage()->context, "below/three"), ERR_NOT_FOUND);
+    assert_int_equal(storage()->sync(storage()->context, "../x"), ERR_INVALID);
+}
+
 static void names_stay_in_the_directory(void **state)
 {
     (void)state;
@@ -167,6 +191,8 @@ int main(void)
         TEST(makes_a_private_directory),
         TEST(a_commit_replaces_the_old_file),
         TEST(an_abandoned_writer_leaves_the_old_file),
+        TEST(what_a_dead_process_left_aside_is_removed),
+        TEST(files_are_synced_by_name),
         TEST(names_stay_in_the_directory),
         TEST(one_process_at_a_time),
         TEST(small_files_are_replaced_and_read_whole),
