@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Full syncs that break off anywhere leave the old data; one ends while its master is written to all the time."""
+"""Full syncs that break off anywhere leave the old data; one ends while its master is written to all the time, and holds
+little of that."""
 import argparse
 import os
 import socket
@@ -13,6 +14,7 @@ MASTER, REPLICA, OTHER_REPLICA, RELAY = 25850, 25851, 25852, 25853
 CUTS = 50
 CUTS_AWAITED = 4  # of these, the replica comes back by itself
 PIECE = 16 << 10
+KEYS = 2000  # of 10 kB
 
 
 class Relay:
@@ -20,6 +22,7 @@ class Relay:
 
     def __init__(self, port, to):
         self.to, self.limit, self.passed, self.cuts = to, None, 0, 0
+        self.before_piece = lambda: None
         self.listener = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -32,7 +35,9 @@ class Relay:
             threading.Thread(target=self.serve, args=(replica,), daemon=True).start()
 
     def serve(self, replica):
-        with replica, socket.create_connection(("127.0.0.1", self.to)) as master:
+        with replica, socket.socket() as master:
+            master.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+            master.connect(("127.0.0.1", self.to))
             threading.Thread(target=self.pass_on, args=(replica, master), daemon=True).start()
             self.passed, limit = 0, self.limit
             try:
@@ -40,6 +45,7 @@ class Relay:
                     piece = master.recv(PIECE if limit is None else min(PIECE, limit - self.passed))
                     if not piece:
                         return
+                    self.before_piece()
                     replica.sendall(piece)
                     self.passed += len(piece)
             except OSError:
@@ -60,6 +66,7 @@ class Relay:
             pass
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # or who waits in accept() would hold the port
         self.listener.close()
 
 
@@ -203,8 +210,58 @@ def test_busy_master():
         check((figures["sync_full"], figures["sync_partial_ok"]) == ("2", "0"), f"{figures}")
 
 
+class Writer:
+    """Writes some bytes for each that passed a relay, however fast that is; and looks at what the master holds."""
+
+    SHARE, VALUE = 0.4, 10000
+
+    def __init__(self, master, relay):
+        self.master, self.relay = master, relay
+        self.written = self.most_held = self.count = 0
+
+    def write(self):
+        while self.written < self.SHARE * self.relay.passed:
+            check(self.master.call("SET", f"key:{self.count % KEYS}", os.urandom(self.VALUE)) == "OK", "SET")
+            self.written += self.VALUE
+            self.count += 1
+            if self.count % 16 == 0:
+                held = int(info(self.master, "replication")["repl_backlog_histlen"])
+                self.most_held = max(self.most_held, held)
+
+
+def most_held(room):
+    """Of the stream, by a master that is written to while a replica with so much room takes 20 MB of data from it."""
+    with worker(MASTER), worker(REPLICA):
+        master, replica, writes = client_of(MASTER), client_of(REPLICA), client_of(MASTER)
+        check(replica.call("CONFIG", "SET", "replica-full-sync-buffer-limit", room) == "OK", "CONFIG SET")
+        check(master.call("CONFIG", "SET", "repl-backlog-size", "1mb") == "OK", "CONFIG SET")
+        for number in range(KEYS):
+            check(master.call("SET", f"key:{number}", os.urandom(Writer.VALUE)) == "OK", "SET")
+        relay = Relay(RELAY, MASTER)
+        writer = Writer(writes, relay)
+        relay.before_piece = writer.write
+        follow(replica, RELAY)
+        wait_until(lambda: is_up(replica), 60, "a full sync ends")
+        relay.before_piece = lambda: None
+        check_same(master, replica)
+        check(info(master, "stats")["sync_full"] == "1", "one full sync")
+        figures = info(replica, "replication")
+        say(f"{writer.written} bytes written, {writer.most_held} held; the replica's most {figures['replicas_repl_buffer_peak']}")
+        check(figures["replicas_repl_buffer_size"] == "0", f"{figures}")
+        relay.close()
+        return writer.most_held, int(figures["replicas_repl_buffer_peak"])
+
+
+def test_little_is_held():
+    """the stream goes beside the snapshot to a slow replica that has room, and is not held by the master"""
+    held, peak = most_held("100mb")
+    check(held < 3 << 20 and peak > 3 << 20, f"{held} bytes held at the master, {peak} at the replica")
+    held, peak = most_held(1)
+    check(held > 3 << 20, f"{held} bytes held at the master of a replica without room")
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--build")
 arguments = parser.parse_args()
 BINARY = os.path.join(build_directory(), "respite-cacheworker")
-tap.run([test_cuts, test_busy_master])
+tap.run([test_cuts, test_busy_master, test_little_is_held])
