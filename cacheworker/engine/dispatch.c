@@ -249,6 +249,18 @@ static uint64_t shown_offset(const struct cw_engine *engine, const struct comman
     return cw_pending_writes_shown(&engine->pending_writes, command, argv, argc);
 }
 
+/* The reply behind `before` shows nothing but the command's keys. */
+static void note_shown(struct cw_engine *engine, struct cw_session *session, size_t before, bool is_first,
+                       uint64_t offset)
+{
+    if ((session->flags & CW_SESSION_READS) && offset > cw_engine_released(engine)) {
+        session->out.end = session->out.start + before;
+        resp_write_error(&session->out, SLICE_LITERAL("HELD it shows a write that nobody may see yet"));
+        offset = 0;
+    }
+    cw_session_shows(session, before, is_first, offset);
+}
+
 /* False: the session waits for keys. */
 static inline bool run(struct cw_engine *engine, struct cw_session *session, const struct command *command,
                        const struct slice *argv, size_t argc, uint64_t first_key_hash)
@@ -265,7 +277,7 @@ static inline bool run(struct cw_engine *engine, struct cw_session *session, con
     }
     cw_dispatch_answered(engine, session, command, before);
     if (UNLIKELY(cw_pending_writes_are_noted(&engine->pending_writes)) && cw_pending_writes_know(command))
-        cw_session_shows(session, before, is_first, shown_offset(engine, command, argv, argc));
+        note_shown(engine, session, before, is_first, shown_offset(engine, command, argv, argc));
     return true;
 }
 

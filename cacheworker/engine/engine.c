@@ -100,6 +100,11 @@ bool cw_engine_attach_as(struct cw_engine *engine, link_id link, struct slice us
     return true;
 }
 
+void cw_engine_take_reads(struct cw_engine *engine, link_id link)
+{
+    session_of(engine, link)->flags |= CW_SESSION_READS;
+}
+
 bool cw_engine_is_attached(const struct cw_engine *engine, link_id link)
 {
     return session_of(engine, link)->flags & CW_SESSION_ATTACHED;

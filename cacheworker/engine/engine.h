@@ -106,6 +106,9 @@ bool cw_engine_attach_as(struct cw_engine *engine, link_id link, struct slice us
  * link's user may say this; the reply is +OK or the error. Nothing changes. */
 void cw_engine_answer_login(struct cw_engine *engine, link_id link, const struct slice *words, size_t count);
 void cw_engine_answer_may(struct cw_engine *engine, link_id link, const struct slice *argv, size_t argc);
+/* It is a link for reads: where a reply would have to wait for a write of its key, it is -HELD, and the proxy asks
+ * again on another link. Others' reads need not wait behind it. */
+void cw_engine_take_reads(struct cw_engine *engine, link_id link);
 bool cw_engine_is_attached(const struct cw_engine *engine, link_id link);
 
 /* Whether the session needs no AUTH, or gave one. REPLCONF, PSYNC and RESPITE pass the password's gate: who answers

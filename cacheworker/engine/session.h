@@ -47,6 +47,7 @@ enum {                                      /* struct cw_session.flags */
        CW_SESSION_RESTRICTED = 1 << 19, /* its user may not do everything: the gates look at the rules */
        CW_SESSION_TRACKING = 1 << 20,   /* CLIENT TRACKING ON */
        CW_SESSION_NAMED = 1 << 21,      /* its user was named and admitted, by itself or by its proxy */
+       CW_SESSION_READS = 1 << 22,      /* a proxy's link for reads: no reply is held there, but refused */
 };
 
 struct cw_session {

@@ -216,6 +216,18 @@ static void answer_proxy(struct cw_ha *ha, link_id link, const struct slice *arg
         resp_write_error(out, SLICE_LITERAL("ERR usage: RESPITE LOGIN [user] password, RESPITE MAY command ..."));
 }
 
+/* RESPITE READS: a proxy asks nothing but reads there. */
+static void take_reads(struct cw_ha *ha, link_id link)
+{
+    struct buf *out = cw_engine_output(ha->engine, link);
+    if (!cw_engine_is_attached(ha->engine, link)) {
+        resp_write_error(out, SLICE_LITERAL("NOAUTH this is for proxies"));
+        return;
+    }
+    cw_engine_take_reads(ha->engine, link);
+    resp_write_ok(out);
+}
+
 static void tell_topology(struct cw_ha *ha, link_id link)
 {
     struct buf *out = cw_engine_output(ha->engine, link);
@@ -239,6 +251,8 @@ void cw_ha_request(struct cw_ha *ha, link_id link, const struct slice *argv, siz
         attach(ha, link, argv, argc);
     else if (argc == 2 && slice_equal_nocase(argv[1], "topology"))
         tell_topology(ha, link);
+    else if (argc == 2 && slice_equal_nocase(argv[1], "reads"))
+        take_reads(ha, link);
     else if (argc >= 2 && (slice_equal_nocase(argv[1], "login") || slice_equal_nocase(argv[1], "may")))
         answer_proxy(ha, link, argv, argc);
     else

@@ -90,6 +90,18 @@ void px_link_forward(struct px_link *link, const struct px_slot *slot, struct sl
     }
 }
 
+/* On the link of reads: whether the front slot is asked again on the other one, where it stands behind the reads of its
+ * client that were moved before. */
+static bool move_head(struct px_link *link, bool is_refused)
+{
+    struct px_slot slot = *slot_at(link, 0);
+    if (px_session_is_closed(slot.session) || !px_lanes_move(&slot.session->lanes, is_refused))
+        return false;
+    px_link_forward(link->beside, &slot, slice_of(link->out.memory + link->out.start, slot.length));
+    pop_slot(link);
+    return true;
+}
+
 /* ---- the fate of commands whose connection was lost: the table at the top of link.h ---- */
 
 enum transaction_fate {
@@ -376,6 +388,10 @@ void px_link_opened(struct px_link *link)
         resp_write_bulk_text(out, "SELECT");
         resp_write_bulk_u64(out, database);
     }
+    if (link->is_for_reads) {
+        link->greeting_replies++;
+        buf_add_text(out, "*2\r\n$7\r\nRESPITE\r\n$5\r\nREADS\r\n");
+    }
     if (link->owner != NULL && link->owner->state == PX_SESSION_MONITORING) {
         link->greeting_replies++;
         buf_add_text(out, "*1\r\n$7\r\nMONITOR\r\n");
@@ -600,6 +616,10 @@ static bool take_frame(struct px_link *link, struct slice frame)
         link->attach_ns = link->proxy->now_ns + REFUSED_NS;
         return take_after_refusal(link, frame);
     }
+    if (UNLIKELY(link->is_for_reads) && move_head(link, px_lanes_are_refused(frame))) {
+        settle(link);
+        return true;
+    }
     struct px_slot slot = pop_slot(link);
     if (link->is_private)
         note_state(link, &slot, frame);
@@ -715,6 +735,8 @@ static int64_t end_of_hold(const struct px_link *link)
 static void expire_head(struct px_link *link)
 {
     struct px_slot *head = slot_at(link, 0);
+    if (link->is_for_reads && move_head(link, false))
+        return;
     bool in_transaction = head->kind == PX_SLOT_MULTI;
     head->answer = px_parked_is_any(&link->parked) ? PX_ANSWER_NULL : PX_ANSWER_TRYAGAIN;
     for (uint32_t i = 1; in_transaction && i < link->slot_count; i++) {

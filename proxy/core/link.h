@@ -21,6 +21,8 @@
  *       EXEC was not written
  *     its session has closed                                  dropped
  *
+ * On the link of reads none of them is an answer to a client whose reads are moving to the other one (lanes.h).
+ *
  * A fate that is an answer keeps the slot's place, so that the order of replies holds. A command that waits longer
  * than hold_timeout for a link is answered -TRYAGAIN; one that was parked waits as long as it has asked to, and is
  * answered as in a worker when its time is over. After the first refusal nothing more is written to that connection,
@@ -95,7 +97,8 @@ struct px_link {
     struct px_proxy *proxy;   /* borrowed */
     struct px_session *owner; /* borrowed; of a private link; NULL when shared or spare */
     struct px_pool *pool;     /* borrowed */
-    struct px_link *beside;   /* borrowed; of a shared one: for reads while replies are held; NULL: never wanted */
+    struct px_link *beside;   /* borrowed; of a shared one: for reads while replies are held, NULL: never wanted; */
+    bool is_for_reads;        /* of that one: the shared one */
     bool is_private;
     enum px_link_state state;
     link_id id;     /* LINK_NONE while closed */

@@ -118,12 +118,19 @@ struct px_link *px_pool_shared(struct px_proxy *proxy, struct px_pool *pool)
     return pool->shared[index];
 }
 
+static void open_beside(struct px_proxy *proxy, struct px_link *shared)
+{
+    shared->beside = px_link_create(proxy, shared->pool, NULL);
+    shared->beside->beside = shared;
+    shared->beside->is_for_reads = true;
+}
+
 void px_pool_note_held(struct px_proxy *proxy, struct px_pool *pool)
 {
     pool->held_until_ns = proxy->now_ns + HELD_NS;
     for (uint32_t i = 0; i < proxy->config.links_per_pool; i++)
         if (pool->shared[i] != NULL && pool->shared[i]->beside == NULL)
-            pool->shared[i]->beside = px_link_create(proxy, pool, NULL);
+            open_beside(proxy, pool->shared[i]);
 }
 
 bool px_pool_splits(const struct px_proxy *proxy, const struct px_link *shared)

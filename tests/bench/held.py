@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What reads wait for while others write and the disk, or a replica, has to have that before it is acknowledged: latencies
-of GETs on ten connections beside SETs on fifty, at pipeline 1, at the master and through the proxy.
+of GETs on ten connections, 2,000 a second, alone and beside SETs on fifty, at pipeline 1, at the master and through the
+proxy.
 
     tests/bench/held.py --build DIR [--slow MS] [--durability sync] [--seconds N] [--port P]
 
@@ -35,12 +36,16 @@ def figures(name, told):
            f"p99.9 {told['p999_us']:>8.1f}"
 
 
+def read(options, port, keys):
+    return result(start(options, port, "get", 10, keys, options.seconds, "--warmup", "1", "--rate", "2000"))
+
+
 def measure(options, place, port, keys):
     """The writers begin before the readers, and end after them."""
+    print(f"{place:>13} {keys:>7} keys  {figures('GET', read(options, port, keys))}   alone", flush=True)
     writers = start(options, port, "set", 50, keys, options.seconds + 2)
-    readers = start(options, port, "get", 10, keys, options.seconds, "--warmup", "1")
-    read, written = result(readers), result(writers)
-    print(f"{place:>12} {keys:>7} keys  {figures('GET', read)}   {figures('SET', written)}", flush=True)
+    told = read(options, port, keys)
+    print(f"{'':>26}  {figures('GET', told)}   {figures('SET', result(writers))}", flush=True)
 
 
 def keep_file(port):

@@ -715,6 +715,25 @@ static void a_proxy_hears_that_a_write_waits(void **state)
     assert_heard(stage, "");
 }
 
+/* Where others' reads would wait behind it. */
+static void a_link_for_reads_refuses_what_would_wait(void **state)
+{
+    struct stage *stage = *state;
+    const char *refusal = "-HELD it shows a write that nobody may see yet\r\n";
+    char expected[256];
+    answer_all(stage);
+    say(stage, "SET a 1\r\n");
+    connect_client(stage);
+    cw_engine_attach(&stage->worker->engine, stage->client);
+    cw_engine_take_reads(&stage->worker->engine, stage->client);
+    say(stage, "GET b\r\nGET a\r\nMGET b c\r\nSTRLEN a\r\nMGET b a\r\nGET b\r\n");
+    snprintf(expected, sizeof(expected), "$-1\r\n%s*2\r\n$-1\r\n$-1\r\n%s%s$-1\r\n", refusal, refusal, refusal);
+    assert_heard(stage, expected);
+    answer_all(stage);
+    say(stage, "GET a\r\n");
+    assert_heard(stage, "$1\r\n1\r\n");
+}
+
 static int open_stage(void **state)
 {
     struct storage storage = {.open_read = open_nothing};
@@ -753,6 +772,7 @@ int main(void)
         ON_STAGE(what_stands_in_a_base_is_synced),
         ON_STAGE(a_proxy_hears_that_replies_are_held),
         ON_STAGE(a_proxy_hears_that_a_write_waits),
+        ON_STAGE(a_link_for_reads_refuses_what_would_wait),
     };
     return cmocka_run_group_tests_name("aof", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Which of two links a command goes over: each client's commands are executed in the order in which it has sent them,
- * whatever the links do; and no write goes where reads of others would wait behind it. */
+/* Which of two links a command goes over: each client's commands are executed, and answered, in the order in which it
+ * has sent them, whatever the links do; and no write goes where reads of others would wait behind it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@ enum { CLIENTS = 4, ON_A_LANE_MAX = 64, STEPS = 4000, SEEDS = 50 };
 
 struct command {
     unsigned client, number;
-    bool is_read;
+    bool is_read, is_refused;
+    uint64_t moment; /* of its execution */
 };
 
 struct lane { /* commands that were sent, in order: the first `executed` are, and their answers are on their way */
@@ -24,7 +25,8 @@ struct lane { /* commands that were sent, in order: the first `executed` are, an
 
 struct client {
     struct px_lanes lanes;
-    unsigned sent, executed, outstanding;
+    unsigned sent, answered, outstanding;
+    uint64_t moment; /* of the execution of what was answered last */
     bool next_reads, waits;
 };
 
@@ -32,7 +34,8 @@ struct model {
     struct rand rand;
     struct client clients[CLIENTS];
     struct lane lanes[2];
-    unsigned on_reads, later;
+    uint64_t now;
+    unsigned on_reads, later, moved;
 };
 
 /* The next command of a client, which stays the same until it was sent. */
@@ -43,45 +46,64 @@ static void send_one(struct model *model, unsigned number, bool has_reads)
         return;
     enum px_lane chosen = px_lanes_choose(&client->lanes, client->next_reads, has_reads, client->outstanding);
     if (chosen == PX_LANE_LATER) {
-        assert_true(client->outstanding > 0 && !client->next_reads);
+        assert_true(client->outstanding > 0 && (!client->next_reads || client->lanes.is_moving));
         client->waits = true;
         model->later++;
         return;
     }
     struct lane *lane = &model->lanes[chosen == PX_LANE_READS];
-    if (lane->count == ON_A_LANE_MAX)
+    if (model->lanes[PX_LANE_ALL].count + model->lanes[PX_LANE_READS].count == ON_A_LANE_MAX)
         return;
     assert_true(chosen == PX_LANE_ALL || client->next_reads);
-    lane->commands[lane->count++] = (struct command){number, client->sent++, client->next_reads};
+    lane->commands[lane->count++] =
+        (struct command){.client = number, .number = client->sent++, .is_read = client->next_reads};
     client->outstanding++;
     model->on_reads += chosen == PX_LANE_READS;
     client->next_reads = rand_below(&model->rand, 3) > 0;
 }
 
+/* On the lane of reads some are refused. */
 static void execute_one(struct model *model, struct lane *lane)
 {
     if (lane->executed == lane->count)
         return;
-    const struct command *command = &lane->commands[lane->executed++];
-    assert_int_equal(command->number, model->clients[command->client].executed++);
+    struct command *command = &lane->commands[lane->executed++];
+    command->moment = ++model->now;
+    command->is_refused = lane == &model->lanes[PX_LANE_READS] && rand_below(&model->rand, 8) == 0;
+}
+
+static void take_first(struct lane *lane)
+{
+    lane->count--;
+    lane->executed--;
+    memmove(lane->commands, lane->commands + 1, lane->count * sizeof(lane->commands[0]));
 }
 
 static void answer_one(struct model *model, struct lane *lane)
 {
     if (lane->executed == 0)
         return;
-    struct client *client = &model->clients[lane->commands[0].client];
+    struct command command = lane->commands[0];
+    struct client *client = &model->clients[command.client];
+    take_first(lane);
+    if (lane == &model->lanes[PX_LANE_READS] && px_lanes_move(&client->lanes, command.is_refused)) {
+        struct lane *all = &model->lanes[PX_LANE_ALL];
+        all->commands[all->count++] = command;
+        model->moved++;
+        return;
+    }
+    assert_false(command.is_refused);
+    assert_int_equal(command.number, client->answered++);
+    assert_true(command.moment > client->moment);
+    client->moment = command.moment;
     if (--client->outstanding == 0)
         client->waits = false;
-    lane->count--;
-    lane->executed--;
-    memmove(lane->commands, lane->commands + 1, lane->count * sizeof(lane->commands[0]));
 }
 
 static void clients_see_their_own_order(void **state)
 {
     (void)state;
-    unsigned on_reads = 0, later = 0;
+    unsigned on_reads = 0, later = 0, moved = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct model model = {.on_reads = 0};
         rand_seed(&model.rand, seed);
@@ -102,8 +124,9 @@ static void clients_see_their_own_order(void **state)
         }
         on_reads += model.on_reads;
         later += model.later;
+        moved += model.moved;
     }
-    assert_true(on_reads > SEEDS && later > SEEDS);
+    assert_true(on_reads > SEEDS && later > SEEDS && moved > SEEDS);
 }
 
 static void one_at_a_time_reads_and_writes_part(void **state)
@@ -147,12 +170,28 @@ static void lanes_change_between_bursts(void **state)
     assert_int_equal(px_lanes_choose(&lanes, false, false, 1), PX_LANE_LATER);
 }
 
+static void reads_behind_a_refused_one_move_with_it(void **state)
+{
+    (void)state;
+    struct px_lanes lanes = {0};
+    assert_int_equal(px_lanes_choose(&lanes, true, true, 0), PX_LANE_READS);
+    assert_int_equal(px_lanes_choose(&lanes, true, true, 1), PX_LANE_READS);
+    assert_false(px_lanes_move(&lanes, false));
+    assert_true(px_lanes_move(&lanes, true));
+    assert_true(px_lanes_move(&lanes, false));
+    assert_int_equal(px_lanes_choose(&lanes, true, true, 1), PX_LANE_LATER);
+    assert_int_equal(px_lanes_choose(&lanes, true, true, 0), PX_LANE_READS);
+    assert_false(px_lanes_move(&lanes, false));
+}
+
 static void the_word_is_known(void **state)
 {
     (void)state;
     assert_true(px_lanes_are_held(SLICE_LITERAL(">1\r\n$12\r\nrespite-held\r\n")));
     assert_false(px_lanes_are_held(SLICE_LITERAL(">1\r\n$12\r\nrespite-hell\r\n")));
     assert_false(px_lanes_are_held(SLICE_LITERAL(">1\r\n")));
+    assert_true(px_lanes_are_refused(SLICE_LITERAL("-HELD x\r\n")));
+    assert_false(px_lanes_are_refused(SLICE_LITERAL("-HELDX x\r\n")) || px_lanes_are_refused(SLICE_LITERAL("-\r\n")));
 }
 
 int main(void)
@@ -162,6 +201,7 @@ int main(void)
         cmocka_unit_test(one_at_a_time_reads_and_writes_part),
         cmocka_unit_test(mixed_pipelines_take_one_lane),
         cmocka_unit_test(lanes_change_between_bursts),
+        cmocka_unit_test(reads_behind_a_refused_one_move_with_it),
         cmocka_unit_test(the_word_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

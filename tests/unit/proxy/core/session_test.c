@@ -1229,9 +1229,10 @@ static link_id split(struct stage *stage, link_id client, link_id *ret_reads)
     stage_say(stage, all, "+OK\r\n" HELD);
     stage_expect(stage, client, "+OK\r\n");
     stage_heard(stage, all);
-    stage_attach(stage, 0);
     assert_int_equal(stage_worker_links(stage, 0), 2);
     *ret_reads = stage_worker_link(stage, 0, all == stage_worker_link(stage, 0, 0) ? 1 : 0);
+    assert_non_null(strstr(stage_heard(stage, *ret_reads), "*2\r\n$7\r\nRESPITE\r\n$5\r\nREADS\r\n"));
+    stage_say(stage, *ret_reads, "+OK\r\n+OK\r\n");
     return all;
 }
 
@@ -1274,6 +1275,65 @@ static void a_write_behind_reads_waits_for_their_replies(void **state)
     stage_say(stage, client, "GET a\r\nSET a 2\r\n"); /* it did so before */
     stage_expect(stage, all, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n");
     stage_expect(stage, reads, "");
+    stage_close(stage);
+}
+
+static void reads_behind_a_refused_one_are_asked_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), other = stage_client(stage), reads;
+    link_id all = split(stage, client, &reads);
+    stage_say(stage, client, "GET a\r\nGET b\r\nGET c\r\n");
+    stage_say(stage, other, "GET d\r\n");
+    stage_heard(stage, reads);
+    stage_say(stage, reads, "$1\r\na\r\n-HELD x\r\n$1\r\nc\r\n$1\r\nd\r\n");
+    stage_expect(stage, client, "$1\r\na\r\n");
+    stage_expect(stage, other, "$1\r\nd\r\n");
+    stage_expect(stage, all, "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n*2\r\n$3\r\nGET\r\n$1\r\nc\r\n");
+    stage_say(stage, client, "GET e\r\n");
+    stage_say(stage, all, "$1\r\nB\r\n");
+    stage_expect(stage, reads, "");
+    stage_expect(stage, client, "$1\r\nB\r\n");
+    stage_say(stage, all, "$1\r\nC\r\n");
+    stage_expect(stage, client, "$1\r\nC\r\n");
+    stage_expect(stage, reads, stage_array("GET e"));
+    stage_close(stage);
+}
+
+/* The first GET waits where it was moved to; the second one is out of time on the lost link of reads. */
+static void a_moving_read_is_not_answered_before_the_one_in_front(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), reads;
+    link_id all = split(stage, client, &reads);
+    stage_say(stage, client, "GET a\r\nGET b\r\n");
+    stage_say(stage, reads, "-HELD x\r\n");
+    stage_expect(stage, all, stage_array("GET a"));
+    stage_hang_up(stage, reads);
+    stage->workers_refuse = true;
+    stage_wait(stage, 40 * NS_PER_S);
+    stage_expect(stage, client, "");
+    stage_expect(stage, all, stage_array("GET b"));
+    stage_say(stage, all, "$1\r\nA\r\n$1\r\nB\r\n");
+    stage_expect(stage, client, "$1\r\nA\r\n$1\r\nB\r\n");
+    assert_int_equal(px_proxy_inspect(stage->proxy).held_commands, 0);
+    assert_int_equal(px_proxy_inspect(stage->proxy).held_bytes, 0);
+    stage_close(stage);
+}
+
+static void a_client_that_left_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_with_master(NULL);
+    link_id client = stage_client(stage), stays = stage_client(stage), reads;
+    link_id all = split(stage, stays, &reads);
+    stage_say(stage, client, "GET a\r\n");
+    stage_hang_up(stage, client);
+    stage_say(stage, reads, "-HELD x\r\n");
+    stage_expect(stage, all, "");
+    assert_int_equal(px_proxy_inspect(stage->proxy).ghosts, 0);
     stage_close(stage);
 }
 
@@ -1383,6 +1443,9 @@ int main(void)
         cmocka_unit_test(long_pipelines_are_taken_piece_by_piece),
         cmocka_unit_test(reads_of_others_pass_a_held_write),
         cmocka_unit_test(a_write_behind_reads_waits_for_their_replies),
+        cmocka_unit_test(reads_behind_a_refused_one_are_asked_again),
+        cmocka_unit_test(a_moving_read_is_not_answered_before_the_one_in_front),
+        cmocka_unit_test(a_client_that_left_is_not_asked_for_again),
         cmocka_unit_test(reads_come_back_when_nothing_is_held_any_more),
         cmocka_unit_test(a_lost_link_of_reads_is_not_waited_for),
         cmocka_unit_test(no_client_hears_that_replies_are_held),
