@@ -10,6 +10,7 @@ enum {
     ITEMS_MAX = 64,         /* of a command */
     STRING_PART = 64 << 10, /* bytes; a longer text is written in several parts */
     PART_COST = 2,
+    SCORE_COST = 4,     /* a member of a sorted set, beside that: its score becomes text */
     BYTES_FOR_ONE = 32, /* as rdb_writer.c has it */
 };
 
@@ -249,6 +250,11 @@ void cw_entry_commands_begin(struct cw_entry_commands *commands, struct buf *out
         commands->left = kind_of(commands)->begin(commands);
 }
 
+static unsigned part_cost(const struct cw_entry_commands *commands)
+{
+    return cw_entry_type(commands->entry) == CW_TYPE_ZSET ? PART_COST + SCORE_COST : PART_COST;
+}
+
 bool cw_entry_commands_write(struct cw_entry_commands *commands, struct buf *out, unsigned *budget)
 {
     while (*budget > 0 && commands->phase != PHASE_END) {
@@ -259,7 +265,7 @@ bool cw_entry_commands_write(struct cw_entry_commands *commands, struct buf *out
         }
         size_t before = buf_length(out);
         write_part(commands, out);
-        cw_spend(budget, PART_COST + (unsigned)((buf_length(out) - before) / BYTES_FOR_ONE));
+        cw_spend(budget, part_cost(commands) + (unsigned)((buf_length(out) - before) / BYTES_FOR_ONE));
     }
     return commands->phase != PHASE_END;
 }

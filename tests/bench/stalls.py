@@ -171,6 +171,12 @@ def rewrite(client):
     client.ask("CONFIG", "SET", "appendonly", "no")
 
 
+def rewrite_as_commands(client):
+    client.ask("CONFIG", "SET", "aof-use-rdb-preamble", "no")
+    rewrite(client)
+    client.ask("CONFIG", "SET", "aof-use-rdb-preamble", "yes")
+
+
 def full_sync(client):
     with socket.create_connection(("127.0.0.1", client.socket.getpeername()[1])) as replica:
         replica.sendall(b"SYNC\r\n")
@@ -206,6 +212,8 @@ def cases(members):
     yield "BGSAVE, HSET", "hash", save_and("HSET", "big", "field", 1)
     yield "BGSAVE, ZADD", "zset", save_and("ZADD", "big", 1, "member")
     yield "BGREWRITEAOF with hash", "hash", rewrite
+    for kind in ("string", "list", "set", "zset", "hash", "stream", "group"):
+        yield f"base of commands with {kind}", kind, rewrite_as_commands
     yield "full sync with hash", "hash", full_sync
     yield "XTRIM MAXLEN 0", "stream", command("XTRIM", "big", "MAXLEN", 0)
     yield "XADD MAXLEN 1", "stream", command("XADD", "big", "MAXLEN", 1, "*", "a", "b")
