@@ -63,11 +63,10 @@ static void go_on_with_text(struct cw_entry_commands *commands, struct buf *out)
 
 /* ---- Items ---- */
 
-static void add_text(struct cw_entry_commands *commands, struct buf *out, struct slice text)
-{
-    struct cw_packed_value value = cw_set_member(text);
-    cw_entry_commands_add(commands, out, &value);
-}
+struct item { /* of a value */
+    struct cw_packed_value texts[2];
+    char score[NUMBER_DOUBLE_TEXT_MAX];
+};
 
 static uint64_t begin_string(struct cw_entry_commands *commands)
 {
@@ -75,9 +74,9 @@ static uint64_t begin_string(struct cw_entry_commands *commands)
     return 1;
 }
 
-static void add_string(struct cw_entry_commands *commands, struct buf *out)
+static void next_string(struct cw_entry_commands *commands, struct item *ret_item)
 {
-    add_text(commands, out, cw_entry_value(commands->entry));
+    ret_item->texts[0] = cw_set_member(cw_entry_value(commands->entry));
 }
 
 static uint64_t begin_list(struct cw_entry_commands *commands)
@@ -87,10 +86,9 @@ static uint64_t begin_list(struct cw_entry_commands *commands)
     return cw_list_count(commands->entry);
 }
 
-static void add_element(struct cw_entry_commands *commands, struct buf *out)
+static void next_element(struct cw_entry_commands *commands, struct item *ret_item)
 {
-    struct cw_packed_value value = cw_list_value(&commands->list);
-    cw_entry_commands_add(commands, out, &value);
+    ret_item->texts[0] = cw_list_value(&commands->list);
     (void)cw_list_next(&commands->list, CW_LIST_HEAD);
 }
 
@@ -100,11 +98,11 @@ static uint64_t begin_set(struct cw_entry_commands *commands)
     return cw_set_count(commands->entry);
 }
 
-static void add_member(struct cw_entry_commands *commands, struct buf *out)
+static void next_member(struct cw_entry_commands *commands, struct item *ret_item)
 {
     bool is_there = cw_set_next(commands->entry, &commands->set);
     CHECK(is_there);
-    cw_entry_commands_add(commands, out, &commands->set.member);
+    ret_item->texts[0] = commands->set.member;
 }
 
 static uint64_t begin_zset(struct cw_entry_commands *commands)
@@ -114,11 +112,11 @@ static uint64_t begin_zset(struct cw_entry_commands *commands)
     return cw_zset_count(commands->entry);
 }
 
-static void add_scored_member(struct cw_entry_commands *commands, struct buf *out)
+static void next_scored_member(struct cw_entry_commands *commands, struct item *ret_item)
 {
-    char text[NUMBER_DOUBLE_TEXT_MAX];
-    resp_write_bulk(out, slice_of(text, number_format_double(text, commands->zset.score)));
-    cw_entry_commands_add(commands, out, &commands->zset.member);
+    size_t length = number_format_double(ret_item->score, commands->zset.score);
+    ret_item->texts[0] = cw_set_member(slice_of(ret_item->score, length));
+    ret_item->texts[1] = commands->zset.member;
     (void)cw_zset_next(commands->entry, &commands->zset);
 }
 
@@ -133,25 +131,25 @@ static uint64_t begin_hash(struct cw_entry_commands *commands)
     return cw_hash_count(commands->entry, CW_HASH_ALL);
 }
 
-static void add_field(struct cw_entry_commands *commands, struct buf *out)
+static void next_field(struct cw_entry_commands *commands, struct item *ret_item)
 {
     bool is_there = cw_hash_next(commands->entry, &commands->hash);
     CHECK(is_there);
-    cw_entry_commands_add(commands, out, &commands->hash.field);
-    cw_entry_commands_add(commands, out, &commands->hash.value);
+    ret_item->texts[0] = commands->hash.field;
+    ret_item->texts[1] = commands->hash.value;
 }
 
 static const struct kind {
     struct slice command;
     unsigned texts;                                        /* of an item */
     uint64_t (*begin)(struct cw_entry_commands *commands); /* how many items there are */
-    void (*add)(struct cw_entry_commands *commands, struct buf *out);
+    void (*next)(struct cw_entry_commands *commands, struct item *ret_item);
 } kinds[CW_TYPES] = {
-    [CW_TYPE_STRING] = {SLICE_LITERAL("SET"), 1, begin_string, add_string},
-    [CW_TYPE_LIST] = {SLICE_LITERAL("RPUSH"), 1, begin_list, add_element},
-    [CW_TYPE_SET] = {SLICE_LITERAL("SADD"), 1, begin_set, add_member},
-    [CW_TYPE_ZSET] = {SLICE_LITERAL("ZADD"), 2, begin_zset, add_scored_member},
-    [CW_TYPE_HASH] = {SLICE_LITERAL("HMSET"), 2, begin_hash, add_field},
+    [CW_TYPE_STRING] = {SLICE_LITERAL("SET"), 1, begin_string, next_string},
+    [CW_TYPE_LIST] = {SLICE_LITERAL("RPUSH"), 1, begin_list, next_element},
+    [CW_TYPE_SET] = {SLICE_LITERAL("SADD"), 1, begin_set, next_member},
+    [CW_TYPE_ZSET] = {SLICE_LITERAL("ZADD"), 2, begin_zset, next_scored_member},
+    [CW_TYPE_HASH] = {SLICE_LITERAL("HMSET"), 2, begin_hash, next_field},
 };
 
 static const struct kind *kind_of(const struct cw_entry_commands *commands)
@@ -159,27 +157,65 @@ static const struct kind *kind_of(const struct cw_entry_commands *commands)
     return &kinds[cw_entry_type(commands->entry)];
 }
 
-static void announce(struct cw_entry_commands *commands, struct buf *out, const struct kind *kind)
+static void begin_command(const struct cw_entry_commands *commands, struct buf *out, unsigned items)
 {
-    commands->announced = commands->left < ITEMS_MAX ? (unsigned)commands->left : ITEMS_MAX;
-    commands->left -= commands->announced;
-    resp_write_array(out, 2 + kind->texts * (uint64_t)commands->announced);
+    const struct kind *kind = kind_of(commands);
+    resp_write_array(out, 2 + (uint64_t)kind->texts * items);
     resp_write_bulk(out, kind->command);
     resp_write_bulk(out, cw_entry_key(commands->entry));
 }
 
-/* False: there is none. */
+/* A command of what was gathered. */
+static void write_gathered(struct cw_entry_commands *commands, struct buf *out)
+{
+    if (commands->gathered == 0)
+        return;
+    begin_command(commands, out, commands->gathered);
+    buf_add_slice(out, buf_slice(&commands->items));
+    buf_clear(&commands->items);
+    commands->gathered = 0;
+}
+
+static void gather(struct cw_entry_commands *commands, const struct item *item, unsigned texts)
+{
+    for (unsigned i = 0; i < texts; i++) {
+        char space[NUMBER_TEXT_MAX];
+        resp_write_bulk(&commands->items, cw_packed_value_text(&item->texts[i], space));
+    }
+    commands->gathered++;
+}
+
+static bool is_long(const struct item *item, unsigned texts)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < texts; i++)
+        bytes += item->texts[i].text.data != NULL ? item->texts[i].text.length : 0;
+    return bytes > STRING_PART;
+}
+
+/* A long item, and the only one of a value, has a command of its own, so that no other one gets long. False: there is
+ * none. */
 static bool next_item(struct cw_entry_commands *commands, struct buf *out)
 {
     if (cw_entry_type(commands->entry) == CW_TYPE_STREAM)
         return cw_stream_commands_next(commands, out);
-    const struct kind *kind = kind_of(commands);
-    if (commands->announced == 0 && commands->left == 0)
+    if (commands->left == 0)
         return false;
-    if (commands->announced == 0)
-        announce(commands, out, kind);
-    commands->announced--;
-    kind->add(commands, out);
+    const struct kind *kind = kind_of(commands);
+    struct item item;
+    kind->next(commands, &item);
+    commands->left--;
+    bool is_only = commands->left == 0 && commands->gathered == 0;
+    if (!is_only && !is_long(&item, kind->texts)) {
+        gather(commands, &item, kind->texts);
+        if (commands->left == 0 || commands->gathered == ITEMS_MAX || buf_length(&commands->items) > STRING_PART)
+            write_gathered(commands, out);
+        return true;
+    }
+    write_gathered(commands, out);
+    begin_command(commands, out, 1);
+    for (unsigned i = 0; i < kind->texts; i++)
+        cw_entry_commands_add(commands, out, &item.texts[i]);
     return true;
 }
 
@@ -221,6 +257,7 @@ static void write_part(struct cw_entry_commands *commands, struct buf *out)
         write_expiry(commands->entry, out);
         commands->phase = PHASE_END;
     } else if (!next_item(commands, out)) {
+        buf_free(&commands->items);
         begin_fields(commands);
         commands->phase = PHASE_FIELD_EXPIRY;
     }
@@ -272,5 +309,6 @@ bool cw_entry_commands_write(struct cw_entry_commands *commands, struct buf *out
 
 void cw_entry_commands_drop(struct cw_entry_commands *commands)
 {
+    buf_free(&commands->items);
     cw_field_expiry_drop(&commands->expiry);
 }

@@ -3,6 +3,8 @@
  *
  *     SET | RPUSH | SADD | ZADD | HMSET, with 64 items at most | XADD, XSETID, XGROUP, XCLAIM     and then PEXPIREAT
  *
+ * A command has some 100 KB at most, unless a single item has more: who loads it has all of it in memory.
+ *
  * Which fields of a hash expire stands in PINGs, which other servers read over (engine/aside.h). What a group has
  * pending of entries that were deleted is lost, as in Redis: XCLAIM gives nobody what is not there.
  * Source: what redis-server 7.0 writes. */
@@ -35,8 +37,9 @@ struct cw_entry_commands {
     bool has_next;               /* there is another one behind it */
     struct slice next;           /* that one */
     char space[NUMBER_TEXT_MAX]; /* which may stand here */
-    uint64_t left;               /* items that no command has announced */
-    unsigned announced;          /* items that the command at hand lacks */
+    uint64_t left;               /* items to come */
+    struct buf items;            /* owned; texts that will be one command */
+    unsigned gathered;           /* items in them */
     struct cw_field_expiry expiry;
     union {
         struct cw_list_walk list;

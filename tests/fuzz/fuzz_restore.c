@@ -1,17 +1,22 @@
 /* Values of every type as RESTORE takes them: first the type's byte, then the value, in pieces of a size that the
- * second byte says. What is accepted is written and read again, and must be the same value. */
+ * second byte says. What is accepted is written and read again, and must be the same value; and it is said in commands,
+ * as in the base of an append-only file, all of which a server must take: they make the same value, but of a stream,
+ * which may have what no command tells. */
 #include "cacheworker/engine/digest.h"
 #include "cacheworker/engine/objects.h"
+#include "cacheworker/engine/state.h"
 #include "cacheworker/hash/hash.h"
 #include "cacheworker/hash/hash_rdb.h"
+#include "cacheworker/rdb/rdb.h"
 #include "cacheworker/rdb/rdb_format.h"
 #include "cacheworker/rdb/rdb_value.h"
 #include "common/base/mem.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <limits.h>
 #include <string.h>
 
-enum { PIECE_UNIT = 16 };
+enum { PIECE_UNIT = 16, FREE_BUDGET = 1 << 20 };
 
 static struct cw_keyspace *new_keyspace(void)
 {
@@ -61,6 +66,51 @@ static unsigned write_value(struct buf *out, const struct cw_entry *entry)
     return cw_rdb_value_type(entry);
 }
 
+/* Lives on from input to input; between them it is empty. */
+static struct cw_engine *server(void)
+{
+    static struct cw_worker *worker;
+    if (worker == NULL) {
+        struct cw_config config;
+        cw_config_defaults(&config, true);
+        config.random_seed = 1;
+        CHECK(cw_worker_create(&config, &worker) == 0);
+    }
+    return &worker->engine;
+}
+
+static void forget(struct cw_keyspace *keyspace, struct cw_ref *ref)
+{
+    if (ref->entry != NULL)
+        cw_keyspace_delete(keyspace, ref);
+    while (cw_keyspace_free_step(keyspace, FREE_BUDGET))
+        continue;
+}
+
+static void say_commands(const struct cw_entry *entry, size_t piece)
+{
+    struct cw_engine *engine = server();
+    struct buf out = {0}, strings = {0};
+    struct cw_rdb_writer writer = {.out = &out, .strings = &strings};
+    struct cw_ref ref;
+    struct slice key = cw_entry_key(entry);
+    unsigned budget;
+    size_t used;
+    bool ack_wanted;
+    cw_rdb_writer_say_commands(&writer);
+    do
+        budget = piece == SIZE_MAX ? UINT_MAX : (unsigned)piece;
+    while (cw_rdb_write_slice(&writer, 0, entry, &budget));
+    CHECK(cw_engine_apply(engine, buf_slice(&out), &used, &ack_wanted) == 0 && used == buf_length(&out));
+    cw_keyspace_open(engine->keyspace, 0, key, cw_keyspace_hash(engine->keyspace, key), 0, &ref);
+    if (cw_entry_type(entry) != CW_TYPE_STREAM) {
+        CHECK(ref.entry != NULL);
+        must_be_same(entry, ref.entry);
+    }
+    forget(engine->keyspace, &ref);
+    buf_free(&out);
+}
+
 static void try_value(unsigned type, struct slice bytes, size_t piece)
 {
     struct cw_keyspace *keyspace = new_keyspace();
@@ -72,6 +122,7 @@ static void try_value(unsigned type, struct slice bytes, size_t piece)
         unsigned written_type = write_value(&written, ref.entry);
         CHECK(read_value(other, &again, written_type, buf_slice(&written), SIZE_MAX));
         must_be_same(ref.entry, again.entry);
+        say_commands(ref.entry, piece);
         buf_free(&written);
         cw_keyspace_destroy(other);
     }

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { LONG = 150000, MANY = 700, ENTRIES_MAX = 64, DATABASES = 3 };
+enum { LONG = 150000, HALF = 30000, MANY = 700, ENTRIES_MAX = 64, DATABASES = 3 };
 
 struct stage {
     struct bench bench;  /* whose data are written */
@@ -28,7 +28,7 @@ static char longest[LONG];
 
 /* ---- Data ---- */
 
-/* Words with spaces between; "LONG" is a long one, "NONE" an empty one. */
+/* Words with spaces between; "LONG" is a long one, "HALF" one that is not quite, "NONE" an empty one. */
 static void say(struct stage *stage, const char *text)
 {
     struct slice words[16];
@@ -39,6 +39,8 @@ static void say(struct stage *stage, const char *text)
         words[count] = slice_of(rest.data, length);
         if (slice_equal(words[count], SLICE_LITERAL("LONG")))
             words[count] = slice_of(longest, LONG);
+        else if (slice_equal(words[count], SLICE_LITERAL("HALF")))
+            words[count] = slice_of(longest, HALF);
         else if (slice_equal(words[count], SLICE_LITERAL("NONE")))
             words[count] = SLICE_LITERAL("");
         rest = slice_skip(rest, length < rest.length ? length + 1 : length);
@@ -303,8 +305,12 @@ static void check_commands(struct stage *stage, const char *key, const char *exp
     for (struct slice rest = buf_slice(&out); rest.length > 0;) {
         int64_t length = resp_request_read(&request, rest, &limits);
         assert_true(length > 0);
-        for (size_t i = 0; i < request.argc && i < SHOWN; i++)
-            buf_add_format(&lines, "%s%.*s", i > 0 ? " " : "", (int)request.argv[i].length, request.argv[i].data);
+        for (size_t i = 0; i < request.argc && i < SHOWN; i++) {
+            struct slice word = request.argv[i].length == LONG   ? SLICE_LITERAL("LONG")
+                                : request.argv[i].length == HALF ? SLICE_LITERAL("HALF")
+                                                                 : request.argv[i];
+            buf_add_format(&lines, "%s%.*s", i > 0 ? " " : "", (int)word.length, word.data);
+        }
         buf_add_format(&lines, request.argc > SHOWN ? " (%zu)\n" : "\n", request.argc);
         rest = slice_skip(rest, (size_t)length);
     }
@@ -323,6 +329,14 @@ static void are_those_of_redis(void **state)
     check_commands(stage, "list:words",
                    "SELECT 2\nRPUSH list:words 0 1 2 3 (66)\nRPUSH list:words 64 65 66 67 (66)\n"
                    "RPUSH list:words 128 129\nPEXPIREAT list:words 1900000000000\n");
+    say(stage, "RPUSH list:long-words a b LONG c");
+    check_commands(stage, "list:long-words",
+                   "SELECT 2\nRPUSH list:long-words a b\nRPUSH list:long-words LONG\n"
+                   "RPUSH list:long-words c\n");
+    say_for_each(stage, 2, "RPUSH list:half-long-words HALF HALF HALF");
+    check_commands(stage, "list:half-long-words",
+                   "SELECT 2\nRPUSH list:half-long-words HALF HALF HALF\n"
+                   "RPUSH list:half-long-words HALF HALF HALF\n");
     say(stage, "HSET hash:words a 1");
     check_commands(stage, "hash:words", "SELECT 2\nHMSET hash:words a 1\n");
     say(stage, "ZADD zset:words 0.1 a 7 b inf c");
