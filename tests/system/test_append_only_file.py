@@ -171,6 +171,9 @@ def check_files(worker):
     found = subprocess.run(["redis-check-aof", os.path.join(worker.files, MANIFEST)], capture_output=True, text=True,
                            check=False)
     check(found.returncode == 0 and "All AOF files and manifest are valid" in found.stdout, f"{found.stdout}")
+    found = subprocess.run([os.path.join(BUILD, "respite-cacheworker"), "--check-aof", worker.directory],
+                           capture_output=True, text=True, check=False)
+    check(found.returncode == 0 and found.stdout.count(": good: ") >= 2, f"{found.stdout}")
 
 
 @by_itself
