@@ -276,7 +276,7 @@ static inline bool run(struct cw_engine *engine, struct cw_session *session, con
         return false;
     }
     cw_dispatch_answered(engine, session, command, before);
-    if (UNLIKELY(cw_pending_writes_are_noted(&engine->pending_writes)) && cw_pending_writes_know(command))
+    if (UNLIKELY(cw_pending_writes_are_noted(&engine->pending_writes)) && command_shows_its_keys(command))
         note_shown(engine, session, before, is_first, shown_offset(engine, command, argv, argc));
     return true;
 }

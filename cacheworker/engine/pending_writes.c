@@ -72,20 +72,6 @@ void cw_pending_writes_settle_all(struct cw_pending_writes *pending, uint64_t of
     pending->since = offset;
 }
 
-bool cw_pending_writes_know(const struct command *command)
-{
-    const uint32_t beyond = COMMAND_WRITE | COMMAND_BLOCKING | COMMAND_PUBSUB | COMMAND_ADMIN | COMMAND_MAY_REPLICATE |
-                            COMMAND_TOUCHES_ARBITRARY_KEYS | COMMAND_RUNS_SCRIPTS | COMMAND_IS_RESPITE;
-    if (!(command->flags & COMMAND_READONLY) || (command->flags & beyond) || !command_has_keys(command))
-        return false;
-    for (unsigned i = 0; i < command->key_spec_count; i++) {
-        const struct command_key_spec *spec = &command->key_specs[i];
-        if ((spec->flags & KEY_INCOMPLETE) || spec->begin == KEY_BEGIN_UNKNOWN || spec->find == KEY_FIND_UNKNOWN)
-            return false;
-    }
-    return true;
-}
-
 uint64_t cw_pending_writes_shown(const struct cw_pending_writes *pending, const struct command *command,
                                  const struct slice *argv, size_t argc)
 {

@@ -53,10 +53,8 @@ void cw_pending_writes_settle(struct cw_pending_writes *pending, uint64_t offset
 /* Any key may have changed before `offset`. */
 void cw_pending_writes_settle_all(struct cw_pending_writes *pending, uint64_t offset);
 
-/* Whether its keys tell all that the reply to a command shows. */
-bool cw_pending_writes_know(const struct command *command);
-
-/* While writes are noted: the offset for which the reply to such a command waits, or UINT64_MAX: it cannot be told. */
+/* While writes are noted: the offset for which the reply to a command waits that shows its keys
+ * (command_shows_its_keys); UINT64_MAX: it cannot be told. */
 uint64_t cw_pending_writes_shown(const struct cw_pending_writes *pending, const struct command *command,
                                  const struct slice *argv, size_t argc);
 

@@ -192,7 +192,7 @@ struct slice cw_session_releasable(const struct cw_engine *engine, struct cw_ses
 void cw_session_release(struct cw_engine *engine, struct cw_session *session, uint64_t released);
 
 /* Has the proxy behind a link hear, once a second at most, that what was asked there waits: for an acknowledgement, or
- * for a snapshot or a pause. Others' reads are better asked on another link (docs/adr/0012-reads-of-their-own.md):
+ * for a snapshot or a pause. Others' reads are better asked on another link (docs/adr/0013-reads-of-their-own.md):
  *
  *     >1 respite-held */
 void cw_session_tell_held(struct cw_engine *engine, struct cw_session *session);

@@ -156,6 +156,10 @@ struct command_key {
 /* Whether requests of that row can hold keys at all. */
 bool command_has_keys(const struct command *command);
 
+/* Whether what a request of that row is answered shows nothing but the values of its keys: it only reads, and names all
+ * that it reads. The proxy and the worker must agree on this. */
+bool command_shows_its_keys(const struct command *command);
+
 /* The keys of a request (argv from its first word) in the order of the key specs. Fills at most `capacity`; ret_count
  * is how many there are, never more than argc times the number of specs. ERR_INVALID when the arguments do not hold the
  * keys that they announce. */

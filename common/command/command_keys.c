@@ -216,6 +216,20 @@ bool command_has_keys(const struct command *command)
     return false;
 }
 
+bool command_shows_its_keys(const struct command *command)
+{
+    const uint32_t beyond = COMMAND_WRITE | COMMAND_PUBSUB | COMMAND_ADMIN | COMMAND_BLOCKING | COMMAND_MAY_REPLICATE |
+                            COMMAND_TOUCHES_ARBITRARY_KEYS | COMMAND_RUNS_SCRIPTS | COMMAND_IS_RESPITE;
+    if (!(command->flags & COMMAND_READONLY) || (command->flags & beyond) || !command_has_keys(command))
+        return false;
+    for (unsigned i = 0; i < command->key_spec_count; i++) {
+        const struct command_key_spec *spec = &command->key_specs[i];
+        if ((spec->flags & KEY_INCOMPLETE) || spec->begin == KEY_BEGIN_UNKNOWN || spec->find == KEY_FIND_UNKNOWN)
+            return false;
+    }
+    return true;
+}
+
 int command_keys(const struct command *command, const struct slice *argv, size_t argc, struct command_key *keys,
                  size_t capacity, size_t *ret_count)
 {

@@ -1,4 +1,4 @@
-/* lanes.h: over which of two shared links a client's command goes, while the worker holds replies (ADR 12). Pure.
+/* lanes.h: over which of two shared links a client's command goes, while the worker holds replies (ADR 13). Pure.
  *
  * Replies on one link come in order. Where those to writes wait, for the disk or for replicas, reads of others would
  * wait behind them; so they take a link of their own, beside the one that takes everything. Two links promise no order

@@ -69,18 +69,6 @@ bool px_route_is_repeatable(const struct command *row, const struct slice *argv,
     return subcommand != NULL && (subcommand->flags & COMMAND_READONLY) != 0;
 }
 
-bool px_route_shows_its_keys(const struct command *row)
-{
-    const uint32_t beyond = COMMAND_WRITE | COMMAND_MAY_REPLICATE | COMMAND_BLOCKING | COMMAND_RUNS_SCRIPTS |
-                            COMMAND_TOUCHES_ARBITRARY_KEYS;
-    if (row == NULL || !(row->flags & COMMAND_READONLY) || (row->flags & beyond) || !command_has_keys(row))
-        return false;
-    for (unsigned i = 0; i < row->key_spec_count; i++)
-        if ((row->key_specs[i].flags & KEY_INCOMPLETE) || row->key_specs[i].find == KEY_FIND_UNKNOWN)
-            return false;
-    return true;
-}
-
 size_t px_route_block(const struct slice *argv, size_t argc)
 {
     for (size_t i = 1; i < argc; i++) {

@@ -34,10 +34,6 @@ static inline bool px_route_runs_script(const struct command *row)
     return row != NULL && (row->categories & (1u << COMMAND_CATEGORY_SCRIPTING)) != 0;
 }
 
-/* Whether it only reads, and shows nothing but the values of keys that it names: where replies are held, a worker holds
- * such a one only if one of these keys was just written. `row` may be NULL. */
-bool px_route_shows_its_keys(const struct command *row);
-
 /* Where a command of PX_ROUTE_BLOCKING_READ has its BLOCK option; 0: it has none. */
 size_t px_route_block(const struct slice *argv, size_t argc);
 

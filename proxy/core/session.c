@@ -446,7 +446,7 @@ static struct px_link *shared_link(struct px_session *session, const struct px_r
         session->lanes.lane = PX_LANE_ALL;
         return session->shared;
     }
-    bool is_read = px_route_shows_its_keys(request->row);
+    bool is_read = request->row != NULL && command_shows_its_keys(request->row);
     switch (px_lanes_choose(&session->lanes, is_read, has_reads, session->outstanding)) {
     case PX_LANE_ALL: return session->shared;
     case PX_LANE_READS: return session->shared->beside;

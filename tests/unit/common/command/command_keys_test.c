@@ -291,12 +291,31 @@ static void channels_are_not_keys(void **state)
     assert_true(command_has_keys(&command_table[COMMAND_ID_EVAL]));
 }
 
+static void who_reads_more_than_its_keys_does_not_show_its_keys(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"scan",     "keys",  "dbsize", "randomkey", "sort_ro", "eval_ro", "evalsha_ro",
+                                       "fcall_ro", "xread", "set",    "exec",      "pfcount", "watch",   "info"};
+    static const char *const known[] = {
+        "get",    "mget",   "exists", "ttl",          "hgetall",   "lrange",   "smembers",        "sinter",
+        "zrange", "zunion", "type",   "xrange",       "geosearch", "bitcount", "object|encoding", "memory|usage",
+        "dump",   "strlen", "touch",  "xinfo|stream", "sintercard"};
+    for (size_t i = 0; i < ARRAY_LENGTH(more); i++)
+        assert_false(command_shows_its_keys(command_by_full_name(slice_text(more[i]))));
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
+        assert_true(command_shows_its_keys(command_by_full_name(slice_text(known[i]))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_are_those_that_the_reference_finds), cmocka_unit_test(broken_requests_have_no_keys),
-        cmocka_unit_test(no_more_keys_are_filled_than_fit),        cmocka_unit_test(indexes_stay_inside_the_request),
-        cmocka_unit_test(a_range_ends_inside_the_request),         cmocka_unit_test(channels_are_not_keys),
+        cmocka_unit_test(keys_are_those_that_the_reference_finds),
+        cmocka_unit_test(broken_requests_have_no_keys),
+        cmocka_unit_test(no_more_keys_are_filled_than_fit),
+        cmocka_unit_test(indexes_stay_inside_the_request),
+        cmocka_unit_test(a_range_ends_inside_the_request),
+        cmocka_unit_test(channels_are_not_keys),
+        cmocka_unit_test(who_reads_more_than_its_keys_does_not_show_its_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
