@@ -16,6 +16,7 @@ enum {
     REHEARSE_AT = CW_MANIFEST_INCREMENTS_MAX / 2,
     PAUSE_MIN_S = 60, /* after one that failed, before it is tried again unasked; twice as long after the next */
     PAUSE_MAX_S = 3600,
+    ATTEMPTS_MAX = 64, /* whose files are looked for */
 };
 
 static struct cw_aof_rewrite *rewrite_of(struct cw_engine *engine)
@@ -174,28 +175,62 @@ static void remove_unneeded(struct cw_engine *engine, const char *name)
         remove_file(engine, name);
 }
 
+static void remove_unneeded_bases(struct cw_engine *engine, uint64_t number)
+{
+    struct cw_manifest other = {.has_base = false};
+    for (int is_of_commands = 0; is_of_commands <= 1; is_of_commands++) {
+        cw_manifest_set_base(&other, engine->config.aof_name, number, is_of_commands);
+        remove_unneeded(engine, other.base.name);
+    }
+}
+
+static void remove_unneeded_increment(struct cw_engine *engine, uint64_t number)
+{
+    struct cw_manifest other = {.count = 0};
+    if (cw_manifest_add_increment(&other, engine->config.aof_name, number) == 0)
+        remove_unneeded(engine, other.increments[0].name);
+}
+
 /* What it had begun with: other names come after a rewrite that failed only, and are taken again some day. */
 void cw_aof_remove_leftovers(struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    struct cw_manifest next = {.has_base = false};
-    uint64_t number = cw_manifest_newest(&aof->manifest)->number + 1;
     remove_file(engine, MANIFEST_ASIDE);
-    for (int is_of_commands = 0; is_of_commands <= 1; is_of_commands++) {
-        cw_manifest_set_base(&next, engine->config.aof_name, aof->manifest.base.number + 1, is_of_commands);
-        remove_unneeded(engine, next.base.name);
-    }
-    if (!aof->has_empty && cw_manifest_add_increment(&next, engine->config.aof_name, number) == 0)
-        remove_unneeded(engine, next.increments[0].name);
+    remove_unneeded_bases(engine, aof->manifest.base.number + 1);
+    if (!aof->has_empty)
+        remove_unneeded_increment(engine, cw_manifest_newest(&aof->manifest)->number + 1);
+}
+
+/* The first number of those before `end` that are looked at. */
+static uint64_t first_of(uint64_t in_use, uint64_t end)
+{
+    return end > in_use + ATTEMPTS_MAX ? end - ATTEMPTS_MAX : in_use + 1;
+}
+
+/* What failed to get a name and stayed, for it might have had it, has numbers between those in use before and now. */
+static void remove_attempts(struct cw_engine *engine, const struct cw_manifest *older)
+{
+    const struct cw_manifest *manifest = &engine->aof.manifest;
+    const struct cw_manifest_file *newest = cw_manifest_newest(manifest);
+    for (uint64_t i = first_of(older->base.number, manifest->base.number); i < manifest->base.number; i++)
+        remove_unneeded_bases(engine, i);
+    if (newest == NULL)
+        return;
+    uint64_t in_use = older->count > 0 ? older->increments[0].number : 0;
+    for (uint64_t i = first_of(in_use, newest->number); i < newest->number; i++)
+        remove_unneeded_increment(engine, i);
 }
 
 static void succeeded(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
     struct cw_aof_rewrite *rewrite = &aof->rewrite;
+    struct cw_manifest older = aof->manifest;
     aof->has_manifest = true;
     aof->manifest = rewrite->next;
     cw_aof_remove_history(engine);
+    if (rewrite->failures > 0)
+        remove_attempts(engine, &older);
     aof->older_bytes = cw_picture_bytes(&rewrite->picture);
     aof->base_bytes = file_bytes(aof);
     if (aof->synced_offset < rewrite->offset)

@@ -63,6 +63,8 @@ int file_atomic_commit(int directory_fd, const char *name, int fd)
         error = file_error(errno);
     if (error == 0 && renameat(directory_fd, aside, directory_fd, name) < 0)
         error = file_error(errno);
+    if (error < 0)
+        file_atomic_forget(directory_fd, name);
     if (error == 0 && fsync(directory_fd) < 0)
         error = file_error(errno);
     return error;

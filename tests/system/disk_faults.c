@@ -3,6 +3,8 @@
  * The file that DISK_FAULTS names says what is to happen, while it is there:
  *
  *     kill N    the process is killed at the Nth operation on files from now on; a write is done by half before
+ *     full N R  the disk is full at the Nth operation from now on and at each after it; a write is done by half before.
+ *               Another number R is another beginning
  *     fail      what is to be synced is not: EIO
  *     slow N    a sync takes N ms longer; each leaves a byte in the file with ".syncs" behind its name */
 #include <dlfcn.h>
@@ -18,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static atomic_uint operations;
+static atomic_uint operations, full_round, full_operations;
 
 #define NEXT(type, name) ((type *)dlsym(RTLD_NEXT, name))
 
@@ -29,8 +31,8 @@ typedef int rename_function(int from, const char *name, int to, const char *new_
 typedef int unlink_function(int directory, const char *name, int flags);
 typedef int truncate_function(int file, off_t length);
 
-/* Whether the word is what is said, and the number behind it. */
-static int is_wanted(const char *word, unsigned *ret_number)
+/* Whether the word is what is said, and the numbers behind it. */
+static int is_said(const char *word, unsigned *ret_number, unsigned *ret_round)
 {
     const char *path = getenv("DISK_FAULTS");
     char text[64] = "", said[16] = "";
@@ -39,8 +41,34 @@ static int is_wanted(const char *word, unsigned *ret_number)
         return 0;
     ssize_t length = read(file, text, sizeof(text) - 1);
     close(file);
-    *ret_number = 0;
-    return length > 0 && sscanf(text, "%15s %u", said, ret_number) > 0 && strcmp(said, word) == 0;
+    *ret_number = *ret_round = 0;
+    return length > 0 && sscanf(text, "%15s %u %u", said, ret_number, ret_round) > 0 && strcmp(said, word) == 0;
+}
+
+static int is_wanted(const char *word, unsigned *ret_number)
+{
+    unsigned round;
+    return is_said(word, ret_number, &round);
+}
+
+/* How far behind the last operation for which there was room this one is; 0: there is room. */
+static unsigned beyond_room(void)
+{
+    unsigned number, round;
+    if (!is_said("full", &number, &round))
+        return 0;
+    if (atomic_exchange(&full_round, round) != round)
+        atomic_store(&full_operations, 0);
+    unsigned operation = atomic_fetch_add(&full_operations, 1) + 1;
+    return operation < number ? 0 : operation - number + 1;
+}
+
+static int has_no_room(void)
+{
+    if (beyond_room() == 0)
+        return 0;
+    errno = ENOSPC;
+    return 1;
 }
 
 static int is_the_last(void)
@@ -68,6 +96,8 @@ static int sync_with(const char *name, int file)
 {
     unsigned number;
     perhaps_the_last();
+    if (has_no_room())
+        return -1;
     if (is_wanted("fail", &number)) {
         errno = EIO;
         return -1;
@@ -95,17 +125,28 @@ int openat(int directory, const char *name, int flags, ...)
     va_start(arguments, flags);
     int mode = flags & O_CREAT ? va_arg(arguments, int) : 0;
     va_end(arguments);
-    if (flags & O_CREAT)
+    if (flags & O_CREAT) {
         perhaps_the_last();
+        if (has_no_room())
+            return -1;
+    }
     return NEXT(open_function, "openat")(directory, name, flags, mode);
 }
 
 ssize_t write(int file, const void *bytes, size_t length)
 {
     struct stat status;
-    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && is_the_last()) {
+    int is_regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+    if (is_regular && is_the_last()) {
         if (NEXT(write_function, "write")(file, bytes, length / 2) >= 0)
             raise(SIGKILL);
+    }
+    unsigned beyond = is_regular ? beyond_room() : 0;
+    if (beyond == 1 && length > 1)
+        return NEXT(write_function, "write")(file, bytes, length / 2);
+    if (beyond > 0) {
+        errno = ENOSPC;
+        return -1;
     }
     return NEXT(write_function, "write")(file, bytes, length);
 }
@@ -119,6 +160,8 @@ int ftruncate(int file, off_t length)
 int renameat(int from, const char *name, int to, const char *new_name)
 {
     perhaps_the_last();
+    if (has_no_room())
+        return -1;
     return NEXT(rename_function, "renameat")(from, name, to, new_name);
 }
 

@@ -72,6 +72,7 @@ EXTRA_DIST += \
 	tests/system/test_failover_again.py \
 	tests/system/test_fields.py \
 	tests/system/test_frameworks.py \
+	tests/system/test_full_disk.py \
 	tests/system/test_full_sync.py \
 	tests/system/test_group_files.py \
 	tests/system/test_hyperloglog.py \

@@ -184,6 +184,14 @@ static void a_full_disk_is_told(void **state)
     assert_false(exists("x.state.new"));
 }
 
+static void what_cannot_get_its_name_leaves_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdirat(directory.fd, "x.state", 0700), 0);
+    assert_int_equal(file_atomic_replace(directory.fd, "x.state", SLICE_LITERAL("one")), ERR_IO);
+    assert_false(exists("x.state.new"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -197,6 +205,7 @@ int main(void)
         TEST(one_process_at_a_time),
         TEST(small_files_are_replaced_and_read_whole),
         TEST(a_full_disk_is_told),
+        TEST(what_cannot_get_its_name_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
