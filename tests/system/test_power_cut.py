@@ -223,7 +223,7 @@ def test_snapshots():
 
 
 def test_append_only_file():
-    """appendfsync always: the first base, new bases under writes, and the life after that; all that was acknowledged is there"""
+    """appendfsync always: the first base, new bases under writes, of commands too; all that was acknowledged is there"""
     with recorded() as place:
         directory = os.path.join(place, "data")
         disk = Disk(directory)
@@ -236,7 +236,7 @@ def test_append_only_file():
                 life.write(10)
                 life.wait_for_base()
             life.write(10)
-        with Life(place, "appendonly yes", "appendfsync always") as life:
+        with Life(place, "appendonly yes", "appendfsync always", "aof-use-rdb-preamble no") as life:
             life.write(10)
             life.write(10, 10, before="BGREWRITEAOF")
             life.wait_for_base()
