@@ -75,6 +75,7 @@ EXTRA_DIST += \
 	tests/system/test_full_disk.py \
 	tests/system/test_full_sync.py \
 	tests/system/test_group_files.py \
+	tests/system/test_held.py \
 	tests/system/test_hyperloglog.py \
 	tests/system/test_introspection.py \
 	tests/system/test_jobs.py \
