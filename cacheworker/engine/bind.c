@@ -9,6 +9,7 @@
 #include "cacheworker/engine/debug_commands.h"
 #include "cacheworker/engine/dispatch.h"
 #include "cacheworker/engine/server_commands.h"
+#include "cacheworker/engine/shutdown.h"
 #include "cacheworker/engine/wait.h"
 #include "cacheworker/expire/expire_commands.h"
 #include "cacheworker/geo/geo_commands.h"

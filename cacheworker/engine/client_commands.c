@@ -355,16 +355,21 @@ void cw_client_pause_command(struct cw_call *call)
         return;
     /* A pause on top of another makes it no shorter, and no weaker: where all are paused, this is not executed. */
     int64_t until_ns = timeout_ms > 0 ? cw_block_deadline(call->engine, timeout_ms) : call->engine->now_ns;
-    if (until_ns > call->engine->pause_until_ns)
-        call->engine->pause_until_ns = until_ns;
-    call->engine->pause_writes_only = writes_only;
+    struct cw_engine *engine = call->engine;
+    bool is_ending = engine->shutdown.is_paused;
+    int64_t *paused_until_ns = is_ending ? &engine->shutdown.paused_before_ns : &engine->pause_until_ns;
+    if (until_ns > *paused_until_ns)
+        *paused_until_ns = until_ns;
+    *(is_ending ? &engine->shutdown.paused_writes_only_before : &engine->pause_writes_only) = writes_only;
     cw_engine_look_at_role(call->engine);
     resp_write_ok(call->reply);
 }
 
 void cw_client_unpause_command(struct cw_call *call)
 {
-    if (!cw_repl_is_failing_over(call->engine->repl))
+    if (call->engine->shutdown.is_paused)
+        call->engine->shutdown.paused_before_ns = 0;
+    else if (!cw_repl_is_failing_over(call->engine->repl))
         call->engine->pause_until_ns = 0;
     cw_engine_look_at_role(call->engine);
     call->engine->turn_wanted = true;
@@ -392,7 +397,7 @@ void cw_client_unblock_command(struct cw_call *call)
     LIST_FOR_EACH(node, &call->engine->sessions)
     {
         struct cw_session *session = LIST_ENTRY(node, struct cw_session, all);
-        if (session->id != id || !(session->flags & CW_SESSION_WAITING))
+        if (session->id != id || !(session->flags & CW_SESSION_WAITING) || session->waits_for_shutdown)
             continue;
         if (session->blocked != NULL)
             cw_block_end(call->engine, session, with_error ? UNBLOCKED : NULL);

@@ -233,6 +233,11 @@ bool cw_engine_has_aof(const struct cw_engine *engine)
     return engine->aof.state == CW_AOF_ON;
 }
 
+bool cw_engine_is_ending(const struct cw_engine *engine)
+{
+    return engine->shutdown.state != CW_SHUTDOWN_NONE;
+}
+
 void cw_engine_pause_for_failover(struct cw_engine *engine, bool pauses)
 {
     if (engine->pause_until_ns == 0)

@@ -183,6 +183,9 @@ bool cw_engine_is_in_command(const struct cw_engine *engine);
 /* CLIENT PAUSE holds: a replica of a server by itself takes nothing of the stream meanwhile. */
 bool cw_engine_is_paused(const struct cw_engine *engine);
 
+/* Whether this server is about to end, and waits for its replicas (shutdown.h). */
+bool cw_engine_is_ending(const struct cw_engine *engine);
+
 /* Ends that command at once, before the history ends to which it belongs. */
 void cw_engine_end_command(struct cw_engine *engine, const char *words);
 

@@ -33,5 +33,6 @@ libcacheworker_core_a_SOURCES += \
 	cacheworker/engine/wait.c cacheworker/engine/wait.h \
 	cacheworker/engine/session.c cacheworker/engine/session.h \
 	cacheworker/engine/settings.c cacheworker/engine/settings.h \
+	cacheworker/engine/shutdown.c cacheworker/engine/shutdown.h \
 	cacheworker/engine/state.h cacheworker/engine/version.h \
 	cacheworker/engine/worker.c

@@ -324,64 +324,6 @@ void cw_lastsave_command(struct cw_call *call)
     resp_write_integer(call->reply, call->engine->saved_us / 1000000);
 }
 
-enum { SHUTDOWN_SAVE = 1, SHUTDOWN_NOSAVE = 2, SHUTDOWN_NOW = 4, SHUTDOWN_FORCE = 8, SHUTDOWN_ABORT = 16 };
-
-static bool parse_shutdown(const struct cw_call *call, unsigned *ret_options)
-{
-    static const char *const words[] = {"save", "nosave", "now", "force", "abort"};
-    *ret_options = 0;
-    for (size_t i = 1; i < call->argc; i++) {
-        size_t word = 0;
-        while (word < ARRAY_LENGTH(words) && !slice_equal_nocase(call->argv[i], words[word]))
-            word++;
-        if (word == ARRAY_LENGTH(words))
-            return false;
-        *ret_options |= 1U << word;
-    }
-    bool contradicts = (*ret_options & SHUTDOWN_SAVE) && (*ret_options & SHUTDOWN_NOSAVE);
-    return !contradicts && (!(*ret_options & SHUTDOWN_ABORT) || *ret_options == SHUTDOWN_ABORT);
-}
-
-/* Nobody is waited for, so NOW is what it always is, and there is never anything to ABORT. */
-void cw_shutdown_command(struct cw_call *call)
-{
-    struct cw_engine *engine = call->engine;
-    unsigned options;
-    if (!parse_shutdown(call, &options)) {
-        cw_reply_error(call, CW_ERROR_SYNTAX);
-        return;
-    }
-    if (options & SHUTDOWN_ABORT) {
-        cw_reply_error(call, "ERR No shutdown in progress.");
-        return;
-    }
-    if ((call->flags & CW_CALL_DENY_BLOCKING) && !(options & SHUTDOWN_NOW)) {
-        cw_reply_error(call, "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
-        return;
-    }
-    bool is_unsaved = (options & SHUTDOWN_NOSAVE) || cw_engine_is_loading(engine);
-    bool wants_save = engine->config.storage != NULL;
-    if (engine->long_command.is_left && !is_unsaved) {
-        cw_reply_error(call, cw_scripting_busy_words(engine->scripting));
-        return;
-    }
-    if (wants_save && !is_unsaved &&
-        engine->background_save.state == CW_BACKGROUND_CLOSING) { /* it would take the place of what is saved now */
-        engine->is_stopping = true;
-        return;
-    }
-    cw_background_save_leave(engine);
-    int result = wants_save && !is_unsaved ? cw_repl_save(engine->repl) : 0;
-    if (result < 0 && !(options & SHUTDOWN_FORCE)) {
-        cw_reply_error(call, "ERR Errors trying to SHUTDOWN. Check logs.");
-        return;
-    }
-    cw_aof_end(engine);
-    cw_ha_stop(engine->ha);
-    effect_log(engine->effects, LOG_LEVEL_NOTICE, "a client asked for SHUTDOWN");
-    effect_exit(engine->effects, 0);
-}
-
 /* --- what is not there, and says so --- */
 
 void cw_lolwut_command(struct cw_call *call)

@@ -17,7 +17,6 @@ void cw_failover_command(struct cw_call *call);
 void cw_replicaof_command(struct cw_call *call);
 void cw_role_command(struct cw_call *call);
 void cw_save_command(struct cw_call *call);
-void cw_shutdown_command(struct cw_call *call);
 void cw_time_command(struct cw_call *call);
 
 /* Saves, and notes when; or replies why that cannot be. */

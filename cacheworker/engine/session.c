@@ -486,6 +486,7 @@ void cw_session_release(struct cw_engine *engine, struct cw_session *session, ui
 void cw_session_resume(struct cw_engine *engine, struct cw_session *session)
 {
     list_remove(&session->waiting);
+    session->waits_for_shutdown = false;
     session->flags &= ~(uint32_t)CW_SESSION_WAITING;
     cw_session_flush(engine, session);
     if (cw_session_has_input(session) && !(session->flags & CW_SESSION_CLOSING))

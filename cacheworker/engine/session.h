@@ -88,6 +88,7 @@ struct cw_session {
     int64_t waiting_since_ns; /* when the oldest thing that it waits for arrived; 0: nothing */
     uint64_t stream_offset;   /* of its last write, for WAIT */
     bool waits_for_disks;     /* WAITAOF */
+    bool waits_for_shutdown;  /* SHUTDOWN: for the end, or for its failure */
     uint64_t wait_offset;
     int64_t wait_local;
     int64_t wait_replicas;

@@ -257,6 +257,19 @@ static void judge_appendonly(const struct cw_engine *engine, struct slice value,
         buf_add_text(reason, "it needs a directory (dir)");
 }
 
+static void judge_shutdown(const struct cw_engine *engine, struct slice value, struct buf *reason)
+{
+    bool is_saved = false, is_unsaved = false;
+    (void)engine;
+    for (struct slice word = slice_take_word(&value); word.length > 0; word = slice_take_word(&value)) {
+        is_saved |= slice_equal_nocase(word, "save");
+        is_unsaved |= slice_equal_nocase(word, "nosave");
+    }
+    if (is_saved && is_unsaved)
+        buf_add_text(reason, "shutdown options SAVE and NOSAVE can't be used simultaneously");
+}
+
+static const struct hooks shutdown_hooks = {.judge = judge_shutdown};
 static const struct hooks appendonly_hooks = {.judge = judge_appendonly, .changed = cw_aof_settings_changed};
 static const struct hooks appendfsync_hooks = {.changed = cw_aof_settings_changed};
 
@@ -534,6 +547,17 @@ static void read_value(const struct parameter *parameter, struct slice value, st
     }
 }
 
+static void write_choice(const struct parameter *parameter, int number, struct buf *out)
+{
+    if (!(parameter->flags & SEVERAL) || number == 0) {
+        buf_add_text(out, parameter->choices[number]);
+        return;
+    }
+    for (int i = 1; parameter->choices[i] != NULL; i++)
+        if (number & (1 << i) >> 1)
+            buf_add_format(out, "%s%s", number & ((1 << (i - 1)) - 1) ? " " : "", parameter->choices[i]);
+}
+
 void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf *out)
 {
     const struct parameter *parameter = meant_by(index);
@@ -548,7 +572,7 @@ void cw_settings_value(const struct cw_engine *engine, size_t index, struct buf 
     const void *field = (const char *)&engine->settings + parameter->offset;
     switch (parameter->kind) {
     case BOOLEAN: buf_add_text(out, *(const bool *)field ? "yes" : "no"); break;
-    case CHOICE: buf_add_text(out, parameter->choices[*(const int *)field]); break;
+    case CHOICE: write_choice(parameter, *(const int *)field, out); break;
     case TEXT: buf_add_slice(out, *(const struct slice *)field); break;
     case OWN: break;
     case INTEGER:
@@ -568,6 +592,17 @@ static int choice_index(const struct parameter *parameter, struct slice value)
     return index;
 }
 
+/* Of one of SEVERAL, bits: of its first choice, that nothing of the others is chosen. */
+static int chosen(const struct parameter *parameter, struct slice value)
+{
+    int bits = 0;
+    if (!(parameter->flags & SEVERAL))
+        return choice_index(parameter, value);
+    for (struct slice word = slice_take_word(&value); word.length > 0; word = slice_take_word(&value))
+        bits |= (1 << choice_index(parameter, word)) >> 1;
+    return bits;
+}
+
 void cw_settings_set_text(struct slice *text, struct slice value)
 {
     char *copy = mem_copy_text(value.data, value.length);
@@ -582,7 +617,7 @@ static void assign(struct cw_settings *settings, const struct parameter *paramet
         void *field = (char *)settings + parameter->offset;
         switch (parameter->kind) {
         case BOOLEAN: *(bool *)field = slice_equal_nocase(value, "yes"); break;
-        case CHOICE: *(int *)field = choice_index(parameter, value); break;
+        case CHOICE: *(int *)field = chosen(parameter, value); break;
         case TEXT: cw_settings_set_text(field, value); break;
         case OWN: break;
         case INTEGER:

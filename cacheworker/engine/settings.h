@@ -24,11 +24,14 @@ struct cw_percentiles { /* that INFO shows of the latencies of commands */
 };
 
 struct cw_settings {
-    struct resp_limits limits; /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
-    struct slice requirepass;  /* owned; empty: no password */
-    struct slice masteruser;   /* owned */
-    struct slice masterauth;   /* owned; empty: a master asks for no password */
-    bool serves_stale;         /* replica-serve-stale-data: of a server by itself */
+    struct resp_limits limits;  /* of authenticated clients; bulk_length_max is proto-max-bulk-len */
+    struct slice requirepass;   /* owned; empty: no password */
+    struct slice masteruser;    /* owned */
+    struct slice masterauth;    /* owned; empty: a master asks for no password */
+    int64_t shutdown_timeout_s; /* for replicas to catch up, before this server ends */
+    int shutdown_on_sigint;     /* options of shutdown.h */
+    int shutdown_on_sigterm;    /* the same */
+    bool serves_stale;          /* replica-serve-stale-data: of a server by itself */
     struct cw_repl_settings replication;
     size_t hll_sparse_max_bytes; /* a longer sparse HyperLogLog becomes dense */
     size_t query_buffer_max;

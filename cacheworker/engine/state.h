@@ -16,6 +16,7 @@
 #include "cacheworker/engine/pending_writes.h"
 #include "cacheworker/engine/session.h"
 #include "cacheworker/engine/settings.h"
+#include "cacheworker/engine/shutdown.h"
 #include "cacheworker/engine/version.h"
 #include "cacheworker/expire/expire.h"
 #include "cacheworker/info/latency.h"
@@ -142,7 +143,7 @@ struct cw_engine {
     int64_t saved_us; /* wall clock of the last SAVE, or of the start */
     struct cw_background_save background_save;
     struct cw_aof aof;
-    bool is_stopping; /* ends as soon as no file is about to get its name */
+    struct cw_shutdown shutdown;
 
     struct cw_stream stream; /* that is applied: cw_engine_apply */
 };

@@ -72,7 +72,11 @@ static void look_at(struct cw_engine *engine, struct cw_session *session)
 void cw_waits_turn(struct cw_engine *engine)
 {
     LIST_FOR_EACH(node, &engine->waiting)
-    look_at(engine, LIST_ENTRY(node, struct cw_session, waiting));
+    {
+        struct cw_session *session = LIST_ENTRY(node, struct cw_session, waiting);
+        if (!session->waits_for_shutdown)
+            look_at(engine, session);
+    }
 }
 
 /* --- commands --- */

@@ -418,6 +418,8 @@ static void turn(struct cw_engine *engine)
         cw_background_save_turn(engine);
     }
     cw_waits_turn(engine);
+    if (UNLIKELY(engine->shutdown.state == CW_SHUTDOWN_AWAITS_REPLICAS))
+        cw_shutdown_turn(engine);
     cw_block_turn(engine);
     close_idle(engine);
     compact(engine);
@@ -441,24 +443,6 @@ static void received(struct cw_engine *engine, struct cw_session *session, struc
     }
 }
 
-static void stop(struct cw_engine *engine)
-{
-    int status = 0;
-    if (engine->background_save.state == CW_BACKGROUND_CLOSING) { /* it would take the place of what is saved now */
-        engine->is_stopping = true;
-        return;
-    }
-    cw_background_save_leave(engine);
-    cw_long_end(engine, "ERR the server is stopping");
-    cw_aof_end(engine);
-    if (engine->config.storage != NULL && !cw_engine_is_loading(engine) && cw_repl_save(engine->repl) < 0) {
-        effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
-        status = 1;
-    }
-    cw_ha_stop(engine->ha);
-    effect_exit(engine->effects, status);
-}
-
 static void answered_file(struct cw_engine *engine, const struct event *event)
 {
     if (cw_aof_is_token(event->token)) {
@@ -470,8 +454,8 @@ static void answered_file(struct cw_engine *engine, const struct event *event)
         return;
     }
     cw_background_save_answered(engine, event->token, event->result);
-    if (engine->is_stopping && engine->background_save.state != CW_BACKGROUND_CLOSING)
-        stop(engine);
+    if (engine->shutdown.state == CW_SHUTDOWN_AWAITS_DISK)
+        cw_shutdown_answered(engine);
 }
 
 static void step_engine(struct cw_engine *engine, const struct event *event, struct effects *effects)
@@ -507,7 +491,7 @@ static void step_engine(struct cw_engine *engine, const struct event *event, str
         measure_turn(engine, event->cpu_ns);
         turn(engine);
         break;
-    case EVENT_STOP: stop(engine); break;
+    case EVENT_STOP: cw_shutdown_by_signal(engine, event->is_interrupt); break;
     }
     if (UNLIKELY(cw_waiters_have_ready(&engine->waiters)))
         cw_block_serve(engine); /* what a stream brought, or time took away */
@@ -618,6 +602,7 @@ static int64_t deadline_of_engine(const struct cw_engine *engine)
     int64_t next = earlier(cw_ha_deadline(engine->ha), cw_repl_deadline(engine->repl));
     next = earlier(next, cw_background_save_deadline(engine));
     next = earlier(next, cw_aof_deadline(engine));
+    next = earlier(next, cw_shutdown_deadline(engine));
     if (engine->sleep_until_ns > 0)
         next = earlier(next, engine->sleep_until_ns);
     if (engine->pause_until_ns > 0)

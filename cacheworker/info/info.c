@@ -42,6 +42,9 @@ static void write_server(const struct cw_engine *engine, struct buf *out)
     buf_add_format(out, "executable:%s\r\nconfig_file:%s\r\n", known(engine->config.executable),
                    known(engine->config.config_file));
     buf_add_format(out, "listener0:name=tcp,bind=%s,port=%u\r\n", engine->config.data.host, engine->config.port);
+    if (engine->shutdown.state == CW_SHUTDOWN_AWAITS_REPLICAS)
+        buf_add_format(out, "shutdown_in_milliseconds:%" PRId64 "\r\n",
+                       (engine->shutdown.end_ns - engine->now_ns) / NS_PER_MS);
 }
 
 /* Clients with a command that waits for the end of CLIENT PAUSE. */

@@ -485,12 +485,18 @@ void cw_repl_request_acks(struct cw_repl *repl)
         repl_append_notice(repl, argv, ARRAY_LENGTH(argv));
 }
 
+/* For a failover, or for the end: then replicas are to catch up. */
+static bool stands_still(const struct cw_repl *repl)
+{
+    return repl->failover.state != FAILOVER_NONE || cw_engine_is_ending(repl->engine);
+}
+
 static void ping_replicas(struct cw_repl *repl)
 {
     static const struct slice argv[] = {SLICE_LITERAL("PING")};
     int64_t now_ns = cw_engine_now_ns(repl->engine);
     if (now_ns - repl->pinged_ns < repl_settings(repl)->ping_period_s * NS_PER_S || !has_replicas(repl) ||
-        !may_add(repl) || repl->failover.state != FAILOVER_NONE) /* for which the stream stands still */
+        !may_add(repl) || stands_still(repl))
         return;
     repl->pinged_ns = now_ns;
     repl_append_notice(repl, argv, ARRAY_LENGTH(argv));
@@ -617,7 +623,7 @@ int64_t cw_repl_deadline(const struct cw_repl *repl)
     if (repl->peer_count == 0)
         return earlier(deadline_ns, forgets_at_ns(repl));
     deadline_ns = earlier(deadline_ns, repl_peers_deadline(repl));
-    bool pings = has_replicas(repl) && may_add(repl) && repl->failover.state == FAILOVER_NONE;
+    bool pings = has_replicas(repl) && may_add(repl) && !stands_still(repl);
     return pings ? earlier(deadline_ns, repl->pinged_ns + repl_settings(repl)->ping_period_s * NS_PER_S) : deadline_ns;
 }
 
@@ -796,6 +802,20 @@ unsigned cw_repl_synced(const struct cw_repl *repl, uint64_t offset)
         count += repl->peers[i] != NULL && repl->peers[i]->state == PEER_ONLINE && repl->peers[i]->has_synced &&
                  repl->peers[i]->synced_offset >= offset;
     return count;
+}
+
+unsigned cw_repl_lagging(const struct cw_repl *repl, unsigned *ret_replicas)
+{
+    unsigned lagging = 0;
+    *ret_replicas = 0;
+    for (size_t i = 0; i < CW_REPLICAS_MAX; i++) {
+        const struct peer *peer = repl->peers[i];
+        if (peer == NULL || peer->state == PEER_GREETING || peer->wants_file || peer->is_old)
+            continue;
+        ++*ret_replicas;
+        lagging += peer->state != PEER_ONLINE || peer->acknowledged_offset != repl->history.last_offset;
+    }
+    return lagging;
 }
 
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset)

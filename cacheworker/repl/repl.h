@@ -170,6 +170,8 @@ unsigned cw_repl_good_replicas(const struct cw_repl *repl);
 bool cw_repl_lacks_replicas(const struct cw_repl *repl);
 
 /* How many online replicas have acknowledged `offset`; request_acks puts REPLCONF GETACK * into the stream. */
+/* How many replicas have not acknowledged all of the stream, of how many: those that acknowledge anything. */
+unsigned cw_repl_lagging(const struct cw_repl *repl, unsigned *ret_replicas);
 unsigned cw_repl_acknowledged(const struct cw_repl *repl, uint64_t offset);
 unsigned cw_repl_synced(const struct cw_repl *repl, uint64_t offset); /* the same, on their disks */
 void cw_repl_request_acks(struct cw_repl *repl);

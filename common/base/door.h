@@ -55,7 +55,7 @@ enum event_kind {
     EVENT_PERSISTED, /* the EFFECT_PERSIST numbered `token` is durable, or failed with `result` < 0 */
     EVENT_FILE,      /* the EFFECT_FILE numbered `token` is done, or failed with `result` < 0 */
     EVENT_TURN,      /* everything that was readable was delivered; work, and look at the time */
-    EVENT_STOP,      /* end in order: finish, then emit EFFECT_EXIT */
+    EVENT_STOP,      /* end in order: finish, then emit EFFECT_EXIT; it may come again */
 };
 
 struct event {
@@ -66,7 +66,8 @@ struct event {
     struct slice bytes;
     int64_t now_ns;
     int64_t wall_us;
-    int64_t cpu_ns; /* EVENT_TURN */
+    int64_t cpu_ns;    /* EVENT_TURN */
+    bool is_interrupt; /* EVENT_STOP: by who sits at the terminal (SIGINT) */
 };
 
 enum effect_kind {

@@ -312,10 +312,10 @@ struct runner {
     int status;
 };
 
-static void stop_all(struct crew *crew)
+static void stop_all(struct crew *crew, bool is_interrupt)
 {
     for (size_t i = 0; i < crew->count; i++)
-        host_stop(crew->hosts[i]);
+        host_stop(crew->hosts[i], is_interrupt);
 }
 
 static void *run_one(void *argument)
@@ -323,7 +323,7 @@ static void *run_one(void *argument)
     struct runner *runner = argument;
     runner->status = host_run(runner->host);
     if (!atomic_exchange(&runner->crew->stopping, true))
-        stop_all(runner->crew);
+        stop_all(runner->crew, false);
     return NULL;
 }
 
@@ -335,7 +335,7 @@ static void on_signal(evutil_socket_t fd, short what, void *argument)
     if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     atomic_store(&crew->stopping, true);
-    stop_all(crew);
+    stop_all(crew, info.ssi_signo == SIGINT);
 }
 
 static int run_crew(struct crew *crew)
@@ -351,7 +351,7 @@ static int run_crew(struct crew *crew)
         run_one(&runners[0]);
         status = runners[0].status;
     } else {
-        stop_all(crew);
+        stop_all(crew, false);
     }
     for (size_t i = 1; i < started; i++) {
         pthread_join(runners[i].thread, NULL);

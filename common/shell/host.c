@@ -49,6 +49,7 @@ struct host {
     struct libevent_event timer_event;
     int wake_fd;
     atomic_bool stop_wanted;
+    atomic_bool is_interrupt; /* what wants it */
     atomic_bool files_answered;
     struct file_thread *files; /* owned */
     struct host **group;       /* borrowed; whom EFFECT_WAKE wakes, this one among them */
@@ -545,7 +546,9 @@ static void deliver(struct host *host)
         struct ready ready = host->ready[i]; /* the list may grow and move below */
         switch (ready.kind) {
         case READY_NOTHING: break;
-        case READY_STOP: step(host, (struct event){.kind = EVENT_STOP}); break;
+        case READY_STOP:
+            step(host, (struct event){.kind = EVENT_STOP, .is_interrupt = atomic_load(&host->is_interrupt)});
+            break;
         case READY_ACCEPT: deliver_waiting(host, ready.listener); break;
         case READY_FILES: deliver_answers(host); break;
         default: deliver_conn(host, &ready);
@@ -601,8 +604,9 @@ int host_run(struct host *host)
     return host->exit_status;
 }
 
-void host_stop(struct host *host)
+void host_stop(struct host *host, bool is_interrupt)
 {
+    atomic_store(&host->is_interrupt, is_interrupt);
     atomic_store(&host->stop_wanted, true);
     wake(host);
 }

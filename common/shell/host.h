@@ -44,8 +44,8 @@ void host_destroy(struct host *host);                                           
 /* Runs until the core emits EFFECT_EXIT; returns the status. */
 int host_run(struct host *host);
 
-/* EVENT_STOP, soon. From any thread. */
-void host_stop(struct host *host);
+/* EVENT_STOP, soon, by SIGINT or by something else. From any thread. */
+void host_stop(struct host *host, bool is_interrupt);
 
 /* From here on EFFECT_WAKE of one's core gives each of the others' an EVENT_TURN. Before any runs; each may end first,
  * but all have ended before one is destroyed. The array is borrowed until then. */

@@ -241,7 +241,7 @@ def server(port, *command):
             yield process
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(30)
 
 
 class Steady:

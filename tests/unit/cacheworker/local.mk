@@ -167,3 +167,12 @@ tests_unit_cacheworker_engine_loading_test_SOURCES = \
 tests_unit_cacheworker_engine_loading_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cacheworker_engine_loading_test_LDADD = \
 	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm
+check_PROGRAMS += tests/unit/cacheworker/engine/shutdown_test
+UNIT_TESTS += tests/unit/cacheworker/engine/shutdown_test
+tests_unit_cacheworker_engine_shutdown_test_SOURCES = \
+	tests/unit/cacheworker/engine/shutdown_test.c \
+	tests/unit/cacheworker/engine/bench.c tests/unit/cacheworker/engine/bench.h \
+	tests/unit/cacheworker/memory_storage.c tests/unit/cacheworker/memory_storage.h
+tests_unit_cacheworker_engine_shutdown_test_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cacheworker_engine_shutdown_test_LDADD = \
+	libcacheworker_core.a libcommon_core.a $(CMOCKA_LIBS) -lm

@@ -132,7 +132,7 @@ static void a_master_goes_on_under_a_new_id(void **state)
 {
     struct stage *stage = *state;
     struct facts before = feed_a_replica(stage);
-    bench_stop(&stage->bench);
+    bench_ask(&stage->bench, stage->client, "SHUTDOWN NOW\r\n");
     restart(stage, "", BENCH_WALL_US);
     struct facts after = look(stage);
     assert_string_not_equal(after.id, before.id);
@@ -157,7 +157,7 @@ static void what_it_leaves_out_is_deleted_elsewhere(void **state)
 {
     struct stage *stage = *state;
     struct facts before = feed_a_replica(stage);
-    bench_stop(&stage->bench);
+    bench_ask(&stage->bench, stage->client, "SHUTDOWN NOW\r\n");
     restart(stage, "", BENCH_WALL_US + 3600 * INT64_C(1000000));
     struct facts after = look(stage);
     assert_int_equal(after.second_offset, before.offset + 1);
@@ -183,7 +183,7 @@ static void of_many_of_these_the_backlog_holds_the_last(void **state)
         ask(stage, line);
     }
     struct facts before = look(stage);
-    bench_stop(&stage->bench);
+    bench_ask(&stage->bench, stage->client, "SHUTDOWN NOW\r\n");
     restart(stage, "", BENCH_WALL_US + 3600 * INT64_C(1000000));
     struct facts after = look(stage);
     assert_int_equal(after.held, 16384);
@@ -197,7 +197,7 @@ static void who_has_fed_nobody_begins_anew(void **state)
     struct stage *stage = *state;
     ask(stage, "SET key 1\r\n");
     ask(stage, "SET due 1 PX 1000\r\n");
-    bench_stop(&stage->bench);
+    bench_ask(&stage->bench, stage->client, "SHUTDOWN NOW\r\n");
     restart(stage, "", BENCH_WALL_US + 3600 * INT64_C(1000000));
     struct slice told = bench_ask(&stage->bench, stage->client, "INFO replication\r\n");
     assert_non_null(memmem(told.data, told.length, "\r\nmaster_repl_offset:0\r\nsecond_repl_offset:-1\r\n", 46));
@@ -208,7 +208,7 @@ static void what_is_kept_for_replicas_is_forgotten_in_time(void **state)
 {
     struct stage *stage = *state;
     feed_a_replica(stage);
-    bench_stop(&stage->bench);
+    bench_ask(&stage->bench, stage->client, "SHUTDOWN NOW\r\n");
     restart(stage, "", BENCH_WALL_US);
     bench_advance(&stage->bench, 3599 * NS_PER_S);
     assert_string_not_equal(look(stage).second_id, "0000000000000000000000000000000000000000");

@@ -368,7 +368,7 @@ static int tear_down(void **state)
 {
     struct world *world = *state;
     if (world->running) {
-        host_stop(world->host);
+        host_stop(world->host, false);
         finish(world);
     }
     host_destroy(world->host);
@@ -914,7 +914,7 @@ static void stops_with_the_cores_status(void **state)
     struct world *world = *state;
     start(world);
     int fd = dial(world);
-    host_stop(world->host);
+    host_stop(world->host, false);
     assert_int_equal(finish(world), 7);
     close(fd);
 }
@@ -947,7 +947,7 @@ static void who_is_hung_up_on_at_the_end_finds_nobody_at_the_port(void **state)
         say(fds[i], "hello");
         hear(fds[i], "hello");
     }
-    host_stop(world->host);
+    host_stop(world->host, false);
     assert_int_equal(finish(world), 7);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, destroy, world), 0);
