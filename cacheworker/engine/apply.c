@@ -55,8 +55,11 @@ static void run(struct cw_engine *engine, const struct command *command, const s
         .protocol = 2,
         .flags = CW_CALL_DENY_BLOCKING,
         .now_ms = engine->wall_us / 1000,
+        .retold = engine->stream.told != NULL ? &engine->stream.retold : NULL,
     };
     execute(engine, &call);
+    engine->stream.is_retold = call.propagation_replaced;
+    engine->stream.retold_commands = call.retold_commands;
     engine->statistics.changes += call.dirty;
     cw_changes_end_command(&engine->changes, NULL, call.dirty > 0, call.news);
     buf_clear(scratch);
@@ -121,6 +124,34 @@ static int apply_one(struct cw_engine *engine, const struct slice *argv, size_t 
     return result;
 }
 
+/* --- what others are told --- */
+
+/* What was just executed, as it came, or in other words. What it came to is one unit, as it was one. */
+static void tell(struct cw_stream *stream, struct slice bytes, bool is_alone)
+{
+    static const struct slice multi = SLICE_LITERAL("*1\r\n$5\r\nMULTI\r\n");
+    static const struct slice exec = SLICE_LITERAL("*1\r\n$4\r\nEXEC\r\n");
+    if (LIKELY(stream->told == NULL))
+        return;
+    bool is_block = stream->is_retold && is_alone && stream->retold_commands > 1;
+    if (is_block)
+        buf_add_slice(stream->told, multi);
+    buf_add_slice(stream->told, stream->is_retold ? buf_slice(&stream->retold) : bytes);
+    if (is_block)
+        buf_add_slice(stream->told, exec);
+    buf_clear(&stream->retold);
+    stream->is_retold = false;
+}
+
+/* A unit that could not be executed was not told either. */
+static void take_back(struct cw_stream *stream, size_t length)
+{
+    if (stream->told != NULL)
+        stream->told->end = stream->told->start + length;
+    buf_clear(&stream->retold);
+    stream->is_retold = false;
+}
+
 /* --- a unit: a command with the asides before it, or all from MULTI to EXEC --- */
 
 /* The asides that stood before a command which was executed. */
@@ -156,6 +187,7 @@ static int apply_unit(struct cw_engine *engine, struct slice bytes, struct buf *
                 result = apply_asides(engine, slice_of(bytes.data + asides, position - asides));
             asides = position + (size_t)used;
         }
+        tell(&engine->stream, slice_of(bytes.data + position, (size_t)used), false);
         position += (size_t)used;
     }
     resp_request_free(&request);
@@ -239,10 +271,15 @@ static int apply_next(struct cw_engine *engine, struct slice bytes, bool may_wai
             stream->is_waiting = true;
             return 0;
         }
-        if (result > 0 && is_alone)
+        size_t told = stream->told != NULL ? buf_length(stream->told) : 0;
+        if (result > 0 && is_alone) {
             result = apply_one(engine, request->argv, request->argc, scratch, ret_ack_wanted);
-        else if (result > 0)
+            tell(stream, slice_of(bytes.data, stream->scanned), true);
+        } else if (result > 0) {
             result = apply_unit(engine, slice_of(bytes.data, stream->scanned), scratch, ret_ack_wanted);
+        }
+        if (result < 0)
+            take_back(stream, told);
         *ret_used = stream->scanned;
         stream->scanned = 0;
         return result < 0 ? result : 1;
@@ -267,6 +304,18 @@ int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_co
     }
     buf_free(&scratch);
     cw_keyspace_set_expiry_mode(engine->keyspace, mode);
+    return result;
+}
+
+int cw_engine_apply_telling(struct cw_engine *engine, struct slice bytes, struct buf *told, size_t *ret_consumed,
+                            bool *ret_ack_wanted)
+{
+    engine->stream.told = told;
+    engine->stream.is_retold = false;
+    buf_clear(&engine->stream.retold);
+    int result = cw_engine_apply(engine, bytes, ret_consumed, ret_ack_wanted);
+    engine->stream.told = NULL;
+    buf_shrink(&engine->stream.retold, 64 << 10);
     return result;
 }
 

@@ -47,6 +47,10 @@ struct cw_call {
     bool propagation_replaced;
     uint8_t news;    /* enum cw_news: to whom what it changed is news */
     bool is_blocked; /* it has no reply yet: its session waits for keys (cacheworker/block/block.h) */
+
+    /* Of a command from another server's stream: what was propagated in its place, instead of being put into ours. */
+    struct buf *retold;       /* borrowed; NULL: nobody asks */
+    unsigned retold_commands; /* without what is only a part of the next one */
 };
 
 typedef void (*cw_command_function)(struct cw_call *call);

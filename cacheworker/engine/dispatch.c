@@ -1,6 +1,7 @@
 #include "cacheworker/engine/dispatch.h"
 
 #include "cacheworker/block/block.h"
+#include "cacheworker/engine/aside.h"
 #include "cacheworker/engine/bind.h"
 #include "cacheworker/engine/gates.h"
 #include "cacheworker/ha/ha.h"
@@ -351,9 +352,16 @@ void cw_engine_answer_question(struct cw_engine *engine, const struct slice *arg
 
 void cw_call_propagate(struct cw_call *call, const struct slice *argv, size_t argc)
 {
+    struct slice record;
     call->propagation_replaced = true;
     if (call->session != NULL && cw_repl_is_feeding(call->engine->repl))
         cw_repl_append(call->engine->repl, call->database, argv, argc);
+    if (LIKELY(call->retold == NULL))
+        return;
+    resp_write_array(call->retold, argc);
+    for (size_t i = 0; i < argc; i++)
+        resp_write_bulk(call->retold, argv[i]);
+    call->retold_commands += cw_aside_read(argv, argc, &record) != CW_ASIDE_OF_NEXT;
 }
 
 void cw_call_propagate_nothing(struct cw_call *call)

@@ -228,6 +228,13 @@ void cw_engine_install_programs(struct cw_engine *engine, struct slice items); /
  * that were not consumed, unless cw_engine_set_stream_database came between. */
 MUST_CHECK int cw_engine_apply(struct cw_engine *engine, struct slice bytes, size_t *ret_consumed,
                                bool *ret_ack_wanted);
+
+/* The same for a stream of a server that is not of ours: `told` gets what was executed as it is to be executed by
+ * others, or later: in the place of times that count from now, dates, and of what chance decided, what came of it. What
+ * needs no other words is told as it came. Servers before Redis 7 say EXPIRE and SETEX in their streams. */
+MUST_CHECK int cw_engine_apply_telling(struct cw_engine *engine, struct slice bytes, struct buf *told,
+                                       size_t *ret_consumed, bool *ret_ack_wanted);
+
 /* Whether the last call left a whole unit because it would change what is owed to a snapshot (owed.h): to be tried
  * again in the next turn. */
 bool cw_engine_is_stream_waiting(const struct cw_engine *engine);

@@ -44,6 +44,11 @@ struct cw_stream {               /* of a master */
     bool in_block;               /* they began with MULTI */
     unsigned database;
     bool is_waiting; /* the unit at the front is complete, and waits for a snapshot */
+
+    struct buf *told;         /* borrowed; gets what is executed, as others are to be told; NULL: nobody asks */
+    struct buf retold;        /* owned; in the place of the last command, */
+    unsigned retold_commands; /* so many, */
+    bool is_retold;           /* where it must not be told as it came */
 };
 
 enum {

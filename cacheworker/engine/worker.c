@@ -153,6 +153,7 @@ static void free_engine(struct cw_engine *engine)
     cw_overlay_destroy(&engine->overlay);
     cw_slowlog_destroy(&engine->slowlog);
     resp_request_free(&engine->stream.request);
+    buf_free(&engine->stream.retold);
     free_slice(&engine->config.requirepass);
     free_slice(&engine->config.users);
     free_slice(&engine->config.secret);

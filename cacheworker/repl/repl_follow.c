@@ -614,18 +614,20 @@ static struct slice take_delimiter(struct cw_repl *repl, struct slice bytes)
 
 /* --- the stream --- */
 
-static void keep_stream(struct cw_repl *repl, struct slice bytes)
+/* Our own stream, and an append-only file, get what a server outside said in words that mean the same elsewhere and
+ * later; who follows us in its stream gets its bytes. */
+static void keep_stream(struct cw_repl *repl, struct slice bytes, struct slice told)
 {
     if (is_outside(repl)) {
         repl->migration.offset += bytes.length;
-        if (bytes.length > 0)
-            repl_add_commands(repl, bytes);
+        if (told.length > 0)
+            repl_add_commands(repl, told);
         cw_migration_note_progress(&repl->migration, now_of(repl));
         return;
     }
     cw_backlog_append(&repl->backlog, bytes);
     if (repl->is_recorded)
-        cw_aof_append(repl->engine, bytes);
+        cw_aof_append(repl->engine, told);
     repl->history.last_offset += bytes.length;
     cw_history_advance(&repl->history, &repl->follow.branch);
 }
@@ -655,9 +657,13 @@ static size_t apply(struct cw_repl *repl, struct slice bytes)
         repl->follow.is_held = true;
         return 0;
     }
-    int error = cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
+    struct buf told = {0};
+    bool tells = is_outside(repl) || (repl->follow.is_stock && repl->is_recorded);
+    int error = tells ? cw_engine_apply_telling(repl->engine, bytes, &told, &consumed, &ack_wanted)
+                      : cw_engine_apply(repl->engine, bytes, &consumed, &ack_wanted);
     repl->follow.is_held |= cw_engine_is_stream_waiting(repl->engine);
-    keep_stream(repl, slice_of(bytes.data, consumed));
+    keep_stream(repl, slice_of(bytes.data, consumed), tells ? buf_slice(&told) : slice_of(bytes.data, consumed));
+    buf_free(&told);
     repl->follow.ack_wanted |= ack_wanted || (consumed > 0 && cw_ha_acks_at_once(cw_engine_ha(repl->engine)));
     if (error < 0) {
         repl->follow.wants_full = true;

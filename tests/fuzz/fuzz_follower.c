@@ -17,7 +17,6 @@ struct watched {
     bool was_syncing;
     uint64_t generation; /* of the data, at that time */
     struct cw_digest digest;
-    struct slice input;
     struct memory_disk *disk;
 };
 
@@ -66,7 +65,7 @@ static void look_back(void *context, void *core)
 {
     struct watched *watched = context;
     struct cw_engine *engine = &((struct cw_worker *)core)->engine;
-    if (engine->aof.state != CW_AOF_ON || held_by_chance(watched->input))
+    if (engine->aof.state != CW_AOF_ON)
         return;
     struct cw_worker *again = create(watched->disk, "appendonly yes", engine->wall_us);
     CHECK(again != NULL);
@@ -93,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of((const char *)data, size);
     struct memory_disk disk;
-    struct watched watched = {.bytes_max = 2 * size, .input = input, .disk = &disk};
+    struct watched watched = {.bytes_max = 2 * size, .disk = &disk};
     memory_disk_init(&disk);
     struct puppet_stage stage = {
         .door = &cw_worker_door, .disk = &disk, .watch = watch, .look_back = look_back, .context = &watched};

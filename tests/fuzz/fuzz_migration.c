@@ -125,7 +125,7 @@ static void look_back(void *context, void *core)
     struct watched *watched = context;
     struct cw_engine *engine = &((struct cw_worker *)core)->engine;
     CHECK(watched->has_begun || watched->is_ruled);
-    if (engine->aof.state != CW_AOF_ON || held_by_chance(watched->input))
+    if (engine->aof.state != CW_AOF_ON)
         return;
     struct cw_worker *again = create(watched->disk, engine->wall_us);
     held_must_agree(engine, &again->engine);

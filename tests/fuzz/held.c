@@ -4,8 +4,6 @@
 #include "cacheworker/repl/repl.h"
 #include "common/base/check.h"
 
-#include <ctype.h>
-
 struct cw_digest held_digest(struct cw_keyspace *keyspace)
 {
     struct cw_digest digest = {{0}};
@@ -14,19 +12,6 @@ struct cw_digest held_digest(struct cw_keyspace *keyspace)
     CHECK(cw_digest_keyspace(keyspace, CW_HASH_ALL, &digest));
     cw_keyspace_set_expiry_mode(keyspace, mode);
     return digest;
-}
-
-bool held_by_chance(struct slice input)
-{
-    static const char *const words[] = {"spop", "xadd", "xclaim", "xautoclaim", "xreadgroup"};
-    struct buf text = {0};
-    bool may = false;
-    for (size_t i = 0; i < input.length; i++)
-        buf_add(&text, &(char){(char)tolower((unsigned char)input.data[i])}, 1);
-    for (size_t i = 0; i < ARRAY_LENGTH(words) && input.length > 0; i++)
-        may = may || memmem(buf_slice(&text).data, input.length, words[i], strlen(words[i])) != NULL;
-    buf_free(&text);
-    return may;
 }
 
 void held_must_agree(const struct cw_engine *engine, const struct cw_engine *again)

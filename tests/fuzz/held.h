@@ -8,10 +8,6 @@
 /* Of all keys, also of those that have expired meanwhile: a replica leaves them to its master. */
 struct cw_digest held_digest(struct cw_keyspace *keyspace);
 
-/* Whether the commands of the input may come to something else when they are executed again: what chance or the time
- * decides is in no good master's stream, but this one may be evil. */
-bool held_by_chance(struct slice input);
-
 /* That `again` was loaded from what `engine` wrote to its disk: the same data, and the same place in the stream. */
 void held_must_agree(const struct cw_engine *engine, const struct cw_engine *again);
 

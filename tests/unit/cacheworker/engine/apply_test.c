@@ -192,6 +192,64 @@ static void test_a_new_stream_forgets_the_old_tail(void **state)
 }
 
 /* A replica tells in its statistics what it executes for its master; what a file brings at the start is not told. */
+/* Words with blanks and semicolons between them, as arrays. */
+static void add_commands(struct buf *out, const char *commands)
+{
+    while (*commands != '\0') {
+        size_t length = strcspn(commands, ";");
+        struct slice words[8], rest = slice_of(commands, length);
+        size_t count = 0;
+        while (rest.length > 0) {
+            const char *blank = memchr(rest.data, ' ', rest.length);
+            words[count] = slice_of(rest.data, blank != NULL ? (size_t)(blank - rest.data) : rest.length);
+            rest = slice_skip(rest, words[count].length + (blank != NULL));
+            count++;
+        }
+        resp_write_array(out, count);
+        for (size_t i = 0; i < count; i++)
+            resp_write_bulk(out, words[i]);
+        commands += length + (commands[length] == ';');
+    }
+}
+
+/* A server before Redis 7 says times that count from now; one that is broken leaves things to chance. */
+static void test_what_would_come_to_something_else_is_told_otherwise(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said, *told; /* inline, with ; between commands; told NULL: as it came */
+    } cases[] = {
+        {"SET a 1", NULL},
+        {"PING", NULL},
+        {"SET a 1 PXAT 2000000", NULL},
+        {"SETEX a 10 1", "SET a 1 PXAT 1010000"},
+        {"SET a 1;EXPIRE a 10", "SET a 1;PEXPIREAT a 1010000"},
+        {"SET a 1;EXPIRE b 10", NULL},
+        {"SADD s x;SPOP s", "SADD s x;SREM s x"},
+        {"MULTI;PSETEX a 10 1;SET b 1;EXEC", "MULTI;SET a 1 PXAT 1000010;SET b 1;EXEC"},
+        {"SET a 1;SPOP a;NOSUCH", "SET a 1;SPOP a"},
+        {"SET a 1;MULTI;SETEX a 10 1;EXEC;MULTI;SETEX b 10 1;NOSUCH", "SET a 1;MULTI;SET a 1 PXAT 1010000;EXEC"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bench bench;
+        struct buf said = {0}, expected = {0}, told = {0};
+        bench_start_standalone(&bench);
+        bench.worker->engine.wall_us = 1000 * 1000 * 1000;
+        add_commands(&said, cases[i].said);
+        add_commands(&expected, cases[i].told != NULL ? cases[i].told : cases[i].said);
+        size_t consumed;
+        bool ack_wanted;
+        int result = cw_engine_apply_telling(&bench.worker->engine, buf_slice(&said), &told, &consumed, &ack_wanted);
+        assert_int_equal(result, strstr(cases[i].said, "NOSUCH") != NULL ? ERR_PROTOCOL : 0);
+        if (!slice_equal(buf_slice(&told), buf_slice(&expected)))
+            fail_msg("%s: %.*s", cases[i].said, (int)buf_length(&told), buf_slice(&told).data);
+        buf_free(&said);
+        buf_free(&expected);
+        buf_free(&told);
+        bench_end(&bench);
+    }
+}
+
 static void test_commands_are_counted(void **state)
 {
     (void)state;
@@ -251,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_the_mutant_applies_halves),
         cmocka_unit_test(test_a_long_block),
         cmocka_unit_test(test_a_new_stream_forgets_the_old_tail),
+        cmocka_unit_test(test_what_would_come_to_something_else_is_told_otherwise),
         cmocka_unit_test(test_commands_are_counted),
         cmocka_unit_test(test_messages_reach_listeners),
     };

@@ -569,6 +569,31 @@ static void the_source_has_no_say_in_what_is_the_groups(void **state)
     }
 }
 
+/* A server before Redis 7 says times that count from now: the group's stream says dates, for who hears it later. */
+static void what_counts_from_now_is_told_as_a_date(void **state)
+{
+    (void)state;
+    struct group group;
+    struct buf first = {0};
+    int link = follow(&group);
+    group.net.refuses[0] = true;
+    net_cut_between(&group.net, 0, 1);
+    say(&group, link, "*4\r\n$5\r\nSETEX\r\n$1\r\nb\r\n$3\r\n100\r\n$1\r\n2\r\n");
+    live(&group, 0, 2 * NS_PER_S);
+    group.net.refuses[0] = false;
+    live(&group, 0, 2 * NS_PER_S);
+    for (int worker = 0; worker < 2; worker++) {
+        int client = net_connect(&group.net, worker, CW_LISTENER_DATA);
+        expect(net_command(&group.net, client, "SELECT 3"), "+OK\r\n");
+        struct slice date = net_command(&group.net, client, "PEXPIRETIME b");
+        if (worker == 0)
+            buf_add_slice(&first, date);
+        assert_true(date.length > 6 && slice_equal(date, buf_slice(&first)));
+    }
+    buf_free(&first);
+    end(&group);
+}
+
 static void a_probe_that_is_answered_anything_is_closed(void **state)
 {
     (void)state;
@@ -674,6 +699,7 @@ int main(void)
         cmocka_unit_test(a_restart_does_not_forget_it),
         cmocka_unit_test(a_replica_that_missed_the_snapshot_is_a_master_without_it),
         cmocka_unit_test(the_source_has_no_say_in_what_is_the_groups),
+        cmocka_unit_test(what_counts_from_now_is_told_as_a_date),
         cmocka_unit_test(a_probe_that_is_answered_anything_is_closed),
         cmocka_unit_test(the_other_way_is_tried_when_one_failed),
         cmocka_unit_test(what_cannot_be_ordered_is_refused),
