@@ -281,7 +281,11 @@ static void storage_close(void *context, void *opened)
 static int storage_commit(void *context, void *opened)
 {
     struct storage_handle *handle = opened;
+    struct sim_process *process = context;
+    struct world *world = process->world;
     file_replace(handle->file, buf_slice(&handle->content));
+    if (world->observe_saved != NULL)
+        world->observe_saved(world->observe_context, process, handle->file->name);
     storage_close(context, opened);
     return 0;
 }

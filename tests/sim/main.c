@@ -18,7 +18,7 @@
 enum { DEFAULT_FIRST = 1, DEFAULT_LAST = 500, MUTANT_SEEDS = 200 };
 
 struct totals {
-    uint64_t seeds, failovers, exchanges, pictures, loaded, cut_overs, aborts, interrupted, compared, repeated,
+    uint64_t seeds, failovers, exchanges, pictures, loaded, cut_overs, aborts, interrupted, compared, repeated, stopped,
         acknowledged, lost, uncertain, refused, faults[FAULT_KINDS], plots[PLOT_KINDS], events;
 };
 
@@ -44,7 +44,7 @@ static const char *appendfsync_of(uint64_t seed)
 /* Every fifth group writes dump.rdb, and every second of those with append-only files. */
 static const char *save_points_of(uint64_t seed)
 {
-    static const char *const points[] = {"1 1", "3 10", "8 1 2 100"};
+    static const char *const points[] = {"2 1", "4 10", "8 1 3 100"};
     return seed % 5 == 4 || seed % 10 == 7 ? points[seed / 10 % ARRAY_LENGTH(points)] : NULL;
 }
 
@@ -72,6 +72,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->workload.disk_refuses = appliance->appendfsync != NULL;
     appliance->workload.with_changes = seed % 4 == 0;
     appliance->workload.with_scripts = seed % 8 == 6;
+    swarm.stops_workers = seed % 7 == 4;
     swarm_arm(&swarm);
     if (appliance->migrates)
         migration_arm(&appliance->migration);
@@ -92,6 +93,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     totals->loaded += oracle->loaded;
     *(appliance->migration.aborts ? &totals->aborts : &totals->cut_overs) += appliance->migration.ends;
     totals->interrupted += appliance->migration.interrupted;
+    totals->stopped += swarm.stopped;
     totals->repeated += appliance->world.repeated;
     totals->compared += appliance->migration.compared;
     totals->acknowledged += appliance->workload.acknowledged;
@@ -122,9 +124,10 @@ static void print_totals(const struct totals *totals)
     for (unsigned kind = 0; kind < PLOT_KINDS; kind++)
         printf(" %s %" PRIu64, plot_name((enum plot_kind)kind), totals->plots[kind]);
     printf("; snapshots: begun %" PRIu64 " found %" PRIu64 "; migrations: cut-overs %" PRIu64 " aborts %" PRIu64
-           " interrupted %" PRIu64 " compared %" PRIu64 "; control messages repeated %" PRIu64 "\n",
+           " interrupted %" PRIu64 " compared %" PRIu64 "; control messages repeated %" PRIu64
+           "; workers stopped %" PRIu64 "\n",
            totals->pictures, totals->loaded, totals->cut_overs, totals->aborts, totals->interrupted, totals->compared,
-           totals->repeated);
+           totals->repeated, totals->stopped);
 }
 
 /* One seed, twice: the same history both times. Returns whether all is well. */

@@ -222,6 +222,12 @@ static bool take_picture(const struct sim_process *worker, struct pictured *ret_
     return cw_inspect_digest(worker->core, 0, &ret_picture->digest);
 }
 
+static void remember_picture(struct oracle *oracle, unsigned number)
+{
+    struct pictured *picture = &oracle->pictures[number][oracle->picture_count[number]++ % ORACLE_PICTURES];
+    CHECK(take_picture(oracle->appliance->workers[number], picture));
+}
+
 /* After every turn: a picture is begun behind what the turn executed. */
 static void note_picture(struct oracle *oracle, unsigned number)
 {
@@ -231,7 +237,16 @@ static void note_picture(struct oracle *oracle, unsigned number)
         return;
     oracle->picture_began_ns[number] = began_ns;
     if (began_ns != 0)
-        CHECK(take_picture(worker, &oracle->pictures[number][oracle->picture_count[number]++ % ORACLE_PICTURES]));
+        remember_picture(oracle, number);
+}
+
+/* At its end, a worker saves at once. */
+static void observe_saved(void *context, struct sim_process *process, const char *name)
+{
+    struct oracle *oracle = context;
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (oracle->appliance->workers[i] == process && strcmp(name, "dump.rdb") == 0)
+            remember_picture(oracle, i);
 }
 
 /* What the disk of this worker gave to a core. */
@@ -303,6 +318,7 @@ void oracle_init(struct oracle *oracle, struct appliance *appliance)
     oracle->appliance = appliance;
     appliance->world.observe = oracle_observe;
     appliance->world.observe_output = observe_output;
+    appliance->world.observe_saved = observe_saved;
     appliance->world.observe_context = oracle;
 }
 

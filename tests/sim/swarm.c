@@ -45,8 +45,8 @@ void swarm_draw(struct swarm *swarm, struct appliance *appliance, struct oracle 
     swarm->spares_plots = rand_chance(rand, 600000);
     swarm->master_per_million = (uint32_t)rand_between(rand, 300000, 900000);
 
-    struct rand aside = *rand; /* whether there is a spare changes nothing of what goes wrong */
-    appliance->spares = rand_chance(&aside, 333333);
+    swarm->aside = *rand; /* whether there is a spare changes nothing of what goes wrong, nor do stops */
+    appliance->spares = rand_chance(&swarm->aside, 333333);
 
     struct sim_options *options = &appliance->world.options;
     options->delay_min_ns = rand_between(rand, 50, 500) * NS_PER_US;
@@ -243,6 +243,22 @@ static void next_fault(struct world *world, void *context)
                    swarm);
 }
 
+static void next_stop(struct world *world, void *context)
+{
+    struct swarm *swarm = context;
+    if (world->now_ns >= SWARM_HEAL_NS)
+        return;
+    struct sim_process *master = running_master(swarm->oracle);
+    struct sim_process *worker = swarm->appliance->workers[rand_below(&swarm->aside, WORKERS)];
+    if (master != NULL && rand_chance(&swarm->aside, 400000))
+        worker = master;
+    swarm->stopped += worker->running && !worker->paused;
+    if (world->verbose)
+        printf("# %10.6f STOP %s\n", (double)world->now_ns / 1e9, worker->name);
+    sim_stop(world, worker);
+    world_schedule(world, world->now_ns + rand_between(&swarm->aside, 1000, 15000) * NS_PER_MS, next_stop, swarm);
+}
+
 static void heal(struct world *world, void *context)
 {
     struct swarm *swarm = context;
@@ -273,5 +289,7 @@ void swarm_arm(struct swarm *swarm)
     swarm->appliance->world.crashed = restart_crashed;
     swarm->appliance->world.crashed_context = swarm;
     world_schedule(&swarm->appliance->world, SWARM_BEGIN_NS, next_fault, swarm);
+    if (swarm->stops_workers)
+        world_schedule(&swarm->appliance->world, SWARM_BEGIN_NS + NS_PER_S, next_stop, swarm);
     world_schedule(&swarm->appliance->world, SWARM_HEAL_NS, heal, swarm);
 }

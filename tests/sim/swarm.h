@@ -42,13 +42,15 @@ struct omissions {
 struct swarm {
     struct appliance *appliance; /* borrowed */
     struct oracle *oracle;       /* borrowed; knows who is master */
-    struct rand rand;
+    struct rand rand, aside;
     bool enabled[FAULT_KINDS];
     int64_t gap_min_ns, gap_max_ns;
     uint32_t master_per_million; /* chance that a fault takes the master as its target */
-    bool leaves_sentinel;        /* one stays dead at the end */
-    bool spares_plots;           /* nothing else happens while a plot runs */
-    uint32_t plot_per_million;   /* chance that a fault is a plot, where plots are enabled */
+    bool stops_workers;          /* now and then one is told to end, in order: it saves, and comes back */
+    uint64_t stopped;
+    bool leaves_sentinel;      /* one stays dead at the end */
+    bool spares_plots;         /* nothing else happens while a plot runs */
+    uint32_t plot_per_million; /* chance that a fault is a plot, where plots are enabled */
     struct plot plot;
     struct omissions omissions;
     unsigned strikes;

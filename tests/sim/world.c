@@ -377,7 +377,8 @@ struct sim_process *world_add(struct world *world, const char *name, const struc
 {
     CHECK(world->process_count < SIM_PROCESSES_MAX && strlen(name) < SIM_NAME_MAX);
     struct sim_process *process = &world->processes[world->process_count];
-    *process = (struct sim_process){.index = world->process_count, .door = door, .create = create, .context = context};
+    *process = (struct sim_process){
+        .world = world, .index = world->process_count, .door = door, .create = create, .context = context};
     strcpy(process->name, name);
     process->storage = disk_storage(process);
     world->process_count++;
@@ -441,6 +442,12 @@ void sim_power_off(struct world *world, struct sim_process *process)
     process->powered_off = true;
     end_process(world, process, false);
     disk_tear(world, process);
+}
+
+void sim_stop(struct world *world, struct sim_process *process)
+{
+    if (process->running && !process->paused)
+        step(world, process, (struct event){.kind = EVENT_STOP});
 }
 
 void sim_pause(struct world *world, struct sim_process *process, int64_t duration_ns)
@@ -560,6 +567,7 @@ void world_free(struct world *world)
 {
     world->observe = NULL;
     world->observe_output = NULL;
+    world->observe_saved = NULL;
     for (unsigned i = 0; i < world->process_count; i++) {
         struct sim_process *process = &world->processes[i];
         sim_kill(world, process);

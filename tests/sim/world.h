@@ -61,7 +61,8 @@ struct sim_end;
 
 struct sim_process {
     char name[SIM_NAME_MAX];
-    unsigned index; /* also the number of its host */
+    struct world *world; /* borrowed */
+    unsigned index;      /* also the number of its host */
     const struct door *door;
     sim_create create;
     void *context; /* borrowed; the creator's own */
@@ -127,6 +128,8 @@ struct world {
     void (*observe)(void *context, struct world *world, struct sim_process *process);
     /* Just before bytes go to a kernel. Borrowed. */
     void (*observe_output)(void *context, struct sim_process *process, link_id link, struct slice bytes);
+    /* A core has written this file by its storage table, and stands where the file says. Borrowed. */
+    void (*observe_saved)(void *context, struct sim_process *process, const char *name);
     void *observe_context;
     /* Died of writes_until_crash, or ended itself. Borrowed. */
     void (*crashed)(void *context, struct sim_process *process);
@@ -149,6 +152,7 @@ struct sim_process *world_add(struct world *world, const char *name, const struc
 void sim_start(struct world *world, struct sim_process *process);
 void sim_kill(struct world *world, struct sim_process *process);      /* kill -9: the kernel closes its streams */
 void sim_power_off(struct world *world, struct sim_process *process); /* nobody closes anything */
+void sim_stop(struct world *world, struct sim_process *process);      /* SIGTERM: it ends itself, soon */
 void sim_pause(struct world *world, struct sim_process *process, int64_t duration_ns);
 void sim_resume(struct world *world, struct sim_process *process);
 void sim_lose_disk(struct sim_process *process); /* only while dead */
