@@ -14,7 +14,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { PIECE = 256 << 10 }; /* bytes read at a time */
+enum {
+    PIECE = 256 << 10, /* bytes read at a time */
+    NAME_SHOWN = 64,   /* bytes of a command's */
+};
 
 /* One file, which is RDB, or commands, or commands behind RDB. */
 struct file_load {
@@ -28,7 +31,8 @@ struct file_load {
     struct cw_keyspace *fresh;
     struct cw_rdb_load rdb;
     struct cw_aof_reader reader;
-    uint64_t taken; /* bytes of the file */
+    uint64_t taken;     /* bytes of the file */
+    struct buf unknown; /* owned: the name of a command that there is not, as far as it is shown */
 };
 
 /* Also what cannot be opened: nothing is to take its place. */
@@ -64,12 +68,31 @@ void cw_aof_name_manifest(const struct cw_engine *engine, char path[FILE_NAME_MA
 
 /* --- the two forms --- */
 
+/* The first command that nobody knows, of the unit at the front. */
+static void note_unknown(struct buf *name, struct slice bytes)
+{
+    static const struct resp_limits limits = RESP_LIMITS_DEFAULT;
+    struct resp_request request = {0};
+    int64_t used;
+    while (buf_length(name) == 0 && bytes.length > 0 && (used = resp_request_read(&request, bytes, &limits)) > 0) {
+        bool is_unknown = request.argc > 0 && command_resolve(request.argv, request.argc) == NULL;
+        for (size_t i = 0; is_unknown && i < request.argv[0].length && i < NAME_SHOWN; i++) {
+            char letter = request.argv[0].data[i];
+            buf_add(name, letter > ' ' && letter <= '~' ? &letter : "?", 1);
+        }
+        bytes = slice_skip(bytes, (size_t)used);
+    }
+    resp_request_free(&request);
+}
+
 static int apply(void *context, struct slice bytes, size_t *ret_used)
 {
     struct file_load *load = context;
     bool ack_wanted;
     int error = cw_engine_apply(load->engine, bytes, ret_used, &ack_wanted);
     cw_place_advance(load->place, *ret_used);
+    if (error == ERR_PROTOCOL)
+        note_unknown(&load->unknown, slice_skip(bytes, *ret_used));
     return error;
 }
 
@@ -137,7 +160,13 @@ static int take_commands(struct file_load *load, struct slice bytes)
 {
     load->taken += bytes.length;
     int error = cw_aof_read(&load->reader, bytes);
-    return error < 0 ? refuse(load->engine, load->why, load->name, load->reader.whole, error) : 0;
+    if (error == 0)
+        return 0;
+    refuse(load->engine, load->why, load->name, load->reader.whole, error);
+    if (buf_length(&load->unknown) > 0)
+        buf_add_format(load->why, " (unknown command '%.*s')", (int)buf_length(&load->unknown),
+                       buf_slice(&load->unknown).data);
+    return error;
 }
 
 static int take_known(struct file_load *load, struct slice bytes)
@@ -436,6 +465,7 @@ static void close_open(struct cw_aof_input *input)
     }
     buf_free(&input->load.head);
     cw_aof_reader_free(&input->load.reader);
+    buf_free(&input->load.unknown);
 }
 
 static void note_end(struct cw_aof_loaded *loaded, const struct found *found)

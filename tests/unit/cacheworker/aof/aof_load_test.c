@@ -334,7 +334,10 @@ static void what_is_not_the_end_is_refused(void **state)
         {SLICE_LITERAL(SELECT INCR "*2\r\n"), "appendonly yes\naof-load-truncated no", ERR_TRUNCATED, "at byte 44: "},
         {SLICE_LITERAL(SELECT INCR ZEROS INCR), "appendonly yes", ERR_CORRUPT, "at byte 44: corrupt"},
         {SLICE_LITERAL(SELECT INCR "xx" ZEROS), "appendonly yes", ERR_CORRUPT, "at byte 44: corrupt"},
-        {SLICE_LITERAL(SELECT "*1\r\n$4\r\nNOPE\r\n" ZEROS), "appendonly yes", ERR_PROTOCOL, "at byte 23: "},
+        {SLICE_LITERAL(SELECT "*1\r\n$4\r\nNOPE\r\n" ZEROS), "appendonly yes", ERR_PROTOCOL,
+         "at byte 23: protocol error (unknown command 'NOPE')"},
+        {SLICE_LITERAL(SELECT "*1\r\n$5\r\nMULTI\r\n" INCR "*1\r\n$5\r\nNO\nPE\r\n"), "appendonly yes", ERR_PROTOCOL,
+         "at byte 23: protocol error (unknown command 'NO?PE')"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
