@@ -394,6 +394,7 @@ void cw_aof_take_loaded(struct cw_engine *engine, const struct cw_aof_loaded *lo
     aof->has_manifest = true;
     aof->manifest = loaded->manifest;
     aof->has_empty = loaded->has_empty;
+    aof->rewrite.last_increment = loaded->last_number;
     aof->confirmed = loaded->newest_bytes;
     aof->older_bytes = loaded->bytes - loaded->newest_bytes;
     aof->base_bytes = loaded->bytes;
@@ -453,8 +454,11 @@ static void write_all(struct cw_engine *engine)
 void cw_aof_end(struct cw_engine *engine)
 {
     cw_aof_rewrite_leave(engine);
-    if (engine->aof.state == CW_AOF_ON && engine->aof.error == 0)
-        write_all(engine);
+    if (engine->aof.state != CW_AOF_ON)
+        return;
+    if (engine->aof.error < 0) /* the last try */
+        open_newest(engine, open_name(&engine->aof));
+    write_all(engine);
 }
 
 void cw_aof_settings_changed(struct cw_engine *engine)

@@ -427,6 +427,8 @@ int cw_aof_input_open(struct cw_engine *engine, struct cw_aof_input **ret_input,
     if (error == ERR_NOT_FOUND)
         imagine_manifest(engine, &input->loaded.manifest);
     size_t count = input->loaded.manifest.count;
+    if (count > 0)
+        input->loaded.last_number = cw_manifest_newest(&input->loaded.manifest)->number;
     forget_empty(engine, &input->loaded.manifest);
     input->loaded.has_empty = input->loaded.manifest.count < count;
     for (size_t i = 0; i < count_files(&input->loaded.manifest); i++)

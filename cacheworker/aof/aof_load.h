@@ -18,7 +18,8 @@ struct cw_engine;
 
 struct cw_aof_loaded {
     struct cw_manifest manifest;
-    bool has_empty;        /* increments at its end, on the disk: they are left out here */
+    bool has_empty;        /* increments at its end, on the disk: they are left out here, */
+    uint64_t last_number;  /* but this is the last one's there */
     uint64_t newest_bytes; /* of the last file, without what is to be cut */
     uint64_t cut_bytes;
     uint64_t zero_bytes;    /* of these, at the end */

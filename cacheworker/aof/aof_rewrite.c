@@ -207,6 +207,26 @@ static uint64_t first_of(uint64_t in_use, uint64_t end)
     return end > in_use + ATTEMPTS_MAX ? end - ATTEMPTS_MAX : in_use + 1;
 }
 
+void cw_aof_give_way(struct cw_engine *engine)
+{
+    struct cw_aof *aof = &engine->aof;
+    if (aof->state != CW_AOF_STARTING || !aof->has_manifest)
+        return;
+    char manifest[FILE_NAME_MAX];
+    cw_aof_name_manifest(engine, manifest);
+    const char *aside = cw_aof_path(engine, MANIFEST_ASIDE); /* a rename is durable, a removal is not */
+    cw_aof_ask(engine, (struct file_effect){.operation = FILE_RENAME, .new_name = aside}, manifest, 0,
+               SLICE_LITERAL(""));
+    remove_file(engine, MANIFEST_ASIDE);
+    if (aof->manifest.has_base)
+        remove_file(engine, aof->manifest.base.name);
+    for (size_t i = 0; i < aof->manifest.count; i++)
+        remove_file(engine, aof->manifest.increments[i].name);
+    uint64_t end = aof->rewrite.last_increment + 1; /* empty ones, or what was begun */
+    for (uint64_t i = first_of(0, end); i < end; i++)
+        remove_unneeded_increment(engine, i);
+}
+
 /* What failed to get a name and stayed, for it might have had it, has numbers between those in use before and now. */
 static void remove_attempts(struct cw_engine *engine, const struct cw_manifest *older)
 {
@@ -229,8 +249,9 @@ static void succeeded(struct cw_engine *engine)
     aof->has_manifest = true;
     aof->manifest = rewrite->next;
     cw_aof_remove_history(engine);
-    if (rewrite->failures > 0)
+    if (rewrite->failures > 0 || aof->has_empty)
         remove_attempts(engine, &older);
+    aof->has_empty = false;
     aof->older_bytes = cw_picture_bytes(&rewrite->picture);
     aof->base_bytes = file_bytes(aof);
     if (aof->synced_offset < rewrite->offset)
@@ -249,7 +270,8 @@ static void succeeded(struct cw_engine *engine)
 
 /* --- how it begins --- */
 
-/* No number is used twice while the process lives: what was left may have got its name. */
+/* No number is used twice while the process lives, for what was left may have got its name; nor one that the manifest
+ * on the disk has, for what is removed when this fails would be missed there. */
 static uint64_t next_number(uint64_t *last, uint64_t in_use)
 {
     *last = (*last > in_use ? *last : in_use) + 1;

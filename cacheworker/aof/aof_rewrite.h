@@ -68,6 +68,10 @@ void cw_aof_rewrite_leave(struct cw_engine *engine);
 /* Removes the files of the history that the manifest on the disk has. */
 void cw_aof_remove_history(struct cw_engine *engine);
 
+/* The process ends, and has saved the data in dump.rdb. While the file is STARTING, what is on the disk of it is older,
+ * and would be loaded instead: it goes. */
+void cw_aof_give_way(struct cw_engine *engine);
+
 /* At the start, of a file that is whole: removes what of another one a life before has left that died over it.
  */
 void cw_aof_remove_leftovers(struct cw_engine *engine);

@@ -98,7 +98,10 @@ static bool puts_all_away(struct cw_engine *engine)
         return false;
     }
     cw_background_save_leave(engine);
-    if (!saves(engine) || cw_repl_save(engine->repl) == 0)
+    if (!saves(engine))
+        return true;
+    engine->shutdown.is_saved = cw_repl_save(engine->repl) == 0;
+    if (engine->shutdown.is_saved)
         return true;
     effect_log(engine->effects, LOG_LEVEL_ERROR, "the data could not be saved");
     return may_fail;
@@ -108,6 +111,8 @@ static void end_process(struct cw_engine *engine, int status)
 {
     engine->shutdown.state = CW_SHUTDOWN_ENDED;
     cw_aof_end(engine);
+    if (engine->shutdown.is_saved)
+        cw_aof_give_way(engine);
     cw_ha_stop(engine->ha);
     effect_log(engine->effects, LOG_LEVEL_NOTICE, "this server ends, by %s",
                engine->shutdown.is_by_signal ? "a signal" : "order of a client");

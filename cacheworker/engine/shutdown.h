@@ -36,6 +36,7 @@ struct cw_shutdown { /* a zeroed struct is none */
     unsigned options;
     bool is_by_signal;
     bool has_failed; /* one by a signal: the next does not */
+    bool is_saved;   /* in dump.rdb */
     int64_t end_ns;  /* of waiting for replicas */
     bool is_paused;  /* writes are, and CLIENT PAUSE says what comes behind that: */
     int64_t paused_before_ns;

@@ -290,6 +290,15 @@ static int storage_commit(void *context, void *opened)
     return 0;
 }
 
+static int storage_sync(void *context, const char *name)
+{
+    struct sim_file *file = file_find(context, name);
+    if (file == NULL || !file->exists)
+        return ERR_NOT_FOUND;
+    file->synced = buf_length(&file->content);
+    return 0;
+}
+
 struct storage disk_storage(struct sim_process *process)
 {
     return (struct storage){.context = process,
@@ -298,5 +307,6 @@ struct storage disk_storage(struct sim_process *process)
                             .open_write = storage_open_write,
                             .write = storage_write,
                             .commit = storage_commit,
-                            .close = storage_close};
+                            .close = storage_close,
+                            .sync = storage_sync};
 }

@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """A disk that is full from any operation on: what was there stays and is loaded, what was acknowledged is there, nothing
 of what failed is left, and all goes on when there is room again."""
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 
 import tap
 from appliance import Client, info, wait_until
 from tap import check, say
-from worker import BUILD, with_worker
+from worker import BUILD, MANIFEST, with_worker
 
 PORT = 25737
-FILES = ("dump.rdb", "appendonlydir")
 
 
 def persistence(client):
@@ -21,13 +22,11 @@ def persistence(client):
 def number_on_disk(worker, appendonly):
     """What a server makes of the files as they are now."""
     copy = os.path.join(worker.directory, "copy")
-    os.mkdir(copy)
-    for name in FILES:
-        path = os.path.join(worker.directory, name)
-        if os.path.isdir(path):
-            shutil.copytree(path, os.path.join(copy, name))
-        elif os.path.exists(path):
-            shutil.copy(path, copy)
+    os.makedirs(os.path.join(copy, "appendonlydir"))
+    names = [f"appendonlydir/{name}" for name in os.listdir(worker.files)] if os.path.isdir(worker.files) else []
+    for name in ("dump.rdb", *names):
+        with contextlib.suppress(FileNotFoundError):  # what nobody needs may go at any time
+            shutil.copy(os.path.join(worker.directory, name), os.path.join(copy, name))
     loader = subprocess.run([os.path.join(BUILD, "tests/system/load_directories")], text=True, capture_output=True,
                             input=f"{appendonly} {copy}\n", check=False)
     shutil.rmtree(copy)
@@ -101,13 +100,24 @@ def write(worker, client, number):
     return client
 
 
+def announce_increment(worker):
+    """As it is when a worker dies while a new base is about to be begun."""
+    worker.end()
+    with open(os.path.join(worker.files, MANIFEST), "a", encoding="ascii") as file:
+        file.write("file appendonly.aof.2.incr.aof seq 2 type i\n")
+    with open(os.path.join(worker.files, "appendonly.aof.2.incr.aof"), "wb"):
+        pass
+
+
 @with_worker(PORT, "appendonly yes", "appendfsync always", "save ''")
 def test_rewrites(worker):
     """full at every operation of a rewrite of the append-only file: all that was acknowledged is there, before and after"""
     worker.preload_faults()
     client = worker.start()
     number, operation, goes_well = 1, 0, False
-    client = write(worker, client, number)
+    write(worker, client, number)
+    announce_increment(worker)
+    client = worker.start()
     while not goes_well:
         operation, number = operation + 1, number + 1
         check(operation < 60, "a rewrite never gets to the end")
@@ -122,4 +132,24 @@ def test_rewrites(worker):
     say(f"full at {operation - 1} operations")
 
 
-tap.run([test_snapshots, test_rewrites])
+@with_worker(PORT, "appendonly yes", "appendfsync everysec", "save ''")
+def test_end(worker):
+    """room again just before the end: what could not be written before is on the disk after it"""
+    worker.preload_faults()
+    client = worker.start()
+    wait_until(lambda: persistence(client)["aof_rewrites"] == "1", 30, "there is a base")
+    number = 0
+
+    def has_failed():
+        nonlocal number
+        number += client.call("SET", "number", number + 1) == "OK"
+        return persistence(client)["aof_last_write_status"] == "err"
+    worker.set_fault("full 1 1")
+    wait_until(has_failed, 30, "the disk is full")
+    worker.end_faults()
+    worker.end(signal.SIGTERM)
+    worker.forget_snapshot()
+    check(worker.start().call("GET", "number") == str(number).encode(), "what was acknowledged is not there")
+
+
+tap.run([test_snapshots, test_rewrites, test_end])

@@ -72,6 +72,17 @@ class Life:
     def say_saved(self, number):
         self.client.call("EVAL", "return redis.status_reply(ARGV[1])", 0, f"saved:{number}")
 
+    def shut_down(self, number, *before):
+        """This, two writes more, the last of which is the number, and an end; then it is promised."""
+        self.client.send(*before)
+        self.client.send("INCR", "number")
+        self.client.send("EVAL", SECOND, 0, "", "key:")
+        self.client.send("SHUTDOWN", "SAVE", "FORCE")
+        self.process.wait(30)
+        said = b"+saved:%d\r\n" % number
+        with open(os.path.join(os.path.dirname(self.directory), "record"), "ab") as file:
+            file.write(b"say %d %d\n%s\n" % (time.monotonic() * 1000, len(said), said))
+
     def wait_for(self, *fields):
         wait_until(lambda: {info(self.client, "persistence")[field] for field in fields} == {"0"}, 30, f"{fields} are 0")
 
@@ -304,6 +315,27 @@ def test_everysec():
         check(judge(place, disk, "yes", 7)[0] > 50, "nothing was promised")
 
 
+def test_end():
+    """SHUTDOWN in the middle of a rewrite, and of a first base beside an old file: all is there when the process is gone"""
+    with recorded() as place:
+        disk = Disk(os.path.join(place, "data"))
+        with Life(place, "appendonly yes", "appendfsync everysec", policy="no") as life:
+            life.wait_for_base()
+            number = life.write(10, 10)[-1]
+            life.shut_down(number + 2, "BGREWRITEAOF")
+        with Life(place, "appendonly yes", "appendfsync no") as life:
+            check_data(life.client, 6)
+            check(life.client.call("CONFIG", "SET", "appendonly", "no") == "OK", "CONFIG SET")
+            number = life.write(10, 20)[-1]
+            life.shut_down(number + 2, "CONFIG", "SET", "appendonly", "yes")
+        with Life(place, "appendonly yes", "appendfsync always") as life:
+            check_data(life.client, 12)
+            life.wait_for_base()
+            check_tidy(place)
+            life.write(10)
+        check(judge(place, disk, "yes")[0] == 14, "writes were refused")
+
+
 def test_first_base():
     """a first base beside dump.rdb: what that holds, or all"""
     with recorded() as place:
@@ -358,4 +390,4 @@ def test_full_sync():
 
 
 tap.run([test_snapshots, test_append_only_file, test_unsynced, test_everysec,
-         test_first_base, test_full_sync])
+         test_end, test_first_base, test_full_sync])
