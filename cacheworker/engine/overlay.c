@@ -1,7 +1,9 @@
 #include "cacheworker/engine/overlay.h"
 
 #include "cacheworker/engine/state.h"
+#include "cacheworker/repl/repl.h"
 #include "common/base/errors.h"
+#include "common/base/number.h"
 #include "common/conf/redis_conf.h"
 
 enum { FILE_MAX = 16 << 20, PIECE = 16 << 10 };
@@ -28,6 +30,28 @@ static int take_parameter(struct cw_engine *engine, const struct redis_conf *lin
         buf_add_text(reason, "there is no such parameter");
     buf_free(&value);
     return error;
+}
+
+/* "replicaof host port", or "no one". */
+static int take_master(struct cw_engine *engine, const struct redis_conf *line, struct buf *reason)
+{
+    const struct slice *words = line->parser.argv;
+    struct address *master = &engine->config.replicaof;
+    uint64_t port;
+    bool is_whole = engine->config.standalone && line->parser.argc == 3;
+    if (is_whole && slice_equal_nocase(words[1], "no") && slice_equal_nocase(words[2], "one")) {
+        *master = (struct address){.port = 0};
+        return 0;
+    }
+    if (!is_whole || words[1].length == 0 || words[1].length >= sizeof(master->host) ||
+        memchr(words[1].data, '\0', words[1].length) != NULL || number_parse_u64(words[2], &port) < 0 ||
+        port > UINT16_MAX) {
+        buf_add_text(reason, "this is nobody to be followed");
+        return ERR_INVALID;
+    }
+    *master = (struct address){.port = (uint16_t)port};
+    memcpy(master->host, words[1].data, words[1].length);
+    return 0;
 }
 
 static int take_users(struct cw_engine *engine, struct slice users, const char *origin, struct buf *complaints)
@@ -62,6 +86,8 @@ static int take_lines(struct cw_engine *engine, struct slice text, const char *o
         } else if (slice_equal_nocase(reader.parser.argv[0], "user")) {
             buf_add_slice(&users, reader.line);
             buf_add_text(&users, "\n");
+        } else if (slice_equal_nocase(reader.parser.argv[0], "replicaof")) {
+            error = take_master(engine, &reader, &reason);
         } else {
             error = take_parameter(engine, &reader, &reason);
         }
@@ -138,10 +164,26 @@ static void write_parameters(const struct cw_engine *engine, struct slice known,
     buf_free(&line);
 }
 
+static void write_master(const struct cw_engine *engine, struct buf *out)
+{
+    const struct address none = {.port = 0}, *base = &engine->overlay.base_master;
+    const struct address *master = cw_repl_stock_master(engine->repl);
+    if (address_equal(master != NULL ? master : &none, base->host[0] != '\0' ? base : &none))
+        return;
+    if (master == NULL) {
+        buf_add_text(out, "replicaof no one\n");
+        return;
+    }
+    buf_add_text(out, "replicaof ");
+    redis_conf_add_quoted(out, slice_text(master->host));
+    buf_add_format(out, " %u\n", master->port);
+}
+
 static void write_overlay(const struct cw_engine *engine, struct buf *out)
 {
     buf_add_text(out, "# CONFIG REWRITE keeps here what CONFIG SET and ACL SETUSER changed: read last of all.\n");
     write_parameters(engine, buf_slice(&engine->overlay.base_parameters), out);
+    write_master(engine, out);
     struct buf users = {0};
     cw_acl_write(&engine->access.acl, &users);
     if (!slice_equal(buf_slice(&users), buf_slice(&engine->overlay.base_users)))
@@ -185,6 +227,7 @@ int cw_overlay_create(struct cw_engine *engine)
     cw_acl_write(&engine->access.acl, &overlay->base_users);
     if (engine->config.storage == NULL)
         return 0;
+    overlay->base_master = engine->config.replicaof;
     struct buf text = {0};
     error = read_file(engine->config.storage, &text);
     if (error == 0)

@@ -2,10 +2,11 @@
  *
  * The administrator's files are never written. What differs from them goes into a file of the worker's own, in the form
  * of redis.conf, in the directory of its state ("parameters.conf"), which is read after them when the worker starts:
- * parameters by their present values, and all users, if one of them changed. */
+ * parameters by their present values, all users, if one of them changed, and whom a server by itself follows. */
 #ifndef CACHEWORKER_ENGINE_OVERLAY_H
 #define CACHEWORKER_ENGINE_OVERLAY_H
 
+#include "common/base/address.h"
 #include "common/base/buf.h"
 #include "common/base/check.h"
 
@@ -16,6 +17,7 @@ struct cw_engine;
 struct cw_overlay {             /* of an engine */
     struct buf base_parameters; /* owned; lines as the administrator's files leave them */
     struct buf base_users;      /* owned; the same of users */
+    struct address base_master; /* whom a server by itself follows by these; no host: nobody */
     struct buf complaints;      /* owned; lines to be logged when the worker starts */
 };
 

@@ -202,6 +202,12 @@ def test_rewrite():
         stop(process)
         process, client = start(path)
         check(client.call("GET", "key") == b"x", "the data are not found again")
+        for order, role in ((("127.0.0.1", str(EXPORTER)), [b"slave", b"127.0.0.1", EXPORTER]), (("no", "one"), [b"master"])):
+            check(client.call("REPLICAOF", *order) == "OK", "REPLICAOF fails")
+            check(client.call("CONFIG", "REWRITE") == "OK", "CONFIG REWRITE fails")
+            stop(process)
+            process, client = start(path)
+            check(client.call("ROLE")[:len(role)] == role, f"after REPLICAOF {order}: {client.call('ROLE')}")
         # What is as the file says needs no keeping.
         check(client.call("CONFIG", "SET", "timeout", "0") == "OK", "CONFIG SET fails")
         check(client.call("CONFIG", "REWRITE") == "OK", "CONFIG REWRITE fails")
