@@ -315,6 +315,25 @@ def test_everysec():
         check(judge(place, disk, "yes", 7)[0] > 50, "nothing was promised")
 
 
+def test_at_run_time():
+    """appendonly and appendfsync set while it runs: what there is, is a beginning of what was written, or older and whole"""
+    with recorded() as place:
+        disk = Disk(os.path.join(place, "data"))
+        with Life(place, "appendonly yes", "appendfsync no") as life:
+            life.wait_for_base()
+            for parameter, value in (("appendfsync", "always"), ("appendonly", "no"), ("appendonly", "yes"),
+                                     ("appendfsync", "no"), ("appendonly", "no"), ("appendonly", "yes")):
+                life.write(20, 5000)
+                life.write(20, before="BGREWRITEAOF")
+                life.wait_for_base()
+                check(life.client.call("CONFIG", "SET", parameter, value) == "OK", f"CONFIG SET {parameter} {value}")
+                life.write(20)
+                life.wait_for_base()
+            check(life.client.call("CONFIG", "SET", "appendfsync", "always") == "OK", "CONFIG SET appendfsync always")
+            life.say_saved(life.write(20)[-1])
+        check(judge(place, disk, "yes")[0] == 50, "writes were refused")
+
+
 def test_end():
     """SHUTDOWN in the middle of a rewrite, and of a first base beside an old file: all is there when the process is gone"""
     with recorded() as place:
@@ -390,4 +409,4 @@ def test_full_sync():
 
 
 tap.run([test_snapshots, test_append_only_file, test_unsynced, test_everysec,
-         test_end, test_first_base, test_full_sync])
+         test_at_run_time, test_end, test_first_base, test_full_sync])
