@@ -18,6 +18,7 @@ struct mutants {
     unsigned sentinel;
     unsigned worker;
     unsigned proxy;
+    bool migrates; /* every seed's group takes over a server's data: else few would show it */
 };
 
 struct appliance {

@@ -56,13 +56,13 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     struct swarm swarm;
     world_init(&appliance->world, seed);
     appliance->world.verbose = verbose;
-    appliance->durability = seed % 3 == 0 ? DURABILITY_SYNC : DURABILITY_ASYNC;
+    appliance->durability = seed % 3 == 0 || settings->mutants.migrates ? DURABILITY_SYNC : DURABILITY_ASYNC;
     appliance->acknowledgements = seed % 9 == 0 ? 2 : 1;
     appliance->appendfsync = appendfsync_of(seed);
     appliance->rewrites = seed % 2 == 0;
     appliance->save_points = save_points_of(seed);
     appliance->saves_slowly = seed % 2 == 0;
-    appliance->migrates = seed % 12 == 3; /* of those with sync */
+    appliance->migrates = seed % 12 == 3 || settings->mutants.migrates; /* of those with sync */
     oracle_init(oracle, appliance);
     swarm_draw(&swarm, appliance, oracle, &settings->omissions);
     if (seed % 8 == 3 || seed % 8 == 4)
@@ -71,7 +71,7 @@ static void run_seed(uint64_t seed, const struct settings *settings, bool verbos
     appliance->workload.stop_ns = SWARM_END_NS - 500 * NS_PER_MS;
     appliance->workload.disk_refuses = appliance->appendfsync != NULL;
     appliance->workload.with_changes = seed % 4 == 0;
-    appliance->workload.with_scripts = seed % 8 == 6;
+    appliance->workload.with_scripts = seed % 8 == 6 && !appliance->migrates;
     swarm.stops_workers = seed % 7 == 4;
     swarm_arm(&swarm);
     if (appliance->migrates)

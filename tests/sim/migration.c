@@ -242,6 +242,26 @@ static void writer_turned(struct talker *writer, int64_t now_ns, struct effects 
     }
 }
 
+static void delay_source(struct migration *migration, int64_t lag_ns)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        migration->appliance->world.lag_ns[migration->source->index][migration->appliance->workers[i]->index] = lag_ns;
+}
+
+static void end_delay(struct world *world, void *context)
+{
+    (void)world;
+    delay_source(context, 0);
+}
+
+/* From here on the source is ahead of what the group has. */
+static void begin_delay(struct migration *migration)
+{
+    struct world *world = &migration->appliance->world;
+    delay_source(migration, rand_between(&migration->rand, 300, 2500) * NS_PER_MS);
+    world_schedule(world, world->now_ns + rand_between(&migration->rand, 2, 5) * NS_PER_S, end_delay, migration);
+}
+
 /* --- the tool: visits one worker after the other, asks how it stands, and gives the order that is due --- */
 
 enum { ORDER_NONE, ORDER_START, ORDER_CUT_OVER, ORDER_ABORT };
@@ -282,6 +302,17 @@ static bool is_in(struct slice status, const char *state)
     return memmem(status.data, status.length, line, strlen(line)) != NULL;
 }
 
+/* This master knows of the migration. */
+static void note_start(struct migration *migration, const struct sim_process *worker)
+{
+    bool is_known = migration->ordered == worker && migration->ordered_life == worker->life;
+    if (migration->started_ns > 0 || !worker->running || is_known)
+        return;
+    migration->ordered = worker;
+    migration->ordered_life = worker->life;
+    migration->ordered_offset = cw_inspect_history(worker->core)->last_offset;
+}
+
 static unsigned order_for(struct talker *tool, struct slice status)
 {
     struct migration *migration = tool->migration;
@@ -289,12 +320,19 @@ static unsigned order_for(struct talker *tool, struct slice status)
     bool is_following = is_in(status, "connecting") || is_in(status, "copying") || is_in(status, "following");
     bool is_interrupted = is_in(status, "interrupted");
     migration->interrupted += is_interrupted;
+    if (is_following)
+        note_start(migration, migration->appliance->workers[tool->whom]);
     if (is_interrupted && is_to_end && migration->aborts)
         return ORDER_ABORT;
     if ((migration->started_ns == 0 && is_in(status, "none")) || is_interrupted)
         return ORDER_START;
-    if (is_following && is_to_end && migration->started_ns > 0)
+    if (!is_following || !is_to_end || migration->started_ns == 0)
+        return ORDER_NONE;
+    if (migration->is_delayed)
         return migration->aborts ? ORDER_ABORT : ORDER_CUT_OVER;
+    migration->is_delayed = true;
+    if (rand_chance(&migration->rand, 850000))
+        begin_delay(migration);
     return ORDER_NONE;
 }
 
@@ -316,16 +354,14 @@ static void give_order(struct talker *tool)
 static void note_ok(struct talker *tool)
 {
     struct migration *migration = tool->migration;
-    const struct sim_process *worker = migration->appliance->workers[tool->whom];
     migration->starts += tool->order == ORDER_START;
     migration->ends += tool->order != ORDER_START;
-    if (tool->order == ORDER_CUT_OVER)
+    if (tool->order == ORDER_CUT_OVER) {
         migration->carried = tool->token;
-    if (tool->order != ORDER_START || migration->started_ns > 0 || !worker->running)
-        return;
-    migration->ordered = worker;
-    migration->ordered_life = worker->life;
-    migration->ordered_offset = cw_inspect_history(worker->core)->last_offset;
+        migration->carried_ns = world_of(tool)->now_ns;
+    }
+    if (tool->order == ORDER_START)
+        note_start(migration, migration->appliance->workers[tool->whom]);
 }
 
 static void tool_replied(struct talker *tool, struct slice reply)
@@ -436,7 +472,7 @@ void migration_add(struct migration *migration, struct appliance *appliance)
     migration->source = appliance_add(appliance, "source", 0, &cw_worker_door, source_create, 1);
     migration->writer = appliance_add(appliance, "writer", 0, &talker_door, writer_create, 0);
     migration->tool = appliance_add(appliance, "tool", 0, &talker_door, tool_create, 0);
-    migration->aborts = rand_chance(&migration->rand, 200000);
+    migration->aborts = rand_chance(&migration->rand, 150000);
     migration->end_ns = rand_between(&migration->rand, 10, 55) * NS_PER_S;
     appliance->workload.is_waiting = true;
     appliance->workload.migrates = true;
@@ -455,25 +491,6 @@ static void mend_source(struct world *world, void *context)
 {
     (void)world;
     cut_source(context, false);
-}
-
-static void delay_source(struct migration *migration, int64_t lag_ns)
-{
-    for (unsigned i = 0; i < WORKERS; i++)
-        migration->appliance->world.lag_ns[migration->source->index][migration->appliance->workers[i]->index] = lag_ns;
-}
-
-static void end_delay(struct world *world, void *context)
-{
-    (void)world;
-    delay_source(context, 0);
-}
-
-static void begin_delay(struct world *world, void *context)
-{
-    struct migration *migration = context;
-    delay_source(migration, rand_between(&migration->rand, 300, 2500) * NS_PER_MS);
-    world_schedule(world, world->now_ns + rand_between(&migration->rand, 1, 5) * NS_PER_S, end_delay, migration);
 }
 
 static void trouble_source(struct world *world, void *context)
@@ -497,8 +514,6 @@ static void trouble_source(struct world *world, void *context)
 void migration_arm(struct migration *migration)
 {
     struct world *world = &migration->appliance->world;
-    if (rand_chance(&migration->rand, 500000)) /* the source is ahead when the order comes */
-        world_schedule(world, migration->end_ns - NS_PER_S, begin_delay, migration);
     if (rand_chance(&migration->rand, 700000))
         world_schedule(world, rand_between(&migration->rand, 3, 20) * NS_PER_S, trouble_source, migration);
 }
@@ -511,18 +526,12 @@ void migration_free(struct migration *migration)
 /* --- what must hold --- */
 
 /* What nobody in sync survived may have been lost, the order to start, too. */
-static bool was_cold(const struct oracle *oracle, const struct migration *migration)
+static bool was_cold_since(const struct oracle *oracle, int64_t since_ns)
 {
     for (uint64_t epoch = 2; epoch <= oracle->newest.epoch; epoch++)
-        if (oracle->epoch_is_cold[epoch] && oracle->epoch_began_ns[epoch] >= migration->started_ns)
+        if (oracle->epoch_is_cold[epoch] && oracle->epoch_began_ns[epoch] >= since_ns)
             return true;
     return false;
-}
-
-static bool is_write(const struct operation *operation)
-{
-    return operation->kind != OPERATION_GET && operation->kind != OPERATION_READ_LOG &&
-           operation->kind != OPERATION_READ_PAIR;
 }
 
 static void check_refused(struct oracle *oracle, const struct migration *migration)
@@ -530,7 +539,7 @@ static void check_refused(struct oracle *oracle, const struct migration *migrati
     const struct workload *workload = &migration->appliance->workload;
     for (size_t i = 0; i < workload->count; i++) {
         const struct operation *write = &workload->operations[i];
-        if (is_write(write) && write->fate == FATE_ACKNOWLEDGED &&
+        if (operation_is_write(write->kind) && write->fate == FATE_ACKNOWLEDGED &&
             (migration->end_ordered_ns == 0 || write->answered_ns < migration->end_ordered_ns))
             oracle_violate(oracle, "migration: a write was acknowledged at %.3f s, before the end was ordered",
                            (double)write->answered_ns / 1e9);
@@ -559,8 +568,9 @@ static uint64_t read_log(struct oracle *oracle, const struct migration *migratio
     return last;
 }
 
-static void check_log(struct oracle *oracle, const struct migration *migration, bool is_cold)
+static void check_log(struct oracle *oracle, const struct migration *migration)
 {
+    bool is_cold = was_cold_since(oracle, migration->carried_ns);
     bool *kept = mem_zero(MIGRATION_TOKENS_MAX);
     uint64_t last = read_log(oracle, migration, kept);
     for (uint64_t token = 1; token <= last; token++)
@@ -578,7 +588,7 @@ void migration_finish(struct oracle *oracle)
     const struct migration *migration = &oracle->appliance->migration;
     if (migration->appliance == NULL)
         return;
-    bool is_cold = was_cold(oracle, migration);
+    bool is_cold = was_cold_since(oracle, migration->started_ns);
     if (migration->differs)
         oracle_violate(oracle, "migration: a follower had other data than the source, at the same place");
     if (!migration->has_read || !migration->is_pair_whole)
@@ -586,5 +596,8 @@ void migration_finish(struct oracle *oracle)
                        migration->has_read ? "half of a pair" : "the writer could not read");
     if (!is_cold)
         check_refused(oracle, migration);
-    check_log(oracle, migration, is_cold);
+    if (!is_cold && migration->appliance->workload.source_went_back_ns > 0)
+        oracle_violate(oracle, "migration: the source's log was shorter at %.3f s than somebody had read before",
+                       (double)migration->appliance->workload.source_went_back_ns / 1e9);
+    check_log(oracle, migration);
 }

@@ -9,6 +9,7 @@
  * The group's clients begin when a failover cannot lose the order to start any more, and are refused until the end.
  * What must hold, in sync mode and without a cold start:
  *   no write of theirs is acknowledged before the order to end it was given
+ *   who reads the source's data of the group never finds less than was read before, whoever is master
  *   a master that follows has the source's data, to the digest, whenever it stands where the source does
  *   the group has a prefix of the source's log, no half of a pair, and after a cut-over all that the source had
  *   acknowledged when the order was sent */
@@ -27,7 +28,8 @@ struct migration {
     struct appliance *appliance; /* borrowed; NULL: this run has none */
     struct sim_process *source, *writer, *tool;
     struct rand rand;
-    bool aborts; /* the end is that, and no cut-over */
+    bool is_delayed; /* what the source says, or might have been: the end is ordered at the next visit */
+    bool aborts;     /* the end is that, and no cut-over */
     int64_t end_ns;
 
     uint64_t written; /* tokens 1, 2, ... */
@@ -41,6 +43,7 @@ struct migration {
     uint64_t ordered_life, ordered_offset;
     int64_t started_ns;     /* 0: the clients still wait */
     int64_t end_ordered_ns; /* the first order to end it was sent; 0: none was */
+    int64_t carried_ns;     /* its OK was heard */
     uint64_t carried;       /* the newest token that must be there after the cut-over */
     uint64_t starts, ends;  /* orders that were answered OK */
     uint64_t compared;      /* times that source and follower stood at one place */

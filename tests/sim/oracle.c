@@ -439,8 +439,7 @@ static void finish_liveness(struct oracle *oracle)
     uint64_t late = 0;
     for (size_t i = 0; i < workload->count; i++) {
         const struct operation *operation = &workload->operations[i];
-        if (operation->fate == FATE_ACKNOWLEDGED && operation->kind != OPERATION_GET &&
-            operation->kind != OPERATION_READ_LOG && operation->kind != OPERATION_READ_PAIR &&
+        if (operation->fate == FATE_ACKNOWLEDGED && operation_is_write(operation->kind) &&
             operation->sent_ns > oracle->appliance->world.now_ns - 4 * NS_PER_S)
             late++;
         if (operation->fate == FATE_PENDING && operation->sent_ns < oracle->appliance->world.now_ns - 3 * NS_PER_S)

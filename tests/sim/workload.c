@@ -122,6 +122,17 @@ static void send_operation(struct client_core *core, enum operation_kind kind)
     core->under_way[core->under_way_count++] = add_operation(workload, operation);
 }
 
+static void send_read_of_source(struct client_core *core)
+{
+    struct workload *workload = core->client->workload;
+    struct operation operation = {.kind = OPERATION_READ_SOURCE,
+                                  .client = core->client->number,
+                                  .floor = workload->source_seen,
+                                  .sent_ns = workload->world->now_ns};
+    write_words(&core->out, (const char *[]){"STRLEN", "source:log"}, 2);
+    core->under_way[core->under_way_count++] = add_operation(workload, operation);
+}
+
 /* ":17\r\n" and "$2\r\n17\r\n" as a number; null is 0. */
 static int reply_number(struct slice reply, uint64_t *ret_number)
 {
@@ -185,7 +196,8 @@ static bool reply_fits(struct client *client, const struct operation *operation,
     case OPERATION_PAIR: return slice_equal(reply, SLICE_LITERAL("*2\r\n+OK\r\n+OK\r\n"));
     case OPERATION_READ_PAIR: return is_whole_pair(reply);
     case OPERATION_INCR:
-    case OPERATION_GET: break;
+    case OPERATION_GET:
+    case OPERATION_READ_SOURCE: break;
     }
     return reply.data[0] != '-' && reply_number(reply, ret_number) == 0;
 }
@@ -195,6 +207,14 @@ static bool is_refused(const struct workload *workload, struct slice reply)
 {
     return (workload->disk_refuses && starts_with(reply, "-MISCONF ")) ||
            (workload->migrates && starts_with(reply, "-READONLY migrating"));
+}
+
+static void note_source(struct workload *workload, const struct operation *read)
+{
+    if (read->value < read->floor && workload->source_went_back_ns == 0)
+        workload->source_went_back_ns = read->answered_ns;
+    if (read->value > workload->source_seen)
+        workload->source_seen = read->value;
 }
 
 static void take_reply(struct client_core *core, struct slice reply)
@@ -223,11 +243,12 @@ static void take_reply(struct client_core *core, struct slice reply)
         operation->fate = FATE_ACKNOWLEDGED;
         operation->value = number;
         workload->acknowledged++;
+        if (operation->kind == OPERATION_READ_SOURCE)
+            note_source(workload, operation);
     } else if (starts_with(reply, "-UNCERTAIN ")) {
         operation->fate = FATE_UNCERTAIN;
         workload->uncertain++;
-        if (operation->kind == OPERATION_GET || operation->kind == OPERATION_READ_LOG ||
-            operation->kind == OPERATION_READ_PAIR)
+        if (!operation_is_write(operation->kind))
             violate(workload, "a read was answered", core->client->number, text);
     } else if (operation->kind == OPERATION_PAIR && starts_with(reply, "-EXECABORT ")) {
         operation->fate = FATE_REFUSED; /* nothing of it was executed */
@@ -316,6 +337,8 @@ static void turn(struct client_core *core, int64_t now_ns, struct effects *effec
     while (!is_over && core->under_way_count < UNDER_WAY_MAX && rand_chance(&core->rand, 600000)) {
         if ((workload->with_changes || workload->with_scripts) && rand_chance(&core->rand, 400000))
             send_change(core);
+        else if (workload->migrates && rand_chance(&core->rand, 200000))
+            send_read_of_source(core);
         else if (rand_chance(&core->rand, 200000))
             send_pair(core, rand_chance(&core->rand, 500000));
         else

@@ -21,8 +21,9 @@ enum operation_kind {
     OPERATION_APPEND,
     OPERATION_READ_LOG,
     OPERATION_CHANGE,
-    OPERATION_PAIR,     /* a transaction that sets both halves of a pair to the same value */
-    OPERATION_READ_PAIR /* both halves, which must be equal */
+    OPERATION_PAIR,       /* a transaction that sets both halves of a pair to the same value */
+    OPERATION_READ_PAIR,  /* both halves, which must be equal */
+    OPERATION_READ_SOURCE /* how long the log is that the writer of a migration's source keeps */
 };
 enum operation_fate { FATE_PENDING, FATE_ACKNOWLEDGED, FATE_UNCERTAIN, FATE_REFUSED };
 
@@ -31,10 +32,17 @@ struct operation {
     enum operation_fate fate;
     unsigned client;
     unsigned key;
+    uint64_t floor;               /* READ_SOURCE: what was answered to somebody when it was sent */
     uint64_t value;               /* SET, APPEND: what was written. INCR, GET: what was answered (GET of nothing: 0) */
     int64_t sent_ns, answered_ns; /* true time */
     unsigned frames;              /* of its answer that are still to come, before the last one */
 };
+
+static inline bool operation_is_write(enum operation_kind kind)
+{
+    return kind != OPERATION_GET && kind != OPERATION_READ_LOG && kind != OPERATION_READ_PAIR &&
+           kind != OPERATION_READ_SOURCE;
+}
 
 struct client {
     struct workload *workload; /* borrowed */
@@ -51,10 +59,12 @@ struct workload {
     struct operation *operations; /* owned, in the order of sending */
     size_t count, capacity;
     uint64_t next_value;
-    int64_t stop_ns;   /* no new commands after it */
-    bool disk_refuses; /* an answer that is fine: appendfsync always */
-    bool is_waiting;   /* no commands yet */
-    bool migrates;     /* an answer that is fine: that the group follows a server outside */
+    int64_t stop_ns;             /* no new commands after it */
+    bool disk_refuses;           /* an answer that is fine: appendfsync always */
+    bool is_waiting;             /* no commands yet */
+    bool migrates;               /* an answer that is fine: that the group follows a server outside */
+    uint64_t source_seen;        /* the longest log of the source that was answered */
+    int64_t source_went_back_ns; /* true time when one was shorter than was answered before it was sent; 0: none was */
     bool with_changes;
     bool with_scripts; /* they write by scripts and functions */
     uint64_t acknowledged, uncertain, refused, connections_closed;
