@@ -74,7 +74,7 @@ static size_t writable(const struct cw_aof *aof)
 {
     if (aof->file == NO_FILE)
         return 0;
-    return aof->of_older > 0 ? aof->of_older : buf_length(&aof->tail);
+    return aof->is_older_open ? aof->of_older : buf_length(&aof->tail);
 }
 
 /* What was asked so far is confirmed by the answer to the operation with this token. */
@@ -83,7 +83,7 @@ static uint64_t begin_round(struct cw_engine *engine)
     struct cw_aof *aof = &engine->aof;
     aof->is_syncing = true;
     aof->syncing = aof->asked;
-    aof->syncing_offset = aof->of_older > 0 ? aof->of_older_offset : cw_repl_offset(engine->repl);
+    aof->syncing_offset = aof->is_older_open ? aof->of_older_offset : cw_repl_offset(engine->repl);
     return cw_aof_token(engine, CW_AOF_ROUND, 0);
 }
 
@@ -133,7 +133,7 @@ static bool is_sync_due(const struct cw_engine *engine)
     bool is_wanted = writable(aof) > 0 || (aof->has_unsynced && aof->file != NO_FILE);
     if (!is_wanted || aof->is_syncing)
         return false;
-    if (is_always(engine) || aof->of_older > 0 || buf_length(&aof->tail) > SYNC_ABOVE)
+    if (is_always(engine) || aof->is_older_open || buf_length(&aof->tail) > SYNC_ABOVE)
         return true;
     return engine->settings.appendfsync == CW_AOF_EVERYSEC && engine->now_ns - aof->synced_ns >= SECOND_NS;
 }
@@ -192,7 +192,7 @@ static void works_again(struct cw_engine *engine)
 /* The name of the file that is open: the newest, or while that waits the one before. */
 static const char *open_name(const struct cw_aof *aof)
 {
-    return aof->of_older > 0 ? cw_manifest_newest(&aof->manifest)[-1].name : aof->newest.name;
+    return aof->is_older_open ? cw_manifest_newest(&aof->manifest)[-1].name : aof->newest.name;
 }
 
 /* What is executed before the picture is taken is in the picture; but its replies wait, too. */
@@ -216,11 +216,16 @@ static void try_again(struct cw_engine *engine)
 
 /* --- what is confirmed --- */
 
+/* Whatever is synced behind the older one would be of no use without it. */
+static bool is_older_complete(const struct cw_aof *aof)
+{
+    return aof->is_older_open && aof->of_older == 0 && !aof->has_unsynced && !aof->is_syncing;
+}
+
 static void go_over_to_newest(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    if (aof->has_unsynced) /* whatever is synced behind it would be of no use without it */
-        cw_aof_ask(engine, (struct file_effect){.operation = FILE_SYNC, .file = aof->file}, NULL, 0, SLICE_LITERAL(""));
+    aof->is_older_open = false;
     cw_aof_ask(engine, (struct file_effect){.operation = FILE_CLOSE, .file = aof->file}, NULL, 0, SLICE_LITERAL(""));
     aof->older_bytes += aof->confirmed;
     aof->confirmed = 0;
@@ -232,7 +237,6 @@ static void go_over_to_newest(struct cw_engine *engine)
 static void confirmed(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
-    bool was_older = aof->of_older > 0;
     aof->has_unsynced = !aof->is_of_sync;
     if (aof->is_of_sync)
         aof->synced_offset = aof->syncing_offset;
@@ -241,14 +245,14 @@ static void confirmed(struct cw_engine *engine)
     buf_shrink(&aof->tail, TAIL_KEPT);
     aof->confirmed += aof->syncing;
     aof->asked -= aof->syncing;
-    aof->of_older -= was_older ? aof->syncing : 0;
+    aof->of_older -= aof->is_older_open ? aof->syncing : 0;
     aof->is_gathering = is_always(engine);
     aof->gathered = 0;
     aof->confirmed_ns = engine->now_ns;
     aof->took_ns = engine->now_ns - aof->synced_ns;
-    if (was_older && aof->of_older == 0)
+    if (is_older_complete(aof))
         go_over_to_newest(engine);
-    if (buf_length(&aof->tail) > 0)
+    if (buf_length(&aof->tail) > 0 || aof->is_older_open)
         engine->turn_wanted = true;
     works_again(engine);
     judge_refusal(engine);
@@ -297,14 +301,16 @@ void cw_aof_switch(struct cw_engine *engine, const struct cw_manifest_file *newe
         aof->confirmed = 0;
         open_newest(engine, aof->newest.name);
     } else {
+        aof->is_older_open = true;
         aof->of_older = buf_length(&aof->tail);
         aof->of_older_offset = cw_repl_offset(engine->repl);
     }
     aof->dated_s = 0;
     cw_repl_write_place(engine->repl, &aof->tail);
     cw_repl_record(engine->repl, true);
-    if (!is_first && aof->of_older == 0)
+    if (is_older_complete(aof))
         go_over_to_newest(engine);
+    engine->turn_wanted = true;
 }
 
 static void close_file(struct cw_engine *engine)
@@ -323,7 +329,7 @@ static void drop_tail(struct cw_engine *engine)
     cw_repl_record(engine->repl, false);
     buf_free(&aof->tail);
     aof->asked = aof->of_older = aof->syncing = 0;
-    aof->is_syncing = aof->is_of_sync = aof->has_unsynced = false;
+    aof->is_older_open = aof->is_syncing = aof->is_of_sync = aof->has_unsynced = false;
     aof->synced_offset = 0;
     aof->generation++;
 }
@@ -442,8 +448,9 @@ static void write_all(struct cw_engine *engine)
 {
     struct cw_aof *aof = &engine->aof;
     write_and_sync(engine);
-    if (aof->of_older == 0)
+    if (!aof->is_older_open)
         return;
+    aof->is_older_open = false;
     aof->of_older = 0;
     aof->file = BOTH_FILES - aof->file;
     aof->confirmed = 0;

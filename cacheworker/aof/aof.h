@@ -59,10 +59,11 @@ struct cw_aof { /* a zeroed struct is off */
     uint64_t confirmed; /* bytes of it that are there, whatever happens */
     struct buf tail;    /* owned; what belongs behind these */
     size_t asked;       /* bytes of the tail that were asked to be written */
-    size_t of_older; /* bytes of the tail that belong to the increment before; `newest` is opened when they are there */
-    bool is_syncing; /* a round is under way */
-    bool is_of_sync; /* it ends with a sync, not with a write */
-    bool has_unsynced;        /* confirmed by a write alone */
+    bool is_older_open; /* the file that is open is the increment before `newest`, which waits until that is synced: */
+    size_t of_older;    /* bytes of the tail that belong to it */
+    bool is_syncing;    /* a round is under way */
+    bool is_of_sync;    /* it ends with a sync, not with a write */
+    bool has_unsynced;  /* confirmed by a write alone */
     uint64_t synced_offset;   /* of the stream: what stands there is synced */
     size_t syncing;           /* bytes of the tail that it confirms */
     uint64_t syncing_offset;  /* of the stream, which these reach */

@@ -5,6 +5,7 @@
 #include "common/base/door.h"
 
 struct cw_engine;
+struct cw_manifest_file;
 
 enum cw_aof_question {
     CW_AOF_ROUND = 1, /* what was asked of the increment so far is there */

@@ -300,7 +300,7 @@ static void announce(struct cw_engine *engine)
 static bool may_begin(const struct cw_engine *engine)
 {
     const struct cw_aof *aof = &engine->aof;
-    bool is_settled = aof->state != CW_AOF_ON || (aof->error == 0 && aof->of_older == 0);
+    bool is_settled = aof->state != CW_AOF_ON || (aof->error == 0 && !aof->is_older_open);
     return is_settled && !cw_engine_is_in_command(engine) && !cw_keyspace_snapshot_is_active(engine->keyspace);
 }
 
@@ -403,7 +403,7 @@ void cw_aof_rewrite_turn(struct cw_engine *engine)
         begin(engine);
     if (rewrite->state == CW_AOF_WRITING && !cw_picture_go_on(&rewrite->picture))
         end_writing(engine);
-    if (rewrite->state == CW_AOF_SETTLING && aof->of_older == 0) {
+    if (rewrite->state == CW_AOF_SETTLING && !aof->is_older_open) {
         rewrite->state = CW_AOF_NAMING;
         cw_manifest_take_history(&rewrite->next, &aof->manifest);
         write_manifest(engine);

@@ -1,4 +1,5 @@
 /* A server by itself with appendfsync always, whose disk answers when the test says so. */
+#include "cacheworker/aof/aof_internal.h"
 #include "cacheworker/engine/state.h"
 #include "cacheworker/engine/worker.h"
 #include "common/base/errors.h"
@@ -406,6 +407,45 @@ static void failure_while_a_rewrite_is_under_way_ends(void **state)
     assert_heard(stage, "+OK\r\n");
 }
 
+/* What was only written of the older increment could be lost, and what is synced in the newest be of no use. */
+static void newest_is_opened_when_the_older_one_is_synced(void **state)
+{
+    struct stage *stage = *state;
+    const struct cw_aof *aof = &stage->worker->engine.aof;
+    answer_all(stage);
+    say(stage, "CONFIG SET appendfsync no\r\n");
+    say(stage, "SET a 1\r\n");
+    stage->now_ns += 2 * NS_PER_MS;
+    turn(stage);
+    answer_all(stage);
+    assert_true(aof->has_unsynced);
+    say(stage, "BGREWRITEAOF\r\n");
+    unsigned failures = 0;
+    while (stage->owed > 0) { /* the announcement, the manifest, then the sync, and pieces of the base */
+        bool is_round = (stage->tokens[0] & 15) == CW_AOF_ROUND;
+        failures += is_round;
+        answer(stage, is_round ? ERR_IO : 0);
+    }
+    assert_int_equal(failures, 1);
+    assert_int_equal(aof->error, ERR_IO);
+    assert_true(aof->is_older_open);
+    assert_int_equal(aof->rewrite.state, CW_AOF_SETTLING); /* the new base gets no name before */
+    say(stage, "SET b 1\r\n");
+    stage->now_ns += NS_PER_S;
+    buf_clear(&stage->appended);
+    turn(stage); /* once more, and nothing of what belongs to the newest */
+    assert_appended(stage, "");
+    assert_int_equal(stage->opened_length, strlen(GO_0 SET_A));
+    answer_all(stage);
+    stage->now_ns += 2 * NS_PER_MS;
+    turn(stage);
+    answer_all(stage);
+    assert_int_equal(aof->error, 0);
+    assert_false(aof->is_older_open);
+    assert_int_equal(aof->rewrite.state, CW_AOF_REST);
+    assert_int_equal(aof->confirmed, strlen(GO_0 SET_B));
+}
+
 static void failure_at_the_start_is_tried_again(void **state)
 {
     struct stage *stage = *state;
@@ -762,6 +802,7 @@ int main(void)
         ON_STAGE(failure_refuses_writes_until_it_works),
         ON_STAGE(failure_while_a_rewrite_is_under_way_ends),
         cmocka_unit_test_setup_teardown(older_files_keep_their_names, open_stage_beside, close_stage),
+        ON_STAGE(newest_is_opened_when_the_older_one_is_synced),
         ON_STAGE(failure_at_the_start_is_tried_again),
         ON_STAGE(failed_rewrites_leave_room_for_one_that_succeeds),
         ON_STAGE(base_alone_is_written_where_no_file_is_kept),
