@@ -372,7 +372,8 @@ static void finish_workers(struct oracle *oracle)
     struct appliance *appliance = oracle->appliance;
     const struct sim_process *master = NULL;
     for (unsigned i = 0; i < WORKERS; i++)
-        if (cw_inspect_may_acknowledge(appliance->workers[i]->core,
+        if (appliance->workers[i]->running &&
+            cw_inspect_may_acknowledge(appliance->workers[i]->core,
                                        sim_clock_ns(&appliance->world, appliance->workers[i])))
             master = appliance->workers[i];
     if (master == NULL) {
@@ -385,6 +386,10 @@ static void finish_workers(struct oracle *oracle)
         const struct sim_process *worker = appliance->workers[i];
         if (worker == master || is_stranger(oracle, worker))
             continue;
+        if (!worker->running) {
+            oracle_violate(oracle, "L3: %s does not run at the end", worker->name);
+            continue;
+        }
         const struct member *member = topology_member(&oracle->newest, &appliance->worker_ids[i]);
         enum node_role role = member->kind == MEMBER_SPARE ? ROLE_SPARE : ROLE_REPLICA;
         replicas += role == ROLE_REPLICA;
@@ -409,6 +414,8 @@ static void finish_disks(struct oracle *oracle)
     appliance->loads_at_once = true;
     for (unsigned i = 0; i < WORKERS; i++) {
         struct sim_process *worker = appliance->workers[i];
+        if (!worker->running)
+            continue;
         struct sim_process next = {.core = worker->create(&appliance->world, worker)};
         check_loaded(oracle, i, &next);
         if (!has_same_data(&next, worker))
@@ -421,7 +428,7 @@ static void finish_quorum(struct oracle *oracle)
 {
     struct appliance *appliance = oracle->appliance;
     for (unsigned i = 0; i < WORKERS; i++)
-        if (!is_stranger(oracle, appliance->workers[i]) &&
+        if (appliance->workers[i]->running && !is_stranger(oracle, appliance->workers[i]) &&
             cw_inspect_fence(appliance->workers[i]->core) > oracle->newest.epoch)
             oracle_violate(oracle, "L5: a fence of epoch %" PRIu64 " stands at %s at the end",
                            cw_inspect_fence(appliance->workers[i]->core), appliance->workers[i]->name);
