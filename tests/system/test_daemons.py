@@ -466,7 +466,7 @@ def test_threads():
     file = write("proxy.conf", sample("proxy"))
     with Daemon("proxy", "-c", file, "--threads", "4") as process:
         process.listens_on(PORT)
-        check(len(os.listdir(f"/proc/{process.process.pid}/task")) >= 4, "less than 4 threads")
+        wait_until(lambda: len(os.listdir(f"/proc/{process.process.pid}/task")) >= 4, 30, "four threads")
         for _ in range(32):
             check(ask(PORT, "CLIENT ID").startswith(":"), "CLIENT ID")
         done = run("proxy", "-c", file, "--threads", "2")
