@@ -199,7 +199,7 @@ static void repeat(struct world *world, struct sim_end *end, struct slice bytes)
 
 void stream_send(struct world *world, struct sim_end *end, struct slice bytes)
 {
-    if (bytes.length == 0)
+    if (bytes.length == 0 || end->is_broken) /* else the other end would read on behind a gap */
         return;
     /* Streams keep no boundaries: now and then the end comes later than the beginning, or not at all. */
     size_t first =
@@ -244,7 +244,7 @@ void stream_reset(struct world *world, struct sim_end *end)
         return;
     free_flight(end);
     buf_clear(&end->arrived);
-    end->end_arrived = true;
+    end->end_arrived = end->is_broken = true;
     inbox_add(world, process,
               (struct sim_input){.kind = INPUT_CLOSED, .stream = end->stream->serial, .side = end->side});
 }

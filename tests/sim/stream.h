@@ -31,6 +31,7 @@ struct sim_end {
     bool output_blocked; /* the window was full */
     struct buf arrived;  /* owned; received by the kernel, not yet read by the process */
     bool end_arrived;
+    bool is_broken;     /* what it sends goes nowhere; its process may not have heard of it yet */
     bool queued;        /* stands in the inbox of its process, to be read */
     bool flush_pending; /* EFFECT_FLUSH, until the output of this turn */
 
